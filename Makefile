@@ -1,0 +1,80 @@
+# Everything a newcomer needs: `make demo` and `make test` do all their own set-up.
+# Needed beforehand: Python 3.11 or newer, make, a network.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN  := $(VENV)/bin
+
+# The first Python that is new enough and can make virtual environments. It is run, not only looked
+# up: a version manager's shim may be on PATH without anything behind it.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3 python,\
+	$(shell $(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo $(name))))
+
+.PHONY: help
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/.engines ## make .venv with everything in it, and fetch Kafka, Apicurio and ClickHouse (once)
+
+.PHONY: demo
+demo: install ## start the whole system, drive traffic through it, print the ledger, stay up on port 8000
+	$(BIN)/clickstream demo
+
+.PHONY: up
+up: install ## start the whole system on port 8000, until Ctrl-C
+	$(BIN)/clickstream up
+
+.PHONY: test
+test: install ## run every test, those on real engines too
+	$(BIN)/python -m pytest
+
+.PHONY: e2e
+e2e: install ## run only the tests that need real engines
+	$(BIN)/python -m pytest -m engines
+
+.PHONY: lint
+lint: $(VENV)/.installed ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.installed ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(VENV)/.installed ## small benchmarks: one line of JSON each, and a ratio
+	$(BIN)/python -m benchmarks.decode
+
+.PHONY: docs
+docs: $(VENV)/.installed ## write docs/settings.md again from the settings
+	$(BIN)/python docs/write_settings.py
+
+.PHONY: lock
+lock: $(VENV)/.installed ## write the versions now in .venv to deploy/constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable > deploy/constraints.txt
+
+.PHONY: clean
+clean: ## remove .venv and what the tools left; data and downloads elsewhere stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+	  echo "No usable Python found. Needed: Python 3.11 or newer with venv and ensurepip"; \
+	  echo "(Debian and Ubuntu: apt install python3 python3-venv), or: make PYTHON=/path/to/python3"; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint deploy/constraints.txt --editable '.[engines,dev]'
+	@touch $@
+
+$(VENV)/.engines: $(VENV)/.installed $(wildcard clickstream/engines/*.json)
+	$(BIN)/python -m clickstream.engines.fetch
+	@touch $@
