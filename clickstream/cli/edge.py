@@ -1,0 +1,38 @@
+"""`clickstream edge`: one process of the write side, with or without the read side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; CLICKSTREAM_HTTP__HOST.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535),
+    ] = None,
+    with_api: Annotated[
+        bool, typer.Option("--with-api", help="Serve the read API from this process too.")
+    ] = False,
+) -> None:
+    """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
+    from clickstream.http.app import Role, build_app
+    from clickstream.http.server import run
+    from clickstream.settings import Settings
+    from clickstream.telemetry import configure_logging
+    from producers.role import WriteRole
+
+    settings = Settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"http": settings.http.model_copy(update=given)})
+    configure_logging(settings.log_level)
+    roles: list[Role] = [WriteRole.of(settings)]
+    if with_api:
+        from api.role import ReadRole
+
+        roles.append(ReadRole(settings))
+    run(build_app(settings, roles), settings)

@@ -1,0 +1,48 @@
+"""The list of subcommands. Each lives in `clickstream/cli/<name>.py` as a function `command`.
+
+Those modules import their heavy parts inside the function, so that `--help` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from clickstream.errors import ClickstreamError
+
+COMMANDS = (
+    "up",
+    "demo",
+    "edge",
+    "worker",
+    "api",
+    "migrate",
+    "topics",
+    "schemas",
+    "doctor",
+)
+
+app = typer.Typer(
+    name="clickstream",
+    help="Search clickstream: what was searched, shown and done, from HTTP to ClickHouse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+for _name in COMMANDS:
+    _command = importlib.import_module(f"clickstream.cli.{_name}").command
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except ClickstreamError as error:
+        print(f"clickstream: {error}", file=sys.stderr)
+        sys.exit(1)

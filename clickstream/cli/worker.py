@@ -1,0 +1,11 @@
+"""`clickstream worker`: one stream processor against the servers named by the settings."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """Run one stream processor: Kafka → join → ClickHouse. Ends on SIGTERM, losing nothing."""
+    from clickstream.settings import Settings
+    from stream_processors.worker import run_worker
+
+    run_worker(Settings())

@@ -1,0 +1,142 @@
+"""The demo from its first post to its account, against a system that is up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from clickstream.clickhouse import connect_async
+from clickstream.clock import Clock
+from clickstream.demo.account import Account
+from clickstream.demo.drive import CONCURRENCY, Delivery, Driver
+from clickstream.demo.freshness import Freshness, Sampler
+from clickstream.demo.ledger import Expected, Found, compare, expect, rows
+from clickstream.demo.progress import Progress
+from clickstream.demo.readback import ApiReader, Relevant, SqlReader
+from clickstream.demo.schedule import Post, schedule
+from clickstream.demo.traffic import Traffic
+from clickstream.settings import Settings
+
+# Measurements of freshness a run; each costs a few reads.
+_SAMPLES = 300
+_READ_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for."""
+
+    sessions: int
+    seed: int
+
+
+async def run(
+    plan: Plan, http_url: str, settings: Settings, clock: Clock, progress: Progress
+) -> Account:
+    """Drive, wait for the sink, read back, compare."""
+    run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
+    start_ms = clock.now_ms()
+    visits = Traffic(run_id, plan.seed, start_ms).visits(plan.sessions)
+    posts = schedule(visits, plan.seed)
+    async with _api_client(http_url, settings) as client, _sql_client(settings) as sql_client:
+        api, sql = ApiReader(client), SqlReader(sql_client)
+        began = clock.monotonic()
+        delivery, freshness = await _drive(posts, client, sql, progress)
+        seconds = clock.monotonic() - began
+        progress.say("waiting for the sink to reach the last write")
+        await api.catch_up(list(delivery.positions.values()))
+        progress.say("reading everything back")
+        return await _account(
+            _Sent(run_id, start_ms, start_ms + plan.sessions, posts, delivery, seconds),
+            freshness,
+            api,
+            sql,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A run that has been sent; its sessions were created in [start_ms, end_ms)."""
+
+    run_id: str
+    start_ms: int
+    end_ms: int
+    posts: list[Post]
+    delivery: Delivery
+    seconds: float
+
+
+async def _drive(
+    posts: list[Post], client: httpx.AsyncClient, sql: SqlReader, progress: Progress
+) -> tuple[Delivery, Freshness]:
+    sampler = Sampler(client, sql.has_session, every=max(1, len(posts) // _SAMPLES))
+    driver = Driver(client, sampler.acknowledged)
+    with progress.over("sending", len(posts)) as advance:
+        delivery = await driver.send(posts, advance)
+    await sampler.finish()
+    return delivery, sampler.freshness
+
+
+async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader) -> Account:
+    delivery = sent.delivery
+    expected = expect(delivery.acknowledged, delivery.unanswered)
+    by_api = await api.read_all(sent.run_id, sent.start_ms, sent.end_ms)
+    by_sql = await sql.read_all(sent.run_id)
+    return Account(
+        run_id=sent.run_id,
+        rows=rows(sent.posts, delivery.acknowledged, expected, by_sql),
+        relevant=await _relevant(sent, expected, api, sql),
+        api=compare(expected, by_api),
+        sql=compare(expected, by_sql),
+        unanswered=len(delivery.unanswered),
+        refused=delivery.refused,
+        retries=delivery.retries,
+        seconds=sent.seconds,
+        freshness=freshness.percentiles(),
+        example=await api.session(_example(expected, by_api)),
+    )
+
+
+async def _relevant(
+    sent: _Sent, expected: Expected, api: ApiReader, sql: SqlReader
+) -> Mapping[str, Relevant]:
+    kept = expected.sessions.keys() - expected.irrelevant
+    return {
+        "ledger": Relevant(len(kept), sum(key[0] in kept for key in expected.joined())),
+        "API": await api.relevant(sent.start_ms, sent.end_ms),
+        "SQL": await sql.relevant(sent.run_id),
+    }
+
+
+def _example(expected: Expected, found: Found) -> str:
+    """A session worth showing: a short one with a few events."""
+
+    def distance(session_id: str) -> int:
+        content = found.contents.get(session_id, {"events": (), "search_results": ()})
+        return abs(len(content["events"]) - 3) * 10 + abs(len(content["search_results"]) - 10)
+
+    return min(expected.sessions, key=distance)
+
+
+def _api_client(http_url: str, settings: Settings) -> httpx.AsyncClient:
+    keys = (*settings.write_keys, *settings.read_keys)
+    return httpx.AsyncClient(
+        base_url=http_url,
+        headers={"Authorization": f"Bearer {keys[0].get_secret_value()}"} if keys else {},
+        timeout=_READ_SECONDS,
+        limits=httpx.Limits(max_connections=2 * CONCURRENCY),
+    )
+
+
+@asynccontextmanager
+async def _sql_client(settings: Settings) -> AsyncIterator[AsyncClient]:
+    client = await connect_async(settings, role="demo")
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,72 @@
+"""The list of checks of one system, in the order in which they are reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from clickstream.doctor import contracts, pipeline, servers
+from clickstream.doctor.finding import Check
+from clickstream.doctor.live_clickhouse import LiveClickHouse
+from clickstream.doctor.live_http import LiveHttp
+from clickstream.doctor.live_kafka import LiveKafka
+from clickstream.doctor.live_registry import LiveRegistry
+from clickstream.doctor.view import ClickHouseView, HttpView, KafkaView, RegistryView
+from clickstream.settings import Settings
+from schemas.topics import Topics, definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Everything that is looked at."""
+
+    kafka: KafkaView
+    registry: RegistryView
+    clickhouse: ClickHouseView
+    http: HttpView
+
+
+def live_views(settings: Settings, http_url: str, request_seconds: float) -> Views:
+    """The real servers that `settings` name."""
+    return Views(
+        LiveKafka(settings, request_seconds),
+        LiveRegistry(settings.schema_registry_url, request_seconds),
+        LiveClickHouse(settings, request_seconds),
+        LiveHttp(http_url, request_seconds),
+    )
+
+
+def checks(settings: Settings, views: Views, *, http_is_ours: bool) -> tuple[Check, ...]:
+    """What `examine` is to run. `http_is_ours`: a running `up` names that URL."""
+    kafka, registry, clickhouse = views.kafka, views.registry, views.clickhouse
+    declared = definitions(settings)
+    topics = Topics.of(settings)
+    brokers = settings.kafka_bootstrap_servers
+    return (
+        Check("kafka", lambda: servers.check_kafka(kafka, brokers)),
+        Check(
+            "registry",
+            lambda: servers.check_registry(registry, without_secrets(settings.schema_registry_url)),
+        ),
+        Check(
+            "clickhouse",
+            lambda: servers.check_clickhouse(
+                clickhouse, without_secrets(settings.clickhouse_url.get_secret_value())
+            ),
+        ),
+        Check("http", lambda: servers.check_http(views.http, ours=http_is_ours)),
+        Check("topics", lambda: contracts.check_topics(kafka, declared), ("kafka",)),
+        Check("schemas", lambda: contracts.check_schemas(registry, topics), ("registry",)),
+        Check("tables", lambda: contracts.check_tables(clickhouse), ("clickhouse",)),
+        Check("worker", lambda: pipeline.check_worker(kafka), ("kafka",)),
+        Check("lag", lambda: pipeline.check_lag(kafka), ("topics",)),
+        Check("duplicates", lambda: pipeline.check_duplicates(clickhouse), ("tables",)),
+        Check("dead letters", lambda: pipeline.check_dead_letters(clickhouse), ("tables",)),
+        Check("unjoined", lambda: pipeline.check_unjoined(clickhouse), ("tables",)),
+    )
+
+
+def without_secrets(url: str) -> str:
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,124 @@
+"""ClickHouse on loopback: a `clickhouse` binary, or the same code as a library in a child."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+import httpx
+
+from clickstream.engines.fetch import Installed
+from clickstream.processes.pact import Command
+from clickstream.processes.ports import LOOPBACK
+from clickstream.processes.service import Launch
+
+_PROBE_SECONDS = 1.0
+_STOP_SECONDS = 20.0  # it ends running queries first; what it acknowledged is on disk anyway
+
+# All processes together stay below 2.5 GB: a query that wants more than this is refused.
+_MEMORY_BYTES = 1_000_000_000
+_CACHE_BYTES = 64 * 1024 * 1024
+
+_SERVER = {
+    "max_server_memory_usage": _MEMORY_BYTES,
+    "mark_cache_size": _CACHE_BYTES,
+    "index_mark_cache_size": _CACHE_BYTES // 4,
+    "uncompressed_cache_size": 0,
+    "background_pool_size": 2,
+    "background_schedule_pool_size": 8,
+    "background_fetches_pool_size": 1,
+    "background_common_pool_size": 2,
+}
+
+# Whoever reads sees each row once, without knowing of FINAL: redelivered rows are merged at read
+# time. One session lives in one partition, so partitions need not be compared.
+READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
+
+_PROFILES = {
+    "default": READ_ONCE,
+    "readonly": {**READ_ONCE, "readonly": 2},  # 2: no writes, but settings of a query may be set
+}
+
+# No passwords: loopback only, like the rest of the embedded engines.
+_USERS = {"default": "default", "analyst": "readonly"}
+
+
+def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> Launch:
+    """Write the configuration; the launch of a server that keeps its data in `folder`."""
+    data, config, users = folder / "data", folder / "config.xml", folder / "users.xml"
+    temporary = folder / "tmp"
+    for needed in (data, temporary):
+        needed.mkdir(parents=True, exist_ok=True)
+    _write(users, _users())
+    _write(config, _config(data, users, port, tcp_port))
+    if installed.clickhouse_binary is not None:
+        argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
+    else:
+        library = str(installed.clickhouse_library)
+        module = "clickstream.engines.clickhouse_server"
+        argv = [
+            sys.executable,
+            "-m",
+            module,
+            library,
+            str(config),
+            str(data),
+            str(port),
+            str(tcp_port),
+        ]
+    command = Command("clickhouse", argv, log, env={"TMPDIR": str(temporary)}, cwd=folder)
+    url = f"http://{LOOPBACK}:{port}"
+    return Launch(command, url, lambda: answers(url), _STOP_SECONDS)
+
+
+def _config(data: Path, users: Path, port: int, tcp_port: int) -> Element:
+    root = Element("clickhouse")
+    settings: dict[str, object] = {
+        "path": f"{data}/",
+        "tmp_path": f"{data / 'tmp'}/",
+        "listen_host": LOOPBACK,
+        "http_port": port,
+        "tcp_port": tcp_port,
+        "users_config": users,
+        "log-level": "warning",  # where clickhouse-local looks for it
+        "mlock_executable": "false",
+        **_SERVER,
+    }
+    for name, value in settings.items():
+        SubElement(root, name).text = str(value)
+    logger = SubElement(root, "logger")
+    SubElement(logger, "level").text = "warning"
+    SubElement(logger, "console").text = "true"
+    return root
+
+
+def _users() -> Element:
+    root = Element("clickhouse")
+    profiles, users = SubElement(root, "profiles"), SubElement(root, "users")
+    SubElement(SubElement(root, "quotas"), "default")
+    for name, settings in _PROFILES.items():
+        profile = SubElement(profiles, name)
+        for setting, value in settings.items():
+            SubElement(profile, setting).text = str(value)
+    for name, profile_name in _USERS.items():
+        user = SubElement(users, name)
+        SubElement(user, "password")
+        SubElement(SubElement(user, "networks"), "ip").text = LOOPBACK
+        SubElement(user, "profile").text = profile_name
+        SubElement(user, "quota").text = "default"
+    return root
+
+
+def _write(path: Path, root: Element) -> None:
+    indent(root)
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def answers(url: str) -> bool:
+    """Does it compute `SELECT 1`?"""
+    try:
+        answer = httpx.get(url, params={"query": "SELECT 1"}, timeout=_PROBE_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success and answer.text == "1\n"

@@ -1,0 +1,157 @@
+"""Every error of the system, in one tree.
+
+ClickstreamError
+├── RequestRefused            the caller can mend it (4xx)
+│   ├── MalformedBody         400  not JSON
+│   ├── InvalidRequest        422  JSON, but a field is wrong; lists every field it found
+│   ├── Unauthorized          401  no key, or an unknown one
+│   ├── Forbidden             403  a known key that may not do this
+│   ├── SessionNotFound       404  certain: the sink had caught up when it was looked for
+│   ├── BodyTooSlow           408  the body did not arrive in time
+│   ├── BodyTooLarge          413
+│   └── UnsupportedMedia      415
+├── Unavailable               503 + Retry-After: try again, the outcome is unknown
+│   ├── BrokerUnavailable     Kafka cannot be reached, or its queue is full
+│   ├── RegistryUnavailable   the schema registry cannot be reached
+│   ├── SinkUnavailable       ClickHouse cannot be reached
+│   └── SinkBehind            the sink did not reach the asked-for position in time
+├── PoisonRecord              one Kafka record that can never be processed: a dead letter
+└── SetupError                an operator's mistake: said on one line, exit status 1
+    ├── EngineError           an embedded engine could not be fetched or started
+    ├── SchemaIncompatible    a schema change that FULL_TRANSITIVE forbids
+    └── MigrationError        the ClickHouse schema cannot be brought up to date
+
+`STATUS` below is the only place that says what an error means over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ClickstreamError(Exception):
+    """Root of the tree. `str(error)` is a sentence for a person and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong place in a request: its JSON path (`$.events[3].event_id`) and what is wrong."""
+
+    path: str
+    message: str
+
+
+class RequestRefused(ClickstreamError):
+    """The request will never be accepted as it is."""
+
+
+class MalformedBody(RequestRefused):
+    """The body is not JSON."""
+
+
+class InvalidRequest(RequestRefused):
+    """The body is JSON, but breaks the contract at the places listed in `errors`."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{e.path}: {e.message}" for e in self.errors))
+
+
+class Unauthorized(RequestRefused):
+    """No key was sent, or one that is not known."""
+
+
+class Forbidden(RequestRefused):
+    """The key is known and may not do this."""
+
+
+class SessionNotFound(RequestRefused):
+    """No such session, and the sink had read everything when that was seen."""
+
+
+class BodyTooSlow(RequestRefused):
+    """The announced body did not arrive in time."""
+
+
+class BodyTooLarge(RequestRefused):
+    """The body exceeds the configured number of bytes."""
+
+
+class UnsupportedMedia(RequestRefused):
+    """The body is announced as something other than JSON."""
+
+
+class Unavailable(ClickstreamError):
+    """A server behind us does not answer. Carries its remedy: seconds until a retry makes sense."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka did not acknowledge in time. The record may or may not be stored: retry."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The schema registry did not answer."""
+
+
+class SinkUnavailable(Unavailable):
+    """ClickHouse did not answer."""
+
+
+class SinkBehind(Unavailable):
+    """The sink had not reached the asked-for position when the wait ended."""
+
+
+class PoisonRecord(ClickstreamError):
+    """A record that no retry can save. `reason` is one of `schemas.dead_letter_reasons`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SetupError(ClickstreamError):
+    """Something an operator must mend before the process can run."""
+
+
+class EngineError(SetupError):
+    """An embedded engine could not be fetched, started or reached."""
+
+
+class SchemaIncompatible(SetupError):
+    """A schema change that would break a reader or a writer in the field."""
+
+
+class MigrationError(SetupError):
+    """The live ClickHouse schema and the declared one cannot be reconciled."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMeaning:
+    """What an error looks like over HTTP. `title` never changes; `slug` ends the problem's URI."""
+
+    status: int
+    slug: str
+    title: str
+
+
+STATUS: dict[type[ClickstreamError], HttpMeaning] = {
+    MalformedBody: HttpMeaning(400, "malformed-body", "The body is not valid JSON"),
+    InvalidRequest: HttpMeaning(422, "invalid-request", "The request breaks the contract"),
+    Unauthorized: HttpMeaning(401, "unauthorized", "An API key is needed"),
+    Forbidden: HttpMeaning(403, "forbidden", "This key may not do that"),
+    SessionNotFound: HttpMeaning(404, "session-not-found", "No such session"),
+    BodyTooSlow: HttpMeaning(408, "body-too-slow", "The body did not arrive in time"),
+    BodyTooLarge: HttpMeaning(413, "body-too-large", "The body is too large"),
+    UnsupportedMedia: HttpMeaning(415, "unsupported-media-type", "Send application/json"),
+    BrokerUnavailable: HttpMeaning(503, "broker-unavailable", "Kafka does not answer"),
+    RegistryUnavailable: HttpMeaning(
+        503, "registry-unavailable", "The schema registry does not answer"
+    ),
+    SinkUnavailable: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
+    SinkBehind: HttpMeaning(503, "sink-behind", "The sink has not caught up yet"),
+}

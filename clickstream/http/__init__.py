@@ -1,0 +1,1 @@
+"""What every HTTP process shares: problem documents, access keys, composition and the server."""

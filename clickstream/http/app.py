@@ -1,0 +1,87 @@
+"""`build_app`: roles → one ASGI application.
+
+From the outside in: `Surface` (metrics, no error gets out), the roles' hot paths, FastAPI with the
+roles' routes at the root and under the prefix of embedding_studio's API, and the health routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clickstream.http import problem
+from clickstream.http.access import Access
+from clickstream.http.health import health_router
+from clickstream.http.openapi import problems
+from clickstream.http.role import Role
+from clickstream.http.surface import Surface
+from clickstream.settings import Settings
+
+__all__ = ["PREFIX", "Application", "Role", "build_app"]
+
+PREFIX = "/api/v1/clickstream"
+"""Where the routes live a second time, so that embedding_studio clients can be pointed here."""
+
+_DESCRIPTION = "Search clickstream: what was searched, what was shown, what was done."
+
+
+class Application:
+    """An ASGI application and the roles that live in it."""
+
+    def __init__(self, roles: Sequence[Role], access: Access) -> None:
+        self.roles = tuple(roles)
+        self._serve: ASGIApp = Surface(_wrapped(self._fastapi(access), self.roles))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the roles, in order; stop them in reverse, also when one would not start.
+
+        `clickstream.http.server` enters this around serving. Under another server the ASGI
+        lifespan does.
+        """
+        async with AsyncExitStack() as stack:
+            for role in self.roles:
+                stack.push_async_callback(role.stop)
+                await role.start()
+            yield
+
+    def _fastapi(self, access: Access) -> FastAPI:
+        app = FastAPI(
+            title="clickstream",
+            description=_DESCRIPTION,
+            version=version("clickstream"),
+            lifespan=self._lifespan,
+        )
+        problem.install(app)
+        guarded = [Depends(access.guard)]
+        for role in self.roles:
+            for router in role.routers():
+                app.include_router(router, dependencies=guarded, responses=problems())
+                app.include_router(
+                    router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
+                )
+        app.include_router(health_router(self.roles))
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        async with self.running():
+            yield
+
+
+def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
+    """The application that has these roles. Opens nothing before it runs."""
+    return Application(roles, Access.of(settings))
+
+
+def _wrapped(app: ASGIApp, roles: Sequence[Role]) -> ASGIApp:
+    for role in roles:
+        app = role.wrap(app)
+    return app

@@ -1,0 +1,1 @@
+"""Child processes: started so that they die with us, stopped in time, restarted when they die."""

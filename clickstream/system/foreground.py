@@ -1,0 +1,40 @@
+"""Run a `System` in the foreground: signals in, orderly end out."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from clickstream.engines.progress import reporter
+from clickstream.system.endpoints import Endpoints
+from clickstream.system.run import Plan, System
+
+# Ctrl-C, an init system's request, and the terminal that was closed.
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_in_foreground(plan: Plan, announce: Callable[[Endpoints], None]) -> None:
+    """Start, announce, watch; return once a stop signal has come and everything has ended.
+
+    Call it in the main thread. Raises EngineError when something does not start; everything has
+    ended then too. A second signal changes nothing: the end is bounded in time.
+    """
+    from schemas.setup import prepare
+
+    report = reporter()
+    system = System(plan, report)
+    _on_stop_signals(signal.default_int_handler)
+    try:
+        announce(system.start(prepare))
+        system.watch()
+    except KeyboardInterrupt:
+        report.say("stopping")
+    finally:
+        _on_stop_signals(signal.SIG_IGN)
+        system.stop()
+
+
+def _on_stop_signals(handler: signal.Handlers | Callable[..., object]) -> None:
+    """Set, not inherited: a shell starts background jobs with SIGINT ignored."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, handler)

@@ -1,0 +1,126 @@
+"""`System`: start everything in order, keep it running, stop it in the reverse order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from clickstream.clock import SystemClock
+from clickstream.engines.embedded import Engines
+from clickstream.engines.progress import Reporter
+from clickstream.errors import EngineError
+from clickstream.processes.pact import Pact
+from clickstream.processes.ports import is_free
+from clickstream.processes.service import Launch, Service, stop_all
+from clickstream.processes.supervise import Supervisor
+from clickstream.settings import Settings
+from clickstream.system.endpoints import Endpoints, forget_endpoints, write_endpoints
+from clickstream.system.roles import http_launch, worker_launch
+
+_DATABASE = "clickstream"
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for. `port` 0 means any free one, the same again next time."""
+
+    data_dir: Path
+    port: int
+    workers: int
+
+
+class System:
+    """Engines, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
+
+    def __init__(self, plan: Plan, report: Reporter) -> None:
+        self._plan = plan
+        self._report = report
+        self._pact = Pact()
+        self._engines: Engines | None = None
+        self._ours: list[Service] = []
+
+    def start(self, prepare: Callable[[Settings], object]) -> Endpoints:
+        """Everything up and answering. `prepare` makes topics, schemas and tables, idempotently.
+
+        Raises EngineError, and what `prepare` raises; `stop` has to be called then as well.
+        """
+        if self._plan.port and not is_free(self._plan.port):
+            raise EngineError(
+                f"port {self._plan.port} is in use; choose another with --port (0: any free one)"
+            )
+        engines = Engines.start(self._plan.data_dir, progress=self._report, pact=self._pact)
+        self._engines = engines
+        settings = _settings(engines)
+        prepare(settings)
+        self._ours = [Service(launch, self._pact) for launch in self._launches(engines, settings)]
+        for service in self._ours:
+            service.spawn()
+        for service in self._ours:
+            service.wait()
+        endpoints = self._endpoints(engines, settings)
+        write_endpoints(endpoints)
+        return endpoints
+
+    def watch(self) -> None:
+        """Restart what dies, engines too. Never returns: a signal's exception ends it."""
+        engines = self._engines.all if self._engines else ()
+        supervisor = Supervisor([*engines, *self._ours], SystemClock(), self._report.say)
+        while True:
+            supervisor.look()
+            time.sleep(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """HTTP first, so that nothing new is accepted; then the workers; the engines last.
+
+        Bounded by each one's deadline. May be called in any state, and again.
+        """
+        forget_endpoints(self._plan.data_dir)
+        http, workers = self._ours[:1], self._ours[1:]
+        stop_all(http)
+        stop_all(workers)
+        if self._engines is not None:
+            self._engines.stop()
+        self._pact.close()
+
+    def _launches(self, engines: Engines, settings: Settings) -> list[Launch]:
+        """The HTTP process, then the workers."""
+        names = [f"worker-{number}" for number in range(1, self._plan.workers + 1)]
+        ports = engines.folder.ports(["http", *names])
+        environment = {
+            "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+            "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+            "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        }
+        port = self._plan.port or ports["http"]
+        return [
+            http_launch(engines.folder, environment, settings.http.host, port),
+            *(worker_launch(engines.folder, environment, name, ports[name]) for name in names),
+        ]
+
+    def _endpoints(self, engines: Engines, settings: Settings) -> Endpoints:
+        http, *workers = self._ours
+        return Endpoints(
+            pid=os.getpid(),
+            data_dir=str(engines.folder.path),
+            http=http.url,
+            docs=f"{http.url}/docs",
+            kafka=settings.kafka_bootstrap_servers,
+            registry=settings.schema_registry_url,
+            clickhouse=settings.clickhouse_url.get_secret_value(),
+            workers=tuple(worker.url for worker in workers),
+        )
+
+
+def _settings(engines: Engines) -> Settings:
+    """The operator's settings, with the embedded engines as servers."""
+    return Settings(
+        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
+        schema_registry_url=engines.schema_registry_url,
+        clickhouse_url=SecretStr(engines.clickhouse_database_url(_DATABASE)),
+    )

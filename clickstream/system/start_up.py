@@ -1,0 +1,70 @@
+"""Start a whole system in the background, for commands that need one to talk to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream.engines.fetch import fetch
+from clickstream.engines.progress import Reporter, reporter
+from clickstream.errors import EngineError
+from clickstream.processes.child import Child
+from clickstream.processes.pact import KERNEL_PACT, Command, Pact
+from clickstream.processes.ready import wait_until_ready
+from clickstream.system.endpoints import Endpoints, load_endpoints
+from clickstream.system.roles import PYTHON_MODULE
+
+# Engines, tables and processes, one after another, each with its own shorter deadline inside `up`.
+_READY_SECONDS = 240.0
+# `up` gives each of its processes up to 30 s, in three rounds.
+_STOP_SECONDS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A running `clickstream up` and the hold on it."""
+
+    endpoints: Endpoints
+    _child: Child
+
+    def stop(self) -> None:
+        """End it as Ctrl-C would, and wait for that. May be called again."""
+        self._child.stop(_STOP_SECONDS)
+
+
+def start_up(
+    data_dir: Path,
+    *,
+    port: int = 0,
+    workers: int = 1,
+    outlive_us: bool = False,
+    progress: Reporter | None = None,
+) -> Started:
+    """Run `clickstream up` as a child and return once it is ready.
+
+    Downloads happen here, where progress is seen. Its output goes to `logs/up.log` in the folder.
+    The system ends with this process, however that ends, unless `outlive_us`. Raises EngineError
+    with the end of that log; nothing is left running then.
+    """
+    fetch(progress or reporter())
+    options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
+    log = data_dir / "logs" / "up.log"
+    command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
+    child = Pact(kernel=not outlive_us and KERNEL_PACT).spawn(command)
+    try:
+        wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
+        endpoints = _endpoints_of(child, data_dir)
+        if endpoints is None:
+            raise EngineError(f"clickstream up ended just after it was ready; see {log}")
+    except BaseException:  # Ctrl-C as well
+        child.stop(_STOP_SECONDS)
+        raise
+    if outlive_us:
+        child.let_go()
+    return Started(endpoints, child)
+
+
+def _endpoints_of(child: Child, data_dir: Path) -> Endpoints | None:
+    """What this very process has made known, not another one on the same folder."""
+    found = load_endpoints(data_dir)
+    return found if found is not None and found.pid == child.pid else None

@@ -1,0 +1,101 @@
+"""Fixtures on real engines. Unit tests use none of them and start nothing.
+
+`engines`   Kafka, schema registry and ClickHouse for the whole run: the embedded ones, or
+            containers when CLICKSTREAM_TEST_ENGINES=containers
+`settings`  a fresh corner of them for one test: own topics, consumer group and database, prepared
+`corner`    the same as a context manager, for fixtures that live longer than one test
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from clickstream.engines.embedded import Engines
+    from clickstream.settings import Settings
+    from tests.containers import ContainerEngines
+
+Corner = Callable[..., AbstractContextManager["Settings"]]
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines | ContainerEngines]:
+    """`.kafka_bootstrap_servers`, `.schema_registry_url`, `.clickhouse_url` (no database)."""
+    if os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded") == "containers":
+        from tests.containers import container_engines
+
+        with container_engines() as running:
+            yield running
+    else:
+        from clickstream.engines.embedded import Engines
+
+        with Engines.start(tmp_path_factory.mktemp("engines")) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def corner(engines: Engines | ContainerEngines) -> Corner:
+    """`with corner(...) as settings`: arguments are fields of Settings that should differ."""
+
+    @contextmanager
+    def make(**overrides: Any) -> Iterator[Settings]:
+        from schemas.setup import prepare
+
+        settings = _settings(engines, overrides)
+        prepare(settings)
+        try:
+            yield settings
+        finally:
+            _remove(settings)
+
+    return make
+
+
+@pytest.fixture
+def settings(corner: Corner) -> Iterator[Settings]:
+    """Fresh topics, consumer group and database, prepared, removed afterwards."""
+    with corner() as fresh:
+        yield fresh
+
+
+def _settings(engines: Engines | ContainerEngines, overrides: dict[str, Any]) -> Settings:
+    from clickstream.settings import Settings, TopicSettings, WorkerSettings
+
+    name = f"t{uuid.uuid4().hex[:10]}"
+    fields: dict[str, Any] = {
+        "kafka_bootstrap_servers": engines.kafka_bootstrap_servers,
+        "schema_registry_url": engines.schema_registry_url,
+        "clickhouse_url": engines.clickhouse_database_url(name),
+        "topics": TopicSettings(prefix=f"{name}."),
+        "worker": WorkerSettings(group=f"{name}-sink"),
+        **overrides,
+    }
+    return Settings(_env_file=None, **fields)
+
+
+def _remove(settings: Settings) -> None:
+    """Drop what the corner made; a long run would otherwise fill up with idle partitions."""
+    from urllib.parse import urlsplit
+
+    import httpx
+    from confluent_kafka.admin import AdminClient
+
+    url = urlsplit(settings.clickhouse_url.get_secret_value())
+    database = url.path.strip("/")
+    httpx.post(
+        f"{url.scheme}://{url.hostname}:{url.port}/",
+        content=f"DROP DATABASE IF EXISTS {database} SYNC",
+        auth=(url.username or "default", url.password or ""),
+        timeout=30,
+    ).raise_for_status()
+    admin = AdminClient({**settings.kafka_options()})
+    known = admin.list_topics(timeout=10).topics
+    mine = [topic for topic in known if topic.startswith(settings.topics.prefix)]
+    for deletion in admin.delete_topics(mine, operation_timeout=10).values() if mine else ():
+        deletion.result(timeout=10)

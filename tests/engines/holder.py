@@ -1,0 +1,25 @@
+"""Program: hold embedded engines until killed, for a test that kills it.
+
+    python -m tests.engines.holder DATA_DIR
+
+Prints the pids of the three engines once they answer.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from clickstream.engines.embedded import Engines
+
+
+def main() -> None:
+    with Engines.start(Path(sys.argv[1])) as engines:
+        print(json.dumps([engine.pid for engine in engines.all]), flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The embedded engines keep their data, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from clickstream.engines.embedded import Engines
+from clickstream.errors import EngineError
+
+pytestmark = pytest.mark.engines
+
+TOPIC = "kept"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all of this file: formatting Kafka's storage takes its time."""
+    return tmp_path_factory.mktemp("embedded")
+
+
+def produce(engines: Engines, value: bytes) -> None:
+    admin = AdminClient({"bootstrap.servers": engines.kafka_bootstrap_servers})
+    admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(20)
+    producer = Producer({"bootstrap.servers": engines.kafka_bootstrap_servers})
+    producer.produce(TOPIC, value)
+    assert producer.flush(20) == 0
+
+
+def consume(engines: Engines) -> bytes | None:
+    consumer = Consumer(
+        {"bootstrap.servers": engines.kafka_bootstrap_servers, "group.id": uuid.uuid4().hex}
+    )
+    try:
+        consumer.assign([TopicPartition(TOPIC, 0, 0)])
+        message = consumer.poll(20)
+        return None if message is None else message.value()
+    finally:
+        consumer.close()
+
+
+def register(engines: Engines, schema: str) -> int:
+    url = f"{engines.schema_registry_url}/subjects/kept-value/versions"
+    answer = httpx.post(url, json={"schema": schema}, timeout=20).raise_for_status()
+    return int(answer.json()["id"])
+
+
+def sql(engines: Engines, query: str, user: str = "default") -> httpx.Response:
+    return httpx.post(engines.clickhouse_url, params={"user": user}, content=query, timeout=20)
+
+
+def write_everywhere(engines: Engines) -> int:
+    """A record, a schema and a row; returns the schema's id."""
+    produce(engines, b"a record")
+    sql(engines, "CREATE TABLE kept (a Int8) ENGINE = MergeTree ORDER BY a").raise_for_status()
+    sql(engines, "INSERT INTO kept VALUES (7)").raise_for_status()
+    return register(engines, '"string"')
+
+
+def assert_all_kept(engines: Engines, schema_id: int) -> None:
+    assert consume(engines) == b"a record"
+    assert sql(engines, "SELECT a FROM kept").text == "7\n"
+    schema = httpx.get(f"{engines.schema_registry_url}/schemas/ids/{schema_id}", timeout=20)
+    assert json.loads(schema.json()["schema"]) == "string"
+    assert register(engines, '"string"') == schema_id
+
+
+@contextmanager
+def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Engines of a process that can be killed, with their pids."""
+    holder = subprocess.Popen(
+        [sys.executable, "-m", "tests.engines.holder", str(data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    with holder, holder.stdout as output:
+        try:
+            yield holder, json.loads(output.readline())
+        finally:
+            holder.kill()
+
+
+def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
+    with Engines.start(data_dir) as engines:
+        schema_id = write_everywhere(engines)
+        addresses = [engine.url for engine in engines.all]
+    with Engines.start(data_dir) as engines:
+        assert [engine.url for engine in engines.all] == addresses
+        assert_all_kept(engines, schema_id)
+        for engine in engines.all:
+            engine.kill()
+        for engine in engines.all:
+            engine.start()
+        assert_all_kept(engines, schema_id)
+
+
+def test_kill_of_the_parent_ends_all_engines(data_dir: Path) -> None:
+    with held_by_another_process(data_dir) as (holder, pids):
+        running = [psutil.Process(pid) for pid in pids]
+        assert len(running) == 3
+        holder.kill()
+        _, alive = psutil.wait_procs(running, timeout=30)
+        assert alive == []
+
+
+def test_second_start_on_the_same_folder_is_refused(data_dir: Path) -> None:
+    with (
+        held_by_another_process(data_dir) as (holder, _),
+        pytest.raises(EngineError, match=f"in use by process {holder.pid}"),
+    ):
+        Engines.start(data_dir)
+
+
+def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(EngineError, match=r"(?s)kafka ended with .*kafka\.log and ends\n.*in use"),
+    ):
+        Engines.start(data_dir, ports={"kafka": other.getsockname()[1]})
+
+
+def test_analyst_reads_but_cannot_write(data_dir: Path) -> None:
+    with Engines.start(data_dir) as engines:
+        assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
+        refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
+        assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+        assert "readonly mode" in refused.text

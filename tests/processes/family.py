@@ -1,0 +1,51 @@
+"""Program: a parent with a child and a grandchild, for tests that kill it.
+
+    python -m tests.processes.family kernel|watcher main|thread
+
+Prints the pids of child and grandchild, then waits for ever. `kernel` uses both nets, `watcher` the
+portable one alone; `thread` spawns from a thread that has ended by the time the pids are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from clickstream.processes.pact import Command, Pact
+from clickstream.processes.ready import wait_until_ready
+
+# Starts a process of its own, tells its pid, and lives on.
+CHILD = (
+    "import subprocess, sys, signal; "
+    "grandchild = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); "
+    "print(grandchild.pid, flush=True); signal.pause()"
+)
+
+
+def main() -> None:
+    net, place = sys.argv[1:]
+    log = Path(tempfile.mkdtemp()) / "child.log"
+    pact = Pact() if net == "kernel" else Pact(kernel=False)
+    pids: list[int] = []
+
+    def spawn() -> None:
+        child = pact.spawn(Command("child", [sys.executable, "-c", CHILD], log))
+        wait_until_ready(child, lambda: log.read_text().endswith("\n"), 20)
+        pids.extend([child.pid, int(log.read_text())])
+
+    if place == "thread":
+        thread = threading.Thread(target=spawn)
+        thread.start()
+        thread.join()
+    else:
+        spawn()
+    print(json.dumps(pids), flush=True)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
