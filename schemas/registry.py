@@ -1,0 +1,219 @@
+"""The schema registry: what we ask of it, the real one, and one in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
+from schemas.compatibility import FULL_TRANSITIVE, clashes
+
+T = TypeVar("T")
+
+# Error codes of the Confluent API. A 404 without one of them comes from something else than a
+# registry (a wrong path, a proxy) and says nothing about a schema.
+_UNKNOWN_SUBJECT: Final = 40401
+_UNKNOWN_SCHEMA: Final = 40403
+_INCOMPATIBLE_STATUS: Final = 409
+_INVALID_STATUS: Final = 422
+
+# A registry answers in milliseconds; longer than this and the caller had better retry.
+_TIMEOUT_SECONDS: Final = 5
+_RETRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSchema:
+    """The newest version of a subject."""
+
+    subject: str
+    version: int
+    schema_id: int
+    text: str
+
+
+class SchemaRegistry(Protocol):
+    """Schemas by id, and the versions of each subject. Every method blocks for an HTTP call at
+    most, may be called from any thread, and raises RegistryUnavailable when no answer comes."""
+
+    def register(self, subject: str, schema: str) -> int:
+        """The id of `schema` under `subject`, made a new version if it is not one already.
+
+        Idempotent. Raises SchemaIncompatible when the subject's level forbids it, or when it is no
+        Avro schema.
+        """
+        ...
+
+    def schema(self, schema_id: int) -> str:
+        """The JSON text registered under an id. Raises LookupError for an id never given out."""
+        ...
+
+    def latest(self, subject: str) -> RegisteredSchema | None:
+        """The newest version of a subject; None for a subject that is not there."""
+        ...
+
+    def is_compatible(self, subject: str, schema: str) -> bool:
+        """Whether `register` would take it as a new version; true for a new subject."""
+        ...
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        """Hold future versions of a subject to `level`, e.g. FULL_TRANSITIVE. Idempotent."""
+        ...
+
+
+class ConfluentRegistry:
+    """A registry that speaks Confluent's API (Confluent, Apicurio, Redpanda, Karapace).
+
+    `url` may carry user:password. Schemas are cached by id: an id never changes its meaning.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._place = _without_password(url)
+        try:
+            self._client = SchemaRegistryClient(
+                {
+                    "url": url,
+                    "timeout": _TIMEOUT_SECONDS,
+                    "max.retries": _RETRIES,
+                    "retries.wait.ms": 200,
+                    "retries.max.wait.ms": 1000,
+                }
+            )
+        except ValueError as error:
+            raise SetupError(
+                f"CLICKSTREAM_SCHEMA_REGISTRY_URL is {self._place!r}: not an http(s) URL"
+            ) from error
+
+    def register(self, subject: str, schema: str) -> int:
+        return self._ask(lambda: self._client.register_schema(subject, _avro(schema)))
+
+    def schema(self, schema_id: int) -> str:
+        return self._ask(lambda: self._client.get_schema(schema_id)).schema_str or ""
+
+    def latest(self, subject: str) -> RegisteredSchema | None:
+        try:
+            found = self._ask(lambda: self._client.get_latest_version(subject))
+        except LookupError:
+            return None
+        # The library types every part as optional; an answer without them is no answer.
+        version, schema_id, schema = found.version, found.schema_id, found.schema
+        if version is None or schema_id is None or schema is None:
+            raise self._unavailable("an incomplete answer")
+        return RegisteredSchema(subject, version, schema_id, schema.schema_str or "")
+
+    def is_compatible(self, subject: str, schema: str) -> bool:
+        try:
+            return self._ask(
+                lambda: self._client.test_compatibility_all_versions(subject, _avro(schema))
+            )
+        except LookupError:
+            return True
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        self._ask(lambda: self._client.set_compatibility(subject, level))
+
+    def close(self) -> None:
+        """Close the connections. The registry cannot be used afterwards."""
+        self._client.close()
+
+    def __enter__(self) -> ConfluentRegistry:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except SchemaRegistryError as error:
+            if error.error_code in (_UNKNOWN_SUBJECT, _UNKNOWN_SCHEMA):
+                raise LookupError(error.error_message) from error
+            if error.http_status_code in (_INCOMPATIBLE_STATUS, _INVALID_STATUS):
+                raise SchemaIncompatible(
+                    f"the schema registry refuses: {error.error_message}"
+                ) from error
+            raise self._unavailable(f"HTTP {error.http_status_code}") from error
+        except httpx2.HTTPError as error:
+            raise self._unavailable(str(error) or type(error).__name__) from error
+
+    def _unavailable(self, what: str) -> RegistryUnavailable:
+        return RegistryUnavailable(
+            f"the schema registry at {self._place} does not answer as one ({what}): start it, or"
+            " set CLICKSTREAM_SCHEMA_REGISTRY_URL (with its path, such as /apis/ccompat/v7)"
+        )
+
+
+class MemoryRegistry:
+    """The same promises without a server; for tests and for one process on its own."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._subjects: dict[str, list[int]] = {}
+        self._levels: dict[str, str] = {}
+
+    def register(self, subject: str, schema: str) -> int:
+        clashes(schema, schema)  # raises when it is no Avro schema
+        text = _compact(schema)
+        versions = self._subjects.get(subject, [])
+        for schema_id in versions:
+            if self.schema(schema_id) == text:
+                return schema_id
+        if not self.is_compatible(subject, schema):
+            raise SchemaIncompatible(f"{subject}: an earlier version cannot be read or read this")
+        if text not in self._texts:
+            self._texts.append(text)
+        schema_id = self._texts.index(text) + 1
+        self._subjects[subject] = [*versions, schema_id]
+        return schema_id
+
+    def schema(self, schema_id: int) -> str:
+        if not 1 <= schema_id <= len(self._texts):
+            raise LookupError(f"schema {schema_id} not found")
+        return self._texts[schema_id - 1]
+
+    def latest(self, subject: str) -> RegisteredSchema | None:
+        versions = self._subjects.get(subject)
+        if not versions:
+            return None
+        return RegisteredSchema(subject, len(versions), versions[-1], self.schema(versions[-1]))
+
+    def is_compatible(self, subject: str, schema: str) -> bool:
+        if self._levels.get(subject) != FULL_TRANSITIVE:
+            return True
+        earlier = [self.schema(schema_id) for schema_id in self._subjects.get(subject, [])]
+        return not any(clashes(schema, text) or clashes(text, schema) for text in earlier)
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        if level not in (FULL_TRANSITIVE, "NONE"):
+            raise ValueError(f"only FULL_TRANSITIVE and NONE are known here, not {level}")
+        self._levels[subject] = level
+
+
+def _avro(schema: str) -> Schema:
+    return Schema(schema, "AVRO")
+
+
+def _compact(schema: str) -> str:
+    return json.dumps(json.loads(schema), ensure_ascii=False, separators=(",", ":"))
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(unreadable)"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

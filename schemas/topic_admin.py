@@ -1,0 +1,164 @@
+"""Topics on the broker: look, and create what is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not marked as exported
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from clickstream.errors import BrokerUnavailable, SetupError
+from clickstream.settings import Settings
+from schemas.topics import (
+    TopicDefinition,
+    TopicState,
+    check_partitions,
+    definitions,
+    drift,
+)
+
+T = TypeVar("T")
+
+# An admin request is answered in milliseconds; a broker that has just started takes seconds.
+_TIMEOUT_SECONDS: Final = 10.0
+
+_LOOK_AGAIN_SECONDS: Final = 0.05
+
+_SILENCE: Final = (
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedTopics:
+    """What `create_topics` did: names made now, and in what the others differ."""
+
+    created: tuple[str, ...]
+    drift: tuple[str, ...]
+
+
+def describe_topics(
+    settings: Settings, *, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> dict[str, TopicState]:
+    """Our topics that exist, by name. Raises BrokerUnavailable."""
+    broker = _Broker(settings, timeout_seconds)
+    return broker.describe([definition.name for definition in definitions(settings)])
+
+
+def create_topics(settings: Settings) -> CreatedTopics:
+    """Make the topics that are missing; existing ones are compared and never touched.
+
+    Idempotent, also when several processes do it at once. Raises BrokerUnavailable, and SetupError
+    when a topic has another partition count or the broker refuses to make it.
+    """
+    broker = _Broker(settings, _TIMEOUT_SECONDS)
+    wanted = {definition.name: definition for definition in definitions(settings)}
+    known = broker.describe(list(wanted))
+    created = [
+        name
+        for name, definition in wanted.items()
+        if name not in known and broker.create(definition)
+    ]
+    found = broker.describe_all(list(wanted))
+    differences: list[str] = []
+    for name, definition in wanted.items():
+        check_partitions(definition, found[name])
+        differences += drift(definition, found[name])
+    return CreatedTopics(tuple(created), tuple(differences))
+
+
+class _Broker:
+    """The admin client of one Kafka, its errors translated."""
+
+    def __init__(self, settings: Settings, timeout_seconds: float) -> None:
+        # Its log lines would repeat on stderr, once a second, what the error says once.
+        self._admin = AdminClient({**settings.kafka_options(), "log_level": "0"})
+        self._servers = settings.kafka_bootstrap_servers
+        self._timeout = timeout_seconds
+
+    def create(self, topic: TopicDefinition) -> bool:
+        """False when another process was faster."""
+        request = NewTopic(
+            topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=topic.replication_factor,
+            config=dict(topic.config),
+        )
+        futures: dict[str, Future[None]] = self._admin.create_topics(
+            [request], operation_timeout=self._timeout, request_timeout=self._timeout
+        )
+        try:
+            futures[topic.name].result(self._timeout)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise self._translated(error, f"topic {topic.name} cannot be made") from error
+        except TimeoutError as error:
+            raise self._silent("no answer in time") from error
+        return True
+
+    def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist."""
+        metadata = self._ask(partial(self._admin.list_topics, timeout=self._timeout))
+        present = [name for name in names if name in metadata.topics]
+        configs = self._configs(present)
+        states = {}
+        for name in present:
+            partitions = metadata.topics[name].partitions
+            replicas = min((len(p.replicas) for p in partitions.values()), default=0)
+            states[name] = TopicState(name, len(partitions), replicas, configs[name])
+        return states
+
+    def describe_all(self, names: Sequence[str]) -> dict[str, TopicState]:
+        """All of the topics, once the brokers know what their controller has just made."""
+        deadline = time.monotonic() + self._timeout
+        while len(found := self.describe(names)) < len(names):
+            if time.monotonic() > deadline:
+                missing = ", ".join(name for name in names if name not in found)
+                raise BrokerUnavailable(f"Kafka made {missing} and does not show it: try again")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        return found
+
+    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        if not names:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        futures = self._admin.describe_configs(resources, request_timeout=self._timeout)
+        configs = {}
+        for resource, future in futures.items():
+            entries = self._ask(partial(future.result, self._timeout))
+            configs[resource.name] = {option: entry.value for option, entry in entries.items()}
+        return configs
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except KafkaException as error:
+            raise self._translated(error, "the topics cannot be read") from error
+        except TimeoutError as error:
+            raise self._silent("no answer in time") from error
+
+    def _translated(self, error: KafkaException, what: str) -> BrokerUnavailable | SetupError:
+        cause: KafkaError = error.args[0]
+        if cause.code() in _SILENCE:
+            return self._silent(cause.str())
+        return SetupError(f"{what}: {cause.str()}")
+
+    def _silent(self, why: str) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"Kafka at {self._servers} does not answer ({why}):"
+            " start it, or set CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS"
+        )

@@ -1,0 +1,143 @@
+"""The topics: their names and subjects, how each is configured, and their creation.
+
+Key = session_id (UTF-8), partitioner murmur2, equal partition counts: that is what puts a session's
+sessions, events and marks before one worker. So a count is never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clickstream.errors import SetupError
+from clickstream.settings import Settings
+from schemas.contracts import DEAD_LETTER, EVENT, MARK, SESSION, Contract
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+# What a record may hold beyond the request's body: key, headers, the two times, batch framing.
+# Avro itself is never longer than the JSON it came from. Too small: the broker refuses a request
+# that the edge admitted.
+_RECORD_OVERHEAD_BYTES = 64 * 1024
+
+
+def max_record_bytes(settings: Settings) -> int:
+    """The largest record on a topic that requests write to; a producer's `message.max.bytes`."""
+    return settings.limits.body_bytes + _RECORD_OVERHEAD_BYTES
+
+
+def max_dead_letter_bytes(settings: Settings) -> int:
+    """The same for dead letters: a whole record, and as much again for its headers and error."""
+    return 2 * max_record_bytes(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Full names of the topics."""
+
+    sessions: str
+    events: str
+    marks: str
+    dead_letters: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Topics:
+        prefix = settings.topics.prefix
+        return cls(*(prefix + c.topic_suffix for c in (SESSION, EVENT, MARK, DEAD_LETTER)))
+
+    def topic_of(self, contract: Contract) -> str:
+        """The topic that holds this record, whichever version of it."""
+        return {
+            SESSION.name: self.sessions,
+            EVENT.name: self.events,
+            MARK.name: self.marks,
+            DEAD_LETTER.name: self.dead_letters,
+        }[contract.name]
+
+    def subject_of(self, contract: Contract) -> str:
+        """The registry's subject of the topic's values (Confluent's TopicNameStrategy)."""
+        return self.topic_of(contract) + "-value"
+
+    def all(self) -> tuple[str, ...]:
+        return (self.sessions, self.events, self.marks, self.dead_letters)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDefinition:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the broker has it; `config` holds every option, defaults included."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str]
+
+
+def definitions(settings: Settings) -> tuple[TopicDefinition, ...]:
+    """What `create_topics` makes and what drift is measured against."""
+    topics = Topics.of(settings)
+    largest = dict.fromkeys(topics.all(), max_record_bytes(settings))
+    largest[topics.dead_letters] = max_dead_letter_bytes(settings)
+    return tuple(
+        TopicDefinition(
+            name,
+            settings.topics.partitions,
+            settings.topics.replication_factor,
+            _config(settings, max_bytes),
+        )
+        for name, max_bytes in largest.items()
+    )
+
+
+def _config(settings: Settings, max_bytes: int) -> dict[str, str]:
+    retention_ms = int(settings.topics.retention_days * _DAY_MS)
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention_ms),
+        # A segment goes when its newest record is old enough: short segments keep the promise.
+        "segment.ms": str(max(60_000, min(retention_ms, _DAY_MS))),
+        "min.insync.replicas": str(settings.topics.min_insync_replicas),
+        "unclean.leader.election.enable": "false",
+        "max.message.bytes": str(max_bytes),
+        # The broker's clock, not the producer's: a bulk load of old searches, or a host whose clock
+        # is wrong, must neither be deleted at once nor live for ever, and replay by time is honest.
+        "message.timestamp.type": "LogAppendTime",
+        # As the producer compressed it: the broker need not unpack and pack it again.
+        "compression.type": "producer",
+    }
+
+
+def drift(definition: TopicDefinition, state: TopicState) -> list[str]:
+    """In what an existing topic differs from its definition, each in a sentence."""
+    found = [
+        f"{state.name}: {option} is {state.config.get(option)}, declared {wanted}"
+        for option, wanted in sorted(definition.config.items())
+        if state.config.get(option) != wanted
+    ]
+    if state.replication_factor != definition.replication_factor:
+        found.append(
+            f"{state.name}: replication factor is {state.replication_factor},"
+            f" declared {definition.replication_factor}"
+        )
+    return found
+
+
+def check_partitions(definition: TopicDefinition, state: TopicState) -> None:
+    """SetupError when the topic exists with another partition count."""
+    if state.partitions != definition.partitions:
+        raise SetupError(
+            f"topic {state.name} has {state.partitions} partitions and the settings say"
+            f" {definition.partitions}. A partition count is never changed in place, because the"
+            " sessions would move to other partitions than their events: set"
+            f" CLICKSTREAM_TOPICS__PARTITIONS={state.partitions}, or choose another"
+            " CLICKSTREAM_TOPICS__PREFIX and replay"
+        )

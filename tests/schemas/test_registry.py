@@ -1,0 +1,163 @@
+"""One suite of promises, kept by the registry in memory and by the real one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
+from clickstream.settings import Settings
+from schemas.compatibility import FULL_TRANSITIVE, breaches
+from schemas.contracts import SESSION
+from schemas.registry import ConfluentRegistry, MemoryRegistry, SchemaRegistry
+from tests.schemas.test_compatibility import BAD, GOOD, changed
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.engines)])
+def registry(request: pytest.FixtureRequest) -> Iterator[SchemaRegistry]:
+    if request.param == "memory":
+        yield MemoryRegistry()
+        return
+    with ConfluentRegistry(request.getfixturevalue("engines").schema_registry_url) as real:
+        yield real
+
+
+@pytest.fixture
+def subject() -> str:
+    return f"t{uuid.uuid4().hex}-value"
+
+
+def record(*fields: Mapping[str, object]) -> str:
+    return json.dumps({"type": "record", "name": "R", "fields": list(fields)})
+
+
+A = {"name": "a", "type": "string", "doc": "größe"}
+B_OPTIONAL = {"name": "b", "type": "int", "default": 0}
+B_REQUIRED = {"name": "b", "type": "int"}
+
+
+def test_registering_again_gives_the_same_id(registry: SchemaRegistry, subject: str) -> None:
+    first = registry.register(subject, record(A))
+    second = registry.register(subject, record(A, B_OPTIONAL))
+    assert first != second
+    assert registry.register(subject, record(A)) == first
+    assert registry.register(subject, record(A, B_OPTIONAL)) == second
+
+
+def test_a_schema_comes_back_by_its_id(registry: SchemaRegistry, subject: str) -> None:
+    schema_id = registry.register(subject, record(A))
+    assert json.loads(registry.schema(schema_id)) == json.loads(record(A))
+
+
+def test_an_id_never_given_out_is_a_lookup_error(registry: SchemaRegistry) -> None:
+    with pytest.raises(LookupError):
+        registry.schema(2_000_000_000)
+
+
+def test_latest_is_the_newest_version_of_its_subject(
+    registry: SchemaRegistry, subject: str
+) -> None:
+    assert registry.latest(subject) is None
+    registry.register(subject, record(A))
+    newest = registry.register(subject, record(A, B_OPTIONAL))
+    latest = registry.latest(subject)
+    assert latest is not None
+    assert (latest.subject, latest.version, latest.schema_id) == (subject, 2, newest)
+    assert json.loads(latest.text) == json.loads(record(A, B_OPTIONAL))
+
+
+def test_full_transitive_takes_good_versions_and_refuses_bad_ones(
+    registry: SchemaRegistry, subject: str
+) -> None:
+    registry.set_compatibility(subject, FULL_TRANSITIVE)
+    registry.set_compatibility(subject, FULL_TRANSITIVE)
+    assert registry.is_compatible(subject, record(A)), "a new subject takes anything"
+    registry.register(subject, record(A))
+
+    assert registry.is_compatible(subject, record(A, B_OPTIONAL))
+    assert not registry.is_compatible(subject, record(A, B_REQUIRED))
+    with pytest.raises(SchemaIncompatible):
+        registry.register(subject, record(A, B_REQUIRED))
+
+
+def test_full_transitive_looks_beyond_the_last_version(
+    registry: SchemaRegistry, subject: str
+) -> None:
+    registry.set_compatibility(subject, FULL_TRANSITIVE)
+    registry.register(subject, record({"name": "a", "type": "string", "default": ""}))
+    registry.register(subject, record())
+    assert not registry.is_compatible(subject, record({"name": "a", "type": "int", "default": 0}))
+
+
+def test_what_is_no_schema_is_refused(registry: SchemaRegistry, subject: str) -> None:
+    with pytest.raises(SchemaIncompatible):
+        registry.register(subject, "{")
+
+
+# Avro's own rules, which the registry goes by, ignore logical types.
+OURS_IS_STRICTER = {"change the unit of a time"}
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("change", [*GOOD, *BAD])
+def test_the_real_registry_agrees_with_our_own_check(
+    settings: Settings, subject: str, change: str
+) -> None:
+    text = changed(GOOD[change] if change in GOOD else BAD[change][0])
+    ours = breaches("session", {1: SESSION.text, 2: text}) == []
+    with ConfluentRegistry(settings.schema_registry_url) as registry:
+        registry.set_compatibility(subject, FULL_TRANSITIVE)
+        registry.register(subject, SESSION.text)
+        theirs = registry.is_compatible(subject, text)
+    assert theirs == (ours or change in OURS_IS_STRICTER)
+
+
+def test_a_registry_that_is_down_is_unavailable_and_named_without_its_password() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening: every connection is refused
+        url = f"http://me:secret@127.0.0.1:{taken.getsockname()[1]}/apis"
+        with (
+            ConfluentRegistry(url) as registry,
+            pytest.raises(RegistryUnavailable, match=r"127\.0\.0\.1") as caught,
+        ):
+            registry.schema(1)
+    assert "secret" not in str(caught.value)
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """A web server that is no registry: 404 on /lost, 500 elsewhere, without an error code."""
+
+    def do_GET(self) -> None:
+        self.send_response(404 if self.path.startswith("/lost") else 500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+
+@pytest.mark.parametrize("path", ["/lost", "/broken"])
+def test_an_error_of_something_else_is_never_taken_for_an_unknown_schema(path: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with (
+                ConfluentRegistry(f"http://127.0.0.1:{server.server_port}{path}") as registry,
+                pytest.raises(RegistryUnavailable),
+            ):
+                registry.schema(1)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_url_of_another_kind_is_an_operators_mistake() -> None:
+    with pytest.raises(SetupError, match="CLICKSTREAM_SCHEMA_REGISTRY_URL"):
+        ConfluentRegistry("registry:8081")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from clickstream.errors import SchemaIncompatible
+from clickstream.settings import Settings, TopicSettings
+from schemas.contracts import ALL, SESSION
+from schemas.registry import MemoryRegistry
+from schemas.setup import prepare, register_contracts
+from schemas.topics import Topics
+
+TOPICS = Topics.of(Settings(_env_file=None, topics=TopicSettings(prefix="t.")))
+
+
+def test_each_subject_gets_its_newest_version() -> None:
+    registry = MemoryRegistry()
+    ids = register_contracts(registry, TOPICS)
+    assert ids.keys() == {TOPICS.subject_of(contract) for contract in ALL}
+    for contract in ALL:
+        assert registry.schema(ids[TOPICS.subject_of(contract)]) == contract.text
+
+
+def test_registering_twice_changes_nothing() -> None:
+    registry = MemoryRegistry()
+    assert register_contracts(registry, TOPICS) == register_contracts(registry, TOPICS)
+
+
+def test_a_subject_that_holds_something_else_is_refused() -> None:
+    registry = MemoryRegistry()
+    registry.register(TOPICS.subject_of(SESSION), '"string"')
+    with pytest.raises(SchemaIncompatible):
+        register_contracts(registry, TOPICS)
+
+
+@pytest.mark.engines
+def test_prepare_again_finds_everything_there(settings: Settings) -> None:
+    first, second = prepare(settings), prepare(settings)
+    assert first == second
+    assert (second.migrations, second.topics, second.topic_drift) == ((), (), ())
+    assert len(second.schema_ids) == len(ALL)
+
+
+@pytest.mark.engines
+def test_the_registry_holds_future_versions_to_full_transitive(settings: Settings) -> None:
+    from schemas.registry import ConfluentRegistry
+
+    with ConfluentRegistry(settings.schema_registry_url) as registry:
+        subject = Topics.of(settings).subject_of(SESSION)
+        assert registry.is_compatible(subject, SESSION.text)
+        assert not registry.is_compatible(subject, SESSION.text.replace("search_query", "query"))
