@@ -1,0 +1,44 @@
+"""Body → request → records → Kafka: the one way in for sessions and events."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from clickstream.clock import Clock
+from clickstream.position import Position
+from clickstream.settings import Limits
+from producers.publisher import Publisher
+from producers.records import event_records, session_record
+from producers.requests import parse_events, parse_session
+from schemas.contracts import EVENT, SESSION
+
+
+class Accepted(Struct, frozen=True):
+    """Durable in Kafka: `accepted` is the number of records that the request held."""
+
+    session_id: str
+    accepted: int
+
+
+class Acceptor:
+    """Takes bodies in. Both methods return once everything is durable, or raise RequestRefused
+    (then nothing was written) or Unavailable (then the outcome is unknown: send it again)."""
+
+    def __init__(self, publisher: Publisher, limits: Limits, clock: Clock) -> None:
+        self._publisher = publisher
+        self._limits = limits
+        self._clock = clock
+
+    async def session(self, body: bytes) -> tuple[Accepted, Position]:
+        """POST /session."""
+        request = parse_session(body, self._limits)
+        record = session_record(request, self._clock.now_ms())
+        position = await self._publisher.publish(SESSION, request.session_id, [record])
+        return Accepted(request.session_id, 1), position
+
+    async def events(self, body: bytes) -> tuple[Accepted, Position]:
+        """POST /session/events."""
+        request = parse_events(body, self._limits)
+        records = event_records(request, self._clock.now_ms())
+        position = await self._publisher.publish(EVENT, request.session_id, records)
+        return Accepted(request.session_id, len(records)), position

@@ -1,0 +1,49 @@
+"""The three POST endpoints, from ASGI scope to `Answer`. The hot path and the routes share them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from clickstream.http.access import CALLER
+from clickstream.http.answer import Answer
+from clickstream.position import HEADER, Position
+from clickstream.settings import Limits
+from producers.accept import Acceptor
+from producers.body import read_body
+from producers.mark import Marker
+
+Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
+
+_JSON = "application/json"
+
+
+class Endpoints:
+    """Each method takes a request that the access check has let through, and returns the answer to
+    a success; all else is raised, as an error of `clickstream.errors` or as `Disconnected`."""
+
+    def __init__(self, acceptor: Acceptor, marker: Marker, limits: Limits) -> None:
+        self._acceptor = acceptor
+        self._marker = marker
+        self._limits = limits
+
+    async def create_session(self, scope: Scope, receive: Receive) -> Answer:
+        """POST /session."""
+        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        return _answer(*await self._acceptor.session(body))
+
+    async def push_events(self, scope: Scope, receive: Receive) -> Answer:
+        """POST /session/events."""
+        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        return _answer(*await self._acceptor.events(body))
+
+    async def mark_session_irrelevant(self, scope: Scope, receive: Receive) -> Answer:
+        """POST /session/irrelevant."""
+        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        return _answer(*await self._marker.mark(body, scope.get(CALLER)))
+
+
+def _answer(content: msgspec.Struct, position: Position) -> Answer:
+    return Answer.of(200, msgspec.json.encode(content), _JSON, {HEADER: str(position)})

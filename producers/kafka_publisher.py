@@ -1,0 +1,177 @@
+"""`KafkaPublisher`: the `Publisher` on a real cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, Producer
+
+from clickstream.errors import BrokerUnavailable, SetupError, Unavailable
+from clickstream.position import Position
+from clickstream.settings import Settings
+from clickstream.telemetry import (
+    EDGE_PRODUCER_RESTARTS,
+    EDGE_PUBLISH_SECONDS,
+    EDGE_RECORDS,
+    EDGE_UNACKNOWLEDGED,
+)
+from clickstream.watermark import KafkaOffsets, Offsets, Partition
+from producers.connection import Connection, MakeProducer
+from producers.encoders import Encoders
+from producers.publisher import Records
+from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics, max_record_bytes
+
+WRITTEN: Final = (SESSION, EVENT, MARK)
+"""What the edge writes."""
+
+# Start-up goes on without the registry after this, seconds.
+_START_PATIENCE: Final = 2.0
+# /readyz gives each role two seconds.
+_READY_SECONDS: Final = 1.0
+# A producer that fails for good at once would otherwise be replaced in a tight loop.
+_REPLACE_PAUSE: Final = 1.0
+
+_DEFAULTS: Final = {
+    # Waiting this long fills batches under load, and is small beside a round trip with acks=all.
+    "linger.ms": "2",
+    # The cheapest on the CPU; the broker and the consumers keep it as it is.
+    "compression.type": "lz4",
+    # What may wait when the broker stalls: seconds of heavy load, and no more memory than this.
+    # Beyond it requests are refused at once.
+    "queue.buffering.max.messages": "200000",
+    "queue.buffering.max.kbytes": str(128 * 1024),
+    # Back within two seconds of the broker's return, instead of ten.
+    "reconnect.backoff.max.ms": "2000",
+    # Idle connections are closed by the broker as a matter of course.
+    "log.connection.close": "false",
+}
+
+# The promises of `publish` rest on these, so the settings cannot change them.
+_FIXED: Final = {
+    "acks": "all",
+    "enable.idempotence": "true",
+    # Agrees with Java's and aiokafka's default, and with schemas.partitioner.
+    "partitioner": "murmur2_random",
+}
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """What the producer is made with: defaults, the settings' options, and what is not theirs."""
+    # librdkafka looks for overdue records once a second, so the last report comes a second later.
+    overdue_ms = max(1000, int((settings.http.ack_timeout_seconds - 1) * 1000))
+    return {
+        **_DEFAULTS,
+        "message.timeout.ms": str(overdue_ms),
+        "message.max.bytes": str(max_record_bytes(settings)),
+        **settings.kafka_options(),
+        **_FIXED,
+    }
+
+
+class KafkaPublisher:
+    """Idempotent, acks=all. Replaces its producer after an error that librdkafka calls fatal."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        encoders: Encoders,
+        options: dict[str, Any],
+        offsets: Callable[[], Offsets],
+        make_producer: MakeProducer = Producer,
+    ) -> None:
+        self._topics = {contract.name: topics.topic_of(contract) for contract in WRITTEN}
+        # Looked up once: by its label it would cost more than counting.
+        self._acknowledged = {topic: EDGE_RECORDS.labels(topic) for topic in self._topics.values()}
+        self._encoders = encoders
+        self._options = options
+        self._offsets = offsets
+        self._make_producer = make_producer
+        self._connection: Connection | None = None
+        self._replacing: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> KafkaPublisher:
+        """A publisher to the servers that the settings name. Connects in `start`."""
+        topics = Topics.of(settings)
+        return cls(
+            topics,
+            Encoders(lambda: ConfluentRegistry(settings.schema_registry_url), topics, WRITTEN),
+            producer_options(settings),
+            lambda: KafkaOffsets(
+                settings.kafka_options(),
+                group=settings.worker.group,
+                request_seconds=settings.http.ack_timeout_seconds,
+            ),
+        )
+
+    async def start(self) -> None:
+        try:
+            self._connection = self._connect()
+        except KafkaException as error:
+            raise SetupError(f"the Kafka client refuses its options: {error}") from error
+        await self._encoders.start(_START_PATIENCE)
+
+    async def stop(self) -> None:
+        await self._encoders.stop()
+        if self._replacing is not None:
+            self._replacing.cancel()
+        if self._connection is not None:
+            closing, self._connection = self._connection, None
+            await closing.close(int(self._options["message.timeout.ms"]) / 1000)
+
+    async def publish(self, contract: Contract, key: str, records: Records) -> Position:
+        topic = self._topics[contract.name]
+        begun = perf_counter()
+        try:
+            encode = self._encoders.of(contract).encode
+            values = [encode(record) for record in records]
+            position = await self._send(topic, key.encode(), values)
+        except Unavailable:
+            EDGE_UNACKNOWLEDGED.labels(topic).inc()
+            raise
+        self._acknowledged[topic].inc(len(records))
+        EDGE_PUBLISH_SECONDS.observe(perf_counter() - begun)
+        return position
+
+    async def ready(self) -> Sequence[str]:
+        reasons = [why for why in (self._encoders.why_not(),) if why]
+        try:
+            missing = await self._live().missing(list(self._topics.values()), _READY_SECONDS)
+        except BrokerUnavailable as error:
+            return [*reasons, str(error)]
+        return [*reasons, *(f"topic {topic} is missing: `clickstream topics`" for topic in missing)]
+
+    async def _send(self, topic: str, key: bytes, values: list[bytes]) -> Position:
+        delivery = await self._live().send(topic, key, values)
+        if delivery.offset >= 0:
+            return Position(topic, delivery.partition, delivery.offset)
+        # Stored by an attempt whose acknowledgement was lost: the broker said so without saying
+        # where. Somewhere below the end, then, and a later position is as good for a reader.
+        place = Partition(topic, delivery.partition)
+        ends = await self._offsets().ends([place])
+        return Position(*place, ends[place] - 1)
+
+    def _live(self) -> Connection:
+        if self._connection is None:
+            raise BrokerUnavailable("not connected to Kafka: try again in a moment")
+        return self._connection
+
+    def _connect(self) -> Connection:
+        return Connection(self._options, self._on_fatal, self._make_producer)
+
+    def _on_fatal(self) -> None:
+        """The producer will never deliver again: report what it holds, and make a new one."""
+        if self._connection is None:
+            return  # stopping
+        EDGE_PRODUCER_RESTARTS.inc()
+        self._connection.retire()
+        self._connection = None
+        self._replacing = asyncio.get_running_loop().call_later(_REPLACE_PAUSE, self._reconnect)
+
+    def _reconnect(self) -> None:
+        self._connection = self._connect()

@@ -1,0 +1,78 @@
+"""`WriteRole`: the write side of a process: its routes, its hot path, and what is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from clickstream.certainty import SessionFinder
+from clickstream.clock import Clock, SystemClock
+from clickstream.http.access import Access
+from clickstream.http.app import PREFIX
+from clickstream.settings import Settings
+from producers.accept import Acceptor
+from producers.endpoints import Endpoints
+from producers.existence import ClickHouseExistence
+from producers.hot_path import HotPath
+from producers.kafka_publisher import KafkaPublisher
+from producers.mark import Existence, Finder, Marker
+from producers.publisher import Publisher
+from producers.routes import EVENTS_PATH, SESSION_PATH, write_router
+
+
+class WriteRole:
+    """Implements `clickstream.http.role.Role`; the promises are there."""
+
+    name = "write"
+
+    def __init__(
+        self,
+        settings: Settings,
+        publisher: Publisher,
+        finder: Finder,
+        existence: Existence,
+        clock: Clock,
+    ) -> None:
+        self._publisher = publisher
+        self._finder = finder
+        self._existence = existence
+        self._access = Access.of(settings)
+        acceptor = Acceptor(publisher, settings.limits, clock)
+        marker = Marker(publisher, finder, existence, settings.limits, clock)
+        self._endpoints = Endpoints(acceptor, marker, settings.limits)
+
+    @classmethod
+    def of(cls, settings: Settings) -> WriteRole:
+        """The role on the servers that the settings name."""
+        return cls(
+            settings,
+            KafkaPublisher.of(settings),
+            SessionFinder.of(settings),
+            ClickHouseExistence(settings),
+            SystemClock(),
+        )
+
+    def routers(self) -> Sequence[APIRouter]:
+        return (write_router(self._endpoints),)
+
+    async def start(self) -> None:
+        await self._publisher.start()
+
+    async def stop(self) -> None:
+        await self._publisher.stop()
+        await self._finder.stop()
+        await self._existence.close()
+
+    async def ready(self) -> Sequence[str]:
+        """ClickHouse is not asked: without it sessions and events are taken in all the same."""
+        return await self._publisher.ready()
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        hot = {
+            SESSION_PATH: self._endpoints.create_session,
+            EVENTS_PATH: self._endpoints.push_events,
+        }
+        both = {prefix + path: hot[path] for prefix in ("", PREFIX) for path in hot}
+        return HotPath(app, both, self._access)

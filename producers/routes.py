@@ -1,0 +1,109 @@
+"""The three POST endpoints as FastAPI knows them: what `/docs` and `/openapi.json` show.
+
+Two of them are usually answered by the hot path before a request gets here; both call the same
+`Endpoints`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clickstream.http.openapi import answers, request_body
+from clickstream.position import HEADER
+from producers.accept import Accepted
+from producers.body import Disconnected
+from producers.endpoints import Endpoint, Endpoints
+from producers.mark import Marked
+from producers.wire import EventsBody, MarkBody, SessionBody
+
+SESSION_PATH: Final = "/session"
+EVENTS_PATH: Final = "/session/events"
+MARK_PATH: Final = "/session/irrelevant"
+
+_SESSION_EXAMPLE: Final = {
+    "session_id": "sess-123",
+    "search_query": "transformer optimization",
+    "search_results": [
+        {"object_id": "obj-1", "rank": 1, "meta": {"source": "hf_models", "score": 0.92}}
+    ],
+    "search_meta": {"latency_ms": 450},
+    "payload_filter": {"task": "text-classification"},
+    "sort_by": {"field": "downloads", "order": "desc"},
+    "user_id": "user-456",
+    "created_at": 1701012345678,
+}
+_EVENTS_EXAMPLE: Final = {
+    "session_id": "sess-123",
+    "events": [
+        {
+            "event_id": "evt-1",
+            "object_id": "obj-1",
+            "event_type": "click",
+            "created_at": 1701012350000,
+            "meta": {"rank_position": 1},
+        }
+    ],
+}
+_MARK_EXAMPLE: Final = {"session_id": "sess-123"}
+_ACCEPTED_EXAMPLE: Final = {"session_id": "sess-123", "accepted": 1}
+_MARKED_EXAMPLE: Final = {"session_id": "sess-123", "is_irrelevant": True}
+
+_HEADERS: Final[dict[str, Any]] = {
+    HEADER: {
+        "description": "How far into Kafka the write went: send it back with a read, which then"
+        " waits until it can see it",
+        "schema": {"type": "string", "examples": ["clickstream.sessions/3@1041"]},
+    }
+}
+
+# 499 as nginx logs it: the client has hung up, so nobody sees this answer but the metrics.
+_HUNG_UP: Final = 499
+
+
+def write_router(endpoints: Endpoints) -> APIRouter:
+    """The write side's routes."""
+    router = APIRouter(tags=["write"])
+
+    @router.post(
+        SESSION_PATH,
+        openapi_extra=request_body(SessionBody, _SESSION_EXAMPLE),
+        responses=answers(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
+    )
+    async def create_session(request: Request) -> Response:
+        """Record a search and the list that was shown. 200 means durable in Kafka. The first post
+        of a session_id wins; posting it again changes nothing and answers 200."""
+        return await _respond(endpoints.create_session, request)
+
+    @router.post(
+        EVENTS_PATH,
+        openapi_extra=request_body(EventsBody, _EVENTS_EXAMPLE),
+        responses=answers(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
+    )
+    async def push_events(request: Request) -> Response:
+        """Record interactions with a session's results. They may come before their session, or days
+        after it. Accepted as a whole or refused as a whole."""
+        return await _respond(endpoints.push_events, request)
+
+    @router.post(
+        MARK_PATH,
+        openapi_extra=request_body(MarkBody, _MARK_EXAMPLE),
+        responses=answers(Marked, _MARKED_EXAMPLE, _HEADERS),
+    )
+    async def mark_session_irrelevant(request: Request) -> Response:
+        """Leave a session out of analytics and training data, from this answer on, with all of its
+        events to come. 404 when there is certainly no such session."""
+        return await _respond(endpoints.mark_session_irrelevant, request)
+
+    return router
+
+
+async def _respond(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        answer = await endpoint(request.scope, request.receive)
+    except Disconnected:
+        return Response(status_code=_HUNG_UP)
+    return answer.response()
