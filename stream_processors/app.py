@@ -1,0 +1,91 @@
+"""The Faust application: its settings and its one agent."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import faust
+
+from clickstream.settings import Settings
+from schemas.topics import Topics
+from stream_processors.fetched import FetchedBatch
+from stream_processors.transport import BatchTransport
+
+# Faust leaves the group when no record was taken for this long. A sink that is down for hours must
+# not cost the membership: the watchdog, which knows why, judges progress instead. Seconds.
+_MAX_POLL_SECONDS = 24 * 3600.0
+
+# Batches (not records) queued between the fetcher and the agent; each may hold a megabyte.
+_QUEUED_BATCHES = 8
+
+# Commits happen after each flush; this one only carries idle partitions forward. Seconds.
+_COMMIT_SECONDS = 1.0
+
+
+def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[None]]) -> faust.App:
+    """An app that consumes the three topics; its one agent hands every batch to `gather`."""
+    worker = settings.worker
+    app = faust.App(
+        worker.group,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings.kafka_options()),
+        # Faust's own assignor: it gives partition n of every topic to the same worker, so a session
+        # and its events always meet. 0 would select aiokafka's round robin, which separates them.
+        table_standby_replicas=1,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=worker.session_timeout_seconds,
+        broker_heartbeat_interval=worker.session_timeout_seconds / 4,
+        broker_request_timeout=max(30.0, worker.session_timeout_seconds * 2),
+        broker_max_poll_interval=_MAX_POLL_SECONDS,
+        broker_commit_interval=_COMMIT_SECONDS,
+        stream_buffer_maxsize=_QUEUED_BATCHES,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    topics = Topics.of(settings)
+    channel = app.topic(
+        topics.sessions,
+        topics.events,
+        topics.marks,
+        key_serializer="raw",
+        value_serializer="raw",
+        acks=False,
+    )
+
+    async def sink(batches: faust.Stream[FetchedBatch]) -> None:
+        async for batch in batches.noack():
+            await gather(batch)
+
+    app.agent(channel, name="sink")(cast(Any, sink))
+    return app
+
+
+def _credentials(options: dict[str, str]) -> Any:
+    """The client options of librdkafka, as Faust wants them."""
+    protocol = options.get("security.protocol", "PLAINTEXT").upper()
+    if protocol == "PLAINTEXT":
+        return None
+    context = _tls(options) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=options.get("sasl.mechanism") or options.get("sasl.mechanisms", "PLAIN"),
+            username=options.get("sasl.username"),
+            password=options.get("sasl.password"),
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context)
+
+
+def _tls(options: dict[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=options.get("ssl.ca.location"))
+    if certificate := options.get("ssl.certificate.location"):
+        context.load_cert_chain(
+            certificate, options.get("ssl.key.location"), options.get("ssl.key.password")
+        )
+    return context

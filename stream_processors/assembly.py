@@ -1,0 +1,61 @@
+"""Puts a worker's parts together from its settings. Blocks until the servers have answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from confluent_kafka import Producer
+
+from clickstream.clock import Clock
+from clickstream.settings import Settings
+from schemas.codec import Encoder
+from schemas.contracts import DEAD_LETTER, EVENT, MARK, SESSION
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics
+from stream_processors.clickhouse_sink import ClickHouseSink
+from stream_processors.dead_letters import KafkaDeadLetters
+from stream_processors.decode import BatchDecoder
+from stream_processors.flush import Flush, FlushRules
+from stream_processors.index import SessionIndex
+from stream_processors.retry import UntilItWorks
+from stream_processors.session_day import DayWindow
+
+
+@dataclass(frozen=True, slots=True)
+class FlushParts:
+    """The blocking half of a worker: what runs on the flush thread."""
+
+    flush: Flush
+    sweep: Callable[[], None]
+    index: SessionIndex
+
+
+def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> FlushParts:
+    """Connect to the registry and ClickHouse, waiting for them if need be, and build the flush."""
+    topics = Topics.of(settings)
+    registry = ConfluentRegistry(settings.schema_registry_url)
+    sink = until_it_works(lambda: ClickHouseSink(settings))
+    index = SessionIndex(settings.worker.index_bytes)
+    window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)
+    schema_ids = {
+        contract.name: until_it_works(
+            partial(registry.register, topics.subject_of(contract), contract.text)
+        )
+        for contract in (SESSION, EVENT, MARK, DEAD_LETTER)
+    }
+    decoders = {
+        topics.topic_of(contract): BatchDecoder(
+            contract, schema_ids[contract.name], registry, settings.topics.partitions
+        )
+        for contract in (SESSION, EVENT, MARK)
+    }
+    dead_letters = KafkaDeadLetters(
+        Producer({**settings.kafka_options(), "acks": "all", "enable.idempotence": True}),
+        topics.dead_letters,
+        Encoder(DEAD_LETTER, schema_ids[DEAD_LETTER.name]),
+    )
+    rules = FlushRules(topics, window, settings.topics.epoch)
+    flush = Flush(rules, decoders, sink, dead_letters, index, clock, until_it_works)
+    return FlushParts(flush, sink.sweep_adopted, index)

@@ -1,0 +1,134 @@
+"""The real `Sink`: Arrow blocks into ClickHouse, ids looked up as an external table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.external import ExternalData
+
+from clickstream import clickhouse
+from clickstream.errors import SinkUnavailable
+from clickstream.settings import Settings
+from stream_processors import rows
+from stream_processors.index import KNOWN
+from stream_processors.sink import DeadLetter
+
+T = TypeVar("T")
+
+# The ids come as an external table `named`: a parameter of 50,000 of them would not fit a URL.
+_FIND_SESSIONS = """
+SELECT session_id, created_at, session_day, `search_results.object_id` AS object_ids
+FROM sessions
+WHERE session_id IN named
+ORDER BY version DESC
+LIMIT 1 BY session_id
+"""
+
+_FIND_UNJOINED = f"""
+SELECT {", ".join(rows.UNJOINED_COLUMNS.names)}
+FROM unjoined_events
+WHERE session_id IN named
+ORDER BY version DESC
+LIMIT 1 BY session_id, event_id
+"""  # noqa: S608 - names of our own columns
+
+_SWEEP_ADOPTED = """
+DELETE FROM unjoined_events
+WHERE session_id IN (
+    SELECT session_id FROM sessions
+    WHERE session_id IN (SELECT session_id FROM unjoined_events)
+)
+"""
+
+# ClickHouse's own default is 100 and it refuses the insert beyond; with a wide day window one flush
+# of a backlog may touch more days.
+_MOST_PARTITIONS_PER_INSERT = 90
+
+
+_DEAD_LETTER_COLUMNS = (
+    *("topic", "partition", "offset", "reason", "error"),
+    *("key", "value", "headers", "failed_at"),
+)
+
+
+class ClickHouseSink:
+    """Synchronous inserts (an insert that returned is readable), over one HTTP client."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SinkUnavailable when ClickHouse does not answer."""
+        self._settings = settings
+        self._client = clickhouse.connect(settings, role="clickstream worker")
+
+    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
+        return self._look_up(_FIND_SESSIONS, session_ids, KNOWN)
+
+    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
+        return self._look_up(_FIND_UNJOINED, session_ids, rows.UNJOINED_COLUMNS)
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        for part in _by_partitions(rows):
+            self._call(partial(self._client.insert_arrow, table, part))
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        block = [
+            [
+                *letter.poison.source,
+                letter.poison.record.offset,
+                letter.poison.reason.value,
+                letter.poison.error,
+                letter.poison.record.key,
+                letter.poison.record.value,
+                list(letter.poison.record.headers),
+                letter.failed_at_ms,
+            ]
+            for letter in letters
+        ]
+        self._call(
+            lambda: self._client.insert(rows.DEAD_LETTERS, block, column_names=_DEAD_LETTER_COLUMNS)
+        )
+
+    def sweep_adopted(self) -> None:
+        self._call(lambda: self._client.command(_SWEEP_ADOPTED))
+
+    def _look_up(self, query: str, session_ids: pa.Array, columns: pa.Schema) -> pa.Table:
+        named = pa.table({"session_id": session_ids})
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_file(stream, named.schema) as writer:
+            writer.write_table(named)
+        external = ExternalData(
+            file_name="named",
+            fmt="Arrow",
+            structure="session_id String",
+            data=stream.getvalue().to_pybytes(),
+        )
+        found = self._call(lambda: self._client.query_arrow(query, external_data=external))
+        return found.cast(columns)
+
+    def _call(self, action: Callable[[], T]) -> T:
+        """Our rows fit our own schema, so a refusal is the server's state (starting, out of disk,
+        too many parts, a migration missing), never the record's fault: it is worth a retry."""
+        try:
+            with clickhouse.translate(self._settings):
+                return action()
+        except ClickHouseError as error:
+            raise SinkUnavailable(f"ClickHouse refuses: {str(error)[:500]}") from error
+
+
+def _by_partitions(table: pa.Table) -> list[pa.Table]:
+    """Split so that no insert touches more partitions than ClickHouse takes at once."""
+    if "session_day" not in table.schema.names:
+        return [table]
+    days = pc.unique(table["session_day"])
+    if len(days) <= _MOST_PARTITIONS_PER_INSERT:
+        return [table]
+    return [
+        table.filter(
+            pc.is_in(table["session_day"], value_set=days.slice(start, _MOST_PARTITIONS_PER_INSERT))
+        )
+        for start in range(0, len(days), _MOST_PARTITIONS_PER_INSERT)
+    ]

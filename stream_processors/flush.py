@@ -1,0 +1,189 @@
+"""One flush: fetched batches → rows in the sink, in the order that makes every crash harmless.
+
+Marks, then joined and adopted events, then unjoined events, sessions last. So a session row that a
+reader can see proves that the marks and events that came before it are written; and a crash
+anywhere in between leaves nothing that a redelivery would not write again under the same keys and
+versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from clickstream.clock import Clock
+from schemas.topics import Topics
+from stream_processors import rows
+from stream_processors.decode import BatchDecoder, Decoded, Poison
+from stream_processors.fetched import FetchedBatch
+from stream_processors.index import SessionIndex
+from stream_processors.join import Joined, first_of_each, join, known_of, with_day, without
+from stream_processors.session_day import DayWindow
+from stream_processors.sink import DeadLetter, Sink
+
+T = TypeVar("T")
+
+
+class DeadLetterTopic(Protocol):
+    """Where poison goes, besides the sink's table."""
+
+    def publish(self, letters: Sequence[DeadLetter]) -> None:
+        """Blocks until Kafka has acknowledged all; raises BrokerUnavailable."""
+        ...
+
+
+class Retry(Protocol):
+    """Calls until it works: how a flush meets a server that is down."""
+
+    def __call__(self, action: Callable[[], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRules:
+    """What decides the rows, besides the records: the same for every worker of a group."""
+
+    topics: Topics
+    window: DayWindow
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlushReport:
+    """What a flush did, in rows; `duplicates` counts sessions that were already known."""
+
+    sessions: int
+    joined: int
+    adopted: int
+    unjoined: int
+    marks: int
+    duplicates: int
+    poison: tuple[Poison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything one flush will write. Fixed before the first insert, so that a retry repeats it.
+
+    `known` are the stored sessions this flush met, new ones included: what the index learns.
+    """
+
+    marks: pa.Table
+    joined: Joined
+    sessions: pa.Table
+    known: pa.Table
+    adopted: int
+    duplicates: int
+    poison: tuple[Poison, ...]
+
+
+class Flush:
+    """Decodes, joins and writes. Blocks; one at a time per worker; keeps only the session index."""
+
+    def __init__(
+        self,
+        rules: FlushRules,
+        decoders: Mapping[str, BatchDecoder],
+        sink: Sink,
+        dead_letters: DeadLetterTopic,
+        index: SessionIndex,
+        clock: Clock,
+        retry: Retry,
+    ) -> None:
+        self._rules = rules
+        self._decoders = decoders
+        self._sink = sink
+        self._dead_letters = dead_letters
+        self._index = index
+        self._clock = clock
+        self._retry = retry
+
+    def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
+        """Write all of it. Returns when it is durable; raises only what `retry` gives up on."""
+        plan = self._plan(batches)
+        self._write(plan)
+        # Only now: a session that is remembered is a session that is stored.
+        self._index.admit(plan.known)
+        return FlushReport(
+            sessions=plan.sessions.num_rows,
+            joined=plan.joined.events.num_rows,
+            adopted=plan.adopted,
+            unjoined=plan.joined.unjoined.num_rows,
+            marks=plan.marks.num_rows,
+            duplicates=plan.duplicates,
+            poison=plan.poison,
+        )
+
+    def _plan(self, batches: Sequence[FetchedBatch]) -> _Plan:
+        rules, topics = self._rules, self._rules.topics
+        decoded = {
+            topic: [self._decode(batch) for batch in batches if batch.source.topic == topic]
+            for topic in (topics.sessions, topics.events, topics.marks)
+        }
+        events = [rows.event_rows(d.rows, rules.epoch) for d in decoded[topics.events]]
+        posted = _rows(decoded[topics.sessions])
+        sessions = first_of_each(posted) if posted is not None else None
+        known = self._known(sessions, rows.concat(events, rows.UNJOINED_COLUMNS))
+        adopted = rows.UNJOINED_COLUMNS.empty_table()
+        fresh = rows.SESSION_COLUMNS.empty_table()
+        if sessions is not None:
+            sessions = with_day(without(sessions, known), rules.window)
+            fresh = rows.session_rows(sessions, rules.epoch)
+        if sessions is not None and sessions.num_rows:
+            known = pa.concat_tables([known, known_of(sessions)])
+            adopted = self._retry(lambda: self._sink.find_unjoined(_ids(fresh)))
+        joined = join(rows.concat([*events, adopted], rows.UNJOINED_COLUMNS), known)
+        marks = [rows.mark_rows(d.rows, rules.epoch) for d in decoded[topics.marks]]
+        return _Plan(
+            marks=rows.concat(marks, rows.MARK_COLUMNS),
+            joined=Joined(rows.joined_rows(joined.events), joined.unjoined),
+            sessions=fresh,
+            known=known,
+            adopted=adopted.num_rows,
+            duplicates=(posted.num_rows if posted is not None else 0) - fresh.num_rows,
+            poison=tuple(p for parts in decoded.values() for d in parts for p in d.poison),
+        )
+
+    def _decode(self, batch: FetchedBatch) -> Decoded:
+        return self._retry(lambda: self._decoders[batch.source.topic].decode(batch))
+
+    def _known(self, sessions: pa.Table | None, events: pa.Table) -> pa.Table:
+        """Of the sessions that these records name, the stored ones: memory first, then the sink."""
+        columns = [events["session_id"]] + ([] if sessions is None else [sessions["session_id"]])
+        named = pa.chunked_array([c for column in columns for c in column.chunks], pa.string())
+        distinct = pa.table({"session_id": named.unique()})
+        remembered = self._index.find(distinct["session_id"].combine_chunks())
+        missing = without(distinct, remembered)
+        if not missing.num_rows:
+            return remembered
+        looked_up = self._retry(lambda: self._sink.find_sessions(_ids(missing)))
+        return pa.concat_tables([remembered, looked_up])
+
+    def _write(self, plan: _Plan) -> None:
+        letters = [DeadLetter(poison, self._clock.now_ms()) for poison in plan.poison]
+        if letters:
+            self._retry(lambda: self._dead_letters.publish(letters))
+            self._retry(lambda: self._sink.write_dead_letters(letters))
+        for table, part in (
+            (rows.MARKS, plan.marks),
+            (rows.EVENTS, plan.joined.events),
+            (rows.UNJOINED, plan.joined.unjoined),
+            (rows.SESSIONS, plan.sessions),
+        ):
+            if part.num_rows:
+                self._insert(table, part)
+
+    def _insert(self, table: str, part: pa.Table) -> None:
+        self._retry(lambda: self._sink.write(table, part))
+
+
+def _rows(decoded: Iterable[Decoded]) -> pa.Table | None:
+    """All rows of one topic; None when there are none."""
+    parts = [part.rows for part in decoded if part.rows.num_rows]
+    return pa.concat_tables(parts) if parts else None
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["session_id"].combine_chunks()

@@ -1,0 +1,149 @@
+"""The one flush loop of a worker: gathers batches of all topics, flushes, commits, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from clickstream.clock import Clock
+from clickstream.errors import Unavailable
+from clickstream.telemetry import WORKER_FLUSH_ROWS, WORKER_FLUSH_SECONDS, WORKER_RECORDS
+from stream_processors.fetched import FetchedBatch
+from stream_processors.flush import FlushReport
+from stream_processors.offsets import OffsetLedger
+
+log = logging.getLogger(__name__)
+
+# Adopted events are deleted from `unjoined_events` at most this often, seconds: a deletion is a
+# mutation, and a mutation per flush would be slower than the flush.
+_SWEEP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FlushTriggers:
+    """When a batch is full: by rows, or by the age of its first record."""
+
+    rows: int
+    seconds: float
+    buffer_rows: int
+
+
+class FlushLoop:
+    """Agents `feed` it, `run` empties it. The blocking work happens on a thread of its own."""
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[FetchedBatch]], FlushReport],
+        sweep: Callable[[], None],
+        triggers: FlushTriggers,
+        clock: Clock,
+        on_report: Callable[[FlushReport], None],
+    ) -> None:
+        self._flush = flush
+        self._sweep = sweep
+        self._triggers = triggers
+        self._clock = clock
+        self._on_report = on_report
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._buffer: list[FetchedBatch] = []
+        self._rows = 0
+        self._changed = asyncio.Condition()
+        self._busy = False
+        self._urgent = False
+        # A predecessor may have died between its commit and its sweep.
+        self._sweep_due = True
+        self._swept_at = clock.monotonic()
+
+    async def feed(self, batch: FetchedBatch) -> None:
+        """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._rows < self._triggers.buffer_rows)
+            self._buffer.append(batch)
+            self._rows += len(batch)
+            self._changed.notify_all()
+
+    async def drain(self) -> None:
+        """Flush what is here without waiting for more; returns when all of it is written."""
+        async with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
+            try:
+                await self._changed.wait_for(lambda: not self._buffer and not self._busy)
+            finally:
+                self._urgent = False
+
+    async def run(self, ledger: OffsetLedger, commit: Callable[[], Awaitable[object]]) -> None:
+        """Flush for ever; ends only by cancellation or by an error nothing can be done about.
+
+        `ledger` is told what is written; `commit` then commits what it allows.
+        """
+        while True:
+            batches = await self._next()
+            if batches:
+                await self._flush_one(batches, ledger, commit)
+            await self._sweep_if_due()
+
+    async def _next(self) -> list[FetchedBatch]:
+        """The next batches, once they are many or old enough; [] when only the sweep is due."""
+        async with self._changed:
+            if not await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
+                return []
+            await self._wait(
+                lambda: self._rows >= self._triggers.rows or self._urgent, self._triggers.seconds
+            )
+            batches, self._buffer, self._rows = self._buffer, [], 0
+            self._busy = True
+            self._changed.notify_all()
+        return batches
+
+    async def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._changed.wait_for(condition), seconds)
+        except TimeoutError:
+            return condition()
+        return True
+
+    async def _flush_one(
+        self,
+        batches: Sequence[FetchedBatch],
+        ledger: OffsetLedger,
+        commit: Callable[[], Awaitable[object]],
+    ) -> None:
+        try:
+            # Partitions that were taken away meanwhile are their new owner's to write.
+            ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
+            if ours:
+                await self._write(ours)
+                for batch in ours:
+                    ledger.written(batch.source, batch.generation, batch.first)
+                await commit()
+        finally:
+            async with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    async def _write(self, batches: Sequence[FetchedBatch]) -> None:
+        started = self._clock.monotonic()
+        loop = asyncio.get_running_loop()
+        report = await loop.run_in_executor(self._thread, self._flush, batches)
+        WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
+        WORKER_FLUSH_ROWS.observe(sum(len(batch) for batch in batches))
+        for batch in batches:
+            WORKER_RECORDS.labels(batch.source.topic).inc(len(batch))
+        self._sweep_due |= report.adopted > 0
+        self._on_report(report)
+
+    async def _sweep_if_due(self) -> None:
+        now = self._clock.monotonic()
+        if not self._sweep_due or now - self._swept_at < _SWEEP_SECONDS:
+            return
+        self._swept_at = now
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._sweep)
+        except Unavailable as error:
+            log.warning("adopted events are not swept yet: %s", error)
+        else:
+            self._sweep_due = False

@@ -1,0 +1,63 @@
+"""A `Sink` in memory, with ClickHouse's rule of the highest version. For tests of the pure core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from stream_processors import rows
+from stream_processors.index import KNOWN
+from stream_processors.sink import DeadLetter
+
+Row = dict[str, Any]
+
+_KEYS = {
+    # One session has one day, so a second row on another day would be a second session: the day is
+    # part of the key here just as it is in ClickHouse, where merges stay inside a partition.
+    rows.SESSIONS: ("session_day", "session_id"),
+    rows.EVENTS: ("session_day", "session_id", "event_id"),
+    rows.UNJOINED: ("session_id", "event_id"),
+    rows.MARKS: ("session_id",),
+}
+
+
+class MemorySink:
+    """Tables as dictionaries: `tables[name][key] -> row`."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in _KEYS}
+        self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
+
+    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
+        wanted = set(session_ids.to_pylist())
+        found = [
+            {**row, "object_ids": row["search_results.object_id"]}
+            for row in self.tables[rows.SESSIONS].values()
+            if row["session_id"] in wanted
+        ]
+        return pa.Table.from_pylist(found, schema=KNOWN)
+
+    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
+        wanted = set(session_ids.to_pylist())
+        found = [row for row in self.tables[rows.UNJOINED].values() if row["session_id"] in wanted]
+        return pa.Table.from_pylist(found, schema=rows.UNJOINED_COLUMNS)
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        stored = self.tables[table]
+        for row in rows.to_pylist():
+            key = tuple(row[name] for name in _KEYS[table])
+            if key not in stored or row["version"] >= stored[key]["version"]:
+                stored[key] = row
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            source = letter.poison.source
+            self.dead_letters[*source, letter.poison.record.offset] = letter
+
+    def sweep_adopted(self) -> None:
+        stored = {row["session_id"] for row in self.tables[rows.SESSIONS].values()}
+        waiting = self.tables[rows.UNJOINED]
+        for key in [key for key in waiting if key[0] in stored]:
+            del waiting[key]

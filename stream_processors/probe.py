@@ -1,0 +1,41 @@
+"""A worker's own small HTTP server: /metrics, /livez, /readyz. On a thread, off by default."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+Health = Callable[[], str | None]
+"""None when all is well, otherwise one sentence that says what is not."""
+
+
+class _Quiet(WSGIRequestHandler):
+    # A slow or silent client may hold the only thread no longer than this, seconds.
+    timeout = 5
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes every few seconds would bury the log."""
+
+
+def serve_probe(port: int, alive: Health, ready: Health) -> WSGIServer:
+    """Answer on loopback until `shutdown()` is called on what this returns."""
+    metrics = make_wsgi_app()
+    checks = {"/livez": alive, "/readyz": ready}
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        check = checks.get(environ["PATH_INFO"])
+        if check is None:
+            answer: Iterable[bytes] = metrics(environ, start_response)
+            return answer
+        trouble = check()
+        status = "200 OK" if trouble is None else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [(trouble or "ok").encode() + b"\n"]
+
+    server = make_server("127.0.0.1", port, application, handler_class=_Quiet)
+    threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
+    return server

@@ -1,0 +1,199 @@
+"""A Faust transport whose consumer yields one Faust message per fetched partition batch.
+
+Stock Faust makes a Message, an Event and a queue entry of every record. Here a message's value is a
+whole `FetchedBatch`, so Faust costs the same for one record as for ten thousand. Acknowledgement is
+ours as well: `OffsetLedger` says what may be committed, and nothing else ever commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as KafkaPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from stream_processors.fetched import FetchedBatch, Partition, Record
+from stream_processors.offsets import OffsetLedger
+
+log = logging.getLogger(__name__)
+
+# Longest time a rebalance waits for a flush that is under way, seconds. Well below the session
+# timeout (8 s by default), or the group would think this worker dead.
+_FINISH_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """What one fetch returned, with the consumer's position on either side of it.
+
+    Positions are read on the consumer's own thread, next to the fetch: read later, they could
+    already count records that nobody has been told of, and a commit would skip them.
+    """
+
+    records: Mapping[TP, Sequence[Record]]
+    before: Mapping[TP, int]
+    after: Mapping[TP, int]
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The consumer's thread: fetches with positions, commits without drama."""
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        before = _positions(consumer)
+        records = await super()._fetch_records(consumer, *args, **kwargs)
+        return _Fetch(records, before, _positions(consumer))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Stock Faust crashes the app when a commit fails. A commit that fails costs a redelivery,
+        which changes nothing, and an outage of the broker must not take the worker down."""
+        assignment = self.assignment()
+        ours = {
+            KafkaPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assignment
+        }
+        if not ours:
+            return False
+        try:
+            await self._ensure_consumer().commit(ours)
+        except KafkaError as error:
+            log.warning("offsets are not committed yet: %r", error)
+            return False
+        return True
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's own stall detector counts per-record events that we do not make; see watchdog."""
+
+
+class BatchConsumer(Consumer):
+    """Hands out batches, keeps the ledger, commits what the ledger allows."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        transport = self.transport
+        if not isinstance(transport, BatchTransport):
+            raise TypeError("BatchConsumer belongs to BatchTransport")
+        self.ledger = transport.ledger
+        self.generation = 0
+        self.finish_pending: Callable[[], Awaitable[None]] | None = None
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's signature
+    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        generation = self.generation
+        fetch, _ = await self._wait_next_records(timeout)
+        if not isinstance(fetch, _Fetch) or self.should_stop:
+            return
+        if not self.flow_active or generation != self.generation:
+            # A rebalance has begun. Faust seeks back to the committed offsets before it resumes, so
+            # these records come again, to whoever owns them then.
+            return
+        for tp in fetch.after.keys() - fetch.records.keys():
+            self.ledger.advance(Partition(*tp), generation, fetch.after[tp])
+        for kafka_tp, records in fetch.records.items():
+            yield self._hand_out(TP(*kafka_tp), records, fetch, generation)
+
+    def _hand_out(
+        self, tp: TP, records: Sequence[Record], fetch: _Fetch, generation: int
+    ) -> tuple[TP, ConsumerMessage]:
+        batch = FetchedBatch(
+            source=Partition(*tp),
+            generation=generation,
+            first=min(fetch.before.get(tp, records[0].offset), records[0].offset),
+            next=max(fetch.after.get(tp, 0), records[-1].offset + 1),
+            records=records,
+        )
+        self.ledger.hand_out(batch.source, generation, batch.first, batch.next)
+        return tp, ConsumerMessage(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=batch.first,
+            timestamp=0.0,
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=batch,  # type: ignore[arg-type] # bytes for others, a batch for us
+            checksum=None,
+            tp=tp,
+            # Streams drop messages of another generation than the app's, without a word.
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        # What is already here is better written and committed now than read again by a successor.
+        # Only a courtesy: after the time limit the successor does read it again, to no effect.
+        self.stop_flow()
+        if self.finish_pending is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.finish_pending(), _FINISH_SECONDS)
+        await super().on_partitions_revoked(revoked)
+        self.ledger.revoke(Partition(*tp) for tp in revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        # Kafka's eager rebalance takes everything away before it gives: each partition starts again
+        # from its committed offset, also one that was ours before.
+        self.generation += 1
+        self.ledger.assign((Partition(*tp) for tp in assigned), self.generation)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Back to the committed offsets, and let the ledger know where that is."""
+        await super().perform_seek()
+        for tp, offset in self._read_offset.items():
+            if offset is not None:
+                self.ledger.start_at(Partition(*tp), self.generation, offset)
+
+    def end_of(self, partition: Partition) -> int:
+        """End of the log as of the last fetch; 0 before the first."""
+        return self.highwater(TP(*partition)) or 0
+
+    def ack(self, message: Any) -> bool:
+        """Faust's per-record acknowledgement, which is not ours. See OffsetLedger."""
+        message.acked = True
+        return True
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps are inside the ranges of the batches already."""
+
+    async def force_commit(self, *_: Any, **__: Any) -> bool:
+        """Commit what the ledger allows, all topics at once."""
+        due = self.ledger.committable()
+        if not due:
+            return False
+        committed = await self._commit({TP(*partition): o for partition, o in due.items()})
+        if committed:
+            self.ledger.committed(due)
+        return committed
+
+
+class BatchTransport(Transport):
+    """Faust's aiokafka transport with our consumer, and the ledger of what it may commit."""
+
+    Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger = OffsetLedger()
+
+
+def _positions(consumer: Any) -> dict[TP, int]:
+    """Where each assigned partition stands; one without a position yet is left out."""
+    subscription = consumer._subscription.subscription
+    if subscription is None or subscription.assignment is None:
+        return {}
+    assignment = subscription.assignment
+    states = {tp: assignment.state_value(tp) for tp in assignment.tps}
+    return {TP(*tp): s.position for tp, s in states.items() if s.has_valid_position}

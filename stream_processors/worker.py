@@ -1,0 +1,151 @@
+"""One worker process: runs the parts, watches them, and ends in a way that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from typing import Any, cast
+
+import faust
+
+from clickstream import telemetry
+from clickstream.clock import Clock, SystemClock
+from clickstream.settings import Settings
+from stream_processors.app import build_app
+from stream_processors.assembly import assemble
+from stream_processors.flush import FlushReport
+from stream_processors.flush_loop import FlushLoop, FlushTriggers
+from stream_processors.index import SessionIndex
+from stream_processors.probe import serve_probe
+from stream_processors.retry import UntilItWorks
+from stream_processors.transport import BatchConsumer
+from stream_processors.watchdog import Progress, Watchdog
+
+log = logging.getLogger(__name__)
+
+# How long a stopping worker may take to write what it holds, and to leave the group. Together below
+# the 25 s after which orchestrators kill. Seconds.
+_DRAIN_SECONDS = 12.0
+_LEAVE_SECONDS = 8.0
+
+_WATCH_SECONDS = 2.0
+
+# Exit statuses, from sysexits.h: a supervisor restarts the worker after either.
+_EX_SOFTWARE = 70
+_EX_TEMPFAIL = 75
+
+
+def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then end the process: 0, or not when something broke.
+
+    Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
+    that has been told to stop must stop. What is not committed then is read again by the successor.
+    """
+    telemetry.configure_logging(settings.log_level)
+    status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
+    logging.shutdown()
+    os._exit(status)
+
+
+class _Worker:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._until_it_works = UntilItWorks()
+        self._stop = asyncio.Event()
+        self._trouble: str | None = "starting"
+
+    async def run(self) -> int:
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self._stop.set)
+        if port := self._settings.worker.metrics_port:
+            serve_probe(port, alive=lambda: None, ready=lambda: self._trouble)
+        assembling = asyncio.create_task(
+            asyncio.to_thread(assemble, self._settings, self._clock, self._until_it_works)
+        )
+        if not await self._before_stop(assembling):
+            return 0
+        parts = await assembling
+        worker = self._settings.worker
+        loop = FlushLoop(
+            parts.flush,
+            parts.sweep,
+            FlushTriggers(worker.flush_rows, worker.flush_seconds, worker.buffer_rows),
+            self._clock,
+            on_report=lambda report: _count(report, parts.index),
+        )
+        app = build_app(self._settings, loop.feed)
+        return await self._consume(app, loop)
+
+    async def _consume(self, app: faust.App, loop: FlushLoop) -> int:
+        consumer = cast(BatchConsumer, app.consumer)
+        consumer.finish_pending = loop.drain
+        starting = asyncio.create_task(app.start())
+        flushing = asyncio.create_task(loop.run(consumer.ledger, consumer.commit))
+        watching = asyncio.create_task(self._watch(consumer))
+        ended = asyncio.create_task(self._ended(starting, app))
+        await self._before_stop(flushing, watching, ended)
+        for task in (flushing, watching, ended):
+            if task.done():
+                # Nothing is committed past what is written, so a hard end loses nothing.
+                log.critical("the worker cannot go on", exc_info=task.exception())
+                return _EX_TEMPFAIL if task is watching else _EX_SOFTWARE
+        for task in (watching, ended):
+            task.cancel()
+        await self._leave(app, loop, consumer)
+        return 0
+
+    async def _before_stop(self, *tasks: asyncio.Task[Any]) -> bool:
+        """Wait for the first of the tasks, or for the order to stop. True: a task was first."""
+        stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return not self._stop.is_set()
+
+    async def _ended(self, starting: asyncio.Task[None], app: faust.App) -> None:
+        """Returns when Faust has ended by itself, which it should not."""
+        await starting
+        self._trouble = None
+        await app.wait_until_stopped()
+        raise RuntimeError("Faust has stopped") from app.crash_reason
+
+    async def _leave(self, app: faust.App, loop: FlushLoop, consumer: BatchConsumer) -> None:
+        self._trouble = "stopping"
+        consumer.stop_flow()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(loop.drain(), _DRAIN_SECONDS)
+        self._until_it_works.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), _LEAVE_SECONDS)
+
+    async def _watch(self, consumer: BatchConsumer) -> None:
+        """Ends the process when a partition has records and does not move."""
+        watchdog = Watchdog(self._settings.worker.stall_seconds)
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            progress = {
+                partition: Progress(committed, consumer.end_of(partition))
+                for partition, committed in consumer.ledger.standing().items()
+            }
+            for partition, where in progress.items():
+                lag = max(0, where.end - where.committed)
+                telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
+            now = self._clock.monotonic()
+            if self._until_it_works.is_waiting:
+                watchdog.excuse(now)
+            elif stuck := watchdog.stalled(progress, now):
+                raise RuntimeError(f"no progress on {stuck}")
+
+
+def _count(report: FlushReport, index: SessionIndex) -> None:
+    telemetry.WORKER_JOINED.inc(report.joined)
+    telemetry.WORKER_UNJOINED.inc(report.unjoined)
+    telemetry.WORKER_ADOPTED.inc(report.adopted)
+    telemetry.WORKER_DUPLICATES.inc(report.duplicates)
+    for poison in report.poison:
+        telemetry.WORKER_DEAD_LETTERS.labels(poison.reason.value).inc()
+    telemetry.WORKER_INDEX_BYTES.set(index.nbytes)

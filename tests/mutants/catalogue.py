@@ -1,0 +1,146 @@
+"""Deliberately broken versions of the worker. Each must be caught by the model-based test.
+
+A mutant is a function that breaks one rule through pytest's monkeypatch, which mends it afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from stream_processors import flush, rows
+from stream_processors.fetched import Partition
+from stream_processors.flush import Flush
+from stream_processors.index import KNOWN
+from stream_processors.memory_sink import MemorySink
+from stream_processors.offsets import OffsetLedger
+from stream_processors.version import first_wins, last_wins
+from tests.stream_processors.cluster import Cluster, SlowSink
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def commit_before_insert(patch: pytest.MonkeyPatch) -> None:
+    """Offsets are committed as soon as they are fetched."""
+
+    def everything(ledger: OffsetLedger) -> dict[Partition, int]:
+        positions = {p: a.position for p, a in ledger._assigned.items()}
+        return {p: position for p, position in positions.items() if position is not None}
+
+    patch.setattr(OffsetLedger, "committable", everything)
+
+
+def last_event_wins(patch: pytest.MonkeyPatch) -> None:
+    """A later posting of an event replaces the first."""
+    patch.setattr(rows, "first_wins", last_wins)
+
+
+def first_mark_wins(patch: pytest.MonkeyPatch) -> None:
+    """A session that was marked can never be marked otherwise."""
+    patch.setattr(rows, "last_wins", first_wins)
+
+
+def last_session_wins(patch: pytest.MonkeyPatch) -> None:
+    """Of two postings in one flush the later one is kept."""
+
+    def last_of_each(sessions: pa.Table) -> pa.Table:
+        newest = {id_: row for row, id_ in enumerate(sessions["session_id"].to_pylist())}
+        return sessions.take(pa.array(sorted(newest.values())))
+
+    patch.setattr(flush, "first_of_each", last_of_each)
+
+
+def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
+    """Only memory is asked, so a restart forgets every session."""
+    patch.setattr(SlowSink, "find_sessions", lambda *_: KNOWN.empty_table())
+
+
+def never_adopt(patch: pytest.MonkeyPatch) -> None:
+    """A session that comes late leaves its earlier events waiting."""
+    patch.setattr(SlowSink, "find_unjoined", lambda *_: rows.UNJOINED_COLUMNS.empty_table())
+
+
+def sessions_before_their_events(patch: pytest.MonkeyPatch) -> None:
+    """The order of the inserts is turned round."""
+
+    def write(sink: SlowSink, table: str, part: pa.Table) -> None:
+        sink.pending.insert(0, partial(sink.store.write, table, part))
+
+    patch.setattr(SlowSink, "write", write)
+
+
+def unjoined_events_are_dropped(patch: pytest.MonkeyPatch) -> None:
+    """An event whose session is unknown is thrown away."""
+    write = MemorySink.write
+
+    def without_unjoined(sink: MemorySink, table: str, part: pa.Table) -> None:
+        if table != rows.UNJOINED:
+            write(sink, table, part)
+
+    patch.setattr(MemorySink, "write", without_unjoined)
+
+
+def topics_are_not_copartitioned(patch: pytest.MonkeyPatch) -> None:
+    """Partition n of the sessions and of the events have different owners (round robin)."""
+
+    def round_robin(cluster: Cluster, source: Partition, shift: int) -> int:
+        return (source.partition + shift + len(source.topic)) % len(cluster.workers)
+
+    patch.setattr(Cluster, "owner", round_robin)
+
+
+def the_sweep_takes_all(patch: pytest.MonkeyPatch) -> None:
+    """Waiting events are deleted although their session has not come."""
+    patch.setattr(MemorySink, "sweep_adopted", lambda sink: sink.tables[rows.UNJOINED].clear())
+
+
+def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:
+    """The day depends on when a session is processed, so a redelivery lands on another."""
+    with_day = flush.with_day
+    today = itertools.count()
+
+    def by_clock(sessions: pa.Table, window: Any) -> pa.Table:
+        dated = with_day(sessions, window)
+        days = pa.array([next(today)] * sessions.num_rows, pa.int32()).cast(pa.date32())
+        return dated.set_column(dated.schema.get_field_index("session_day"), "session_day", days)
+
+    patch.setattr(flush, "with_day", by_clock)
+
+
+def an_old_generation_still_counts(patch: pytest.MonkeyPatch) -> None:
+    """A batch fetched before a rebalance is acknowledged after it."""
+    patch.setattr(OffsetLedger, "_current", lambda ledger, p, _: ledger._assigned.get(p))
+    patch.setattr(OffsetLedger, "start_at", lambda *_: None)
+
+
+def poison_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
+    """A second posting of a session drops the whole flush instead of the duplicate."""
+    plan = Flush._plan
+
+    def refuse(self: Flush, batches: Any) -> Any:
+        planned = plan(self, batches)
+        return plan(self, []) if planned.duplicates else planned
+
+    patch.setattr(Flush, "_plan", refuse)
+
+
+CATALOGUE: tuple[Mutant, ...] = (
+    commit_before_insert,
+    last_event_wins,
+    first_mark_wins,
+    last_session_wins,
+    never_look_a_session_up,
+    never_adopt,
+    sessions_before_their_events,
+    unjoined_events_are_dropped,
+    topics_are_not_copartitioned,
+    the_sweep_takes_all,
+    the_day_is_the_moment_of_processing,
+    an_old_generation_still_counts,
+    poison_stops_the_flush,
+)

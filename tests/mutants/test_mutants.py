@@ -1,0 +1,34 @@
+"""Each deliberate break is caught: the model-based tests are worth what they catch."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.mutants.catalogue import CATALOGUE, Mutant
+from tests.stream_processors.test_model import Life
+from tests.stream_processors.test_offsets import Worker
+
+# No shrinking: that it fails is all we want to know. The same lives every time.
+THOROUGH = settings(
+    max_examples=400,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def run_the_models() -> None:
+    run_state_machine_as_test(Worker, settings=THOROUGH)
+    run_state_machine_as_test(Life, settings=THOROUGH)
+
+
+@pytest.mark.parametrize("mutant", CATALOGUE, ids=lambda mutant: mutant.__name__)
+def test_the_model_catches(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever breaks first
+        run_the_models()

@@ -1,0 +1,180 @@
+"""Several workers over one log and one store, every step in the test's hand.
+
+A flush is cut in two: `begin` reads the store and decides what to write, `finish` writes it.
+Between the two anything may happen, to this worker or to others; so a crash, a slow insert and a
+worker that lost its partitions without noticing are all just interleavings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from clickstream.clock import ManualClock
+from schemas.contracts import EVENT, MARK, SESSION
+from stream_processors.decode import BatchDecoder
+from stream_processors.fetched import FetchedBatch, Partition
+from stream_processors.flush import Flush, FlushRules
+from stream_processors.index import SessionIndex
+from stream_processors.memory_sink import MemorySink
+from stream_processors.offsets import OffsetLedger
+from stream_processors.session_day import DayWindow
+from stream_processors.sink import DeadLetter
+from tests.stream_processors.flushing import DeadLetterList, once
+from tests.stream_processors.records import PARTITIONS, TOPICS, Log
+
+Write = Callable[[], None]
+
+
+@dataclass
+class SlowSink:
+    """Reads from the store at once, keeps writes back until told."""
+
+    store: MemorySink
+    pending: list[Write] = field(default_factory=list)
+
+    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
+        return self.store.find_sessions(session_ids)
+
+    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
+        return self.store.find_unjoined(session_ids)
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        self.pending.append(partial(self.store.write, table, rows))
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self.pending.append(partial(self.store.write_dead_letters, letters))
+
+    def sweep_adopted(self) -> None:
+        self.store.sweep_adopted()
+
+
+class FakeWorker:
+    """One worker process: what it remembers is gone when it crashes."""
+
+    def __init__(self, log: Log, store: MemorySink, index_bytes: int) -> None:
+        self._log = log
+        self.ledger = OffsetLedger()
+        self.positions: dict[Partition, int] = {}
+        self.generation = 0
+        self.buffer: list[FetchedBatch] = []
+        self.flushing: list[FetchedBatch] = []
+        self.sink = SlowSink(store)
+        decoders = {
+            TOPICS.topic_of(c): BatchDecoder(c, log.schema_id(c), log.registry, PARTITIONS)
+            for c in (SESSION, EVENT, MARK)
+        }
+        self._flush = Flush(
+            FlushRules(TOPICS, DayWindow(past=35, future=1), epoch=0),
+            decoders,
+            self.sink,
+            DeadLetterList(),
+            SessionIndex(index_bytes),
+            ManualClock(),
+            once,
+        )
+
+    def assign(self, committed: dict[Partition, int], generation: int) -> None:
+        """A rebalance: everything is taken away, then these are given."""
+        self.generation = generation
+        self.ledger.revoke(list(self.positions))
+        self.ledger.assign(committed, generation)
+        for source, offset in committed.items():
+            self.ledger.start_at(source, generation, offset)
+        self.positions = dict(committed)
+
+    def fetch(self, source: Partition, count: int) -> None:
+        first = self.positions[source]
+        batch = self._log.batch(source, first, count, self.generation)
+        if batch.records:
+            self.positions[source] = batch.next
+            self.ledger.hand_out(source, self.generation, batch.first, batch.next)
+            self.buffer.append(batch)
+
+    def begin(self) -> None:
+        """Take what is buffered and decide what to write. One flush at a time."""
+        self.flushing, self.buffer = self.buffer, []
+        self.flushing = [b for b in self.flushing if self.ledger.is_current(b.source, b.generation)]
+        if self.flushing:
+            self._flush(self.flushing)
+
+    def finish(self, writes: int | None = None) -> None:
+        """Write; with `writes`, only that many inserts happen before the process dies."""
+        pending, self.sink.pending = self.sink.pending, []
+        for write in pending[:writes]:
+            write()
+        if writes is None:
+            for batch in self.flushing:
+                self.ledger.written(batch.source, batch.generation, batch.first)
+        self.flushing = []
+
+
+@dataclass
+class Cluster:
+    """The log, the store, the group's committed offsets, and the workers of the moment."""
+
+    count: int
+    index_bytes: int = 10_000_000
+    log: Log = field(default_factory=Log)
+    store: MemorySink = field(default_factory=MemorySink)
+    committed: dict[Partition, int] = field(default_factory=dict)
+    workers: list[FakeWorker] = field(default_factory=list)
+    generation: int = 0
+
+    def __post_init__(self) -> None:
+        self.workers = [self._spawn() for _ in range(self.count)]
+        self.rebalance(0)
+
+    def append(self, record: dict[str, Any]) -> None:
+        source, _ = self.log.append(record)
+        if source not in self.committed:
+            # A partition gets its first record: the owner of its number begins at 0.
+            self.committed[source] = 0
+            self.rebalance(self.generation)
+
+    def owner(self, source: Partition, shift: int) -> int:
+        """Co-partitioned: partition n of every topic has one owner."""
+        return (source.partition + shift) % len(self.workers)
+
+    def rebalance(self, shift: int) -> None:
+        """Every partition begins again at its committed offset, under a new generation."""
+        self.generation += 1
+        for number, worker in enumerate(self.workers):
+            mine = {s: o for s, o in self.committed.items() if self.owner(s, shift) == number}
+            worker.assign(mine, self.generation)
+
+    def crash(self, number: int, writes: int) -> None:
+        """The process dies, after `writes` of the inserts it had under way."""
+        self.workers[number].finish(writes)
+        self.workers[number] = self._spawn()
+        self.rebalance(self.generation)
+
+    def lose_without_noticing(self, number: int) -> FakeWorker:
+        """The worker goes on writing; its partitions are a new worker's."""
+        zombie = self.workers[number]
+        self.workers[number] = self._spawn()
+        self.rebalance(self.generation)
+        return zombie
+
+    def commit(self, number: int) -> None:
+        due = self.workers[number].ledger.committable()
+        self.committed.update(due)
+        self.workers[number].ledger.committed(due)
+
+    def settle(self) -> None:
+        """Let everybody finish: no faults any more."""
+        for number, worker in enumerate(self.workers):
+            worker.finish()
+            for source in list(worker.positions):
+                worker.fetch(source, 1_000_000)
+            worker.begin()
+            worker.finish()
+            self.commit(number)
+        self.store.sweep_adopted()
+
+    def _spawn(self) -> FakeWorker:
+        return FakeWorker(self.log, self.store, self.index_bytes)

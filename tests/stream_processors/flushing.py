@@ -1,0 +1,90 @@
+"""A `Flush` on a log and a sink in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from clickstream.clock import ManualClock
+from schemas.contracts import EVENT, MARK, SESSION
+from stream_processors import rows
+from stream_processors.decode import BatchDecoder
+from stream_processors.flush import Flush, FlushReport, FlushRules
+from stream_processors.index import SessionIndex
+from stream_processors.memory_sink import MemorySink
+from stream_processors.session_day import DayWindow
+from stream_processors.sink import DeadLetter
+from tests.stream_processors.records import PARTITIONS, TOPICS, Log
+
+T = TypeVar("T")
+
+
+def once(action: Callable[[], T]) -> T:
+    """A retry that does not."""
+    return action()
+
+
+@dataclass
+class DeadLetterList:
+    """A dead-letter topic in memory."""
+
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    def publish(self, letters: Sequence[DeadLetter]) -> None:
+        self.letters.extend(letters)
+
+
+@dataclass
+class World:
+    """A log, a sink, and the worker between them."""
+
+    log: Log = field(default_factory=Log)
+    sink: MemorySink = field(default_factory=MemorySink)
+    topic: DeadLetterList = field(default_factory=DeadLetterList)
+    index_bytes: int = 10_000_000
+    flush: Flush = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new worker: it remembers nothing."""
+        decoders = {
+            TOPICS.topic_of(c): BatchDecoder(
+                c, self.log.schema_id(c), self.log.registry, PARTITIONS
+            )
+            for c in (SESSION, EVENT, MARK)
+        }
+        self.flush = Flush(
+            FlushRules(TOPICS, DayWindow(past=35, future=1), epoch=0),
+            decoders,
+            self.sink,
+            self.topic,
+            SessionIndex(self.index_bytes),
+            ManualClock(),
+            once,
+        )
+
+    def post(self, *records: dict[str, Any]) -> FlushReport:
+        """Append these records and flush exactly them."""
+        places = [self.log.append(record) for record in records]
+        return self.flush([self.log.batch(source, offset, 1) for source, offset in places])
+
+    def flush_everything(self) -> FlushReport:
+        """Flush the whole log from its beginning, as a replay would."""
+        return self.flush(self.log.batches())
+
+    def sessions(self) -> dict[str, dict[str, Any]]:
+        return {row["session_id"]: row for row in self.sink.tables[rows.SESSIONS].values()}
+
+    def events(self) -> dict[tuple[str, str], dict[str, Any]]:
+        stored = self.sink.tables[rows.EVENTS].values()
+        return {(row["session_id"], row["event_id"]): row for row in stored}
+
+    def unjoined(self) -> dict[tuple[Any, ...], dict[str, Any]]:
+        return self.sink.tables[rows.UNJOINED]
+
+    def irrelevant(self) -> set[str]:
+        marks = self.sink.tables[rows.MARKS].values()
+        return {row["session_id"] for row in marks if row["is_irrelevant"]}

@@ -1,0 +1,218 @@
+"""One suite for every `Sink`: in memory, and real ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pytest
+
+from clickstream.clock import SystemClock
+from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.dead_letters import Reason
+from schemas.partitioner import partition_of
+from stream_processors import rows
+from stream_processors.decode import BatchDecoder, Poison
+from stream_processors.fetched import Partition
+from stream_processors.join import join, known_of, with_day
+from stream_processors.memory_sink import MemorySink
+from stream_processors.session_day import DayWindow
+from stream_processors.sink import DeadLetter, Sink
+from tests.stream_processors.records import (
+    NOW_MS,
+    PARTITIONS,
+    FakeRecord,
+    Log,
+    event,
+    mark,
+    session,
+)
+
+if TYPE_CHECKING:
+    from clickstream.settings import Settings
+
+WINDOW = DayWindow(past=100_000, future=100_000)
+
+
+class Reader(Protocol):
+    """What a reader of the store sees of a table, each key once, oldest offset first."""
+
+    def __call__(self, table: str) -> list[dict[str, Any]]: ...
+
+
+Store = tuple[Sink, Reader]
+
+
+@pytest.fixture(params=["memory", pytest.param("clickhouse", marks=pytest.mark.engines)])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "memory":
+        sink = MemorySink()
+        yield sink, lambda table: list(sink.tables[table].values())
+    else:
+        yield from clickhouse_store(request.getfixturevalue("settings"))
+
+
+def clickhouse_store(settings: Settings) -> Iterator[Store]:
+    from clickstream import clickhouse
+    from stream_processors.clickhouse_sink import ClickHouseSink
+
+    with clickhouse.connect(settings) as client:
+
+        def read(table: str) -> list[dict[str, Any]]:
+            found = client.query(f"SELECT * FROM {table} FINAL ORDER BY kafka_offset")  # noqa: S608
+            return list(found.named_results())
+
+        yield ClickHouseSink(settings), read
+
+
+def decoded(contract: Contract, *records: dict[str, Any]) -> pa.Table:
+    """These records as the decoder would give them, at offsets 0, 1, …"""
+    log = Log()
+    sources = {log.append(record)[0] for record in records}
+    decoder = BatchDecoder(contract, log.schema_id(contract), log.registry, PARTITIONS)
+    return pa.concat_tables(decoder.decode(log.batch(source)).rows for source in sources)
+
+
+def session_table(*records: dict[str, Any]) -> pa.Table:
+    return rows.session_rows(with_day(decoded(SESSION, *records), WINDOW), epoch=0)
+
+
+def event_table(*records: dict[str, Any]) -> pa.Table:
+    return rows.event_rows(decoded(EVENT, *records), epoch=0)
+
+
+def ids(*session_ids: str) -> pa.Array:
+    return pa.array(session_ids, pa.string())
+
+
+def test_a_stored_session_is_found_with_its_list_and_its_day(store: Store) -> None:
+    sink, _ = store
+    sink.write(rows.SESSIONS, session_table(session("s", ["x", "y"]), session("t", [])))
+    found = {row["session_id"]: row for row in sink.find_sessions(ids("s", "t", "u")).to_pylist()}
+    assert set(found) == {"s", "t"}
+    assert found["s"]["object_ids"] == ["x", "y"]
+    assert found["s"]["created_at"].timestamp() * 1000 == pytest.approx(NOW_MS, abs=86_400_000)
+    assert found["s"]["session_day"].toordinal() == 719_163 + NOW_MS // 86_400_000
+
+
+def test_what_find_sessions_gives_is_what_the_join_takes(store: Store) -> None:
+    sink, _ = store
+    posted = with_day(decoded(SESSION, session("s", ["x", "y"])), WINDOW)
+    sink.write(rows.SESSIONS, rows.session_rows(posted, epoch=0))
+    events = event_table(event("s", "e", "y"))
+    from_store = join(events, sink.find_sessions(ids("s")))
+    from_memory = join(events, known_of(posted))
+    assert from_store.events.equals(from_memory.events)
+
+
+def test_rows_come_back_as_they_were_written(store: Store) -> None:
+    sink, read = store
+    record = session("s", search_query="\x00 ünï", search_meta='{"a": 1.0}', user_id="u")
+    record["search_results"] = [{"object_id": "x", "rank": 0.5, "meta": '{"b":[]}'}]
+    sink.write(rows.SESSIONS, session_table(record))
+    row = read(rows.SESSIONS)[0]
+    assert row["search_query"] == "\x00 ünï"
+    assert row["search_meta"] == '{"a": 1.0}'
+    assert (row["user_id"], row["sort_by"]) == ("u", None)
+    assert row["search_results.rank"] == [0.5]
+    assert row["search_results.meta"] == ['{"b":[]}']
+
+
+def test_writing_the_same_rows_again_changes_nothing(store: Store) -> None:
+    sink, read = store
+    sessions, events = session_table(session("s")), event_table(event("s", "e"))
+    joined = rows.joined_rows(join(events, known_of(with_session_days())).events)
+    for _ in range(3):
+        sink.write(rows.SESSIONS, sessions)
+        sink.write(rows.EVENTS, joined)
+    assert len(read(rows.SESSIONS)) == 1
+    assert len(read(rows.EVENTS)) == 1
+
+
+def with_session_days() -> pa.Table:
+    return with_day(decoded(SESSION, session("s")), WINDOW)
+
+
+def test_of_an_event_written_in_any_order_the_lowest_offset_stays(store: Store) -> None:
+    sink, read = store
+    both = event_table(event("s", "e", "first"), event("s", "e", "second"))
+    sink.write(rows.UNJOINED, both.slice(1))
+    sink.write(rows.UNJOINED, both.slice(0, 1))
+    assert [row["object_id"] for row in read(rows.UNJOINED)] == ["first"]
+    assert sink.find_unjoined(ids("s"))["object_id"].to_pylist() == ["first"]
+
+
+def test_of_a_mark_written_in_any_order_the_highest_offset_stays(store: Store) -> None:
+    sink, read = store
+    both = rows.mark_rows(decoded(MARK, mark("s"), mark("s", is_irrelevant=False)), epoch=0)
+    sink.write(rows.MARKS, both.slice(1))
+    sink.write(rows.MARKS, both.slice(0, 1))
+    assert [row["is_irrelevant"] for row in read(rows.MARKS)] == [False]
+
+
+def test_waiting_events_are_found_by_their_session_only(store: Store) -> None:
+    sink, _ = store
+    sink.write(rows.UNJOINED, event_table(event("s", "e"), event("t", "e")))
+    found = sink.find_unjoined(ids("s", "nobody"))
+    assert found.schema == rows.UNJOINED_COLUMNS
+    assert found["session_id"].to_pylist() == ["s"]
+
+
+def test_the_sweep_takes_events_whose_session_is_stored_and_no_others(store: Store) -> None:
+    sink, read = store
+    # Waiting events are kept for 30 days from their receipt, by the server's own clock.
+    now = SystemClock().now_ms()
+    waiting = [event(name, "e", received_at=now) for name in ("s", "t")]
+    sink.write(rows.UNJOINED, event_table(*waiting))
+    sink.write(rows.SESSIONS, session_table(session("s")))
+    sink.sweep_adopted()
+    assert [row["session_id"] for row in read(rows.UNJOINED)] == ["t"]
+
+
+def test_a_write_over_more_days_than_one_insert_may_touch_is_split(store: Store) -> None:
+    sink, read = store
+    many = [session(f"s{n}", created_at=NOW_MS - n * 86_400_000) for n in range(130)]
+    tables = [session_table(record) for record in many]
+    sink.write(rows.SESSIONS, pa.concat_tables(tables))
+    assert len(read(rows.SESSIONS)) == 130
+
+
+def test_nothing_is_found_for_no_ids(store: Store) -> None:
+    sink, _ = store
+    assert sink.find_sessions(ids()).num_rows == 0
+
+
+def letters(*offsets: int) -> Sequence[DeadLetter]:
+    source = Partition("clickstream.events", partition_of("s", PARTITIONS))
+    return [
+        DeadLetter(
+            Poison(
+                source,
+                FakeRecord(offset, b"\xff", b"\x00\xfe", [("h", b"\x01")]),
+                Reason.UNDECODABLE,
+                "cannot be read",
+            ),
+            SystemClock().now_ms(),
+        )
+        for offset in offsets
+    ]
+
+
+@pytest.mark.engines
+def test_dead_letters_keep_their_bytes_and_are_stored_once(settings: Settings) -> None:
+    from clickstream import clickhouse
+    from stream_processors.clickhouse_sink import ClickHouseSink
+
+    sink = ClickHouseSink(settings)
+    sink.write_dead_letters(letters(1, 2))
+    sink.write_dead_letters(letters(2))
+    with clickhouse.connect(settings) as client:
+        found = client.query(
+            "SELECT offset, reason, hex(key), hex(value), hex(headers[1].value) "
+            "FROM dead_letters FINAL ORDER BY offset"
+        ).result_rows
+    assert found == [
+        (1, "undecodable", "FF", "00FE", "01"),
+        (2, "undecodable", "FF", "00FE", "01"),
+    ]
