@@ -1,0 +1,121 @@
+"""What the read side answers with: the shapes that clients see, and their documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Count = Annotated[int, Meta(ge=0)]
+Rate = Annotated[float | None, Meta(description="null when there is nothing to divide by")]
+Json = Annotated[msgspec.Raw, Meta(description="The JSON value as it was sent; null when none was")]
+Milliseconds = Annotated[int, Meta(description="Milliseconds since the epoch")]
+
+
+class SearchResult(msgspec.Struct, frozen=True):
+    """One result of the list that was shown, in its order."""
+
+    object_id: str
+    rank: Annotated[float | None, Meta(description="The caller's own rank or score; null: none")]
+    meta: Json
+
+
+class SessionEvent(msgspec.Struct, frozen=True):
+    """One interaction."""
+
+    event_id: str
+    object_id: str
+    event_type: str
+    created_at: Milliseconds
+    position: Annotated[
+        int | None,
+        Meta(description="1-based place of the object in search_results; null when not listed"),
+    ]
+    meta: Json
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A search, the list that was shown, and what was done with it.
+
+    Optional fields that were not sent are null. Events come by created_at, then by arrival.
+    """
+
+    session_id: str
+    search_query: str
+    search_results: list[SearchResult]
+    search_meta: Json
+    payload_filter: Json
+    sort_by: Json
+    user_id: str | None
+    created_at: Milliseconds
+    is_irrelevant: Annotated[bool, Meta(description="Left out of analytics and training data")]
+    events: Annotated[
+        list[SessionEvent] | UnsetType, Meta(description="Absent when with_events=false")
+    ] = UNSET
+
+
+class Range(msgspec.Struct, frozen=True):
+    """The sessions that were counted: created_at from `from_ms` until before `to_ms`."""
+
+    from_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: all")]
+    to_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: all")]
+    relevance: str
+    event_type: Annotated[str, Meta(description="The type that counts as a click")]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The whole range in numbers; docs/metrics.md defines each."""
+
+    range: Range
+    sessions: Count
+    users: Count
+    zero_result_sessions: Count
+    zero_result_rate: Rate
+    impressions: Count
+    events: Count
+    unlisted_events: Count
+    clicks: Count
+    sessions_with_click: Count
+    click_through_rate: Rate
+    mean_reciprocal_rank: Rate
+    irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` says")]
+    unjoined_events: Annotated[int, Meta(description="Waiting for their session now, of any time")]
+    dead_letters: Annotated[int, Meta(description="Kept now, of any time")]
+
+
+class QueryStatistics(msgspec.Struct, frozen=True):
+    """One query text in numbers."""
+
+    search_query: str
+    sessions: Count
+    zero_result_sessions: Count
+    zero_result_rate: Rate
+    impressions: Count
+    clicks: Count
+    sessions_with_click: Count
+    click_through_rate: Rate
+    mean_reciprocal_rank: Rate
+
+
+class Queries(msgspec.Struct, frozen=True):
+    """Query texts in the order asked for."""
+
+    range: Range
+    queries: list[QueryStatistics]
+
+
+class PositionStatistics(msgspec.Struct, frozen=True):
+    """One place of the list in numbers."""
+
+    position: Annotated[int, Meta(description="1-based place in the list")]
+    impressions: Count
+    clicked_impressions: Count
+    click_through_rate: Rate
+
+
+class Positions(msgspec.Struct, frozen=True):
+    """Places of the list, from the top."""
+
+    range: Range
+    positions: list[PositionStatistics]

@@ -1,0 +1,81 @@
+"""Example answers for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+SESSION: Final[Example] = {
+    "session_id": "sess-123",
+    "search_query": "transformer optimization",
+    "search_results": [
+        {"object_id": "obj-1", "rank": 1.0, "meta": {"source": "hf_models", "score": 0.92}}
+    ],
+    "search_meta": {"latency_ms": 450},
+    "payload_filter": {"task": "text-classification"},
+    "sort_by": {"field": "downloads", "order": "desc"},
+    "user_id": "user-456",
+    "created_at": 1701012345678,
+    "is_irrelevant": False,
+    "events": [
+        {
+            "event_id": "evt-1",
+            "object_id": "obj-1",
+            "event_type": "click",
+            "created_at": 1701012350000,
+            "position": 1,
+            "meta": {"rank_position": 1},
+        }
+    ],
+}
+
+_RANGE: Final[Example] = {
+    "from_ms": 1700956800000,
+    "to_ms": 1701043200000,
+    "relevance": "exclude",
+    "event_type": "click",
+}
+
+_CLICKED: Final[Example] = {
+    "clicks": 540,
+    "sessions_with_click": 400,
+    "click_through_rate": 0.4,
+    "mean_reciprocal_rank": 0.25,
+}
+
+_SEARCHED: Final[Example] = {
+    "sessions": 1000,
+    "zero_result_sessions": 50,
+    "zero_result_rate": 0.05,
+    "impressions": 9500,
+}
+
+OVERVIEW: Final[Example] = {
+    "range": _RANGE,
+    "users": 310,
+    **_SEARCHED,
+    "events": 700,
+    "unlisted_events": 2,
+    **_CLICKED,
+    "irrelevant_sessions": 10,
+    "unjoined_events": 3,
+    "dead_letters": 0,
+}
+
+QUERIES: Final[Example] = {
+    "range": _RANGE,
+    "queries": [{"search_query": "transformer optimization", **_SEARCHED, **_CLICKED}],
+}
+
+POSITIONS: Final[Example] = {
+    "range": _RANGE,
+    "positions": [
+        {
+            "position": 1,
+            "impressions": 950,
+            "clicked_impressions": 210,
+            "click_through_rate": 0.22105,
+        }
+    ],
+}

@@ -1,0 +1,58 @@
+"""The read side of a process: its routes, and the connections behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from api.analytics import analytics_router
+from api.export import export_router
+from api.queries import MISSING_TABLES
+from api.session import session_router
+from api.store import ClickHouseStore
+from clickstream.certainty import SessionFinder
+from clickstream.errors import Unavailable
+from clickstream.settings import Settings
+
+# With the store's grace within the two seconds that `Role.ready` has.
+_READY_SECONDS = 0.9
+
+
+class ReadRole:
+    """Implements `clickstream.http.role.Role`; the promises are there."""
+
+    name = "read"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = ClickHouseStore(settings)
+        # Connections of its own: exports last long, and must not keep the other reads waiting.
+        self._exports = ClickHouseStore(settings)
+        self._finder = SessionFinder.of(settings)
+
+    def routers(self) -> Sequence[APIRouter]:
+        return (
+            session_router(self._store, self._finder, self._settings),
+            analytics_router(self._store, self._finder, self._settings),
+            export_router(self._exports, self._finder, self._settings),
+        )
+
+    async def start(self) -> None:
+        """Nothing to open: both connections are made when they are first needed."""
+
+    async def stop(self) -> None:
+        await self._finder.stop()
+        await self._store.close()
+        await self._exports.close()
+
+    async def ready(self) -> Sequence[str]:
+        try:
+            missing = await self._store.rows(MISSING_TABLES, _READY_SECONDS)
+        except Unavailable as error:
+            return (str(error),)
+        return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        return app

@@ -1,0 +1,114 @@
+"""Which sessions a collection read is about: a range of created_at, and their relevance."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from clickstream.errors import FieldError, InvalidRequest
+
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# What ClickHouse's DateTime64(3) and Date can hold; an open end reaches as far.
+_FIRST_MS = -2_208_988_800_000  # 1900-01-01
+_LAST_MS = 10_413_791_999_999  # 2299-12-31T23:59:59.999
+_FIRST_DAY = date(1970, 1, 1)
+_LAST_DAY = date(2149, 6, 6)
+
+
+class Relevance(StrEnum):
+    """What to do with sessions that were marked irrelevant."""
+
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
+    ONLY = "only"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Sessions with created_at in [from_ms, to_ms), milliseconds since the epoch; None is open."""
+
+    from_ms: int | None
+    to_ms: int | None
+    relevance: Relevance
+
+    def values(self) -> dict[str, str | int]:
+        """The parameters that the SQL files bind. The days prune partitions."""
+        start = _FIRST_MS if self.from_ms is None else self.from_ms
+        end = _LAST_MS if self.to_ms is None else self.to_ms
+        return {
+            "from_ms": start,
+            "to_ms": end,
+            "from_day": _day(start),
+            "to_day": _day(end),
+            "relevance": self.relevance.value,
+        }
+
+
+def selection(
+    start: str = Query(
+        "",
+        alias="from",
+        description="Sessions created at this time or later: milliseconds since the epoch, or "
+        "ISO 8601 (UTC when it has no offset)",
+    ),
+    end: str = Query("", alias="to", description="Sessions created before this time, as `from`"),
+    relevance: Annotated[
+        Relevance, Query(description="What to do with sessions marked irrelevant")
+    ] = Relevance.EXCLUDE,
+) -> Selection:
+    """The query parameters of every collection read, as a FastAPI dependency."""
+    from_ms, to_ms = _parse("query.from", start), _parse("query.to", end)
+    if from_ms is not None and to_ms is not None and from_ms > to_ms:
+        raise InvalidRequest(
+            [FieldError("query.from", f"{start} is later than `to`, which is {end}")]
+        )
+    return Selection(from_ms, to_ms, relevance)
+
+
+Selected = Annotated[Selection, Depends(selection)]
+"""The annotation of a route's argument."""
+
+
+def _parse(name: str, text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        moment_ms = (
+            int(text) if _INTEGER.fullmatch(text) else _since_epoch(datetime.fromisoformat(text))
+        )
+    except ValueError:
+        raise _wrong(name, text) from None
+    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+        raise _wrong(name, text)
+    return moment_ms
+
+
+def _wrong(name: str, text: str) -> InvalidRequest:
+    return InvalidRequest(
+        [
+            FieldError(
+                name,
+                f"{text[:40]!r} is neither milliseconds since the epoch nor an ISO 8601 time of "
+                "the years 1900 to 2299 (in a URL, write + as %2B)",
+            )
+        ]
+    )
+
+
+def _since_epoch(moment: datetime) -> int:
+    """Milliseconds; a time without an offset is UTC."""
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MILLISECOND
+
+
+def _day(moment_ms: int) -> str:
+    day = (_EPOCH + moment_ms * _MILLISECOND).date()
+    return min(max(day, _FIRST_DAY), _LAST_DAY).isoformat()

@@ -1,0 +1,3 @@
+-- What this process reads and the database lacks.
+SELECT arrayJoin(['sessions', 'events', 'session_marks', 'unjoined_events', 'dead_letters']) AS table
+WHERE table NOT IN (SELECT name FROM system.tables WHERE database = currentDatabase())

@@ -1,0 +1,126 @@
+"""`Store`: typed rows out of ClickHouse, whole or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
+
+import msgspec
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from api.queries import Query
+from clickstream.clickhouse import connect_async, translate
+from clickstream.errors import SinkUnavailable
+from clickstream.settings import Settings
+from clickstream.telemetry import READ_QUERY_SECONDS
+
+Row = TypeVar("Row")
+Value = str | int
+
+_FORMAT = "JSONEachRow"
+_READING = {
+    # An unmatched row of a LEFT JOIN counts 0, not NULL.
+    "join_use_nulls": 0,
+    # Integers as numbers; NaN and infinity, which JSON lacks, as null.
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 0,
+}
+_STREAMING = {
+    **_READING,
+    # An export lasts as long as its reader; a slow one must not be cut off by the server.
+    "max_execution_time": 0,
+    "http_send_timeout": 3600,
+    # Ordered reading in constant memory: keep the order on disk, in small blocks.
+    "optimize_read_in_order": 1,
+    "max_block_size": 8192,
+    "max_threads": 1,
+}
+# Seconds that the network and the server's own checks may add to a query's limit.
+_GRACE_SECONDS = 1.0
+
+
+class Store(Protocol):
+    """Reads ClickHouse. Every method raises SinkUnavailable when it does not answer in time."""
+
+    async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
+        """All rows of a small answer, within `seconds`. `values` are the query's parameters."""
+        ...
+
+    def stream(
+        self, query: Query[Row], **values: Value
+    ) -> AbstractAsyncContextManager[AsyncIterator[list[Row]]]:
+        """The rows of a large answer, some at a time, in memory that does not grow with it.
+
+        Entered once the server began to answer; what it reads is fixed at that moment. An answer
+        that breaks off raises, it never just ends.
+        """
+        ...
+
+
+class ClickHouseStore:
+    """`Store` over HTTP. Connects when first asked, and again after that failed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: AsyncClient | None = None
+        self._connecting = asyncio.Lock()
+
+    async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
+        limits = {**_READING, "max_execution_time": seconds}
+        with READ_QUERY_SECONDS.labels(query.name).time():
+            async with _answering(self._settings, seconds + _GRACE_SECONDS):
+                client = await self._connected()
+                answer = await client.raw_query(
+                    query.sql, parameters=values, settings=limits, fmt=_FORMAT
+                )
+        return msgspec.json.Decoder(query.row).decode_lines(answer)
+
+    @asynccontextmanager
+    async def stream(
+        self, query: Query[Row], **values: Value
+    ) -> AsyncIterator[AsyncIterator[list[Row]]]:
+        async with _answering(self._settings, self._settings.reads.query_seconds):
+            client = await self._connected()
+            answer = await client.raw_stream(
+                query.sql, parameters=values, settings=_STREAMING, fmt=_FORMAT
+            )
+        with translate(self._settings):
+            async with answer as chunks:
+                yield _decoded(chunks, msgspec.json.Decoder(query.row))
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _connected(self) -> AsyncClient:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await connect_async(self._settings, role="clickstream-api")
+            return self._client
+
+
+async def _decoded(
+    chunks: AsyncIterator[bytes], decoder: msgspec.json.Decoder[Row]
+) -> AsyncIterator[list[Row]]:
+    """Rows out of lines that the network cut anywhere."""
+    rest = b""
+    async for chunk in chunks:
+        lines, _, rest = (rest + chunk).rpartition(b"\n")
+        if lines:
+            yield decoder.decode_lines(lines)
+    if rest:
+        yield decoder.decode_lines(rest)
+
+
+@asynccontextmanager
+async def _answering(settings: Settings, seconds: float) -> AsyncIterator[None]:
+    """SinkUnavailable for whatever keeps ClickHouse from answering within `seconds`."""
+    with translate(settings):
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise SinkUnavailable(f"ClickHouse did not answer within {seconds:g} s") from error

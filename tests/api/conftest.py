@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.stored import empty
+
+if TYPE_CHECKING:
+    from clickstream.settings import Settings
+    from tests.conftest import Corner
+
+
+@pytest.fixture(scope="module")
+def module_settings(corner: Corner) -> Iterator[Settings]:
+    with corner() as settings:
+        yield settings
+
+
+@pytest.fixture
+def read_settings(module_settings: Settings) -> Settings:
+    """A prepared corner without rows. Its sink group has nothing to read, so it is caught up."""
+    empty(module_settings)
+    return module_settings
+
+
+@pytest.fixture(scope="module")
+def client(module_settings: Settings) -> Iterator[TestClient]:
+    """The read API on that corner."""
+    from api.role import ReadRole
+    from clickstream.http.app import build_app
+
+    with TestClient(build_app(module_settings, [ReadRole(module_settings)])) as client:
+        yield client
