@@ -1,0 +1,50 @@
+"""The house: what the Makefile, the README and the pages say is so."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.shell import ROOT, run
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_settings_page_tells_every_setting() -> None:
+    done = run(sys.executable, "docs/write_settings.py", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_help_names_every_target() -> None:
+    done = run("make", "--no-print-directory", "help")
+    named = set(re.findall(r"^  make ([\w-]+)", done.stdout, re.M))
+    phony = set(re.findall(r"^\.PHONY: ([\w-]+)$", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    assert named == phony
+    assert {
+        "help",
+        "install",
+        "demo",
+        "up",
+        "test",
+        "lint",
+        "types",
+        "e2e",
+        "bench",
+        "clean",
+    } <= named
+
+
+def test_make_says_what_is_missing_when_there_is_no_python(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    done = run("make", "--no-print-directory", "PYTHON=", f"VENV={venv}", f"{venv}/bin/python")
+    assert done.returncode != 0
+    assert "Python 3.11 or newer" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -1,0 +1,108 @@
+"""The system under test as real processes: `edge --with-api` and `worker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from clickstream.engines.data_folder import DataFolder
+from clickstream.position import HEADER
+from clickstream.processes.pact import Pact
+from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.processes.service import Service, stop_all
+from clickstream.settings import Settings
+from clickstream.system.roles import http_launch, worker_launch
+
+# A read that waits for the sink answers within the server's own limit; this is beyond it.
+_REQUEST_SECONDS = 30.0
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The variables with which any `clickstream` command works on these settings."""
+    return {
+        "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+        "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        "CLICKSTREAM_TOPICS__PREFIX": settings.topics.prefix,
+        "CLICKSTREAM_WORKER__GROUP": settings.worker.group,
+        # A busy machine is no reason for a test to see a 503.
+        "CLICKSTREAM_READS__WAIT_SECONDS": "20",
+    }
+
+
+class ProcessPair:
+    """Both processes, and a client that reads its own writes."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.environment = environment_of(settings)
+        self._pact = Pact()
+        port, metrics_port = free_port(), free_port()
+        data = DataFolder(folder)
+        self.edge = Service(http_launch(data, self.environment, LOOPBACK, port), self._pact)
+        self.worker = Service(
+            worker_launch(data, self.environment, "worker-1", metrics_port), self._pact
+        )
+        self.url = self.edge.url
+        self._client = httpx.Client(base_url=self.url, timeout=_REQUEST_SECONDS)
+        self._positions: list[str] = []
+
+    def __enter__(self) -> ProcessPair:
+        try:
+            self.edge.spawn()
+            self.worker.spawn()
+            self.edge.wait()
+            self.worker.wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End both; nothing stays behind."""
+        self._client.close()
+        stop_all([self.edge, self.worker])
+        self._pact.close()
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        """Send JSON; where it was written is remembered for the next read."""
+        answer = self._client.post(path, json=body)
+        if answer.is_success:
+            self._positions.append(answer.headers[HEADER])
+        return answer
+
+    def post_raw(self, path: str, body: bytes, content_type: str) -> httpx.Response:
+        """Send any bytes."""
+        return self._client.post(path, content=body, headers={"Content-Type": content_type})
+
+    def get(self, path: str, **params: str | int) -> httpx.Response:
+        """Read, once everything that was posted here can be read."""
+        self.catch_up()
+        return self.get_at_once(path, **params)
+
+    def get_at_once(self, path: str, **params: str | int) -> httpx.Response:
+        """Read without a token; what the server itself promises must do."""
+        return self._client.get(path, params=params)
+
+    def get_session(self, session_id: str) -> Any:
+        """The JSON of one session that must be there."""
+        answer = self.get("/session", session_id=session_id)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()
+
+    def catch_up(self) -> None:
+        """Return once the sink has everything that was posted here."""
+        furthest: dict[str, int] = {}
+        for token in self._positions:
+            place, _, offset = token.partition("@")
+            furthest[place] = max(int(offset), furthest.get(place, 0))
+        self._positions.clear()
+        if furthest:
+            header = ", ".join(f"{place}@{offset}" for place, offset in furthest.items())
+            answer = self._client.get("/analytics/overview", headers={HEADER: header})
+            assert answer.status_code == httpx.codes.OK, answer.text
