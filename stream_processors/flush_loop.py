@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 # mutation, and a mutation per flush would be slower than the flush.
 _SWEEP_SECONDS = 2.0
 
+# And at least this often, seconds: a worker that has lost its partitions without noticing may write
+# an event as unjoined after its successor has joined it.
+_TIDY_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class FlushTriggers:
@@ -138,7 +142,7 @@ class FlushLoop:
 
     async def _sweep_if_due(self) -> None:
         now = self._clock.monotonic()
-        if not self._sweep_due or now - self._swept_at < _SWEEP_SECONDS:
+        if now - self._swept_at < (_SWEEP_SECONDS if self._sweep_due else _TIDY_SECONDS):
             return
         self._swept_at = now
         try:

@@ -85,6 +85,7 @@ class BatchConsumer(Consumer):
         self.ledger = transport.ledger
         self.generation = 0
         self.finish_pending: Callable[[], Awaitable[None]] | None = None
+        self.in_group = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -148,6 +149,7 @@ class BatchConsumer(Consumer):
         self.generation += 1
         self.ledger.assign((Partition(*tp) for tp in assigned), self.generation)
         await super().on_partitions_assigned(assigned, generation_id)
+        self.in_group.set()
 
     async def perform_seek(self) -> None:
         """Back to the committed offsets, and let the ledger know where that is."""

@@ -107,11 +107,18 @@ class _Worker:
         return not self._stop.is_set()
 
     async def _ended(self, starting: asyncio.Task[None], app: faust.App) -> None:
-        """Returns when Faust has ended by itself, which it should not."""
+        """Raises when Faust has ended by itself, which it should not."""
         await starting
-        self._trouble = None
+        ready = asyncio.create_task(self._become_ready(cast(BatchConsumer, app.consumer)))
         await app.wait_until_stopped()
+        ready.cancel()
         raise RuntimeError("Faust has stopped") from app.crash_reason
+
+    async def _become_ready(self, consumer: BatchConsumer) -> None:
+        """Ready: a member of the group. With more workers than partitions it may hold none."""
+        self._trouble = "waiting for the group to assign partitions"
+        await consumer.in_group.wait()
+        self._trouble = None
 
     async def _leave(self, app: faust.App, loop: FlushLoop, consumer: BatchConsumer) -> None:
         self._trouble = "stopping"

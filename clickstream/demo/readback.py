@@ -14,7 +14,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from clickstream.demo.ledger import EventKey, Found
 from clickstream.demo.traffic import Json
-from clickstream.errors import SinkBehind
+from clickstream.errors import ClickstreamError, SinkBehind
 from clickstream.position import HEADER, Position
 
 # The sink is given this long to reach the last write, after which something is wrong.
@@ -76,7 +76,7 @@ class ApiReader:
         contents: dict[str, Json] = {}
         question: dict[str, str | int] = {"from": start_ms, "to": end_ms, "relevance": "include"}
         async with self._client.stream("GET", "/export/sessions", params=question) as answer:
-            answer.raise_for_status()
+            await _accept(answer)
             async for line in answer.aiter_lines():
                 content: Json = msgspec.json.decode(line)
                 session_id = content["session_id"]
@@ -91,14 +91,16 @@ class ApiReader:
     async def session(self, session_id: str) -> Json:
         """One session as GET answers it."""
         answer = await self._client.get("/session", params={"session_id": session_id})
-        body: Json = answer.raise_for_status().json()
+        await _accept(answer)
+        body: Json = answer.json()
         return body
 
     async def relevant(self, start_ms: int, end_ms: int) -> Relevant:
         """What analytics counts in the run's stretch of time."""
         question = {"from": start_ms, "to": end_ms}
         answer = await self._client.get("/analytics/overview", params=question)
-        counted = answer.raise_for_status().json()
+        await _accept(answer)
+        counted = answer.json()
         return Relevant(counted["sessions"], counted["events"])
 
     async def _reach(self, header: dict[str, str]) -> None:
@@ -106,9 +108,15 @@ class ApiReader:
         while True:
             answer = await self._client.get("/analytics/overview", headers=header)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                answer.raise_for_status()
-                return
+                return await _accept(answer)
             await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
+
+
+async def _accept(answer: httpx.Response) -> None:
+    """ClickstreamError with what the API said, unless that is a success."""
+    if not answer.is_success:
+        said = (await answer.aread()).decode(errors="replace")
+        raise ClickstreamError(f"GET {answer.url.path} answers {answer.status_code}: {said[:500]}")
 
 
 class SqlReader:

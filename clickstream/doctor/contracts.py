@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from clickstream.doctor.finding import Verdict, fail, ok
 from clickstream.doctor.view import ClickHouseView, KafkaView, RegistryView
+from schemas.compatibility import FULL_TRANSITIVE
 from schemas.contracts import ALL, Contract
 from schemas.topics import TopicDefinition, Topics, drift
 
-COMPATIBILITY = "FULL_TRANSITIVE"
+REGISTER = "run `clickstream schemas register`"
 
 
 def check_topics(kafka: KafkaView, declared: Sequence[TopicDefinition]) -> Verdict:
@@ -18,7 +19,7 @@ def check_topics(kafka: KafkaView, declared: Sequence[TopicDefinition]) -> Verdi
     states = kafka.topics()
     missing = [topic.name for topic in declared if topic.name not in states]
     if missing:
-        return fail(f"missing: {', '.join(missing)}", "run `clickstream topics`")
+        return fail(f"missing: {', '.join(missing)}", "run `clickstream topics create`")
     wrong_counts = [
         f"{topic.name} has {states[topic.name].partitions} partitions, declared {topic.partitions}"
         for topic in declared
@@ -47,18 +48,19 @@ def check_schemas(registry: RegistryView, topics: Topics) -> Verdict:
         subject = topics.subject_of(contract)
         registered = registry.latest(subject)
         if registered is None:
-            return fail(f"{subject} is not registered", "run `clickstream schemas`")
+            return fail(f"{subject} is not registered", REGISTER)
         if not _same(registered.text, contract):
             return fail(
                 f"{subject} version {registered.version} is not ours",
-                "run `clickstream schemas`; if it stays, a newer release has registered its own: "
-                "upgrade this process",
+                f"{REGISTER}; if it stays, a newer release has registered its own: upgrade this",
             )
         level = registry.compatibility(subject)
-        if level != COMPATIBILITY:
-            return fail(f"{subject} is checked for {level} only", "run `clickstream schemas`")
+        if level != FULL_TRANSITIVE:
+            return fail(
+                f"{subject} is checked for {level} only", "run `clickstream schemas register`"
+            )
         ids.append(f"{contract.name} {registered.schema_id}")
-    return ok(f"registered, {COMPATIBILITY}; ids: {', '.join(ids)}")
+    return ok(f"registered, {FULL_TRANSITIVE}; ids: {', '.join(ids)}")
 
 
 def check_tables(clickhouse: ClickHouseView) -> Verdict:

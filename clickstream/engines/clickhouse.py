@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-import httpx
-
 from clickstream.engines.fetch import Installed
 from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
+from clickstream.processes.probe import http_get
 from clickstream.processes.service import Launch
 
 _PROBE_SECONDS = 1.0
@@ -117,8 +116,5 @@ def _write(path: Path, root: Element) -> None:
 
 def answers(url: str) -> bool:
     """Does it compute `SELECT 1`?"""
-    try:
-        answer = httpx.get(url, params={"query": "SELECT 1"}, timeout=_PROBE_SECONDS)
-    except httpx.HTTPError:
-        return False
-    return answer.is_success and answer.text == "1\n"
+    answer = http_get(f"{url}/?query=SELECT%201", _PROBE_SECONDS)
+    return answer is not None and answer.body == b"1\n"

@@ -12,6 +12,7 @@ from clickstream.engines.java import java
 from clickstream.errors import EngineError
 from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
+from clickstream.processes.probe import listens
 from clickstream.processes.service import Launch
 
 _HEAP_MB = 512
@@ -116,6 +117,8 @@ def _format(tool: list[str], properties: Path, cluster_id: str) -> None:
 
 def answers(address: str) -> bool:
     """Does the broker answer a metadata request?"""
+    if not listens(address, _PROBE_SECONDS):
+        return False
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
-
-import httpx
 
 from clickstream.engines.java import java
 from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
+from clickstream.processes.probe import http_get
 from clickstream.processes.service import Launch
 
 API_PATH = "/apis/ccompat/v7"  # the Confluent schema registry's API
@@ -50,7 +50,5 @@ def prepare(folder: Path, log: Path, program: Path, port: int, management_port: 
 
 def answers(url: str) -> bool:
     """Does it list its subjects?"""
-    try:
-        return httpx.get(f"{url}/subjects", timeout=_PROBE_SECONDS).is_success
-    except httpx.HTTPError:
-        return False
+    answer = http_get(f"{url}/subjects", _PROBE_SECONDS)
+    return answer is not None and answer.status == HTTPStatus.OK

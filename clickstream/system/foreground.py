@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 from clickstream.engines.progress import reporter
+from clickstream.settings import Settings
 from clickstream.system.endpoints import Endpoints
 from clickstream.system.run import Plan, System
 
@@ -19,19 +20,27 @@ def run_in_foreground(plan: Plan, announce: Callable[[Endpoints], None]) -> None
     Call it in the main thread. Raises EngineError when something does not start; everything has
     ended then too. A second signal changes nothing: the end is bounded in time.
     """
-    from schemas.setup import prepare
-
     report = reporter()
     system = System(plan, report)
     _on_stop_signals(signal.default_int_handler)
     try:
-        announce(system.start(prepare))
+        announce(system.start(_prepare))
         system.watch()
     except KeyboardInterrupt:
         report.say("stopping")
     finally:
         _on_stop_signals(signal.SIG_IGN)
         system.stop()
+
+
+def _prepare(settings: Settings) -> None:
+    """Tables, topics and schemas, and no connection left over afterwards."""
+    from clickhouse_connect.driver.httputil import close_managers
+
+    from schemas.setup import prepare
+
+    prepare(settings)
+    close_managers()  # ClickHouse waits 5 s at its end for a client that keeps one idle: us
 
 
 def _on_stop_signals(handler: signal.Handlers | Callable[..., object]) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-
-import httpx
+from http import HTTPStatus
 
 from clickstream.engines.data_folder import DataFolder
 from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
+from clickstream.processes.probe import http_get
 from clickstream.processes.service import Launch
 
 _PROBE_SECONDS = 2.5  # /readyz asks the servers behind it, and gives each two seconds
@@ -54,9 +54,7 @@ def _reachable(host: str) -> str:
 
 def _ready(url: str) -> Callable[[], bool]:
     def answers() -> bool:
-        try:
-            return httpx.get(f"{url}/readyz", timeout=_PROBE_SECONDS).status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
+        answer = http_get(f"{url}/readyz", _PROBE_SECONDS)
+        return answer is not None and answer.status == HTTPStatus.OK
 
     return answers

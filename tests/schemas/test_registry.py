@@ -8,15 +8,19 @@ import uuid
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
 from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
-from clickstream.settings import Settings
 from schemas.compatibility import FULL_TRANSITIVE, breaches
 from schemas.contracts import SESSION
 from schemas.registry import ConfluentRegistry, MemoryRegistry, SchemaRegistry
 from tests.schemas.test_compatibility import BAD, GOOD, changed
+
+if TYPE_CHECKING:
+    from clickstream.engines.embedded import Engines
+    from tests.containers import ContainerEngines
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.engines)])
@@ -107,11 +111,11 @@ OURS_IS_STRICTER = {"change the unit of a time"}
 @pytest.mark.engines
 @pytest.mark.parametrize("change", [*GOOD, *BAD])
 def test_the_real_registry_agrees_with_our_own_check(
-    settings: Settings, subject: str, change: str
+    engines: Engines | ContainerEngines, subject: str, change: str
 ) -> None:
     text = changed(GOOD[change] if change in GOOD else BAD[change][0])
     ours = breaches("session", {1: SESSION.text, 2: text}) == []
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry(engines.schema_registry_url) as registry:
         registry.set_compatibility(subject, FULL_TRANSITIVE)
         registry.register(subject, SESSION.text)
         theirs = registry.is_compatible(subject, text)

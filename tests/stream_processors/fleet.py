@@ -1,0 +1,122 @@
+"""Several real workers of one group, and what Kafka says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from confluent_kafka import ConsumerGroupState, TopicPartition
+from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # public, not exported
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from clickstream.engines.data_folder import DataFolder
+from clickstream.processes.pact import Pact
+from clickstream.processes.ports import free_port
+from clickstream.processes.service import Service, stop_all
+from clickstream.settings import Settings
+from clickstream.system.roles import worker_launch
+from schemas.topics import Topics
+from tests.e2e.process_pair import environment_of
+
+# A killed worker is missed after the session timeout (8 s); a busy machine needs as long again.
+_SETTLE_SECONDS = 90.0
+
+Shares = dict[str, dict[str, set[int]]]
+"""Member → topic → its partitions."""
+
+
+class Fleet:
+    """Workers that come, go and are killed; ends all of them at its own end."""
+
+    def __init__(self, settings: Settings, folder: Path, count: int) -> None:
+        self.settings = settings
+        self._folder = DataFolder(folder)
+        self._pact = Pact()
+        self._admin = AdminClient(dict(settings.kafka_options()))
+        self._started = 0
+        self.workers: list[Service] = []
+        self.scale(count)
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stop_all(self.workers)
+        self._pact.close()
+
+    def scale(self, count: int) -> None:
+        """Start or gracefully stop workers until there are `count`."""
+        surplus = self.workers[count:]
+        stop_all(surplus)
+        del self.workers[count:]
+        new = [self._new() for _ in range(count - len(self.workers))]
+        for worker in new:
+            worker.spawn()
+        for worker in new:
+            worker.wait()
+        self.workers += new
+
+    def kill(self, number: int) -> None:
+        """As a crash would end it; it stays away."""
+        self.workers.pop(number).kill()
+
+    def shares(self) -> Shares:
+        """Who has what, once the group has as many members as there are workers and is stable."""
+        partitions = 3 * self.settings.topics.partitions
+
+        def unsettled(shares: Shares) -> bool:
+            held = sum(len(part) for share in shares.values() for part in share.values())
+            return len(shares) != len(self.workers) or held != partitions
+
+        ask = retry(
+            retry=retry_if_result(unsettled), stop=stop_after_delay(_SETTLE_SECONDS),
+            wait=wait_fixed(0.25),
+        )  # fmt: skip
+        return ask(self._shares)()
+
+    def lag(self) -> int:
+        """Records that the group has not committed yet, over all three topics."""
+        from confluent_kafka import ConsumerGroupTopicPartitions
+        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+        topics = Topics.of(self.settings)
+        places = [
+            TopicPartition(topic, number)
+            for topic in (topics.sessions, topics.events, topics.marks)
+            for number in range(self.settings.topics.partitions)
+        ]
+        ends = self._admin.list_offsets({place: OffsetSpec.latest() for place in places})
+        group = ConsumerGroupTopicPartitions(self.settings.worker.group, places)
+        answer = self._admin.list_consumer_group_offsets([group])
+        committed = answer[self.settings.worker.group].result(timeout=10)
+        standing = {(p.topic, p.partition): max(0, p.offset) for p in committed.topic_partitions}
+        return sum(
+            end.result(timeout=10).offset - standing[place.topic, place.partition]
+            for place, end in ends.items()
+        )
+
+    def catch_up(self) -> None:
+        """Return once everything that is in the log is committed."""
+        wait = retry(
+            retry=retry_if_result(bool), stop=stop_after_delay(_SETTLE_SECONDS),
+            wait=wait_fixed(0.25),
+        )  # fmt: skip
+        wait(self.lag)()
+
+    def _shares(self) -> Shares:
+        group = self.settings.worker.group
+        described = self._admin.describe_consumer_groups([group])[group].result(timeout=10)
+        if described.state != ConsumerGroupState.STABLE:
+            return {}
+        shares: Shares = {}
+        for member in described.members:
+            share = shares.setdefault(member.member_id, {})
+            for place in member.assignment.topic_partitions:
+                share.setdefault(place.topic, set()).add(place.partition)
+        return shares
+
+    def _new(self) -> Service:
+        self._started += 1
+        launch = worker_launch(
+            self._folder, environment_of(self.settings), f"worker-{self._started}", free_port()
+        )
+        return Service(launch, self._pact)
