@@ -8,16 +8,16 @@ one poller, which runs only while somebody waits.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -85,6 +85,10 @@ class Offsets(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Let go of connections and threads. Nothing may be asked afterwards."""
+        ...
+
 
 class Watermark:
     """Shares the answers of an `Offsets` among all callers of one event loop.
@@ -141,6 +145,7 @@ class Watermark:
         unanswered = [] if self._next is None else [self._next.answer]
         _fail([*unanswered, *self._waiters], BrokerUnavailable(_CLOSING))
         self._next = None
+        await self._offsets.close()
 
     async def _fetch_ends(self) -> None:
         while self._next is not None:
@@ -194,23 +199,36 @@ def _succeed(waiter: asyncio.Future[None]) -> None:
 
 
 class KafkaOffsets:
-    """`Offsets` of a real cluster, by librdkafka's admin client."""
+    """`Offsets` of a real cluster, by librdkafka."""
 
     def __init__(
         self, options: Mapping[str, str], *, group: str, request_seconds: float = 2.0
     ) -> None:
         """`options` are librdkafka's, `group` is the sink's consumer group.
 
-        `request_seconds` bounds each question, the search for the broker included.
+        `request_seconds` bounds each question, the search for the broker included. Connects when
+        it is first asked.
         """
-        self._options: dict[str, str | int | float | bool] = dict(options)
+        # Its own reports would repeat on stderr what the errors raised here say.
+        self._options: dict[str, str | int | float | bool] = {"log_level": 2, **options}
         self._group = group
         self._request_seconds = request_seconds
+        # One thread, so that no question is under way when the consumer is closed.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committed-offsets")
 
     @cached_property
     def _admin(self) -> AdminClient:
-        """Made when first needed, since it starts threads of its own."""
-        return AdminClient(self._options, logger=logging.getLogger("clickstream.kafka"))
+        return AdminClient(self._options)
+
+    @cached_property
+    def _consumer(self) -> Consumer:
+        """Asks for the group's offsets; it never subscribes, so it never joins the group.
+
+        The admin client has a call for this too. Up to librdkafka 2.16 it crashes the process when
+        the broker asked is not, or not yet, the group's coordinator: the handler of that refusal
+        wants a consumer's group, and an admin client has none.
+        """
+        return Consumer({**self._options, "group.id": self._group, "enable.auto.commit": False})
 
     async def partitions(self, topic: str) -> int:
         async def ask() -> int:
@@ -240,19 +258,24 @@ class KafkaOffsets:
         return await self._answered(ask)
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        places = [TopicPartition(*place) for place in partitions]
+
+        def ask_blocking() -> Mapping[Partition, int]:
+            answers = self._consumer.committed(places, timeout=self._request_seconds)
+            return {Partition(a.topic, a.partition): _committed_offset(a) for a in answers}
+
         async def ask() -> Mapping[Partition, int]:
-            places = [TopicPartition(*place) for place in partitions]
-            answers = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(self._group, places)],
-                request_timeout=self._request_seconds,
-            )
-            group = await asyncio.wrap_future(answers[self._group])
-            return {
-                Partition(place.topic, place.partition): _committed_offset(place)
-                for place in group.topic_partitions
-            }
+            return await asyncio.get_running_loop().run_in_executor(self._thread, ask_blocking)
 
         return await self._answered(ask)
+
+    async def close(self) -> None:
+        def close_consumer() -> None:
+            if "_consumer" in self.__dict__:
+                self._consumer.close()
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, close_consumer)
+        self._thread.shutdown()
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again while a broker changes its role, as long as one question may take."""
@@ -303,6 +326,9 @@ class MemoryOffsets:
         if topic not in self._partitions:
             raise BrokerUnavailable(f"there is no topic {topic}: run `clickstream topics`")
         return self._partitions[topic]
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         return {partition: self._ends[partition] for partition in partitions}

@@ -27,16 +27,19 @@ Corner = Callable[..., AbstractContextManager["Settings"]]
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines | ContainerEngines]:
     """`.kafka_bootstrap_servers`, `.schema_registry_url`, `.clickhouse_url` (no database)."""
-    if os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded") == "containers":
+    kind = os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded")
+    if kind == "containers":
         from tests.containers import container_engines
 
         with container_engines() as running:
             yield running
-    else:
-        from clickstream.engines.embedded import Engines
+    elif kind == "embedded":
+        from clickstream.engines.embedded import embedded_engines
 
-        with Engines.start(tmp_path_factory.mktemp("engines")) as running:
+        with embedded_engines(tmp_path_factory.mktemp("engines")) as running:
             yield running
+    else:
+        raise pytest.UsageError(f"CLICKSTREAM_TEST_ENGINES={kind}: use embedded or containers")
 
 
 @pytest.fixture(scope="session")

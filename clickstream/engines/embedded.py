@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from clickstream.engines import clickhouse, kafka, registry
 from clickstream.engines.data_folder import DataFolder
@@ -13,7 +13,7 @@ from clickstream.engines.progress import Reporter, reporter
 from clickstream.processes.pact import Pact
 from clickstream.processes.service import Service, stop_all
 
-PORTS = (
+ENGINE_PORTS = (
     "kafka",
     "kafka-controller",
     "registry",
@@ -24,13 +24,15 @@ PORTS = (
 
 
 class Engines:
-    """The three engines on one data folder. Also a context manager that stops them at its end."""
+    """The three engines on one data folder."""
 
     def __init__(
         self, folder: DataFolder, installed: Installed, pact: Pact, ports: Mapping[str, int]
     ) -> None:
-        """Write the configurations. The folder is held already; `ports` has all of `PORTS`."""
-        self.folder = folder
+        """Write the configurations, start nothing. `ports` has all of `ENGINE_PORTS`.
+
+        The folder is held by the caller, and the pact closed by him, after `stop`.
+        """
         self.kafka = Service(
             kafka.prepare(
                 folder.path / "kafka",
@@ -61,39 +63,6 @@ class Engines:
             ),
             pact,
         )
-        self._pact = pact
-
-    @classmethod
-    def start(
-        cls,
-        data_dir: Path,
-        *,
-        ports: Mapping[str, int] | None = None,
-        progress: Reporter | None = None,
-        pact: Pact | None = None,
-    ) -> Engines:
-        """Fetch what is missing, hold the folder, start all three at once, wait until all answer.
-
-        `ports` overrides some of `PORTS`; the others are free ones, remembered in the folder.
-        Raises EngineError, and leaves nothing running. `stop` closes the pact, also a given one's
-        watcher, so it comes after whatever else was spawned through it has been stopped.
-        """
-        installed = fetch(progress or reporter())
-        folder = DataFolder(data_dir)
-        folder.hold()
-        try:
-            chosen = {**folder.ports(PORTS), **(ports or {})}
-            engines = cls(folder, installed, pact or Pact(), chosen)
-        except BaseException:
-            folder.release()
-            raise
-        try:
-            engines.spawn()
-            engines.wait()
-        except BaseException:  # Ctrl-C during the start as well
-            engines.stop()
-            raise
-        return engines
 
     @property
     def all(self) -> tuple[Service, ...]:
@@ -128,18 +97,30 @@ class Engines:
             engine.wait()
 
     def stop(self) -> None:
-        """End all three at the same time, then let the folder go. May be called again."""
+        """End all three at the same time. May be called again."""
         stop_all(self.all)
-        self._pact.close()
-        self.folder.release()
 
-    def __enter__(self) -> Engines:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+@contextmanager
+def embedded_engines(
+    data_dir: Path,
+    *,
+    ports: Mapping[str, int] | None = None,
+    progress: Reporter | None = None,
+) -> Iterator[Engines]:
+    """All three on this folder, fetched and answering; stopped at the end.
+
+    `ports` overrides some of `ENGINE_PORTS`; the others are free ones, remembered in the folder.
+    Raises EngineError, and leaves nothing running; they end with this process in any case.
+    """
+    with ExitStack() as stack:
+        folder, pact = DataFolder(data_dir), Pact()
+        folder.hold()
+        stack.callback(folder.release)
+        stack.callback(pact.close)
+        installed = fetch(progress or reporter())
+        engines = Engines(folder, installed, pact, {**folder.ports(ENGINE_PORTS), **(ports or {})})
+        stack.callback(engines.stop)
+        engines.spawn()
+        engines.wait()
+        yield engines

@@ -30,8 +30,10 @@ from clickstream.settings import HttpSettings, Settings
 # Connections that the kernel holds while we are busy, and connections that we serve at once.
 _BACKLOG: Final = 2048
 _CONNECTIONS: Final = 8192
-# A client that has not sent its headers by then, milliseconds, is hung up on.
-_HEADER_TIMEOUT_MS: Final = 15_000
+# A client that has not sent (the rest of) its headers by then, milliseconds, is hung up on: also one
+# that idles between requests. Longer than the 60 s for which load balancers commonly keep idle
+# connections, or they would now and then send a request into one that is closing.
+_HEADER_TIMEOUT_MS: Final = 75_000
 # What is under way at SIGTERM may take this long, seconds: twice the wait for an acknowledgement.
 # Orchestrators commonly kill after 30.
 _DRAIN_SECONDS: Final = 10.0

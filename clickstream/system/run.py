@@ -11,7 +11,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clickstream.clock import SystemClock
-from clickstream.engines.embedded import Engines
+from clickstream.engines.data_folder import DataFolder
+from clickstream.engines.embedded import ENGINE_PORTS, Engines
+from clickstream.engines.fetch import fetch
 from clickstream.engines.progress import Reporter
 from clickstream.errors import EngineError
 from clickstream.processes.pact import Pact
@@ -42,6 +44,7 @@ class System:
         self._plan = plan
         self._report = report
         self._pact = Pact()
+        self._folder = DataFolder(plan.data_dir)
         self._engines: Engines | None = None
         self._ours: list[Service] = []
 
@@ -50,20 +53,22 @@ class System:
 
         Raises EngineError, and what `prepare` raises; `stop` has to be called then as well.
         """
-        if self._plan.port and not is_free(self._plan.port):
-            raise EngineError(
-                f"port {self._plan.port} is in use; choose another with --port (0: any free one)"
-            )
-        engines = Engines.start(self._plan.data_dir, progress=self._report, pact=self._pact)
+        self._folder.hold()
+        _check_port(self._plan.port)
+        engines = Engines(
+            self._folder, fetch(self._report), self._pact, self._folder.ports(ENGINE_PORTS)
+        )
         self._engines = engines
+        engines.spawn()
+        engines.wait()
         settings = _settings(engines)
         prepare(settings)
-        self._ours = [Service(launch, self._pact) for launch in self._launches(engines, settings)]
+        self._ours = [Service(launch, self._pact) for launch in self._launches(settings)]
         for service in self._ours:
             service.spawn()
         for service in self._ours:
             service.wait()
-        endpoints = self._endpoints(engines, settings)
+        endpoints = self._endpoints(settings)
         write_endpoints(endpoints)
         return endpoints
 
@@ -80,18 +85,18 @@ class System:
 
         Bounded by each one's deadline. May be called in any state, and again.
         """
-        forget_endpoints(self._plan.data_dir)
-        http, workers = self._ours[:1], self._ours[1:]
-        stop_all(http)
-        stop_all(workers)
+        stop_all(self._ours[:1])
+        stop_all(self._ours[1:])
         if self._engines is not None:
+            forget_endpoints(self._folder.path)
             self._engines.stop()
         self._pact.close()
+        self._folder.release()
 
-    def _launches(self, engines: Engines, settings: Settings) -> list[Launch]:
+    def _launches(self, settings: Settings) -> list[Launch]:
         """The HTTP process, then the workers."""
-        names = [f"worker-{number}" for number in range(1, self._plan.workers + 1)]
-        ports = engines.folder.ports(["http", *names])
+        workers = [f"worker-{number}" for number in range(1, self._plan.workers + 1)]
+        ports = self._folder.ports([*workers, *([] if self._plan.port else ["http"])])
         environment = {
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
@@ -99,15 +104,15 @@ class System:
         }
         port = self._plan.port or ports["http"]
         return [
-            http_launch(engines.folder, environment, settings.http.host, port),
-            *(worker_launch(engines.folder, environment, name, ports[name]) for name in names),
+            http_launch(self._folder, environment, settings.http.host, port),
+            *(worker_launch(self._folder, environment, name, ports[name]) for name in workers),
         ]
 
-    def _endpoints(self, engines: Engines, settings: Settings) -> Endpoints:
+    def _endpoints(self, settings: Settings) -> Endpoints:
         http, *workers = self._ours
         return Endpoints(
             pid=os.getpid(),
-            data_dir=str(engines.folder.path),
+            data_dir=str(self._folder.path),
             http=http.url,
             docs=f"{http.url}/docs",
             kafka=settings.kafka_bootstrap_servers,
@@ -115,6 +120,11 @@ class System:
             clickhouse=settings.clickhouse_url.get_secret_value(),
             workers=tuple(worker.url for worker in workers),
         )
+
+
+def _check_port(port: int) -> None:
+    if port and not is_free(port):
+        raise EngineError(f"port {port} is in use; choose another with --port (0: any free one)")
 
 
 def _settings(engines: Engines) -> Settings:

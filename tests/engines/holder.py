@@ -12,11 +12,11 @@ import signal
 import sys
 from pathlib import Path
 
-from clickstream.engines.embedded import Engines
+from clickstream.engines.embedded import embedded_engines
 
 
 def main() -> None:
-    with Engines.start(Path(sys.argv[1])) as engines:
+    with embedded_engines(Path(sys.argv[1])) as engines:
         print(json.dumps([engine.pid for engine in engines.all]), flush=True)
         signal.pause()
 

@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from clickstream.engines.embedded import Engines
+from clickstream.engines.embedded import Engines, embedded_engines
 from clickstream.errors import EngineError
 
 pytestmark = pytest.mark.engines
@@ -94,10 +94,10 @@ def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[s
 
 
 def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
-    with Engines.start(data_dir) as engines:
+    with embedded_engines(data_dir) as engines:
         schema_id = write_everywhere(engines)
         addresses = [engine.url for engine in engines.all]
-    with Engines.start(data_dir) as engines:
+    with embedded_engines(data_dir) as engines:
         assert [engine.url for engine in engines.all] == addresses
         assert_all_kept(engines, schema_id)
         for engine in engines.all:
@@ -120,20 +120,22 @@ def test_second_start_on_the_same_folder_is_refused(data_dir: Path) -> None:
     with (
         held_by_another_process(data_dir) as (holder, _),
         pytest.raises(EngineError, match=f"in use by process {holder.pid}"),
+        embedded_engines(data_dir),
     ):
-        Engines.start(data_dir)
+        pytest.fail("started")
 
 
 def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         pytest.raises(EngineError, match=r"(?s)kafka ended with .*kafka\.log and ends\n.*in use"),
+        embedded_engines(data_dir, ports={"kafka": other.getsockname()[1]}),
     ):
-        Engines.start(data_dir, ports={"kafka": other.getsockname()[1]})
+        pytest.fail("started")
 
 
 def test_analyst_reads_but_cannot_write(data_dir: Path) -> None:
-    with Engines.start(data_dir) as engines:
+    with embedded_engines(data_dir) as engines:
         assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
         refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
         assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR

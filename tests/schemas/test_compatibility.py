@@ -155,6 +155,14 @@ def test_an_enum_needs_a_default_for_symbols_it_does_not_know() -> None:
     assert clashes(enum("XYZ"), enum("XY")) == []
 
 
+def test_a_fixed_type_may_not_change_its_size() -> None:
+    def fixed(size: int) -> str:
+        return json.dumps({"type": "fixed", "name": "F", "size": size})
+
+    assert clashes(fixed(4), fixed(4)) == []
+    assert "fixed size 8 cannot be read as 4" in str(clashes(fixed(4), fixed(8))[0])
+
+
 def test_a_renamed_type_and_field_are_found_by_their_aliases() -> None:
     def record(name: str, field_name: str, **aliases: list[str]) -> str:
         fields = [{"name": field_name, "type": "int", **aliases}]

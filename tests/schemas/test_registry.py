@@ -70,6 +70,7 @@ def test_latest_is_the_newest_version_of_its_subject(
     assert registry.latest(subject) is None
     registry.register(subject, record(A))
     newest = registry.register(subject, record(A, B_OPTIONAL))
+    registry.register(subject, record(A))  # known, so no third version
     latest = registry.latest(subject)
     assert latest is not None
     assert (latest.subject, latest.version, latest.schema_id) == (subject, 2, newest)

@@ -10,6 +10,7 @@ from clickstream.clock import ManualClock
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors import rows
 from stream_processors.decode import BatchDecoder
+from stream_processors.fetched import Partition
 from stream_processors.flush import Flush, FlushReport, FlushRules
 from stream_processors.index import SessionIndex
 from stream_processors.memory_sink import MemorySink
@@ -70,6 +71,14 @@ class World:
         """Append these records and flush exactly them."""
         places = [self.log.append(record) for record in records]
         return self.flush([self.log.batch(source, offset, 1) for source, offset in places])
+
+    def post_together(self, records: Sequence[dict[str, Any]]) -> FlushReport:
+        """The same, with one batch a partition, as a busy worker would fetch them."""
+        first: dict[Partition, int] = {}
+        for record in records:
+            source, offset = self.log.append(record)
+            first.setdefault(source, offset)
+        return self.flush([self.log.batch(source, offset) for source, offset in first.items()])
 
     def flush_everything(self) -> FlushReport:
         """Flush the whole log from its beginning, as a replay would."""
