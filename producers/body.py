@@ -25,17 +25,22 @@ class Disconnected(Exception):
     """The client went away before its request was whole; there is nobody to answer."""
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    limits: Limits,
+    seconds: float = _SECONDS,
+) -> bytes:
     """The whole body.
 
     Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
     """
     _check_media_type(headers.get(b"content-type", b""))
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _collect(receive, limits.body_bytes)
     except TimeoutError:
-        raise BodyTooSlow(f"the body was not here after {_SECONDS:g} s: send it again") from None
+        raise BodyTooSlow(f"the body was not here after {seconds:g} s: send it again") from None
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

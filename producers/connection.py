@@ -32,7 +32,10 @@ _KAFKA_LOG = logging.getLogger("clickstream.kafka")  # librdkafka's own lines
 
 
 class Delivery:
-    """The records of one `send`: the last one's place, once all are acknowledged."""
+    """The records of one `send`: the last one's place, once all are acknowledged.
+
+    `offset` is None when the broker did not say where it had put each of them.
+    """
 
     __slots__ = ("_done", "_unreported", "error", "future", "offset", "partition")
 
@@ -40,7 +43,7 @@ class Delivery:
         self._unreported = records
         self._done = done
         self.partition = -1
-        self.offset = -1
+        self.offset: int | None = -1
         self.error: KafkaError | None = None
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -50,8 +53,12 @@ class Delivery:
             self.error = error
         else:
             self.partition = message.partition() or 0
-            # Unknown (negative) when the broker had the record already from a lost attempt.
-            self.offset = max(self.offset, message.offset() or 0)
+            # Unknown when the broker had the record already, from an attempt whose answer was lost.
+            offset = message.offset()
+            if self.offset is None or offset is None or offset < 0:
+                self.offset = None
+            else:
+                self.offset = max(self.offset, offset)
         self._unreported -= 1
         if self._unreported == 0:
             self._done(self)
@@ -147,7 +154,8 @@ class Connection:
                 if not self._producer.list_topics(topic, seconds).topics[topic].partitions
             ]
         except KafkaException as error:
-            raise _unavailable(error.args[0]) from error
+            why = error.args[0].str()
+            raise BrokerUnavailable(f"Kafka does not answer ({why})") from error
 
 
 def _wake(deliveries: Sequence[Delivery]) -> None:

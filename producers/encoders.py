@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from clickstream.errors import ClickstreamError, RegistryUnavailable
@@ -27,7 +27,7 @@ class Encoders:
 
     def __init__(
         self,
-        connect: Callable[[], SchemaRegistry],
+        connect: Callable[[], AbstractContextManager[SchemaRegistry]],
         topics: Topics,
         contracts: Sequence[Contract],
     ) -> None:
@@ -81,8 +81,8 @@ class Encoders:
         }
 
     def _schema_ids(self) -> list[int]:
-        registry = self._connect()
-        return [
-            registry.register(self._topics.subject_of(contract), contract.text)
-            for contract in self._contracts
-        ]
+        with self._connect() as registry:
+            return [
+                registry.register(self._topics.subject_of(contract), contract.text)
+                for contract in self._contracts
+            ]

@@ -148,7 +148,7 @@ class KafkaPublisher:
 
     async def _send(self, topic: str, key: bytes, values: list[bytes]) -> Position:
         delivery = await self._live().send(topic, key, values)
-        if delivery.offset >= 0:
+        if delivery.offset is not None:
             return Position(topic, delivery.partition, delivery.offset)
         # Stored by an attempt whose acknowledgement was lost: the broker said so without saying
         # where. Somewhere below the end, then, and a later position is as good for a reader.

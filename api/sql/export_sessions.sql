@@ -11,7 +11,8 @@ SELECT
     user_id,
     toUnixTimestamp64Milli(created_at) AS created_at_ms,
     toString(session_day) AS day,
-    session_id IN (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant) AS is_irrelevant
+    toBool(session_id IN (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant))
+        AS is_irrelevant
 FROM sessions FINAL
 WHERE session_day = {session_day:Date}
     AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')

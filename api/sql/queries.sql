@@ -32,8 +32,8 @@ GROUP BY search_query
 HAVING sessions >= {min_sessions:UInt64}
 ORDER BY
     {direction:Int8} * multiIf(
-        {order:String} = 'sessions', sessions,
-        {order:String} = 'clicks', clicks,
+        {order:String} = 'sessions', toFloat64(sessions),
+        {order:String} = 'clicks', toFloat64(clicks),
         {order:String} = 'zero_result_rate', zero_result_sessions / sessions,
         {order:String} = 'click_through_rate', sessions_with_click / sessions,
         reciprocal_ranks / sessions),

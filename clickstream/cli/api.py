@@ -1,4 +1,4 @@
-"""`clickstream api`: one read process against the servers named by the settings."""
+"""`clickstream api`: one process of the read side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ import typer
 
 
 def command(
-    host: Annotated[str | None, typer.Option(help="Address; CLICKSTREAM_HTTP__HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; CLICKSTREAM_HTTP__PORT.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; CLICKSTREAM_HTTP__HOST.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535),
+    ] = None,
 ) -> None:
-    """Serve the read API: GET /session, /analytics/…, /export/sessions."""
+    """Serve sessions, analytics and exports over HTTP. On SIGTERM finishes what is under way."""
+    from api.role import ReadRole
+    from clickstream.http.app import build_app
+    from clickstream.http.server import run
+    from clickstream.settings import Settings
+    from clickstream.telemetry import configure_logging
+
+    settings = Settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"http": settings.http.model_copy(update=given)})
+    configure_logging(settings.log_level)
+    run(build_app(settings, [ReadRole(settings)]), settings)

@@ -12,11 +12,11 @@ import httpx
 from clickstream.demo.schedule import EVENTS, SESSION, Post
 
 # What this adds to a measured time at most, besides the read itself.
-_POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.010
 # A write that cannot be read after this long is told as missing by the ledger; not waited for here.
 _GIVE_UP_SECONDS = 60.0
-# At once: more would measure the queue of the measurements.
-_AT_ONCE = 4
+# At once: each polls, and more would load the system that they measure.
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Sampler:
 
     def _drawn(self) -> bool:
         self._seen += 1
-        return self._seen % self._every == 0 and len(self._watches) < _AT_ONCE
+        return self._seen % self._every == 0 and len(self._watches) <= _AT_ONCE - 2
 
     def _watch(self, what: str, started: float, look: Callable[[], Awaitable[bool]]) -> None:
         task = asyncio.create_task(self._until_read(what, started, look))

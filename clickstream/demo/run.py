@@ -23,7 +23,7 @@ from clickstream.demo.traffic import Traffic
 from clickstream.settings import Settings
 
 # Measurements of freshness a run; each costs a few reads.
-_SAMPLES = 300
+_SAMPLES = 150
 _READ_SECONDS = 60.0
 
 

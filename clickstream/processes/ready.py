@@ -9,7 +9,7 @@ from clickstream.errors import EngineError
 from clickstream.processes.child import Child
 
 # Short against any start-up, long enough to leave the core to the process that is starting.
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 
 
 def wait_until_ready(child: Child, probe: Callable[[], bool], deadline_seconds: float) -> None:

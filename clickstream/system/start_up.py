@@ -26,10 +26,12 @@ class Started:
 
     endpoints: Endpoints
     _child: Child
+    _pact: Pact
 
     def stop(self) -> None:
         """End it as Ctrl-C would, and wait for that. May be called again."""
         self._child.stop(_STOP_SECONDS)
+        self._pact.close()
 
 
 def start_up(
@@ -50,7 +52,8 @@ def start_up(
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
     command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
-    child = Pact(kernel=not outlive_us and KERNEL_PACT).spawn(command)
+    pact = Pact(kernel=not outlive_us and KERNEL_PACT)
+    child = pact.spawn(command)
     try:
         wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
         endpoints = _endpoints_of(child, data_dir)
@@ -58,10 +61,12 @@ def start_up(
             raise EngineError(f"clickstream up ended just after it was ready; see {log}")
     except BaseException:  # Ctrl-C as well
         child.stop(_STOP_SECONDS)
+        pact.close()
         raise
     if outlive_us:
         child.let_go()
-    return Started(endpoints, child)
+        pact.close()
+    return Started(endpoints, child, pact)
 
 
 def _endpoints_of(child: Child, data_dir: Path) -> Endpoints | None:

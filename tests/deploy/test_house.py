@@ -48,3 +48,19 @@ def test_make_says_what_is_missing_when_there_is_no_python(tmp_path: Path) -> No
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_command_on_the_pages_exists() -> None:
+    blocks = [
+        b for page in PAGES for b in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S)
+    ]
+    lines = {
+        tuple(line.split("#")[0].split())
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("clickstream ")
+    }
+    assert len(lines) >= 8
+    for line in lines:
+        said = run(sys.executable, "-m", *line, "--help")
+        assert said.returncode == 0, (line, said.stderr)

@@ -114,6 +114,6 @@ def test_sent_once_and_again_the_counts_are_those_known(fresh_pair: ProcessPair)
 
 
 def test_sent_in_any_order_the_counts_are_the_same(fresh_pair: ProcessPair) -> None:
-    shuffled = random.Random(20).sample(REQUESTS, len(REQUESTS))  # noqa: S311 - no secret
+    shuffled = random.Random(20).sample(REQUESTS, len(REQUESTS))
     send(fresh_pair, shuffled)
     check_counts(fresh_pair)

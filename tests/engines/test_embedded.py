@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -31,50 +32,68 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("embedded")
 
 
-def produce(engines: Engines, value: bytes) -> None:
+@dataclass(frozen=True)
+class Written:
+    """What was put into all three; `number` tells one occasion from another."""
+
+    number: int
+    offset: int
+    schema_id: int
+
+
+def write_everywhere(engines: Engines, number: int) -> Written:
+    """Acknowledged by all three when this returns."""
+    written = Written(number, produce(engines, number), register(engines, number))
+    table = "CREATE TABLE IF NOT EXISTS kept (a UInt32) ENGINE = MergeTree ORDER BY a"
+    sql(engines, table).raise_for_status()
+    sql(engines, f"INSERT INTO kept VALUES ({number})").raise_for_status()
+    return written
+
+
+def assert_kept(engines: Engines, written: Written) -> None:
+    assert consume(engines, written.offset) == str(written.number).encode()
+    assert sql(engines, f"SELECT count() FROM kept WHERE a = {written.number}").text == "1\n"
+    assert register(engines, written.number) == written.schema_id
+    url = f"{engines.schema_registry_url}/schemas/ids/{written.schema_id}"
+    assert f"kept{written.number}" in httpx.get(url, timeout=20).json()["schema"]
+
+
+def produce(engines: Engines, number: int) -> int:
+    """Returns the record's offset."""
     admin = AdminClient({"bootstrap.servers": engines.kafka_bootstrap_servers})
-    admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(20)
+    if TOPIC not in admin.list_topics(timeout=20).topics:
+        admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(20)
+    offsets: list[int] = []
     producer = Producer({"bootstrap.servers": engines.kafka_bootstrap_servers})
-    producer.produce(TOPIC, value)
+    producer.produce(
+        TOPIC, str(number), on_delivery=lambda _, message: offsets.append(message.offset())
+    )
     assert producer.flush(20) == 0
+    return offsets[0]
 
 
-def consume(engines: Engines) -> bytes | None:
+def consume(engines: Engines, offset: int) -> bytes | None:
     consumer = Consumer(
         {"bootstrap.servers": engines.kafka_bootstrap_servers, "group.id": uuid.uuid4().hex}
     )
     try:
-        consumer.assign([TopicPartition(TOPIC, 0, 0)])
+        consumer.assign([TopicPartition(TOPIC, 0, offset)])
         message = consumer.poll(20)
         return None if message is None else message.value()
     finally:
         consumer.close()
 
 
-def register(engines: Engines, schema: str) -> int:
-    url = f"{engines.schema_registry_url}/subjects/kept-value/versions"
-    answer = httpx.post(url, json={"schema": schema}, timeout=20).raise_for_status()
+def register(engines: Engines, number: int) -> int:
+    """Returns the schema's id; the same schema has the same one."""
+    url = f"{engines.schema_registry_url}/subjects/kept{number}-value/versions"
+    schema = {"type": "record", "name": f"kept{number}", "fields": []}
+    answer = httpx.post(url, json={"schema": json.dumps(schema)}, timeout=20).raise_for_status()
     return int(answer.json()["id"])
 
 
 def sql(engines: Engines, query: str, user: str = "default") -> httpx.Response:
     return httpx.post(engines.clickhouse_url, params={"user": user}, content=query, timeout=20)
-
-
-def write_everywhere(engines: Engines) -> int:
-    """A record, a schema and a row; returns the schema's id."""
-    produce(engines, b"a record")
-    sql(engines, "CREATE TABLE kept (a Int8) ENGINE = MergeTree ORDER BY a").raise_for_status()
-    sql(engines, "INSERT INTO kept VALUES (7)").raise_for_status()
-    return register(engines, '"string"')
-
-
-def assert_all_kept(engines: Engines, schema_id: int) -> None:
-    assert consume(engines) == b"a record"
-    assert sql(engines, "SELECT a FROM kept").text == "7\n"
-    schema = httpx.get(f"{engines.schema_registry_url}/schemas/ids/{schema_id}", timeout=20)
-    assert json.loads(schema.json()["schema"]) == "string"
-    assert register(engines, '"string"') == schema_id
 
 
 @contextmanager
@@ -95,16 +114,18 @@ def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[s
 
 def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
     with embedded_engines(data_dir) as engines:
-        schema_id = write_everywhere(engines)
+        first = write_everywhere(engines, 1)
         addresses = [engine.url for engine in engines.all]
     with embedded_engines(data_dir) as engines:
         assert [engine.url for engine in engines.all] == addresses
-        assert_all_kept(engines, schema_id)
+        assert_kept(engines, first)
+        second = write_everywhere(engines, 2)
         for engine in engines.all:
             engine.kill()
         for engine in engines.all:
             engine.start()
-        assert_all_kept(engines, schema_id)
+        assert_kept(engines, first)
+        assert_kept(engines, second)
 
 
 def test_kill_of_the_parent_ends_all_engines(data_dir: Path) -> None:

@@ -5,9 +5,10 @@ import pytest
 from clickstream.errors import SchemaIncompatible
 from clickstream.settings import Settings, TopicSettings
 from schemas.contracts import ALL, SESSION
-from schemas.registry import MemoryRegistry
+from schemas.registry import ConfluentRegistry, MemoryRegistry
 from schemas.setup import prepare, register_contracts
 from schemas.topics import Topics
+from tests.schemas.test_compatibility import BAD, changed
 
 TOPICS = Topics.of(Settings(_env_file=None, topics=TopicSettings(prefix="t.")))
 
@@ -40,11 +41,20 @@ def test_prepare_again_finds_everything_there(settings: Settings) -> None:
     assert len(second.schema_ids) == len(ALL)
 
 
-@pytest.mark.engines
-def test_the_registry_holds_future_versions_to_full_transitive(settings: Settings) -> None:
-    from schemas.registry import ConfluentRegistry
+# A registry's usual level, BACKWARD, would let this pass: new readers can read the old records.
+WITHOUT_QUERY = changed(BAD["remove a field without default"][0])
 
+
+def test_future_versions_are_held_to_full_transitive() -> None:
+    registry = MemoryRegistry()
+    register_contracts(registry, TOPICS)
+    assert registry.is_compatible(TOPICS.subject_of(SESSION), SESSION.text)
+    assert not registry.is_compatible(TOPICS.subject_of(SESSION), WITHOUT_QUERY)
+
+
+@pytest.mark.engines
+def test_the_real_registry_holds_future_versions_to_full_transitive(settings: Settings) -> None:
+    subject = Topics.of(settings).subject_of(SESSION)
     with ConfluentRegistry(settings.schema_registry_url) as registry:
-        subject = Topics.of(settings).subject_of(SESSION)
         assert registry.is_compatible(subject, SESSION.text)
-        assert not registry.is_compatible(subject, SESSION.text.replace("search_query", "query"))
+        assert not registry.is_compatible(subject, WITHOUT_QUERY)

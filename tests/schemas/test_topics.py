@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not marked as exported
@@ -114,6 +116,26 @@ def test_a_changed_option_is_reported_and_left_alone(settings: Settings) -> None
 
     assert create_topics(settings).drift == (f"{topic}: retention.ms is 1234, declared 604800000",)
     assert describe_topics(settings)[topic].config["retention.ms"] == "1234"
+
+
+@pytest.mark.engines
+def test_several_processes_may_create_the_topics_at_once(settings: Settings) -> None:
+    """Threads stand in for processes: nothing but the broker is shared between the calls."""
+    prefix = f"{settings.topics.prefix}race."
+    racing = settings.model_copy(
+        update={"topics": settings.topics.model_copy(update={"prefix": prefix})}
+    )
+    barrier = Barrier(4)
+
+    def create(_: int) -> CreatedTopics:
+        barrier.wait(30)
+        return create_topics(racing)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(create, range(4)))
+    assert sorted(name for report in made for name in report.created) == sorted(
+        Topics.of(racing).all()
+    )
 
 
 @pytest.mark.engines

@@ -1,0 +1,68 @@
+"""Every query on docs/sql.md runs, and finds what it is there to find."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clickstream.clickhouse import connect
+from tests.e2e.process_pair import ProcessPair
+
+pytestmark = pytest.mark.engines
+
+PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
+RATES, FRUITLESS, PAIRS, LATENCY, TYPES, WAITING, TWICE = re.findall(
+    r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S
+)
+
+
+@pytest.fixture(scope="module")
+def told(pair: ProcessPair) -> ProcessPair:
+    """Two searches: `a, b, c` with a click on b, and one without a click. An event that waits."""
+    results = [{"object_id": name} for name in "abc"]
+    for session_id, query in (("s1", "tent"), ("s2", "lamp")):
+        body = {"session_id": session_id, "search_query": query, "search_results": results}
+        pair.post("/session", {**body, "search_meta": {"latency_ms": 20}})
+    for session_id in ("s1", "unknown"):
+        click = {"event_id": "e", "object_id": "b", "created_at": 1_700_000_000_000}
+        pair.post("/session/events", {"session_id": session_id, "events": [click]})
+    pair.catch_up()
+    return pair
+
+
+def ask(pair: ProcessPair, query: str) -> list[tuple[Any, ...]]:
+    with connect(pair.settings) as client:
+        return [tuple(row) for row in client.query(query).result_rows]
+
+
+def test_rates_by_position(told: ProcessPair) -> None:
+    assert ask(told, RATES) == [(1, 2, 0, 0.0), (2, 2, 1, 0.5), (3, 2, 0, 0.0)]
+
+
+def test_queries_without_a_click(told: ProcessPair) -> None:
+    assert ask(told, FRUITLESS) == [("lamp", 1, 1), ("tent", 1, 0)]
+
+
+def test_training_pairs(told: ProcessPair) -> None:
+    assert ask(told, PAIRS) == [("tent", "b", "a")]
+
+
+def test_metas(told: ProcessPair) -> None:
+    assert ask(told, LATENCY) == [(20.0,)]
+
+
+def test_tables_with_final(told: ProcessPair) -> None:
+    assert ask(told, TYPES) == [("click", 1)]
+
+
+def test_events_that_wait(told: ProcessPair) -> None:
+    ((session_id, event_type, age_seconds),) = ask(told, WAITING)
+    assert (session_id, event_type) == ("unknown", "click")
+    assert age_seconds >= 0
+
+
+def test_no_key_is_read_twice(told: ProcessPair) -> None:
+    assert ask(told, TWICE) == []
