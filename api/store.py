@@ -37,6 +37,9 @@ _STREAMING = {
     "max_block_size": 8192,
     "max_threads": 1,
 }
+# Rows handed on at once: a few milliseconds of work, so that other requests of this event loop are
+# not kept waiting by an export.
+_SLICE_ROWS = 250
 # Seconds that the network and the server's own checks may add to a query's limit.
 _GRACE_SECONDS = 1.0
 
@@ -109,8 +112,9 @@ async def _decoded(
     rest = b""
     async for chunk in chunks:
         lines, _, rest = (rest + chunk).rpartition(b"\n")
-        if lines:
-            yield decoder.decode_lines(lines)
+        rows = decoder.decode_lines(lines)
+        for start in range(0, len(rows), _SLICE_ROWS):
+            yield rows[start : start + _SLICE_ROWS]
     if rest:
         yield decoder.decode_lines(rest)
 

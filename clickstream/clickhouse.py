@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from clickstream.errors import SetupError, SinkUnavailable
 from clickstream.settings import Settings
+
+# The library logs what it also raises: without a logging set-up, that would be shown twice.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 _DEFAULT_DATABASE: Final = "clickstream"
 _DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}

@@ -107,7 +107,7 @@ class SinkBehind(Unavailable):
 
 
 class PoisonRecord(ClickstreamError):
-    """A record that no retry can save. `reason` is one of `schemas.dead_letter_reasons`."""
+    """A record that no retry can save. `reason` is one of `schemas.dead_letters.Reason`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

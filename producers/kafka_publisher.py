@@ -83,6 +83,7 @@ class KafkaPublisher:
         options: dict[str, Any],
         offsets: Callable[[], Offsets],
         make_producer: MakeProducer = Producer,
+        replace_pause: float = _REPLACE_PAUSE,
     ) -> None:
         self._topics = {contract.name: topics.topic_of(contract) for contract in WRITTEN}
         # Looked up once: by its label it would cost more than counting.
@@ -91,6 +92,7 @@ class KafkaPublisher:
         self._options = options
         self._offsets = offsets
         self._make_producer = make_producer
+        self._replace_pause = replace_pause
         self._connection: Connection | None = None
         self._replacing: asyncio.TimerHandle | None = None
 
@@ -171,7 +173,8 @@ class KafkaPublisher:
         EDGE_PRODUCER_RESTARTS.inc()
         self._connection.retire()
         self._connection = None
-        self._replacing = asyncio.get_running_loop().call_later(_REPLACE_PAUSE, self._reconnect)
+        loop = asyncio.get_running_loop()
+        self._replacing = loop.call_later(self._replace_pause, self._reconnect)
 
     def _reconnect(self) -> None:
         self._connection = self._connect()

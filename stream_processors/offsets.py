@@ -65,6 +65,18 @@ class OffsetLedger:
         if assigned is not None and not assigned.in_flight:
             assigned.position = assigned.committed = offset
 
+    def position_of(self, partition: Partition, generation: int) -> int | None:
+        """The end of everything handed out; None when the partition is not ours or unknown."""
+        assigned = self._current(partition, generation)
+        return None if assigned is None else assigned.position
+
+    def advance(self, partition: Partition, generation: int, offset: int) -> None:
+        """There is no record below `offset` that was not handed out: a gap in the log, or records
+        that its retention has deleted. The next batch may begin there."""
+        assigned = self._current(partition, generation)
+        if assigned is not None:
+            assigned.position = max(offset, assigned.position or 0)
+
     def hand_out(self, partition: Partition, generation: int, first: int, next_: int) -> None:
         """A batch covering [first, next_) goes to the flush.
 
@@ -81,12 +93,6 @@ class OffsetLedger:
             )
         assigned.in_flight[first] = max(next_, assigned.in_flight.get(first, next_))
         assigned.position = max(next_, assigned.position or 0)
-
-    def advance(self, partition: Partition, generation: int, position: int) -> None:
-        """The consumer stands at `position` without a record to show for it (a gap in the log)."""
-        assigned = self._current(partition, generation)
-        if assigned is not None:
-            assigned.position = max(position, assigned.position or 0)
 
     def written(self, partition: Partition, generation: int, first: int) -> None:
         """The batch that began at `first` is in ClickHouse. Twice, late or unknown: no effect."""

@@ -47,10 +47,18 @@ class _Fetch:
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The consumer's thread: fetches with positions, commits without drama."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._one_at_a_time = asyncio.Lock()
+
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
-        before = _positions(consumer)
-        records = await super()._fetch_records(consumer, *args, **kwargs)
-        return _Fetch(records, before, _positions(consumer))
+        # Faust cancels the caller at a rebalance, but not this: the abandoned fetch may still take
+        # records, even of the next assignment, and nobody gets them. One at a time, so that its
+        # theft shows as a gap between one fetch's `after` and the next one's `before`.
+        async with self._one_at_a_time:
+            before = _positions(consumer)
+            records = await super()._fetch_records(consumer, *args, **kwargs)
+            return _Fetch(records, before, _positions(consumer))
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Stock Faust crashes the app when a commit fails. A commit that fails costs a redelivery,
@@ -102,10 +110,34 @@ class BatchConsumer(Consumer):
             # A rebalance has begun. Faust seeks back to the committed offsets before it resumes, so
             # these records come again, to whoever owns them then.
             return
-        for tp in fetch.after.keys() - fetch.records.keys():
+        skipped = await self._read_skipped_again(fetch, generation)
+        for tp in fetch.after.keys() - fetch.records.keys() - skipped:
             self.ledger.advance(Partition(*tp), generation, fetch.after[tp])
         for kafka_tp, records in fetch.records.items():
-            yield self._hand_out(TP(*kafka_tp), records, fetch, generation)
+            tp = TP(*kafka_tp)
+            if tp not in skipped:
+                yield self._hand_out(tp, records, fetch, generation)
+
+    async def _read_skipped_again(self, fetch: _Fetch, generation: int) -> set[TP]:
+        """Go back where records were taken and never handed out; those partitions' part of this
+        fetch is dropped, and comes again behind them."""
+        skipped = set()
+        for tp, before in fetch.before.items():
+            partition = Partition(*tp)
+            expected = self.ledger.position_of(partition, generation)
+            if expected is None or before <= expected:
+                continue
+            earliest = (await self.earliest_offsets(tp))[tp]
+            if earliest > expected:
+                log.error(
+                    "%s: records %d to %d were deleted by the topic's retention before they were"
+                    " read: they are lost", partition, expected, earliest - 1,
+                )  # fmt: skip
+                self.ledger.advance(partition, generation, earliest)
+            log.info("%s: fetched from %d, reading again from %d", partition, before, expected)
+            await self.seek(tp, max(expected, earliest))
+            skipped.add(tp)
+        return skipped
 
     def _hand_out(
         self, tp: TP, records: Sequence[Record], fetch: _Fetch, generation: int
@@ -154,9 +186,13 @@ class BatchConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Back to the committed offsets, and let the ledger know where that is."""
         await super().perform_seek()
-        for tp, offset in self._read_offset.items():
-            if offset is not None:
-                self.ledger.start_at(Partition(*tp), self.generation, offset)
+        committed = {tp: self._read_offset.get(tp) for tp in self.assignment()}
+        fresh = [tp for tp, offset in committed.items() if offset is None]
+        # Without a commit reading begins at the beginning (consumer_auto_offset_reset=earliest).
+        beginnings = await self.earliest_offsets(*fresh) if fresh else {}
+        for tp, offset in committed.items():
+            start = beginnings[tp] if offset is None else offset
+            self.ledger.start_at(Partition(*tp), self.generation, start)
 
     def end_of(self, partition: Partition) -> int:
         """End of the log as of the last fetch; 0 before the first."""

@@ -12,7 +12,6 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from testcontainers.core.container import DockerContainer
 
 from clickstream.engines import clickhouse, kafka, registry
-from clickstream.engines.clickhouse import READ_ONCE
 from clickstream.processes.ports import LOOPBACK, free_port
 
 KAFKA_IMAGE = "apache/kafka:4.1.2"
@@ -120,14 +119,13 @@ def _kafka(port: int) -> DockerContainer:
 
 
 def _clickhouse(port: int, users: Path) -> DockerContainer:
-    settings = "".join(f"<{name}>{value}</{name}>" for name, value in READ_ONCE.items())
-    (users / "read-once.xml").write_text(
-        f"<clickhouse><profiles><default>{settings}</default></profiles></clickhouse>"
-    )
+    """With the users of the embedded one, from wherever the Docker network puts us."""
+    file = users / "users.xml"
+    clickhouse.write_users(file, "::/0")
     users.chmod(0o755)  # the server in the container is another user
     return (
         DockerContainer(CLICKHOUSE_IMAGE)
         .with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")  # `default` without password, as embedded
-        .with_volume_mapping(str(users), "/etc/clickhouse-server/users.d/clickstream", "ro")
+        .with_volume_mapping(str(file), "/etc/clickhouse-server/users.d/clickstream.xml", "ro")
         .with_bind_ports(8123, port)
     )

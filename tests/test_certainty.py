@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -35,30 +36,33 @@ class Pipeline:
     """A log and a sink that take a step whenever they are looked at.
 
     `script` says which: `p` a session is produced, `w` the sink writes one more record to the
-    table, `c` it commits what it has written, `.` nothing. Once the script is used up the sink
-    goes on to the end.
+    table, `c` it commits what it has written, `.` nothing. It goes round for ever, and once a round
+    the sink comes on. `delays` say how many turns of the event loop each answer travels.
     """
 
-    def __init__(self, script: Sequence[str]) -> None:
-        self._script = list(script)
+    def __init__(self, script: Sequence[str], delays: Sequence[int] = ()) -> None:
+        self._script = itertools.cycle([*script, "w", "c"])
+        self._delays = list(delays)
         self.produced: list[str] = []
         self.written = 0
         self.committed_offset = 0
 
     def step(self) -> None:
-        match self._script.pop(0) if self._script else "wc":
+        self.take(next(self._script))
+
+    def take(self, step: str) -> None:
+        match step:
             case "p":
                 self.produced.append(f"other-{len(self.produced)}")
             case "w":
-                self._write()
+                self.written = min(self.written + 1, len(self.produced))
             case "c":
                 self.committed_offset = self.written
-            case "wc":
-                self._write()
-                self.committed_offset = self.written
 
-    def _write(self) -> None:
-        self.written = min(self.written + 1, len(self.produced))
+    async def _travel(self) -> None:
+        """An answer is on its way, and the world goes on."""
+        self.step()
+        await turns(self._delays.pop(0) if self._delays else 1)
 
     async def partitions(self, topic: str) -> int:  # noqa: ARG002  (the protocol asks)
         self.step()
@@ -67,13 +71,13 @@ class Pipeline:
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         self.step()
         answer = dict.fromkeys(partitions, len(self.produced))
-        self.step()  # an answer travels, and the world goes on
+        await self._travel()
         return answer
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         self.step()
         answer = dict.fromkeys(partitions, self.committed_offset)
-        self.step()
+        await self._travel()
         return answer
 
     async def close(self) -> None:
@@ -83,7 +87,7 @@ class Pipeline:
         async def look() -> str | None:
             self.step()
             found = session_id in self.produced[: self.written]
-            self.step()
+            await self._travel()
             return session_id if found else None
 
         return look
@@ -128,7 +132,8 @@ async def refused(waiting: Awaitable[object]) -> ClickstreamError:
     return caught.value
 
 
-STEPS = st.lists(st.sampled_from("pwc."), max_size=40)
+STEPS = st.lists(st.sampled_from("pwc."), max_size=20)
+TURNS = st.integers(0, 12)
 
 
 @given(before=STEPS, during=STEPS)
@@ -136,9 +141,9 @@ def test_session_that_was_in_the_log_before_the_request_is_found(
     before: list[str], during: list[str]
 ) -> None:
     async def test() -> None:
-        pipeline = Pipeline([*before, *during])
-        for _ in before:
-            pipeline.step()
+        pipeline = Pipeline(during)
+        for step in before:
+            pipeline.take(step)
         pipeline.produced.append("mine")
         found = await finder(pipeline, partitions=1).find("mine", pipeline.look_for("mine"))
         assert found == "mine"
@@ -146,24 +151,24 @@ def test_session_that_was_in_the_log_before_the_request_is_found(
     run(test())
 
 
-@given(before=STEPS, during=STEPS, callers=st.integers(1, 4))
+@given(before=STEPS, during=STEPS, delays=st.lists(TURNS), starts=st.lists(TURNS, max_size=5))
 def test_concurrent_requests_of_one_process_are_each_right(
-    before: list[str], during: list[str], callers: int
+    before: list[str], during: list[str], delays: list[int], starts: list[int]
 ) -> None:
     async def test() -> None:
-        pipeline = Pipeline([*before, *during])
+        pipeline = Pipeline(during, delays)
         one = finder(pipeline, partitions=1)
 
         async def post_and_get(name: str) -> None:
             pipeline.produced.append(name)
             assert await one.find(name, pipeline.look_for(name)) == name
 
-        for _ in before:
-            pipeline.step()
+        for step in before:
+            pipeline.take(step)
         tasks = []
-        for caller in range(callers):
+        for caller, start in enumerate(starts):
+            await turns(start)
             tasks.append(asyncio.create_task(post_and_get(f"mine-{caller}")))
-            await turns(caller)
         await asyncio.gather(*tasks)
 
     run(test())

@@ -29,7 +29,9 @@ def command(
     from clickstream.doctor.examine import CHECK_SECONDS, examine
     from clickstream.doctor.finding import healthy
     from clickstream.doctor.target import find_target
+    from clickstream.telemetry import configure_logging
 
+    configure_logging("CRITICAL")  # what clients log of a silent server, a finding says better
     target = find_target(data_dir, url)
     # Shorter than the check itself, so that a silent server is named by the error of its client.
     views = live_views(target.settings, target.http_url, request_seconds=CHECK_SECONDS / 2)

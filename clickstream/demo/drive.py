@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
-import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
 
+from clickstream.demo.http import Poster, Reply
 from clickstream.demo.schedule import Post
 from clickstream.position import HEADER, Position, parse_positions
 
@@ -16,7 +17,6 @@ from clickstream.position import HEADER, Position, parse_positions
 CONCURRENCY = 32
 # How long one post is tried before it is written off as unanswered.
 _GIVE_UP_SECONDS = 60.0
-_REQUEST_SECONDS = 15.0
 # Waited where an answer names no time: the connection broke.
 _PAUSE_SECONDS = 1.0
 
@@ -51,8 +51,8 @@ class Delivery:
 class Driver:
     """One run. `acknowledged` is awaited after each 200, before the session's next post."""
 
-    def __init__(self, client: httpx.AsyncClient, acknowledged: Acknowledged) -> None:
-        self._client = client
+    def __init__(self, http: Poster, acknowledged: Acknowledged) -> None:
+        self._http = http
         self._acknowledged = acknowledged
         self._turns: dict[str, asyncio.Lock] = {}
         self._delivery = Delivery()
@@ -82,25 +82,25 @@ class Driver:
             reraise=True,
         )
         try:
-            answer: httpx.Response = await attempts(self._post, post)
+            reply: Reply = await attempts(self._post, post)
         except _TryAgain:
             self._delivery.unanswered.append(post)
             return
-        if not answer.is_success:
-            self._delivery.refused.append(f"{post.path} {answer.status_code}: {answer.text[:200]}")
+        if not reply.ok:
+            self._delivery.refused.append(f"{post.path} {reply.status}: {reply.text()[:200]}")
             return
-        self._delivery.note(answer.headers.get(HEADER, ""))
+        self._delivery.note(reply.headers.get(HEADER, ""))
         self._delivery.acknowledged.append(post)
         await self._acknowledged(post)
 
-    async def _post(self, post: Post) -> httpx.Response:
+    async def _post(self, post: Post) -> Reply:
         try:
-            answer = await self._client.post(post.path, json=post.body, timeout=_REQUEST_SECONDS)
-        except httpx.TransportError as error:
-            raise _TryAgain(_PAUSE_SECONDS, repr(error)) from error
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            raise _TryAgain(float(answer.headers.get("Retry-After", _PAUSE_SECONDS)), answer.text)
-        return answer
+            reply = await self._http.post(post.path, post.body)
+        except ConnectionError as error:
+            raise _TryAgain(_PAUSE_SECONDS, str(error)) from error
+        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise _TryAgain(float(reply.headers.get("Retry-After", _PAUSE_SECONDS)), reply.text())
+        return reply
 
     def _count_retry(self, _: RetryCallState) -> None:
         self._delivery.retries += 1

@@ -7,8 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-import httpx
-
+from clickstream.demo.http import Http, Reply
 from clickstream.demo.schedule import EVENTS, SESSION, Post
 
 # What this adds to a measured time at most, besides the read itself.
@@ -16,7 +15,7 @@ _POLL_SECONDS = 0.010
 # A write that cannot be read after this long is told as missing by the ledger; not waited for here.
 _GIVE_UP_SECONDS = 60.0
 # At once: each polls, and more would load the system that they measure.
-_AT_ONCE = 2
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +55,12 @@ class Sampler:
 
     def __init__(
         self,
-        api: httpx.AsyncClient,
+        http: Http,
         session_in_sql: Callable[[str], Awaitable[bool]],
         every: int,
     ) -> None:
         self.freshness = Freshness()
-        self._api = api
+        self._http = http
         self._session_in_sql = session_in_sql
         self._every = every
         self._seen = 0
@@ -87,7 +86,7 @@ class Sampler:
 
     def _drawn(self) -> bool:
         self._seen += 1
-        return self._seen % self._every == 0 and len(self._watches) <= _AT_ONCE - 2
+        return self._seen % self._every == 0 and len(self._watches) < _AT_ONCE
 
     def _watch(self, what: str, started: float, look: Callable[[], Awaitable[bool]]) -> None:
         task = asyncio.create_task(self._until_read(what, started, look))
@@ -104,13 +103,11 @@ class Sampler:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _get_session(self, session_id: str) -> bool:
-        return (await self._get(session_id)).is_success
+        return (await self._get(session_id)).ok
 
     async def _get_event(self, session_id: str, event_id: str) -> bool:
-        answer = await self._get(session_id)
-        return answer.is_success and any(
-            event["event_id"] == event_id for event in answer.json()["events"]
-        )
+        reply = await self._get(session_id)
+        return reply.ok and any(e["event_id"] == event_id for e in reply.json()["events"])
 
-    async def _get(self, session_id: str) -> httpx.Response:
-        return await self._api.get("/session", params={"session_id": session_id})
+    async def _get(self, session_id: str) -> Reply:
+        return await self._http.get("/session", {"session_id": session_id})

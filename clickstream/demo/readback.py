@@ -6,15 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from clickstream.demo.http import Http, Parameters, refusal
 from clickstream.demo.ledger import EventKey, Found
 from clickstream.demo.traffic import Json
-from clickstream.errors import ClickstreamError, SinkBehind
+from clickstream.errors import SinkBehind
 from clickstream.position import HEADER, Position
 
 # The sink is given this long to reach the last write, after which something is wrong.
@@ -52,10 +53,10 @@ class Relevant:
 
 
 class ApiReader:
-    """The public read API."""
+    """The public read API. Raises ClickstreamError for an answer that is no success."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
+    def __init__(self, http: Http) -> None:
+        self._http = http
 
     async def catch_up(self, positions: Sequence[Position]) -> None:
         """Return once every write can be read. SinkBehind after two minutes."""
@@ -74,49 +75,41 @@ class ApiReader:
         sessions: Counter[str] = Counter()
         events: Counter[EventKey] = Counter()
         contents: dict[str, Json] = {}
-        question: dict[str, str | int] = {"from": start_ms, "to": end_ms, "relevance": "include"}
-        async with self._client.stream("GET", "/export/sessions", params=question) as answer:
-            await _accept(answer)
-            async for line in answer.aiter_lines():
-                content: Json = msgspec.json.decode(line)
-                session_id = content["session_id"]
-                if not session_id.startswith(run_id):
-                    continue
-                sessions[session_id] += 1
-                events.update((session_id, event["event_id"]) for event in content["events"])
-                contents[session_id] = content
+        question: Parameters = {"from": start_ms, "to": end_ms, "relevance": "include"}
+        async for line in self._http.lines("/export/sessions", question):
+            content: Json = msgspec.json.decode(line)
+            session_id = content["session_id"]
+            if not session_id.startswith(run_id):
+                continue
+            sessions[session_id] += 1
+            events.update((session_id, event["event_id"]) for event in content["events"])
+            contents[session_id] = content
         irrelevant = frozenset(key for key, read in contents.items() if read["is_irrelevant"])
         return Found(sessions, events, irrelevant, contents=contents)
 
     async def session(self, session_id: str) -> Json:
         """One session as GET answers it."""
-        answer = await self._client.get("/session", params={"session_id": session_id})
-        await _accept(answer)
-        body: Json = answer.json()
-        return body
+        answer: Json = await self._get("/session", {"session_id": session_id})
+        return answer
 
     async def relevant(self, start_ms: int, end_ms: int) -> Relevant:
         """What analytics counts in the run's stretch of time."""
-        question = {"from": start_ms, "to": end_ms}
-        answer = await self._client.get("/analytics/overview", params=question)
-        await _accept(answer)
-        counted = answer.json()
+        counted = await self._get("/analytics/overview", {"from": start_ms, "to": end_ms})
         return Relevant(counted["sessions"], counted["events"])
+
+    async def _get(self, path: str, params: Parameters) -> Any:
+        reply = await self._http.get(path, params)
+        if not reply.ok:
+            raise refusal(path, reply)
+        return reply.json()
 
     async def _reach(self, header: dict[str, str]) -> None:
         """The read waits by itself, as long as the server lets one; then it is asked again."""
-        while True:
-            answer = await self._client.get("/analytics/overview", headers=header)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return await _accept(answer)
-            await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
-
-
-async def _accept(answer: httpx.Response) -> None:
-    """ClickstreamError with what the API said, unless that is a success."""
-    if not answer.is_success:
-        said = (await answer.aread()).decode(errors="replace")
-        raise ClickstreamError(f"GET {answer.url.path} answers {answer.status_code}: {said[:500]}")
+        path = "/analytics/overview"
+        while not (reply := await self._http.get(path, {}, header)).ok:
+            if reply.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise refusal(path, reply)
+            await asyncio.sleep(float(reply.headers.get("Retry-After", 1)))
 
 
 class SqlReader:

@@ -11,28 +11,40 @@ from rich.markup import escape
 from rich.table import Table
 
 from clickstream.demo.account import Account
+from clickstream.demo.traffic import Json
 
 # Of a long list of differences the first few tell what is wrong.
 _SHOWN_DIFFERENCES = 10
 
 
 def print_account(account: Account, console: Console) -> None:
-    """The ledger table, what is wrong if anything is, freshness, and one session."""
+    """One session, freshness, then the ledger and what is wrong if anything is."""
+    console.print(f"GET /session?session_id={account.example['session_id']}")
+    console.print(_one_item_a_line(account.example), soft_wrap=True, markup=False)
+    console.print(_freshness(account))
+    console.print(_relevant(account))
     console.print(_ledger(account))
     for problem in islice(_problems(account), _SHOWN_DIFFERENCES):
         console.print(f"[bold red]✗[/] {escape(problem)}")
-    console.print(_relevant(account))
-    console.print(_freshness(account))
-    console.print(
-        f"One session, as GET /session?session_id={account.example['session_id']} has it:"
-    )
-    console.print_json(json.dumps(account.example, ensure_ascii=False))
     sent = account.rows[0]
     console.print(
         f"{sent.sessions} sessions and {sent.events} events sent in {account.seconds:.0f} s, "
         f"{account.retries} retries: "
         + ("[bold green]clean[/]" if account.clean else "[bold red]NOT clean[/]")
     )
+
+
+def _one_item_a_line(session: Json) -> str:
+    """JSON with each field on a line, and each result and event: a screen, not three."""
+
+    def shown(value: object) -> str:
+        if isinstance(value, list) and value:
+            items = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value)
+            return f"[\n{items}\n  ]"
+        return json.dumps(value, ensure_ascii=False)
+
+    fields = ",\n".join(f"  {json.dumps(name)}: {shown(value)}" for name, value in session.items())
+    return f"{{\n{fields}\n}}"
 
 
 def _ledger(account: Account) -> Table:

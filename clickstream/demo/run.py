@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from clickstream.clickhouse import connect_async
 from clickstream.clock import Clock
 from clickstream.demo.account import Account
-from clickstream.demo.drive import CONCURRENCY, Delivery, Driver
+from clickstream.demo.drive import Delivery, Driver
 from clickstream.demo.freshness import Freshness, Sampler
+from clickstream.demo.http import Http, http_client
 from clickstream.demo.ledger import Expected, Found, compare, expect, rows
 from clickstream.demo.progress import Progress
 from clickstream.demo.readback import ApiReader, Relevant, SqlReader
@@ -24,7 +24,6 @@ from clickstream.settings import Settings
 
 # Measurements of freshness a run; each costs a few reads.
 _SAMPLES = 150
-_READ_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,10 @@ async def run(
     start_ms = clock.now_ms()
     visits = Traffic(run_id, plan.seed, start_ms).visits(plan.sessions)
     posts = schedule(visits, plan.seed)
-    async with _api_client(http_url, settings) as client, _sql_client(settings) as sql_client:
-        api, sql = ApiReader(client), SqlReader(sql_client)
+    async with http_client(http_url, _key(settings)) as http, _sql_client(settings) as sql_client:
+        api, sql = ApiReader(http), SqlReader(sql_client)
         began = clock.monotonic()
-        delivery, freshness = await _drive(posts, client, sql, progress)
+        delivery, freshness = await _drive(posts, http, sql, progress)
         seconds = clock.monotonic() - began
         progress.say("waiting for the sink to reach the last write")
         await api.catch_up(list(delivery.positions.values()))
@@ -72,10 +71,10 @@ class _Sent:
 
 
 async def _drive(
-    posts: list[Post], client: httpx.AsyncClient, sql: SqlReader, progress: Progress
+    posts: list[Post], http: Http, sql: SqlReader, progress: Progress
 ) -> tuple[Delivery, Freshness]:
-    sampler = Sampler(client, sql.has_session, every=max(1, len(posts) // _SAMPLES))
-    driver = Driver(client, sampler.acknowledged)
+    sampler = Sampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
+    driver = Driver(http, sampler.acknowledged)
     with progress.over("sending", len(posts)) as advance:
         delivery = await driver.send(posts, advance)
     await sampler.finish()
@@ -123,14 +122,10 @@ def _example(expected: Expected, found: Found) -> str:
     return min(expected.sessions, key=distance)
 
 
-def _api_client(http_url: str, settings: Settings) -> httpx.AsyncClient:
+def _key(settings: Settings) -> str | None:
+    """A key that the system accepts; None where it asks for none."""
     keys = (*settings.write_keys, *settings.read_keys)
-    return httpx.AsyncClient(
-        base_url=http_url,
-        headers={"Authorization": f"Bearer {keys[0].get_secret_value()}"} if keys else {},
-        timeout=_READ_SECONDS,
-        limits=httpx.Limits(max_connections=2 * CONCURRENCY),
-    )
+    return keys[0].get_secret_value() if keys else None
 
 
 @asynccontextmanager

@@ -22,32 +22,29 @@ def examine(checks: Sequence[Check], check_seconds: float = CHECK_SECONDS) -> tu
     warning. Raises ValueError when a need is not among the checks, or waits for itself.
     """
     found: dict[str, Finding] = {}
+    culprits: dict[str, frozenset[str]] = {}  # of each check: who keeps others from being made
     while len(found) < len(checks):
-        due = [check for check in checks if check.name not in found and _ready(check, found)]
+        due = [c for c in checks if c.name not in found and found.keys() >= set(c.needs)]
         if not due:
             waiting = ", ".join(check.name for check in checks if check.name not in found)
             raise ValueError(f"these checks need what nobody provides: {waiting}")
-        runnable = [check for check in due if not _missing(check, found)]
+        runnable = []
         for check in due:
-            if missing := _missing(check, found):
-                found[check.name] = _not_looked_at(check, missing)
-        found.update((finding.name, finding) for finding in _run(runnable, check_seconds))
+            culprits[check.name] = frozenset().union(*(culprits[need] for need in check.needs))
+            if culprits[check.name]:
+                found[check.name] = _not_looked_at(check, culprits[check.name])
+            else:
+                runnable.append(check)
+        for finding in _run(runnable, check_seconds):
+            found[finding.name] = finding
+            if finding.status is not Status.OK:
+                culprits[finding.name] = frozenset({finding.name})
     return tuple(found[check.name] for check in checks)
 
 
-def _ready(check: Check, found: dict[str, Finding]) -> bool:
-    return all(need in found for need in check.needs)
-
-
-def _missing(check: Check, found: dict[str, Finding]) -> list[str]:
-    return [need for need in check.needs if found[need].status is not Status.OK]
-
-
-def _not_looked_at(check: Check, missing: Sequence[str]) -> Finding:
-    culprits = " and ".join(missing)
-    return Finding(
-        check.name, Status.WARN, f"not looked at, because of {culprits}", f"mend {culprits} first"
-    )
+def _not_looked_at(check: Check, culprits: frozenset[str]) -> Finding:
+    who = " and ".join(sorted(culprits))
+    return Finding(check.name, Status.WARN, f"not looked at, because of {who}", f"mend {who} first")
 
 
 def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[Finding]:

@@ -54,5 +54,10 @@ def check_http(http: HttpView, *, ours: bool) -> Verdict:
 
 def _silent(where: str, error: Exception, setting: str) -> Verdict:
     """Any error means the same here: what was asked is the least that a server can answer."""
-    seen = str(error) if isinstance(error, ClickstreamError) else f"{where} is silent: {error}"
-    return fail(seen, f"start it, see its log; is CLICKSTREAM_{setting} right?")
+    if isinstance(error, ClickstreamError):  # says where, and which setting to look at
+        return fail(str(error), "its log says why it ended or hangs")
+    why = str(error) or "no answer in time"
+    return fail(
+        f"{where} is silent: {why}",
+        f"start it, see its log; is CLICKSTREAM_{setting} right?",
+    )

@@ -32,11 +32,11 @@ _SERVER = {
 
 # Whoever reads sees each row once, without knowing of FINAL: redelivered rows are merged at read
 # time. One session lives in one partition, so partitions need not be compared.
-READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
+_READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
 
 _PROFILES = {
-    "default": READ_ONCE,
-    "readonly": {**READ_ONCE, "readonly": 2},  # 2: no writes, but settings of a query may be set
+    "default": _READ_ONCE,
+    "readonly": {**_READ_ONCE, "readonly": 2},  # 2: no writes, but settings of a query may be set
 }
 
 # No passwords: loopback only, like the rest of the embedded engines.
@@ -49,7 +49,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
     temporary = folder / "tmp"
     for needed in (data, temporary):
         needed.mkdir(parents=True, exist_ok=True)
-    _write(users, _users())
+    write_users(users, LOOPBACK)
     _write(config, _config(data, users, port, tcp_port))
     if installed.clickhouse_binary is not None:
         argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
@@ -92,7 +92,8 @@ def _config(data: Path, users: Path, port: int, tcp_port: int) -> Element:
     return root
 
 
-def _users() -> Element:
+def write_users(path: Path, network: str) -> None:
+    """The users and their profiles; each may connect from `network` only."""
     root = Element("clickhouse")
     profiles, users = SubElement(root, "profiles"), SubElement(root, "users")
     SubElement(SubElement(root, "quotas"), "default")
@@ -103,10 +104,10 @@ def _users() -> Element:
     for name, profile_name in _USERS.items():
         user = SubElement(users, name)
         SubElement(user, "password")
-        SubElement(SubElement(user, "networks"), "ip").text = LOOPBACK
+        SubElement(SubElement(user, "networks"), "ip").text = network
         SubElement(user, "profile").text = profile_name
         SubElement(user, "quota").text = "default"
-    return root
+    _write(path, root)
 
 
 def _write(path: Path, root: Element) -> None:

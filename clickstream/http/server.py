@@ -11,8 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -30,8 +29,8 @@ from clickstream.settings import HttpSettings, Settings
 # Connections that the kernel holds while we are busy, and connections that we serve at once.
 _BACKLOG: Final = 2048
 _CONNECTIONS: Final = 8192
-# A client that has not sent (the rest of) its headers by then, milliseconds, is hung up on: also one
-# that idles between requests. Longer than the 60 s for which load balancers commonly keep idle
+# A client that has not sent its headers by then, milliseconds, is hung up on, and so is one that
+# idles between requests. Longer than the 60 s for which load balancers commonly keep idle
 # connections, or they would now and then send a request into one that is closing.
 _HEADER_TIMEOUT_MS: Final = 75_000
 # What is under way at SIGTERM may take this long, seconds: twice the wait for an acknowledgement.
@@ -107,11 +106,11 @@ async def _serve(app: Application, address: str, port: int) -> None:
         )
         server.on_startup(lambda: _announce(app, address, port))
         serving = asyncio.create_task(server.serve())
-        with _stopped_by_signal(server, serving) as was_stopped, suppress(asyncio.CancelledError):
+        was_stopped = _stop_on_signal(server, serving)
+        with suppress(asyncio.CancelledError):
             await serving
         if not was_stopped.is_set():
             raise RuntimeError("the HTTP server ended by itself; its log lines say why")
-        _log.info("stopping")
 
 
 def _announce(app: Application, address: str, port: int) -> None:
@@ -120,9 +119,8 @@ def _announce(app: Application, address: str, port: int) -> None:
     _log.info("%s: listening at http://%s:%d", roles, host, port)
 
 
-@contextmanager
-def _stopped_by_signal(server: Server, serving: asyncio.Task[None]) -> Iterator[asyncio.Event]:
-    """Within it the first signal stops the server, with a deadline, and sets the event."""
+def _stop_on_signal(server: Server, serving: asyncio.Task[None]) -> asyncio.Event:
+    """From now on the first signal stops the server, with a deadline, and sets the event."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -130,9 +128,10 @@ def _stopped_by_signal(server: Server, serving: asyncio.Task[None]) -> Iterator[
         if stopped.is_set():
             os._exit(128 + number)
         stopped.set()
+        _log.info("stopping; a second signal ends this process at once")
         server.stop()  # type: ignore[no-untyped-call]  # granian's gap
         loop.call_later(_DRAIN_SECONDS, serving.cancel)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    yield stopped
+    return stopped

@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
-import httpx
 import pytest
 
 from clickstream.demo import drive
 from clickstream.demo.drive import Delivery, Driver
+from clickstream.demo.http import Reply
 from clickstream.demo.schedule import SESSION, Post
 from clickstream.position import HEADER
 
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler = Callable[[Any], Reply]
+
+
+class FakeEdge:
+    """A server that is a function of the body posted."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.paths: list[str] = []
+
+    async def post(self, path: str, body: Any) -> Reply:
+        await asyncio.sleep(0)  # let others in, as a network would
+        self.paths.append(path)
+        return self._handler(body)
 
 
 def send(handler: Handler, posts: list[Post]) -> Delivery:
-    async def go() -> Delivery:
-        transport = httpx.MockTransport(handler)
-        async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
-            return await Driver(client, _nothing).send(posts, lambda: None)
-
-    return asyncio.run(go())
+    return asyncio.run(Driver(FakeEdge(handler), _nothing).send(posts, lambda: None))
 
 
 async def _nothing(post: Post) -> None:
@@ -37,10 +46,9 @@ def post(session_id: str, number: int = 0) -> Post:
 def test_posts_of_one_session_are_sent_in_their_order() -> None:
     seen: dict[str, list[int]] = defaultdict(list)
 
-    def handler(request: httpx.Request) -> httpx.Response:
-        body = httpx.Response(200, content=request.content).json()
+    def handler(body: Any) -> Reply:
         seen[body["session_id"]].append(body["number"])
-        return httpx.Response(200)
+        return Reply(200)
 
     posts = [post(f"s{n % 3}", n) for n in range(300)]
     delivery = send(handler, posts)
@@ -49,7 +57,7 @@ def test_posts_of_one_session_are_sent_in_their_order() -> None:
 
 
 def test_a_503_is_tried_again_after_the_time_it_names() -> None:
-    answers = iter([httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200)])
+    answers = iter([Reply(503, {"Retry-After": "0"}), Reply(200)])
     delivery = send(lambda _: next(answers), [post("a")])
     assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
 
@@ -58,10 +66,10 @@ def test_a_broken_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(drive, "_PAUSE_SECONDS", 0.0)
     outcomes = iter([True, False])
 
-    def handler(request: httpx.Request) -> httpx.Response:
+    def handler(body: Any) -> Reply:
         if next(outcomes):
-            raise httpx.ReadError("cut", request=request)
-        return httpx.Response(200)
+            raise ConnectionError("cut")
+        return Reply(200)
 
     delivery = send(handler, [post("a")])
     assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
@@ -71,12 +79,12 @@ def test_a_post_that_never_gets_an_answer_is_not_counted_as_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(drive, "_GIVE_UP_SECONDS", 0.0)
-    delivery = send(lambda _: httpx.Response(503, headers={"Retry-After": "0"}), [post("a")])
+    delivery = send(lambda _: Reply(503, {"Retry-After": "0"}), [post("a")])
     assert (delivery.acknowledged, len(delivery.unanswered)) == ([], 1)
 
 
 def test_a_refusal_is_told_and_not_tried_again() -> None:
-    delivery = send(lambda _: httpx.Response(422, text="rank"), [post("a")])
+    delivery = send(lambda _: Reply(422, body=b"rank"), [post("a")])
     assert delivery.refused == ["/session 422: rank"]
     assert delivery.retries == 0
 
@@ -84,7 +92,7 @@ def test_a_refusal_is_told_and_not_tried_again() -> None:
 def test_the_furthest_position_of_each_partition_is_kept() -> None:
     headers = iter(["t/0@5", "t/0@3", "t/1@1"])
     delivery = send(
-        lambda _: httpx.Response(200, headers={HEADER: next(headers)}),
+        lambda _: Reply(200, {HEADER: next(headers)}),
         [post("a", n) for n in range(3)],
     )
     assert sorted(map(str, delivery.positions.values())) == ["t/0@5", "t/1@1"]

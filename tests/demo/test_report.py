@@ -26,7 +26,7 @@ CLEAN = Account(
     retries=0,
     seconds=1.0,
     freshness={"GET session": Percentiles(1, 5.0, 9.0)},
-    example={"session_id": "demo-x-000001", "search_query": "雨伞"},
+    example={"session_id": "demo-x-000001", "search_query": "[雨伞]", "events": [{"a": 1}, {}]},
 )
 
 
@@ -39,7 +39,8 @@ def printed(account: Account) -> str:
 def test_a_clean_account_says_so_and_shows_a_session() -> None:
     text = printed(CLEAN)
     assert text.rstrip().endswith("clean")
-    assert "雨伞" in text
+    shown = text[text.index("{") : text.index("\n}") + 2]
+    assert json.loads(shown) == CLEAN.example
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_what_depends_on_the_culprit_is_not_blamed() -> None:
     )
     assert culprit.status is Status.FAIL
     assert (dependent.status, dependent.seen) == (Status.WARN, "not looked at, because of kafka")
-    assert (further.status, further.seen) == (Status.WARN, "not looked at, because of topics")
+    assert (further.status, further.seen) == (Status.WARN, "not looked at, because of kafka")
 
 
 def test_an_expected_error_is_told_in_its_own_words() -> None:

@@ -17,7 +17,7 @@ from tests.e2e.process_pair import ProcessPair
 
 pytestmark = pytest.mark.engines
 
-REQUESTS: list[dict[str, Any]] = [json.loads(line) for line in ESCI.open(encoding="utf-8")]
+REQUESTS: list[dict[str, Any]] = [json.loads(line) for line in ESCI.read_text("utf-8").splitlines()]
 
 SESSIONS, WITHOUT_RESULTS, WITH_EVENTS, JOINED, UNJOINED = 161, 16, 54, 253, 191
 BY_TYPE = {

@@ -2,8 +2,9 @@
 
     python -m tests.processes.family kernel|watcher main|thread
 
-Prints the pids of child and grandchild, then waits for ever. `kernel` uses both nets, `watcher` the
-portable one alone; `thread` spawns from a thread that has ended by the time the pids are printed.
+Prints the pids of child and grandchild, and the child's log, then waits for ever. `kernel` uses
+both nets, `watcher` the portable one alone; `thread` spawns from a thread which is gone when they
+are printed.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import tempfile
 import threading
 from pathlib import Path
 
+import psutil
+
 from clickstream.processes.pact import Command, Pact
 from clickstream.processes.ready import wait_until_ready
 
-# Starts a process of its own, tells its pid, and lives on.
-CHILD = (
-    "import subprocess, sys, signal; "
-    "grandchild = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); "
-    "print(grandchild.pid, flush=True); signal.pause()"
-)
+# Starts a process of its own, tells its pid, then answers each SIGUSR1 with a line.
+CHILD = """
+import signal, subprocess, sys
+signal.signal(signal.SIGUSR1, lambda *_: print("alive", flush=True))
+grandchild = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+print(grandchild.pid, flush=True)
+while True:
+    signal.pause()
+"""
 
 
 def main() -> None:
@@ -41,9 +47,11 @@ def main() -> None:
         thread = threading.Thread(target=spawn)
         thread.start()
         thread.join()
+        while thread.native_id in {each.id for each in psutil.Process().threads()}:
+            pass  # Python's thread has ended, the kernel's is about to
     else:
         spawn()
-    print(json.dumps(pids), flush=True)
+    print(json.dumps([pids, str(log)]), flush=True)
     signal.pause()
 
 

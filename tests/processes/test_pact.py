@@ -27,8 +27,8 @@ def running(pids: list[int]) -> list[psutil.Process]:
 
 
 @contextmanager
-def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A running parent, and the pids of its child and grandchild."""
+def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[int], Path]]:
+    """A running parent, the pids of its child and grandchild, and the child's log."""
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.processes.family", net, place],
         stdout=subprocess.PIPE,
@@ -37,9 +37,9 @@ def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[i
     )
     assert parent.stdout is not None
     with parent, parent.stdout as output:
-        pids = json.loads(output.readline())
+        pids, log = json.loads(output.readline())
         try:
-            yield parent, pids
+            yield parent, pids, Path(log)
         finally:
             parent.kill()
             for process in running(pids):
@@ -49,7 +49,7 @@ def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[i
 @pytest.mark.parametrize("net", ["kernel", "watcher"])
 @pytest.mark.parametrize("place", ["main", "thread"])
 def test_kill_of_the_parent_ends_child_and_grandchild(net: str, place: str) -> None:
-    with family(net, place) as (parent, pids):
+    with family(net, place) as (parent, pids, _):
         before = running(pids)
         assert len(before) == 2
         parent.kill()
@@ -58,13 +58,16 @@ def test_kill_of_the_parent_ends_child_and_grandchild(net: str, place: str) -> N
 
 
 def test_child_outlives_the_thread_that_started_it() -> None:
-    with family("kernel", "thread") as (_, pids):
-        assert len(running(pids)) == 2
+    with family("kernel", "thread") as (_, pids, log):
+        child = psutil.Process(pids[0])
+        child.send_signal(signal.SIGUSR1)
+        while "alive" not in log.read_text():
+            assert child.status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part exists on Linux only")
 def test_kernel_ends_the_child_without_the_watcher() -> None:
-    with family("kernel", "main") as (parent, pids):
+    with family("kernel", "main") as (parent, pids, _):
         child = psutil.Process(pids[0])
         (watcher,) = [p for p in psutil.Process(parent.pid).children() if p.pid != child.pid]
         watcher.suspend()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+from hypothesis import HealthCheck, settings
+
+UNHURRIED: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For `@given` tests: how long an example takes says nothing on a machine that others share."""
 
 
 def session(**fields: Any) -> dict[str, Any]:

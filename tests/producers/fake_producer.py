@@ -51,11 +51,12 @@ class FakeProducer:
         self._waiting.append(on_delivery)
 
     def acknowledge(self, partition: int, *offsets: int | None) -> None:
-        for offset in offsets:
-            self._report(None, FakeMessage((partition, offset)))
+        """The oldest records are stored; one poll brings the reports on all of them."""
+        self._report([(None, FakeMessage((partition, offset))) for offset in offsets])
 
     def fail(self, error: KafkaError) -> None:
-        self._report(error, FakeMessage((0, None)))
+        """The oldest record is not."""
+        self._report([(error, FakeMessage((0, None)))])
 
     def raise_alarm(self, error: KafkaError) -> None:
         """As librdkafka does for an error that is no record's."""
@@ -76,6 +77,11 @@ class FakeProducer:
         while self._waiting:
             self.fail(PURGED)
 
-    def _report(self, error: KafkaError | None, message: FakeMessage) -> None:
-        report = self._waiting.pop(0)
-        self._ready.put(lambda: report(error, message))
+    def _report(self, reports: list[tuple[KafkaError | None, FakeMessage]]) -> None:
+        told = [(self._waiting.pop(0), error, message) for error, message in reports]
+
+        def tell() -> None:
+            for report, error, message in told:
+                report(error, message)
+
+        self._ready.put(tell)

@@ -50,8 +50,11 @@ def test_records_carry_the_id_that_the_registry_gave() -> None:
 def test_a_registry_that_is_down_is_asked_again_until_it_answers() -> None:
     answers: list[Connected] = [down, down, lambda: nullcontext(MemoryRegistry())]
 
+    def ask() -> AbstractContextManager[SchemaRegistry]:
+        return answers.pop(0)()
+
     async def run() -> None:
-        found = encoders(lambda: answers.pop(0)())
+        found = encoders(ask)
         await found.start(30)
         assert found.of(EVENT)
         await found.stop()

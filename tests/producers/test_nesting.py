@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.nesting import deeper_than
+from tests.producers.bodies import UNHURRIED
 
 _ANY_JSON = st.recursive(
     st.integers() | st.text(alphabet='[]{}"\\ax', max_size=12),
@@ -25,6 +26,7 @@ def depth_of(value: Any) -> int:
     return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
 
 
+@UNHURRIED
 @given(value=_ANY_JSON)
 def test_the_limit_is_the_depth_of_the_value(value: Any) -> None:
     body, depth = json.dumps(value).encode(), depth_of(value)
@@ -36,6 +38,7 @@ def test_brackets_inside_strings_do_not_count() -> None:
     assert not deeper_than(1, json.dumps({"a": "[" * 100 + '"\\'}).encode())
 
 
+@UNHURRIED
 @given(body=st.text(alphabet='[]{}"\\', max_size=200), limit=st.integers(1, 5))
 def test_text_that_is_not_json_has_an_answer_too(body: str, limit: int) -> None:
     assert deeper_than(limit, body.encode()) in (True, False)

@@ -21,7 +21,7 @@ from producers.requests import (
     parse_mark,
     parse_session,
 )
-from tests.producers.bodies import encoded, event, events, session
+from tests.producers.bodies import UNHURRIED, encoded, event, events, session
 
 LIMITS = Limits()
 
@@ -204,6 +204,7 @@ def test_times_from_1973_to_2286_are_taken(sent: int) -> None:
 
 
 @pytest.mark.parametrize("unit", [1, 10**6, 10**9])
+@UNHURRIED
 @given(ms=st.integers(10**11, 10**13 - 1))
 def test_no_time_in_another_unit_passes_for_milliseconds(unit: int, ms: int) -> None:
     body = encoded(session(created_at=ms * unit // 1000))
@@ -222,6 +223,12 @@ def test_limits_say_which_and_how_much() -> None:
     assert errors_of(parse_session, deep, limits) == {
         "$": "nested deeper than 4 objects and arrays"
     }
+
+
+def test_nesting_beyond_what_the_decoder_can_do_is_refused_whatever_the_limit() -> None:
+    deep = b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    found = errors_of(parse_session, deep, Limits(nesting=100_000))
+    assert list(found) == ["$"]
 
 
 def test_ids_are_measured_in_characters() -> None:
@@ -257,6 +264,7 @@ def test_bytes_that_are_not_json_are_malformed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("parse", PARSERS)
+@UNHURRIED
 @given(body=st.binary(max_size=300))
 def test_any_bytes_are_taken_or_refused(parse: Parse, body: bytes) -> None:
     with suppress(RequestRefused):
@@ -285,6 +293,7 @@ _BODIES = st.dictionaries(
 
 
 @pytest.mark.parametrize("parse", PARSERS)
+@UNHURRIED
 @given(body=_BODIES)
 def test_any_json_is_taken_or_refused(parse: Parse, body: dict[str, Any]) -> None:
     with suppress(RequestRefused):
@@ -292,6 +301,7 @@ def test_any_json_is_taken_or_refused(parse: Parse, body: dict[str, Any]) -> Non
         assert 1 <= len(request.session_id) <= LIMITS.id_chars
 
 
+@UNHURRIED
 @given(meta=st.dictionaries(st.text(max_size=9), _JSON, max_size=5), ascii_only=st.booleans())
 def test_metadata_is_the_text_that_was_sent(meta: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(meta, ensure_ascii=ascii_only)

@@ -1,0 +1,49 @@
+"""`from`, `to` and what they become."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.selection import Relevance, Selection, selection
+from clickstream.errors import InvalidRequest
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("", None),
+        ("1700049600000", 1700049600000),
+        ("-1", -1),
+        ("2023-11-15", 1700006400000),
+        ("2023-11-15T12:00:00", 1700049600000),
+        ("2023-11-15T12:00:00Z", 1700049600000),
+        ("2023-11-15T12:00:00.123456Z", 1700049600123),
+        ("2023-11-15 13:00:00+01:00", 1700049600000),
+        ("1969-12-31T23:59:59.999Z", -1),
+    ],
+)
+def test_time_is_milliseconds_or_iso_8601(text: str, milliseconds: int | None) -> None:
+    assert selection(text, "").from_ms == milliseconds
+    assert selection("", text).to_ms == milliseconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["now", "1e12", "١٢٣", "2023-13-01", "9999-01-01", "1" * 16, "2023-11-15T12:00:00 01:00"],
+)
+def test_other_text_is_refused_and_the_parameter_named(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        selection("", text)
+    assert [error.path for error in caught.value.errors] == ["query.to"]
+
+
+def test_end_before_the_start_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        selection("2", "1")
+
+
+def test_days_cover_the_range_as_far_as_a_date_goes() -> None:
+    one_day = Selection(1700006400000, 1700092799999, Relevance.ONLY).values()
+    assert (one_day["from_day"], one_day["to_day"]) == ("2023-11-15", "2023-11-15")
+    everything = Selection(None, None, Relevance.ONLY).values()
+    assert (everything["from_day"], everything["to_day"]) == ("1970-01-01", "2149-06-06")

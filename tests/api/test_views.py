@@ -1,0 +1,138 @@
+"""The analytics views agree with the same numbers in plain Python, and read only the days asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.queries import OVERVIEW, POSITIONS, QUERIES
+from api.selection import Relevance, Selection
+from clickstream.clickhouse import connect
+from tests.api import reference
+from tests.api.reference import Asked
+from tests.api.stored import DAY_MS, NOON_MS, Event, Search, World, moment, store
+from tests.api.test_analytics import BY_HAND
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from clickstream.settings import Settings
+
+pytestmark = pytest.mark.engines
+
+VIEWS = ("session_outcomes", "analytics_daily", "analytics_queries", "analytics_positions")
+MEASURES = (
+    "sessions",
+    "zero_result_sessions",
+    "zero_result_rate",
+    "impressions",
+    "clicks",
+    "sessions_with_click",
+    "click_through_rate",
+    "mean_reciprocal_rank",
+)
+
+
+@pytest.fixture
+def sql(read_settings: Settings) -> Iterator[Client]:
+    client = connect(read_settings)
+    yield client
+    client.close()
+
+
+def rows(sql: Client, query: str) -> list[dict[str, object]]:
+    return [dict(row) for row in sql.query(query).named_results()]
+
+
+def test_daily_numbers_are_those_of_the_day(read_settings: Settings, sql: Client) -> None:
+    store(read_settings, BY_HAND)
+    for row in rows(sql, "SELECT * FROM analytics_daily"):
+        day = row.pop("session_day")
+        of_day = World(
+            tuple(s for s in BY_HAND.searches if s.day == day), BY_HAND.events, BY_HAND.marks
+        )
+        expected = reference.overview(of_day, Asked())
+        assert row == pytest.approx({name: expected[name] for name in row})
+
+
+def test_query_numbers_are_those_of_the_query(read_settings: Settings, sql: Client) -> None:
+    store(read_settings, BY_HAND)
+    found = rows(sql, "SELECT * FROM analytics_queries ORDER BY sessions DESC, search_query")
+    expected = reference.queries(BY_HAND, Asked())
+    assert [row["search_query"] for row in found] == [row["search_query"] for row in expected]
+    for row, want in zip(found, expected, strict=True):
+        assert [row[name] for name in MEASURES] == pytest.approx([want[name] for name in MEASURES])
+
+
+def test_position_numbers_add_up_over_days(read_settings: Settings, sql: Client) -> None:
+    store(read_settings, BY_HAND)
+    found = rows(
+        sql,
+        "SELECT position, sum(analytics_positions.impressions) AS impressions,"
+        " sum(analytics_positions.clicked_impressions) AS clicked_impressions"
+        " FROM analytics_positions GROUP BY position ORDER BY position",
+    )
+    for row, want in zip(found, reference.positions(BY_HAND, Asked()), strict=True):
+        assert row == {name: want[name] for name in row}
+
+
+def test_a_later_mark_takes_a_session_out_of_every_view(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World(BY_HAND.searches, BY_HAND.events))
+    everywhere = "SELECT (SELECT count() FROM session_outcomes), (SELECT sum(sessions) FROM analytics_daily), (SELECT sum(sessions) FROM analytics_queries), (SELECT sum(impressions) FROM analytics_positions WHERE position = 3)"
+    assert sql.query(everywhere).first_row == (5, 5, 5, 2)
+    store(read_settings, World(marks=BY_HAND.marks))
+    assert sql.query(everywhere).first_row == (4, 4, 4, 1)
+
+
+@pytest.fixture
+def four_days(read_settings: Settings) -> None:
+    """One part a day in each table, and one of the overflow day."""
+    for number in range(4):
+        created = NOON_MS + number * DAY_MS
+        search = Search(f"s{number}", created_at=created)
+        store(read_settings, World((search,), (Event(search, "e"),)))
+    late = Search("late", created_at=NOON_MS, overflow=True)
+    store(read_settings, World((late,), (Event(late, "e"),)))
+
+
+@pytest.mark.usefixtures("four_days")
+@pytest.mark.parametrize("view", VIEWS)
+def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
+    day = moment(NOON_MS).date().isoformat()
+    assert parts_read(sql, f"SELECT * FROM {view} WHERE session_day = '{day}'", {}) == [1, 1]
+
+
+@pytest.mark.usefixtures("four_days")
+@pytest.mark.parametrize("query", [OVERVIEW, QUERIES, POSITIONS], ids=lambda query: query.name)
+def test_endpoint_reads_only_the_days_asked_for_and_the_overflow(
+    sql: Client, query: object
+) -> None:
+    assert isinstance(query, type(OVERVIEW))
+    values: dict[str, object] = {
+        **Selection(NOON_MS, NOON_MS + 1, Relevance.EXCLUDE).values(),
+        "event_type": "click",
+        "order": "sessions",
+        "direction": -1,
+        "min_sessions": 1,
+        "limit": 10,
+    }
+    assert parts_read(sql, query.sql, values)[:2] == [2, 2]
+
+
+def parts_read(sql: Client, query: str, values: dict[str, object]) -> list[int]:
+    """Parts that survive the partition key, for each read of `sessions` and `events`."""
+    plan = "\n".join(
+        line for (line,) in sql.query(f"EXPLAIN indexes = 1 {query}", parameters=values).result_rows
+    )
+    reads = re.split(r"ReadFromMergeTree \(\S+?\.(\w+)\)", plan)
+    return [
+        int(parts)
+        for table, text in zip(reads[1::2], reads[2::2], strict=True)
+        if table in ("sessions", "events")
+        for parts in re.findall(r"Parts: (\d+) \|", text)[:1]
+    ]

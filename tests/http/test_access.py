@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from clickstream.errors import Forbidden, Unauthorized
+from clickstream.http.access import Access, Right
+from clickstream.http.app import build_app
+from clickstream.settings import Settings
+from tests.http.roles import FakeRole
+
+
+def settings(**keys: str) -> Settings:
+    fields = {f"{kind}_keys": (SecretStr(key),) for kind, key in keys.items()}
+    return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # names are made above
+
+
+ALL = settings(write="w-key", read="r-key", admin="a-key")
+
+
+def test_without_any_key_everything_is_open() -> None:
+    access = Access.of(settings())
+    assert access.is_open
+    assert access.caller({}, Right.ADMIN) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "allowed"),
+    [
+        ("w-key", Right.WRITE, True),
+        ("w-key", Right.READ, False),
+        ("r-key", Right.READ, True),
+        ("r-key", Right.WRITE, False),
+        ("a-key", Right.WRITE, True),
+        ("a-key", Right.READ, True),
+        ("a-key", Right.ADMIN, True),
+        ("w-key", Right.ADMIN, False),
+    ],
+)
+def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> None:
+    access = Access.of(ALL)
+    headers = {b"x-api-key": key.encode()}
+    if allowed:
+        assert access.caller(headers, right)
+    else:
+        with pytest.raises(Forbidden):
+            access.caller(headers, right)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {b"authorization": b"Bearer w-key"},
+        {b"authorization": b"bearer  w-key "},
+        {b"x-api-key": b"w-key"},
+        {b"x-api-key": b"w-key", b"authorization": b"Basic dXNlcjpwYXNz"},
+    ],
+)
+def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
+    assert Access.of(ALL).caller(headers, Right.WRITE)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {b"authorization": b"w-key"},
+        {b"authorization": b"Bearer "},
+        {b"authorization": b"Basic w-key"},
+        {b"authorization": b"Bearer w-kez"},
+        {b"x-api-key": b""},
+        {b"x-api-key": b"\xff\xfe"},
+        {b"x-api-key": b"w-key,r-key"},
+    ],
+)
+def test_no_key_or_an_unknown_one_is_refused(headers: dict[bytes, bytes]) -> None:
+    with pytest.raises(Unauthorized):
+        Access.of(ALL).caller(headers, Right.WRITE)
+
+
+def test_a_right_without_keys_is_left_to_the_admin_once_there_is_any_key() -> None:
+    access = Access.of(settings(read="r-key", admin="a-key"))
+    with pytest.raises(Forbidden):
+        access.caller({b"x-api-key": b"r-key"}, Right.WRITE)
+    assert access.caller({b"x-api-key": b"a-key"}, Right.WRITE)
+
+
+def test_one_key_may_stand_in_two_lists() -> None:
+    access = Access.of(settings(read="same", write="same"))
+    for right in (Right.READ, Right.WRITE):
+        assert access.caller({b"x-api-key": b"same"}, right)
+
+
+def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_WRITE_KEYS", "old, new")
+    access = Access.of(Settings(_env_file=None))
+    names = {access.caller({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
+    assert len(names) == 2
+
+
+def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
+    name = Access.of(ALL).caller({b"x-api-key": b"w-key"}, Right.WRITE)
+    assert name is not None
+    assert name.startswith("key-")
+    assert "w-key" not in name
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "status"),
+    [
+        ("GET", "r-key", 200),
+        ("GET", "w-key", 403),
+        ("POST", "w-key", 200),
+        ("POST", "r-key", 403),
+        ("GET", None, 401),
+    ],
+)
+def test_reading_wants_the_read_key_and_the_rest_the_write_key(
+    method: str, key: str | None, status: int
+) -> None:
+    client = TestClient(build_app(ALL, [FakeRole()]))
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    answer = client.request(method, "/thing", headers=headers)
+    assert answer.status_code == status
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"])
+def test_health_and_documents_need_no_key(path: str) -> None:
+    assert TestClient(build_app(ALL, [FakeRole()])).get(path).status_code == 200
+
+
+def test_the_document_offers_both_headers() -> None:
+    document = TestClient(build_app(ALL, [FakeRole()])).get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}

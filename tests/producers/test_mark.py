@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from clickstream.errors import BrokerUnavailable, SinkBehind, SinkUnavailable, Unavailable
+from clickstream.position import HEADER, parse_positions
+from clickstream.settings import Settings
+from schemas.contracts import MARK
+from tests.producers.write_side import WriteSide, write_side
+
+PATH = "/session/irrelevant"
+
+
+@pytest.fixture
+def side() -> Iterator[WriteSide]:
+    with write_side(Settings(_env_file=None)) as side:
+        side.existence.sessions.add("s-1")
+        yield side
+
+
+def test_mark_is_answered_once_it_is_visible(side: WriteSide) -> None:
+    answer = side.client.post(PATH, json={"session_id": "s-1"})
+    assert answer.status_code == 200
+    assert answer.json() == {"session_id": "s-1", "is_irrelevant": True}
+    (entry,) = side.publisher.log
+    assert entry.record == {
+        **{"session_id": "s-1", "is_irrelevant": True, "marked_by": None},
+        "received_at": side.clock.now_ms(),
+    }
+    assert side.finder.waited == [entry.position]
+    assert parse_positions(answer.headers[HEADER]) == (entry.position,)
+
+
+def test_unknown_session_is_a_404_and_writes_nothing(side: WriteSide) -> None:
+    answer = side.client.post(PATH, json={"session_id": "nobody"})
+    assert answer.status_code == 404
+    assert "nobody" in answer.json()["detail"]
+    assert not side.publisher.log
+
+
+def test_a_mark_can_be_taken_back(side: WriteSide) -> None:
+    answer = side.client.post(PATH, json={"session_id": "s-1", "irrelevant": False})
+    assert answer.json() == {"session_id": "s-1", "is_irrelevant": False}
+    assert [one["is_irrelevant"] for one in side.written(MARK)] == [False]
+
+
+def test_marking_again_is_as_good_as_once(side: WriteSide) -> None:
+    answers = [side.client.post(PATH, json={"session_id": "s-1"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("doubt", [SinkBehind("late"), SinkUnavailable("down")])
+def test_doubt_about_the_session_is_a_503_and_writes_nothing(
+    side: WriteSide, doubt: Unavailable
+) -> None:
+    side.finder.doubt_of_absence = doubt
+    answer = side.client.post(PATH, json={"session_id": "nobody"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert not side.publisher.log
+
+
+def test_a_mark_that_is_not_visible_in_time_is_a_503(side: WriteSide) -> None:
+    side.finder.doubt_of_visibility = SinkBehind("late")
+    assert side.client.post(PATH, json={"session_id": "s-1"}).status_code == 503
+
+
+def test_a_mark_that_kafka_does_not_acknowledge_is_a_503(side: WriteSide) -> None:
+    side.publisher.failing = BrokerUnavailable("down")
+    assert side.client.post(PATH, json={"session_id": "s-1"}).status_code == 503
+    assert not side.finder.waited
+
+
+def test_the_key_that_asked_is_on_record_by_name_alone() -> None:
+    key = "a-secret-write-key"
+    with write_side(Settings(_env_file=None, write_keys=(SecretStr(key),))) as side:
+        side.existence.sessions.add("s-1")
+        answer = side.client.post(PATH, json={"session_id": "s-1"}, headers={"x-api-key": key})
+        assert answer.status_code == 200
+        (mark,) = side.written(MARK)
+    assert mark["marked_by"].startswith("key-")
+    assert key not in mark["marked_by"]

@@ -1,0 +1,82 @@
+"""The write side on nothing but memory, behind an HTTP client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from starlette.testclient import TestClient
+
+from clickstream.clock import ManualClock
+from clickstream.errors import ClickstreamError, SessionNotFound
+from clickstream.http.app import build_app
+from clickstream.position import Position
+from clickstream.settings import Settings
+from producers.publisher import MemoryPublisher
+from producers.role import WriteRole
+from schemas.contracts import Contract
+from schemas.topics import Topics
+
+T = TypeVar("T")
+
+
+class FakeFinder:
+    """A finder whose sink is never behind; `doubt` is raised by the step that it is set for."""
+
+    def __init__(self) -> None:
+        self.waited: list[Position] = []
+        self.doubt_of_absence: ClickstreamError | None = None
+        self.doubt_of_visibility: ClickstreamError | None = None
+
+    async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
+        found = await look()
+        if found is not None:
+            return found
+        raise self.doubt_of_absence or SessionNotFound(f"there is no session {session_id!r}")
+
+    async def wait_for(self, positions: Sequence[Position]) -> None:
+        self.waited.extend(positions)
+        if self.doubt_of_visibility is not None:
+            raise self.doubt_of_visibility
+
+    async def stop(self) -> None:
+        return
+
+
+class FakeExistence:
+    """A store that holds these sessions."""
+
+    def __init__(self) -> None:
+        self.sessions: set[str] = set()
+
+    async def look(self, session_id: str) -> Literal[True] | None:
+        return True if session_id in self.sessions else None
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class WriteSide:
+    """The client, and what is behind it."""
+
+    client: TestClient
+    publisher: MemoryPublisher
+    finder: FakeFinder
+    existence: FakeExistence
+    clock: ManualClock
+
+    def written(self, contract: Contract) -> list[dict[str, Any]]:
+        """The records of one kind, in the order of arrival."""
+        return [dict(one.record) for one in self.publisher.log if one.contract is contract]
+
+
+@contextmanager
+def write_side(settings: Settings) -> Iterator[WriteSide]:
+    publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
+    finder, existence, clock = FakeFinder(), FakeExistence(), ManualClock()
+    role = WriteRole(settings, publisher, finder, existence, clock)
+    with TestClient(build_app(settings, [role]), follow_redirects=False) as client:
+        yield WriteSide(client, publisher, finder, existence, clock)
