@@ -6,7 +6,7 @@ Values reach ClickHouse as bound parameters only (`{name:Type}` in the files).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
@@ -27,9 +27,8 @@ class Query(Generic[Row]):
 
 
 _SQL = {
-    file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
-    for file in resources.files("api").joinpath("sql").iterdir()
-    if file.name.endswith(".sql")
+    file.stem: file.read_text(encoding="utf-8")
+    for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
 
 

@@ -59,13 +59,6 @@ class Child:
         self._process.wait()
         self._forget()
 
-    def let_go(self) -> None:
-        """From now on the watcher leaves it alone: it may outlive us.
-
-        For a child of a pact without the kernel's part, which cannot be taken back.
-        """
-        self._forget()
-
     def last_lines(self, count: int = 15) -> str:
         """The end of its log, indented, for an error message."""
         return last_lines(self.log, count)

@@ -21,9 +21,6 @@ from clickstream.processes.child import Child
 # A log that has grown past this is put aside before the next start, so two starts bound the disk.
 _LOG_BYTES = 16 * 1024 * 1024
 
-# Can the kernel be asked to kill a child with its parent?
-KERNEL_PACT = sys.platform == "linux"
-
 # Isolated and without site-packages: 10 ms and 8 MB instead of 60 ms and 20 MB.
 _BARE_PYTHON = (sys.executable, "-I", "-S")
 _BIND = str(Path(__file__).with_name("bind.py"))
@@ -48,7 +45,7 @@ class Pact:
     for in the main thread only, and other threads rely on the watcher alone.
     """
 
-    def __init__(self, *, kernel: bool = KERNEL_PACT) -> None:
+    def __init__(self, *, kernel: bool = sys.platform == "linux") -> None:
         """`kernel=False` leaves it all to the watcher."""
         self._kernel = kernel
         self._lock = threading.Lock()

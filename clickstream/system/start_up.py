@@ -9,7 +9,7 @@ from clickstream.engines.fetch import fetch
 from clickstream.engines.progress import Reporter, reporter
 from clickstream.errors import EngineError
 from clickstream.processes.child import Child
-from clickstream.processes.pact import KERNEL_PACT, Command, Pact
+from clickstream.processes.pact import Command, Pact
 from clickstream.processes.ready import wait_until_ready
 from clickstream.system.endpoints import Endpoints, load_endpoints
 from clickstream.system.roles import PYTHON_MODULE
@@ -39,20 +39,19 @@ def start_up(
     *,
     port: int = 0,
     workers: int = 1,
-    outlive_us: bool = False,
     progress: Reporter | None = None,
 ) -> Started:
     """Run `clickstream up` as a child and return once it is ready.
 
     Downloads happen here, where progress is seen. Its output goes to `logs/up.log` in the folder.
-    The system ends with this process, however that ends, unless `outlive_us`. Raises EngineError
-    with the end of that log; nothing is left running then.
+    The system ends with this process, however that ends. Raises EngineError with the end of that
+    log; nothing is left running then.
     """
     fetch(progress or reporter())
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
     command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
-    pact = Pact(kernel=not outlive_us and KERNEL_PACT)
+    pact = Pact()
     child = pact.spawn(command)
     try:
         wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
@@ -63,9 +62,6 @@ def start_up(
         child.stop(_STOP_SECONDS)
         pact.close()
         raise
-    if outlive_us:
-        child.let_go()
-        pact.close()
     return Started(endpoints, child, pact)
 
 

@@ -6,12 +6,14 @@ within a second or two. So the lease cannot be held twice, and cannot outlive it
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -98,10 +100,7 @@ def _is_taken(error: BaseException) -> bool:
 
 def _listen(stream: Any, lost: threading.Event) -> None:
     """Reads the rows as they come; anything else is the end of the lease."""
-    try:
+    with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
         while stream.read(len(_BEAT)) == _BEAT:
             continue
-    except Exception:  # noqa: BLE001, S110 - whatever ended it, it has ended
-        pass
-    finally:
-        lost.set()
+    lost.set()

@@ -112,7 +112,9 @@ class BreakingStore:
 
     @asynccontextmanager
     async def stream(
-        self, query: Query[Row], **values: object
+        self,
+        query: Query[Row],
+        **values: object,  # noqa: ARG002  (the protocol asks)
     ) -> AsyncIterator[AsyncIterator[list[Row]]]:
         self.open_streams += 1
         try:

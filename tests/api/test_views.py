@@ -83,7 +83,13 @@ def test_a_later_mark_takes_a_session_out_of_every_view(
     read_settings: Settings, sql: Client
 ) -> None:
     store(read_settings, World(BY_HAND.searches, BY_HAND.events))
-    everywhere = "SELECT (SELECT count() FROM session_outcomes), (SELECT sum(sessions) FROM analytics_daily), (SELECT sum(sessions) FROM analytics_queries), (SELECT sum(impressions) FROM analytics_positions WHERE position = 3)"
+    everywhere = """
+        SELECT
+            (SELECT count() FROM session_outcomes),
+            (SELECT sum(sessions) FROM analytics_daily),
+            (SELECT sum(sessions) FROM analytics_queries),
+            (SELECT sum(impressions) FROM analytics_positions WHERE position = 3)
+    """
     assert sql.query(everywhere).first_row == (5, 5, 5, 2)
     store(read_settings, World(marks=BY_HAND.marks))
     assert sql.query(everywhere).first_row == (4, 4, 4, 1)
@@ -104,7 +110,9 @@ def four_days(read_settings: Settings) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
     day = moment(NOON_MS).date().isoformat()
-    assert parts_read(sql, f"SELECT * FROM {view} WHERE session_day = '{day}'", {}) == [1, 1]
+    values: dict[str, object] = {"view": view, "day": day}
+    query = "SELECT * FROM {view:Identifier} WHERE session_day = {day:Date}"
+    assert parts_read(sql, query, values) == [1, 1]
 
 
 @pytest.mark.usefixtures("four_days")

@@ -116,13 +116,19 @@ def test_closing_the_pact_kills_what_still_runs(tmp_path: Path) -> None:
     child.kill()
 
 
-def test_child_that_was_let_go_outlives_the_pact(tmp_path: Path) -> None:
+def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> None:
     pact = Pact(kernel=False)
-    child = start(pact, SLEEPER, tmp_path / "log")
-    child.let_go()
-    pact.close()  # the watcher has ended, so it has killed what it was going to
-    assert child.exit_status() is None
-    child.kill()
+    first = start(pact, SLEEPER, tmp_path / "first")
+    (watcher,) = [p for p in psutil.Process().children() if "watcher.py" in p.cmdline()[-1]]
+    watcher.kill()
+    watcher.wait(20)
+    second = start(pact, SLEEPER, tmp_path / "second")
+    children = [psutil.Process(first.pid), psutil.Process(second.pid)]
+    pact.close()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    first.kill()
+    second.kill()
 
 
 def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
