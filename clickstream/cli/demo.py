@@ -80,9 +80,10 @@ def _stay_up(endpoints: Endpoints) -> None:
 
     typer.echo(
         f"\nThe system stays up until Ctrl-C: {endpoints.http} (try {endpoints.docs}), "
-        f"ClickHouse {endpoints.clickhouse}, Kafka {endpoints.kafka}"
+        f"ClickHouse {endpoints.clickhouse}, Kafka {endpoints.kafka}",
+        err=True,
     )
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
-        typer.echo("stopping")
+        typer.echo("stopping", err=True)

@@ -126,9 +126,9 @@ OPEN_MUTATIONS: Final = (
 )
 KILL_MUTATIONS: Final = "KILL MUTATION WHERE database = {database:String} AND NOT is_done SYNC"
 INSERTS: Final = """
-SELECT count() FROM system.processes
-WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND is_initial_query
-    AND (current_database = {live:String} OR position(query, {live:String}) > 0)
+SELECT query_id FROM system.processes
+WHERE query_kind IN ('Insert', 'AsyncInsertFlush')
+    AND (current_database = {live:String} OR position(query, concat({live:String}, '.')) > 0)
 """
 
 # --- Comparison ------------------------------------------------------------------------------

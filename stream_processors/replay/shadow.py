@@ -1,0 +1,63 @@
+"""The tables while they are rebuilt: made, and given the rows that the log is not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clickstream.errors import SetupError
+from clickstream.settings import Settings
+from schemas.migrate import migrate
+from stream_processors import rows
+from stream_processors.replay import queries
+from stream_processors.replay.bounds import Bounds
+from stream_processors.replay.databases import TABLES, Databases, on_database
+from stream_processors.replay.progress import Progress
+from stream_processors.replay.server import Server
+
+# Unjoined events before joined ones: one that is adopted between the two copies is then in both,
+# which is settled at adoption, and never in neither, which would lose it.
+_KEEPING_ORDER = (rows.UNJOINED, rows.EVENTS, rows.SESSIONS, rows.MARKS, rows.DEAD_LETTERS)
+
+_BY_DAY = frozenset({rows.SESSIONS, rows.EVENTS})
+
+
+@contextmanager
+def shadow_tables(settings: Settings, server: Server, databases: Databases) -> Iterator[Settings]:
+    """Empty tables, made by the migrations; the settings to reach them. Removed at the end.
+
+    Raises SetupError when the live tables are not what the migrations declare: a swap would undo
+    what somebody has changed.
+    """
+    server.drop(databases.shadow)
+    try:
+        there = on_database(settings, databases.shadow)
+        migrate(there)
+        altered = server.rows(
+            queries.ALTERED, live=databases.live, shadow=databases.shadow, tables=list(TABLES)
+        )
+        if altered:
+            names = ", ".join(str(name) for (name,) in altered)
+            raise SetupError(
+                f"{names} in {databases.live} is not what the migrations declare, and a replay"
+                " would undo the difference: see `clickstream migrate --check`, and put the change"
+                " into a migration or take it back"
+            )
+        yield there
+    finally:
+        server.drop(databases.shadow)
+
+
+def keep_older(server: Server, databases: Databases, before: Bounds, progress: Progress) -> None:
+    """Copy the rows from before the start of the replay. The workers go on writing meanwhile."""
+    names = {"live": databases.live, "shadow": databases.shadow}
+    parameters = {**names, **before.parameters()}
+    for table in _KEEPING_ORDER:
+        if table not in _BY_DAY:
+            server.command(queries.keep(table, by_day=False), **parameters)
+            continue
+        days = server.rows(queries.days(table), live=databases.live)
+        with progress.over(f"keeping older rows of {table}, days", len(days)) as advance:
+            for (day,) in days:
+                server.command(queries.keep(table, by_day=True), day=day, **parameters)
+                advance(1)
