@@ -21,6 +21,7 @@ COMMANDS = (
     "migrate",
     "topics",
     "schemas",
+    "replay",
     "doctor",
 )
 

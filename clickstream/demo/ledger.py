@@ -110,7 +110,6 @@ def _equal(expected: Expected, session_id: str, content: Json) -> bool:
         _holds(content, {k: v for k, v in sent.items() if k != "search_results"})
         and len(content["search_results"]) == len(sent["search_results"])
         and all(map(_holds, content["search_results"], sent["search_results"]))
-        and content["is_irrelevant"] == (session_id in expected.irrelevant)
         and all(
             _holds(events[event_id], expected.events[session_id, event_id])
             for event_id in events

