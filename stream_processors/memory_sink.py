@@ -13,7 +13,7 @@ from stream_processors.sink import DeadLetter
 
 Row = dict[str, Any]
 
-_KEYS = {
+KEYS = {
     # One session has one day, so a second row on another day would be a second session: the day is
     # part of the key here just as it is in ClickHouse, where merges stay inside a partition.
     rows.SESSIONS: ("session_day", "session_id"),
@@ -27,7 +27,7 @@ class MemorySink:
     """Tables as dictionaries: `tables[name][key] -> row`."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in _KEYS}
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
@@ -47,7 +47,7 @@ class MemorySink:
     def write(self, table: str, rows: pa.Table) -> None:
         stored = self.tables[table]
         for row in rows.to_pylist():
-            key = tuple(row[name] for name in _KEYS[table])
+            key = tuple(row[name] for name in KEYS[table])
             if key not in stored or row["version"] >= stored[key]["version"]:
                 stored[key] = row
 

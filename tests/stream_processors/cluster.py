@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -23,18 +23,27 @@ from stream_processors.index import SessionIndex
 from stream_processors.memory_sink import MemorySink
 from stream_processors.offsets import OffsetLedger
 from stream_processors.session_day import DayWindow
-from stream_processors.sink import DeadLetter
+from stream_processors.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 
 Write = Callable[[], None]
 
 
+class Store(Sink, Protocol):
+    """A sink whose tables a test can look at."""
+
+    @property
+    def tables(self) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+        """Table → key → row, each key once."""
+        ...
+
+
 @dataclass
 class SlowSink:
     """Reads from the store at once, keeps writes back until told."""
 
-    store: MemorySink
+    store: Store
     pending: list[Write] = field(default_factory=list)
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
@@ -56,7 +65,7 @@ class SlowSink:
 class FakeWorker:
     """One worker process: what it remembers is gone when it crashes."""
 
-    def __init__(self, log: Log, store: MemorySink, index_bytes: int) -> None:
+    def __init__(self, log: Log, store: Store, index_bytes: int) -> None:
         self._log = log
         self.ledger = OffsetLedger()
         self.positions: dict[Partition, int] = {}
@@ -120,7 +129,7 @@ class Cluster:
     count: int
     index_bytes: int = 10_000_000
     log: Log = field(default_factory=Log)
-    store: MemorySink = field(default_factory=MemorySink)
+    store: Store = field(default_factory=MemorySink)
     committed: dict[Partition, int] = field(default_factory=dict)
     workers: list[FakeWorker] = field(default_factory=list)
     generation: int = 0

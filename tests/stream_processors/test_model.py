@@ -17,7 +17,8 @@ from hypothesis.stateful import (
 )
 
 from stream_processors import rows
-from tests.stream_processors.cluster import Cluster, FakeWorker
+from stream_processors.memory_sink import MemorySink
+from tests.stream_processors.cluster import Cluster, FakeWorker, Store
 from tests.stream_processors.records import NOW_MS, event, mark, session
 from tests.stream_processors.reference import Reference
 
@@ -34,9 +35,12 @@ class Life(RuleBasedStateMachine):
 
     zombies = Bundle("zombies")
 
+    def fresh_store(self) -> Store:
+        return MemorySink()
+
     @initialize(index_bytes=st.sampled_from([0, 3_000_000]))
     def begin_life(self, index_bytes: int) -> None:
-        self.cluster = Cluster(3, index_bytes)
+        self.cluster = Cluster(3, index_bytes, store=self.fresh_store())
         self.reference = Reference()
 
     def post(self, record: dict[str, Any]) -> None:
