@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +14,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERFLOW_DAY = date(1970, 1, 1)
 NOON_MS = 1_700_049_600_000  # 2023-11-15T12:00:00Z
 DAY_MS = 86_400_000
+
+TABLES = ("sessions", "events", "session_marks", "unjoined_events")
 
 # As the worker counts: the first offset wins a session and an event, the last one a mark.
 _TOP = 2**64 - 1
@@ -77,29 +81,38 @@ class World:
 
 
 def store(settings: Settings, world: World) -> None:
-    """Insert it, each kind in one block."""
-    client = connect(settings)
-    try:
+    """Insert it. Rows of one key go into different parts, so that a read must choose."""
+    with connect(settings) as client:
         for table, columns, rows in (
-            ("sessions", _SESSION, [_session(s) for s in world.searches]),
-            ("events", _EVENT, [_event(e) for e in world.events]),
-            ("session_marks", _MARK, [_mark(m) for m in world.marks]),
-            ("unjoined_events", _UNJOINED, [_unjoined(e) for e in world.unjoined]),
+            ("sessions", _SESSION, [(s.session_id, _session(s)) for s in world.searches]),
+            (
+                "events",
+                _EVENT,
+                [((e.search.session_id, e.event_id), _event(e)) for e in world.events],
+            ),
+            ("session_marks", _MARK, [(m.session_id, _mark(m)) for m in world.marks]),
+            ("unjoined_events", _UNJOINED, [(e, _unjoined(e)) for e in world.unjoined]),
         ):
-            if rows:
-                client.insert(table, rows, column_names=columns)
-    finally:
-        client.close()
+            for block in _rounds(rows):
+                client.insert(table, block, column_names=columns)
 
 
 def empty(settings: Settings) -> None:
-    """Remove everything."""
-    client = connect(settings)
-    try:
-        for table in ("sessions", "events", "session_marks", "unjoined_events"):
+    """Remove everything, and let nothing that comes be merged."""
+    with connect(settings) as client:
+        for table in TABLES:
             client.command(f"TRUNCATE TABLE {table}")
-    finally:
-        client.close()
+            client.command(f"SYSTEM STOP MERGES {table}")
+
+
+def _rounds(rows: Sequence[tuple[Hashable, list[object]]]) -> Iterator[list[list[object]]]:
+    """The first row of each key, then the second of each, and so on, in their order."""
+    seen: Counter[Hashable] = Counter()
+    rounds: defaultdict[int, list[list[object]]] = defaultdict(list)
+    for key, row in rows:
+        rounds[seen[key]].append(row)
+        seen[key] += 1
+    yield from rounds.values()
 
 
 _SESSION = [

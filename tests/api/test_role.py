@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api.role import ReadRole
+from clickstream.errors import SetupError
 from clickstream.http.app import build_app
 from clickstream.settings import ReadSettings, Settings
 
@@ -33,6 +35,11 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
             assert answer.status_code == 503
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["type"] == "urn:clickstream:problem:sink-unavailable"
+
+
+def test_address_that_cannot_be_one_is_refused_before_anything_is_served() -> None:
+    with pytest.raises(SetupError, match="CLICKSTREAM_CLICKHOUSE_URL"):
+        ReadRole(NOWHERE.model_copy(update={"clickhouse_url": SecretStr("clickhouse:8123")}))
 
 
 def test_role_without_its_servers_starts_says_why_it_is_not_ready_and_stops() -> None:
