@@ -12,12 +12,12 @@ from clickstream.clock import Clock
 from clickstream.settings import Settings
 from schemas.codec import Encoder
 from schemas.contracts import DEAD_LETTER, EVENT, MARK, SESSION
-from schemas.registry import ConfluentRegistry
+from schemas.registry import ConfluentRegistry, SchemaRegistry
 from schemas.topics import Topics
 from stream_processors.clickhouse_sink import ClickHouseSink
 from stream_processors.dead_letters import KafkaDeadLetters
 from stream_processors.decode import BatchDecoder
-from stream_processors.flush import Flush, FlushRules
+from stream_processors.flush import DeadLetterTopic, Flush, FlushRules, Retry
 from stream_processors.index import SessionIndex
 from stream_processors.retry import UntilItWorks
 from stream_processors.session_day import DayWindow
@@ -36,26 +36,38 @@ def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> 
     """Connect to the registry and ClickHouse, waiting for them if need be, and build the flush."""
     topics = Topics.of(settings)
     registry = ConfluentRegistry(settings.schema_registry_url)
-    sink = until_it_works(lambda: ClickHouseSink(settings))
-    index = SessionIndex(settings.worker.index_bytes)
-    window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)
-    schema_ids = {
-        contract.name: until_it_works(
-            partial(registry.register, topics.subject_of(contract), contract.text)
-        )
-        for contract in (SESSION, EVENT, MARK, DEAD_LETTER)
-    }
-    decoders = {
-        topics.topic_of(contract): BatchDecoder(
-            contract, schema_ids[contract.name], registry, settings.topics.partitions
-        )
-        for contract in (SESSION, EVENT, MARK)
-    }
+    schema_id = until_it_works(
+        partial(registry.register, topics.subject_of(DEAD_LETTER), DEAD_LETTER.text)
+    )
     dead_letters = KafkaDeadLetters(
         Producer({**settings.kafka_options(), "acks": "all", "enable.idempotence": True}),
         topics.dead_letters,
-        Encoder(DEAD_LETTER, schema_ids[DEAD_LETTER.name]),
+        Encoder(DEAD_LETTER, schema_id),
     )
+    return assemble_flush(settings, clock, until_it_works, registry, dead_letters)
+
+
+def assemble_flush(
+    settings: Settings,
+    clock: Clock,
+    retry: Retry,
+    registry: SchemaRegistry,
+    dead_letters: DeadLetterTopic,
+) -> FlushParts:
+    """The flush of a worker, and of a replay, which must come to the same rows."""
+    topics = Topics.of(settings)
+    sink = retry(lambda: ClickHouseSink(settings))
+    index = SessionIndex(settings.worker.index_bytes)
+    window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)
+    decoders = {
+        topics.topic_of(contract): BatchDecoder(
+            contract,
+            retry(partial(registry.register, topics.subject_of(contract), contract.text)),
+            registry,
+            settings.topics.partitions,
+        )
+        for contract in (SESSION, EVENT, MARK)
+    }
     rules = FlushRules(topics, window, settings.topics.epoch)
-    flush = Flush(rules, decoders, sink, dead_letters, index, clock, until_it_works)
+    flush = Flush(rules, decoders, sink, dead_letters, index, clock, retry)
     return FlushParts(flush, sink.sweep_adopted, index)

@@ -6,35 +6,23 @@ until the culprits stand alone, and the same decoder judges them there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyruhvro
 
 from clickstream.errors import PoisonRecord
 from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
-from schemas.partitioner import partitions_of
 from schemas.registry import SchemaRegistry
+from stream_processors.breaches import Breach, invalid_fields, wrong_key, wrong_partition
 from stream_processors.fetched import FetchedBatch, Partition, Record
 
 # Bytes of the wire format before the Avro body.
 _SKIP = len(header(0))
-
-# What DateTime64(3) holds, and what the edge accepts; a value outside is seconds, microseconds or
-# garbage. Milliseconds since the epoch: 1973-03-03 to 2286-11-20.
-_EARLIEST_MS = 10**11
-_LATEST_MS = 10**13
-
-# `position` is a UInt16 in ClickHouse.
-_MOST_RESULTS = 65_535
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,61 +139,12 @@ class BatchDecoder:
 
     def _breaches(
         self, decoded: pa.RecordBatch, records: Sequence[Record], source: Partition
-    ) -> Iterator[_Breach]:
-        session_ids = decoded["session_id"]
+    ) -> Iterator[Breach]:
         keys = pa.array([record.key for record in records], type=pa.binary())
-        same = _true_where(pc.equal(keys, session_ids.cast(pa.binary())))
-        yield _Breach(Reason.WRONG_KEY, "the record's key is not its session_id", ~same)
-        yield _Breach(
-            Reason.WRONG_PARTITION,
-            "the record is not on the murmur2 partition of its session_id",
-            partitions_of(session_ids, self._partitions) != source.partition,
-        )
-        for column in decoded.schema.names:
-            if check := _CHECKS.get(column):
-                yield check(column, decoded[column])
-
-
-@dataclass(frozen=True, slots=True)
-class _Breach:
-    """A rule of the contract, and the rows that break it."""
-
-    reason: Reason
-    error: str
-    rows: Mask
-
-
-def _empty_id(name: str, ids: pa.StringArray) -> _Breach:
-    empty = _true_where(pc.equal(pc.binary_length(ids), 0))
-    return _Breach(Reason.INVALID_RECORD, f"{name} is empty", empty)
-
-
-def _odd_time(name: str, times: pa.TimestampArray) -> _Breach:
-    millis = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    outside = (millis < _EARLIEST_MS) | (millis >= _LATEST_MS)
-    return _Breach(Reason.INVALID_RECORD, f"{name} is not in milliseconds since 1970", outside)
-
-
-def _long_list(name: str, lists: pa.ListArray) -> _Breach:
-    long = _true_where(pc.greater(pc.list_value_length(lists), _MOST_RESULTS))
-    return _Breach(Reason.INVALID_RECORD, f"{name} has more than {_MOST_RESULTS} elements", long)
-
-
-_CHECKS: dict[str, Callable[[str, pa.Array], _Breach]] = {
-    "session_id": _empty_id,
-    "event_id": _empty_id,
-    "object_id": _empty_id,
-    "created_at": _odd_time,
-    "received_at": _odd_time,
-    "search_results": _long_list,
-}
+        yield wrong_key(keys, decoded["session_id"])
+        yield wrong_partition(decoded["session_id"], source.partition, self._partitions)
+        yield from invalid_fields(decoded)
 
 
 def _empty(columns: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=columns)
-
-
-def _true_where(condition: pa.BooleanArray) -> Mask:
-    """A comparison as a mask; null (a missing key) compares as false."""
-    mask: Mask = pc.fill_null(condition, fill_value=False).to_numpy(zero_copy_only=False)
-    return mask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupState, TopicPartition
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # public, not exported
+from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
+from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from clickstream.engines.data_folder import DataFolder
@@ -32,6 +32,10 @@ class Fleet:
         self._folder = DataFolder(folder)
         self._pact = Pact()
         self._admin = AdminClient(dict(settings.kafka_options()))
+        # Never subscribes; the admin client's question for a group's offsets may crash (librdkafka).
+        self._consumer = Consumer(
+            {**settings.kafka_options(), "group.id": settings.worker.group, "log_level": 2}
+        )
         self._started = 0
         self.workers: list[Service] = []
         self.scale(count)
@@ -41,6 +45,7 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         stop_all(self.workers)
+        self._consumer.close()
         self._pact.close()
 
     def scale(self, count: int) -> None:
@@ -75,24 +80,18 @@ class Fleet:
 
     def lag(self) -> int:
         """Records that the group has not committed yet, over all three topics."""
-        from confluent_kafka import ConsumerGroupTopicPartitions
-        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
-
         topics = Topics.of(self.settings)
         places = [
             TopicPartition(topic, number)
             for topic in (topics.sessions, topics.events, topics.marks)
             for number in range(self.settings.topics.partitions)
         ]
-        ends = self._admin.list_offsets({place: OffsetSpec.latest() for place in places})
-        group = ConsumerGroupTopicPartitions(self.settings.worker.group, places)
-        answer = self._admin.list_consumer_group_offsets([group])
-        committed = answer[self.settings.worker.group].result(timeout=10)
-        standing = {(p.topic, p.partition): max(0, p.offset) for p in committed.topic_partitions}
-        return sum(
-            end.result(timeout=10).offset - standing[place.topic, place.partition]
-            for place, end in ends.items()
-        )
+        ends = {
+            (place.topic, place.partition): self._consumer.get_watermark_offsets(place, timeout=10)
+            for place in places
+        }
+        committed = self._consumer.committed(places, timeout=10)
+        return sum(ends[p.topic, p.partition][1] - max(0, p.offset) for p in committed)
 
     def catch_up(self) -> None:
         """Return once everything that is in the log is committed."""

@@ -83,6 +83,8 @@ def test_good_records_around_poison_are_unharmed() -> None:
         (encoder().encode(event("s", "e", "")), Reason.INVALID_RECORD),
         (encoder().encode(event("s", "e", created_at=NOW_MS // 1000)), Reason.INVALID_RECORD),
         (encoder().encode(event("s", "e", created_at=NOW_MS * 1000)), Reason.INVALID_RECORD),
+        (encoder().encode(event("s", "e", meta="{oops")), Reason.INVALID_RECORD),
+        (encoder().encode(event("s", "e", meta="[" * 100_000)), Reason.INVALID_RECORD),
         (encoder().encode(event("t", "e")), Reason.WRONG_KEY),
     ],
 )
@@ -90,6 +92,22 @@ def test_each_kind_of_poison_has_its_reason(value: bytes | None, reason: Reason)
     decoded = decode(record(5, value))
     assert decoded.rows.num_rows == 0
     assert reasons(decoded) == [(5, reason)]
+
+
+@pytest.mark.parametrize("broken", [{"meta": "{oops"}, {"rank": float("nan")}])
+def test_one_broken_result_makes_its_session_poison_and_no_other(broken: dict[str, object]) -> None:
+    def posted(*results: dict[str, object]) -> bytes:
+        shown = [{"object_id": "a", "rank": None, "meta": None, **result} for result in results]
+        return encoder(SESSION).encode({**session("s"), "search_results": shown})
+
+    decoded = decode(
+        record(0, posted({"meta": "{}"}, {"rank": 1.5})),
+        record(1, posted({}, broken)),
+        record(2, posted()),
+        contract=SESSION,
+    )
+    assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
+    assert reasons(decoded) == [(1, Reason.INVALID_RECORD)]
 
 
 def test_a_record_without_a_key_or_off_its_partition_is_poison() -> None:
