@@ -32,7 +32,7 @@ class Fleet:
         self._folder = DataFolder(folder)
         self._pact = Pact()
         self._admin = AdminClient(dict(settings.kafka_options()))
-        # Never subscribes; the admin client's question for a group's offsets may crash (librdkafka).
+        # Never subscribes. The admin client's question for a group's offsets crashes librdkafka.
         self._consumer = Consumer(
             {**settings.kafka_options(), "group.id": settings.worker.group, "log_level": 2}
         )
