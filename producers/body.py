@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +9,7 @@ from starlette.types import Receive
 
 from clickstream.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
 from clickstream.settings import Limits
+from producers.patience import Patience
 
 # 2 MiB take 17 s at 1 Mbit/s. Shorter refuses slow phones; longer lets idle senders hold sockets.
 _SECONDS: Final = 30.0
@@ -25,22 +25,25 @@ class Disconnected(Exception):
     """The client went away before its request was whole; there is nobody to answer."""
 
 
-async def read_body(
-    headers: Mapping[bytes, bytes],
-    receive: Receive,
-    limits: Limits,
-    seconds: float = _SECONDS,
-) -> bytes:
-    """The whole body.
+class BodyReader:
+    """Reads the bodies of all requests of one event loop."""
 
-    Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
-    """
-    _check_media_type(headers.get(b"content-type", b""))
-    try:
-        async with asyncio.timeout(seconds):
-            return await _collect(receive, limits.body_bytes)
-    except TimeoutError:
-        raise BodyTooSlow(f"the body was not here after {seconds:g} s: send it again") from None
+    def __init__(self, limits: Limits, seconds: float = _SECONDS) -> None:
+        self._most_bytes = limits.body_bytes
+        self._patience = Patience(seconds)
+
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
+        """
+        _check_media_type(headers.get(b"content-type", b""))
+        try:
+            return await self._patience.wait(_collect(receive, self._most_bytes))
+        except TimeoutError:
+            raise BodyTooSlow(
+                f"the body was not here after {self._patience.seconds:g} s: send it again"
+            ) from None
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

@@ -12,7 +12,7 @@ from clickstream.http.answer import Answer
 from clickstream.position import HEADER, Position
 from clickstream.settings import Limits
 from producers.accept import Acceptor
-from producers.body import read_body
+from producers.body import BodyReader
 from producers.mark import Marker
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
@@ -27,21 +27,21 @@ class Endpoints:
     def __init__(self, acceptor: Acceptor, marker: Marker, limits: Limits) -> None:
         self._acceptor = acceptor
         self._marker = marker
-        self._limits = limits
+        self._bodies = BodyReader(limits)
 
     async def create_session(self, scope: Scope, receive: Receive) -> Answer:
         """POST /session."""
-        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        body = await self._bodies.read(dict(scope["headers"]), receive)
         return _answer(*await self._acceptor.session(body))
 
     async def push_events(self, scope: Scope, receive: Receive) -> Answer:
         """POST /session/events."""
-        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        body = await self._bodies.read(dict(scope["headers"]), receive)
         return _answer(*await self._acceptor.events(body))
 
     async def mark_session_irrelevant(self, scope: Scope, receive: Receive) -> Answer:
         """POST /session/irrelevant."""
-        body = await read_body(dict(scope["headers"]), receive, self._limits)
+        body = await self._bodies.read(dict(scope["headers"]), receive)
         return _answer(*await self._marker.mark(body, scope.get(CALLER)))
 
 

@@ -7,6 +7,7 @@ keeps the port. Its embedded server runs on our own event loop, is as fast, and 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,9 @@ _HEADER_TIMEOUT_MS: Final = 75_000
 # What is under way at SIGTERM may take this long, seconds: twice the wait for an acknowledgement.
 # Orchestrators commonly kill after 30.
 _DRAIN_SECONDS: Final = 10.0
+
+# Container objects between two looks of the garbage collector; some 5 MB if all were garbage.
+_GC_ALLOCATIONS: Final = 20_000
 
 # granian's errors go to our own handler; its notices say nothing that we do not.
 _GRANIAN_LOG: Final = {
@@ -90,6 +94,7 @@ def refuse_exposure(address: str, settings: Settings) -> None:
 
 async def _serve(app: Application, address: str, port: int) -> None:
     async with app.running():
+        _spare_the_collector()
         server = Server(
             app,
             address=address,
@@ -111,6 +116,17 @@ async def _serve(app: Application, address: str, port: int) -> None:
             await serving
         if not was_stopped.is_set():
             raise RuntimeError("the HTTP server ended by itself; its log lines say why")
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from going through all that was imported, again and again.
+
+    Requests leave next to no cycles behind, but each allocates a few dozen containers: with its
+    default threshold of 700 the collector took an eighth of what the edge does in Python.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
 
 
 def _announce(app: Application, address: str, port: int) -> None:

@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from clickstream.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
 from clickstream.settings import Limits
-from producers.body import Disconnected, read_body
+from producers.body import BodyReader, Disconnected
 
 LIMITS = Limits(body_bytes=10)
 
@@ -34,7 +34,7 @@ class Connection:
 
 def read(connection: Connection, media_type: str = "", seconds: float = 60.0) -> bytes:
     headers = {b"content-type": media_type.encode()} if media_type else {}
-    return asyncio.run(read_body(headers, connection.receive, LIMITS, seconds))
+    return asyncio.run(BodyReader(LIMITS, seconds).read(headers, connection.receive))
 
 
 @pytest.mark.parametrize("parts", [[b"0123456789"], [b"01234", b"", b"56789"], [b""]])
