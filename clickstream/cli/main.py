@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from clickstream.errors import ClickstreamError
 
@@ -45,5 +47,16 @@ def main() -> None:
     try:
         app()
     except ClickstreamError as error:
-        print(f"clickstream: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except ValidationError as error:
+        # Only settings are validated by pydantic here. Its own text would show the values, and some
+        # of them are secrets.
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "CLICKSTREAM_" + "__".join(str(part) for part in problem["loc"]).upper()
+            print(f"clickstream: {name}: {problem['msg']}", file=sys.stderr)
+        _fail("the settings cannot be used; docs/settings.md lists them")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"clickstream: {message}", file=sys.stderr)
+    sys.exit(1)
