@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
@@ -16,6 +17,8 @@ from producers.requests import parse_mark
 from schemas.contracts import MARK
 
 T = TypeVar("T")
+
+_AUDIT = logging.getLogger("clickstream.audit")
 
 
 class Marked(Struct, frozen=True):
@@ -82,5 +85,10 @@ class Marker:
         )
         record = mark_record(request, caller, self._clock.now_ms())
         position = await self._publisher.publish(MARK, request.session_id, [record])
+        # The table keeps the last word only; every word is in the topic, and here.
+        _AUDIT.info(
+            "session %r irrelevant=%s by=%s at=%s",
+            *(request.session_id, request.is_irrelevant, caller or "anonymous", position),
+        )
         await self._finder.wait_for([position])
         return Marked(request.session_id, request.is_irrelevant), position
