@@ -26,7 +26,8 @@ class FakeEdge:
         self.paths: list[str] = []
 
     async def post(self, path: str, body: Any) -> Reply:
-        await asyncio.sleep(0)  # let others in, as a network would
+        for _ in range(body["number"] % 7):  # a network lets later requests overtake
+            await asyncio.sleep(0)
         self.paths.append(path)
         return self._handler(body)
 

@@ -99,6 +99,18 @@ def test_the_second_post_read_back_is_altered() -> None:
     assert compare(EXPECTED, read).altered == ("session a is not as it was sent",)
 
 
+def test_a_result_with_another_content_is_altered() -> None:
+    read = as_read()
+    read.contents["a"]["search_results"][0]["object_id"] = "another"
+    assert compare(EXPECTED, read).altered == ("session a is not as it was sent",)
+
+
+def test_a_shorter_list_of_results_is_altered() -> None:
+    read = as_read()
+    read.contents["a"]["search_results"].clear()
+    assert compare(EXPECTED, read).altered == ("session a is not as it was sent",)
+
+
 def test_an_event_with_another_content_is_altered() -> None:
     read = as_read()
     changed = [{**event, "event_type": "changed"} for event in read.contents["a"]["events"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import pytest
+
 from clickstream.demo.schedule import EVENTS, IRRELEVANT, SESSION, Post, schedule
 from clickstream.demo.traffic import Traffic
 
@@ -49,7 +51,8 @@ def test_some_events_come_again_changed() -> None:
     assert "changed" not in first_types
 
 
-def test_a_mark_never_comes_before_its_session() -> None:
+def test_a_mark_never_comes_before_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clickstream.demo.schedule._MARKED", 0.5)
     marked = [group for group in by_session().values() if IRRELEVANT in _paths(group)]
     assert len(marked) > 10
     assert all(_paths(g).index(SESSION) < _paths(g).index(IRRELEVANT) for g in marked)

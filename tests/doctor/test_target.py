@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.doctor.target import find_target
+from clickstream.engines.data_folder import default_data_folder
 from clickstream.errors import SetupError
 from clickstream.system.endpoints import Endpoints, write_endpoints
 
@@ -36,6 +37,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where macOS looks
 
 
 def test_a_running_up_is_found_in_the_folder_given(tmp_path: Path) -> None:
@@ -56,6 +58,15 @@ def test_servers_set_explicitly_are_visited(monkeypatch: pytest.MonkeyPatch) -> 
     target = find_target()
     assert target.settings.kafka_bootstrap_servers == "kafka-1:9092"
     assert (target.http_url, target.http_is_ours) == ("http://127.0.0.1:8000", False)
+
+
+def test_servers_set_explicitly_come_before_a_running_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = default_data_folder()
+    folder.mkdir(parents=True)
+    endpoints = running_up(folder)
+    assert find_target().settings.kafka_bootstrap_servers == endpoints.kafka
+    monkeypatch.setenv("CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092")
+    assert find_target().settings.kafka_bootstrap_servers == "kafka-1:9092"
 
 
 def test_without_anything_the_defaults_are_visited() -> None:
