@@ -24,7 +24,7 @@ from clickstream.settings import Settings
 _ALREADY_RUNNING = 216
 
 # A replay that was killed holds its lease until the server notices. Seconds.
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 5.0
 
 # A row comes every second. A server that is silent for longer has lost us, or we have lost it.
 _SILENCE_SECONDS = 30.0

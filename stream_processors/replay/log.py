@@ -34,6 +34,9 @@ _REQUEST_SECONDS = 15.0
 # Kafka answers these for a group that nobody has ever joined, or that it has forgotten.
 _NO_SUCH_GROUP = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
 
+_EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library's gap
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
+
 
 class Log:
     """The sessions, events and marks topics. Every method asks anew and is bounded in time.
@@ -61,12 +64,12 @@ class Log:
 
     def ends(self) -> Offsets:
         """The offset that the next record of each partition will get."""
-        return {place: offset for place, (offset, _) in self._list(OffsetSpec.latest()).items()}
+        return {place: offset for place, (offset, _) in self._list(_LATEST).items()}
 
     def extents(self, origin: Origin) -> Mapping[Partition, Extent]:
         """All that the plan of a replay depends on. The ends are asked last, so that nothing else
         lies beyond them."""
-        lows = self._list(OffsetSpec.earliest())
+        lows = self._list(_EARLIEST)
         # The first record that is left is the first one not older than 1970.
         firsts = self._list(OffsetSpec.for_timestamp(0))
         since = firsts

@@ -52,10 +52,11 @@ EARLIER: Final = {
 
 WHERE_TABLES_ARE: Final = """
 SELECT database, name FROM system.tables
-WHERE database IN ({live:String}, {shadow:String}, {retired:String}) AND name IN {tables:Array(String)}
+WHERE database IN ({live:String}, {shadow:String}, {retired:String})
+    AND name IN {tables:Array(String)}
 """
 
-HAS_DATABASE: Final = "SELECT count() FROM system.databases WHERE name = {name:String}"
+COMMENT_OF: Final = "SELECT comment FROM system.databases WHERE name = {name:String}"
 
 ALTERED: Final = """
 SELECT mine.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -18,12 +18,13 @@ from stream_processors.replay.log import Offsets
 # (transaction markers) cost this time. Seconds.
 _FILL_SECONDS = 0.5
 
+# The broker tells that a partition is at its end after waiting this long for more. Milliseconds.
+_WAIT_MS = 50
+
 # Without any record for this long, Kafka is down. Seconds.
 _SILENCE_SECONDS = 60.0
 
-_HOPELESS = frozenset(
-    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART}
-)
+_HOPELESS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
 
 class ReadRecord(NamedTuple):
@@ -54,6 +55,7 @@ class LogReader:
                 "isolation.level": "read_uncommitted",
                 # A range that retention deletes under our hands must not be skipped.
                 "auto.offset.reset": "error",
+                "fetch.wait.max.ms": _WAIT_MS,
                 "log_level": "0",
             }
         )
@@ -76,8 +78,7 @@ class LogReader:
         self._consumer.assign([TopicPartition(*p, offset) for p, offset in positions.items()])
         heard = self._clock.monotonic()
         while positions:
-            # One more per partition: its end is a message of its own.
-            left = sum(ends[p] - offset + 1 for p, offset in positions.items())
+            left = sum(ends[p] - offset for p, offset in positions.items())
             messages = self._consumer.consume(min(rows, left), timeout=_FILL_SECONDS)
             if messages:
                 heard = self._clock.monotonic()
@@ -140,6 +141,5 @@ class LogReader:
 
 
 def _record(message: Message) -> ReadRecord:
-    return ReadRecord(
-        int(message.offset() or 0), message.key(), message.value(), message.headers() or ()
-    )
+    headers = cast("Sequence[tuple[str, bytes]]", message.headers() or ())
+    return ReadRecord(int(message.offset() or 0), message.key(), message.value(), headers)

@@ -12,9 +12,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickstream.clickhouse import connect, translate
 from clickstream.errors import SetupError
 from clickstream.settings import Settings
+from stream_processors.replay import queries
 
 # A copy of all rows, or a checksum over them, is one silent statement. Seconds.
 _LONGEST_SECONDS = 24 * 3600.0
+
+# By this comment a replay knows its own databases, and deletes no others.
+_SIGNATURE = "made by clickstream replay"
 
 Rows = Sequence[Sequence[Any]]
 
@@ -42,12 +46,27 @@ class Server:
         return int(self.rows(query, **parameters)[0][0])
 
     def create(self, database: str) -> None:
-        """Make a database that is not there yet."""
-        self.command("CREATE DATABASE {name:Identifier}", name=database)
+        """Make a database that is not there yet, and sign it."""
+        self.command(f"CREATE DATABASE {{name:Identifier}} COMMENT '{_SIGNATURE}'", name=database)
+
+    def has(self, database: str) -> bool:
+        """Whether it is there. SetupError when it is, and no replay has made it."""
+        found = self.rows(queries.COMMENT_OF, name=database)
+        if found and found[0][0] != _SIGNATURE:
+            raise SetupError(
+                f"a replay needs the database name {database}, and there is one that no replay has"
+                " made: rename it"
+            )
+        return bool(found)
 
     def drop(self, database: str) -> None:
-        """Delete a database, if it is there, with all that it holds."""
-        self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
+        """Delete a database that a replay has made, if it is there, with all that it holds."""
+        if self.has(database):
+            self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
+
+    def rename(self, database: str, new: str) -> None:
+        """Give a database another name."""
+        self.command("RENAME DATABASE {old:Identifier} TO {new:Identifier}", old=database, new=new)
 
     def move(self, tables: Sequence[str], source: str, target: str) -> None:
         """Rename tables, one after another, in one statement. Not atomic: a server that dies in

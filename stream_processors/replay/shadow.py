@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clickstream.errors import SetupError
+from clickstream.errors import ClickstreamError, SetupError
 from clickstream.settings import Settings
 from schemas.migrate import migrate
 from stream_processors import rows
@@ -14,22 +15,23 @@ from stream_processors.replay.bounds import Bounds
 from stream_processors.replay.databases import TABLES, Databases, on_database
 from stream_processors.replay.progress import Progress
 from stream_processors.replay.server import Server
+from stream_processors.replay.swap import look
 
 # Unjoined events before joined ones: one that is adopted between the two copies is then in both,
 # which is settled at adoption, and never in neither, which would lose it.
-_KEEPING_ORDER = (rows.UNJOINED, rows.EVENTS, rows.SESSIONS, rows.MARKS, rows.DEAD_LETTERS)
+KEEPING_ORDER = (rows.UNJOINED, rows.EVENTS, rows.SESSIONS, rows.MARKS, rows.DEAD_LETTERS)
 
 _BY_DAY = frozenset({rows.SESSIONS, rows.EVENTS})
 
 
 @contextmanager
 def shadow_tables(settings: Settings, server: Server, databases: Databases) -> Iterator[Settings]:
-    """Empty tables, made by the migrations; the settings to reach them. Removed at the end.
+    """Empty tables, made by the migrations; the settings to reach them. Cleared at the end.
 
     Raises SetupError when the live tables are not what the migrations declare: a swap would undo
     what somebody has changed.
     """
-    server.drop(databases.shadow)
+    server.create(databases.shadow)
     try:
         there = on_database(settings, databases.shadow)
         migrate(there)
@@ -45,6 +47,15 @@ def shadow_tables(settings: Settings, server: Server, databases: Databases) -> I
             )
         yield there
     finally:
+        # Already the next replay's work when ClickHouse is away: that must not hide what happened.
+        with contextlib.suppress(ClickstreamError):
+            clear(server, databases)
+
+
+def clear(server: Server, databases: Databases) -> None:
+    """Drop the shadow tables, unless they are the only complete ones: a swap is then open."""
+    found = look(server, databases)
+    if not (found.retired and found.shadow):
         server.drop(databases.shadow)
 
 
@@ -52,7 +63,7 @@ def keep_older(server: Server, databases: Databases, before: Bounds, progress: P
     """Copy the rows from before the start of the replay. The workers go on writing meanwhile."""
     names = {"live": databases.live, "shadow": databases.shadow}
     parameters = {**names, **before.parameters()}
-    for table in _KEEPING_ORDER:
+    for table in KEEPING_ORDER:
         if table not in _BY_DAY:
             server.command(queries.keep(table, by_day=False), **parameters)
             continue

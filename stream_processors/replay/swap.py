@@ -84,9 +84,7 @@ def put_in_place(server: Server, databases: Databases) -> None:
     server.move(TABLES, databases.shadow, databases.live)
 
 
-def settle(
-    server: Server, databases: Databases, kept: str, say: Callable[[str], None]
-) -> Remedy:
+def settle(server: Server, databases: Databases, kept: str, say: Callable[[str], None]) -> Remedy:
     """Make the live tables whole, whatever a replay that was cut short has left. Idempotent.
 
     Never deletes a table with rows that are nowhere else: old tables that were replaced and not yet
@@ -99,9 +97,7 @@ def settle(
         say("a replay was cut short before its swap: the old tables are back")
     elif needed is Remedy.GO_ON:
         server.move(_ordered(set(TABLES) - found.live), databases.shadow, databases.live)
-        server.command(
-            "RENAME DATABASE {old:Identifier} TO {new:Identifier}", old=databases.retired, new=kept
-        )
+        server.rename(databases.retired, kept)
         say(
             "a replay was cut short after it had begun to put the rebuilt tables in place: all of"
             f" them are now. The old ones are kept in {kept}, as nobody has compared them"

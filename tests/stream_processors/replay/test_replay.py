@@ -36,7 +36,7 @@ def test_the_history_is_worth_replaying(filled: Filled) -> None:
         "events": 2 * (30 * 5 + 30 + 1),
         "session_marks": 2 * (30 * 2 // 3 + 1),
         "unjoined_events": 20,
-        "dead_letters": 10,
+        "dead_letters": 12,
     }
 
 

@@ -41,9 +41,17 @@ class Traffic:
         now = {"created_at": now_ms(), "received_at": now_ms()}
         self._post(SESSION, session(session_id, **{**now, **fields}))
 
-    def event(self, session_id: str, event_id: str, object_id: str = "a", **fields: Any) -> None:
+    def event(
+        self,
+        session_id: str,
+        event_id: str,
+        object_id: str = "a",
+        key: bytes | None = None,
+        **fields: Any,
+    ) -> None:
+        """`key`: another one than the session's id."""
         now = {"created_at": now_ms(), "received_at": now_ms()}
-        self._post(EVENT, event(session_id, event_id, object_id, **{**now, **fields}))
+        self._post(EVENT, event(session_id, event_id, object_id, **{**now, **fields}), key)
 
     def mark(self, session_id: str, is_irrelevant: bool = True) -> None:
         self._post(MARK, {**mark(session_id, is_irrelevant), "received_at": now_ms()})
@@ -56,9 +64,11 @@ class Traffic:
         """Return once the broker has all of it."""
         assert self._producer.flush(_ACK_SECONDS) == 0
 
-    def _post(self, contract: Contract, record: Mapping[str, Any]) -> None:
+    def _post(
+        self, contract: Contract, record: Mapping[str, Any], key: bytes | None = None
+    ) -> None:
         value = self._encoders[contract.name].encode(record)
-        self.raw(self.topics.topic_of(contract), record["session_id"].encode(), value)
+        self.raw(self.topics.topic_of(contract), key or record["session_id"].encode(), value)
 
 
 def post_history(traffic: Traffic, name: str, other: str) -> None:
@@ -88,6 +98,7 @@ def post_history(traffic: Traffic, name: str, other: str) -> None:
 
 
 def _post_poison(traffic: Traffic, name: str) -> None:
+    """Everything that a worker puts aside, and one record whose key says another session."""
     topics = traffic.topics
     headers = [("trace", b"\x00\xff"), ("empty", b""), ("none", None)]
     traffic.raw(topics.sessions, name.encode(), b"\x00nonsense", headers=headers)
@@ -95,3 +106,4 @@ def _post_poison(traffic: Traffic, name: str) -> None:
     traffic.raw(topics.marks, name.encode(), b"")
     traffic.raw(topics.events, None, b"\x01")
     traffic.raw(topics.events, b"", b"\x00\x00\x00\x00\x00")
+    traffic.event(name, "wrong-key", key=b"another")
