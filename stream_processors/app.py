@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -45,6 +47,9 @@ def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[Non
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        # Faust makes a folder for tables, which we have none of: not in the working directory, which
+        # may be read-only.
+        datadir=Path(tempfile.gettempdir()) / "clickstream-faust",
         web_enabled=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
