@@ -47,8 +47,8 @@ def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[Non
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
-        # Faust makes a folder for tables, which we have none of: not in the working directory, which
-        # may be read-only.
+        # Faust makes a folder for tables, which we have none of: not in the working directory,
+        # which may be read-only.
         datadir=Path(tempfile.gettempdir()) / "clickstream-faust",
         web_enabled=False,
     )
