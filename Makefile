@@ -37,6 +37,11 @@ test: install ## run every test, those on real engines too
 e2e: install ## run only the tests that need real engines
 	$(BIN)/python -m pytest -m engines
 
+.PHONY: faults
+faults: install ## the long form: 20 faults under load, 2,000 look-ups for false 404s, 50 orders
+	CLICKSTREAM_TEST_FAULTS=20 CLICKSTREAM_TEST_SESSIONS=1000 CLICKSTREAM_TEST_ORDERS=50 \
+	  $(BIN)/python -m pytest tests/faults tests/stream_processors/test_orders.py
+
 .PHONY: lint
 lint: $(VENV)/.installed ## ruff: rules and format
 	$(BIN)/ruff check .
