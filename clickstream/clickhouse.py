@@ -50,7 +50,7 @@ _REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL
 # Server errors that pass by themselves, or by an operator's hand, without anything being wrong with
 # what was asked. https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _PASSING: Final[Mapping[int, str]] = {
-    60: "a table is missing: run `clickstream migrate`",
+    60: "a table is missing: a replay is swapping, or run `clickstream migrate`",
     81: "the database is missing: run `clickstream migrate`",
     159: "it took too long",
     193: _REFUSED,

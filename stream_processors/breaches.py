@@ -28,6 +28,7 @@ _LATEST_MS: Final = 10**13
 _MOST_RESULTS: Final = 65_535
 
 Mask = npt.NDArray[np.bool_]
+Partitions = npt.NDArray[np.int32]
 
 # Reads past a value without making anything of it.
 _JSON: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -48,12 +49,12 @@ def wrong_key(keys: pa.BinaryArray, session_ids: pa.StringArray) -> Breach:
     return Breach(Reason.WRONG_KEY, "the record's key is not its session_id", ~same)
 
 
-def wrong_partition(session_ids: pa.StringArray, partition: int, partitions: int) -> Breach:
+def wrong_partition(session_ids: pa.StringArray, found_on: Partitions, count: int) -> Breach:
     """The certain 404 looks for a session on one partition only."""
     return Breach(
         Reason.WRONG_PARTITION,
         "the record is not on the murmur2 partition of its session_id",
-        partitions_of(session_ids, partitions) != partition,
+        partitions_of(session_ids, count) != found_on,
     )
 
 

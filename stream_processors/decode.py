@@ -18,7 +18,13 @@ from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
 from schemas.registry import SchemaRegistry
-from stream_processors.breaches import Breach, invalid_fields, wrong_key, wrong_partition
+from stream_processors.breaches import (
+    Breach,
+    Partitions,
+    invalid_fields,
+    wrong_key,
+    wrong_partition,
+)
 from stream_processors.fetched import FetchedBatch, Partition, Record
 
 # Bytes of the wire format before the Avro body.
@@ -60,30 +66,33 @@ class BatchDecoder:
         self._encode = Encoder(contract, schema_id)
         self._partitions = partitions
 
-    def decode(self, batch: FetchedBatch) -> Decoded:
-        """Raises RegistryUnavailable; everything else that goes wrong is poison."""
-        poison: list[Poison] = []
-        bodies, records = self._unwrap(batch, poison)
-        decoded, kept = self._to_arrow(bodies, records, batch.source, poison)
-        return self._sift(decoded, kept, batch.source, poison)
+    def decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
+        """All batches of our topic at once: a busy worker fetches many small ones.
 
-    def _unwrap(
-        self, batch: FetchedBatch, poison: list[Poison]
-    ) -> tuple[list[bytes], Sequence[Record]]:
-        """Avro bodies in our own schema, without their header."""
-        values = [record.value for record in batch.records]
+        Raises RegistryUnavailable; everything else that goes wrong is poison.
+        """
+        pile = _Pile.of(batches)
+        poison: list[Poison] = []
+        bodies, kept = self._unwrap(pile, poison)
+        decoded, kept = self._to_arrow(bodies, kept, pile, poison)
+        return self._sift(decoded, kept, pile, poison)
+
+    def _unwrap(self, pile: _Pile, poison: list[Poison]) -> tuple[list[bytes], list[int]]:
+        """Avro bodies in our own schema, without their header; and whose they are."""
+        values = [record.value for record in pile.records]
         # The usual case, and worth being quick about: everything is written with our own schema.
         if all(value is not None and value[:_SKIP] == self._header for value in values):
-            return [value[_SKIP:] for value in values if value is not None], batch.records
-        bodies, records = [], []
-        for record in batch.records:
+            bodies = [value[_SKIP:] for value in values if value is not None]
+            return bodies, list(range(len(bodies)))
+        bodies, kept = [], []
+        for number, value in enumerate(values):
             try:
-                bodies.append(self._body(record.value))
+                bodies.append(self._body(value))
             except PoisonRecord as error:
-                poison.append(Poison(batch.source, record, Reason(error.reason), str(error)))
+                poison.append(pile.poison(number, Reason(error.reason), str(error)))
             else:
-                records.append(record)
-        return bodies, records
+                kept.append(number)
+        return bodies, kept
 
     def _body(self, value: bytes | None) -> bytes:
         if value is None:
@@ -93,57 +102,72 @@ class BatchDecoder:
         return self._encode.encode(self._resolve.decode(value))[_SKIP:]
 
     def _to_arrow(
-        self,
-        bodies: Sequence[bytes],
-        records: Sequence[Record],
-        source: Partition,
-        poison: list[Poison],
-    ) -> tuple[pa.RecordBatch, Sequence[Record]]:
+        self, bodies: list[bytes], kept: list[int], pile: _Pile, poison: list[Poison]
+    ) -> tuple[pa.RecordBatch, list[int]]:
         if not bodies:
             return _empty(self._columns), []
         try:
-            decoded = pyruhvro.deserialize_array(list(bodies), self._text)
+            decoded = pyruhvro.deserialize_array(bodies, self._text)
             # pyruhvro trusts the bytes of strings; ClickHouse and JSON must not meet bad UTF-8.
             decoded.validate(full=True)
         except ValueError as error:
             if len(bodies) == 1:
-                poison.append(Poison(source, records[0], Reason.UNDECODABLE, str(error)))
+                poison.append(pile.poison(kept[0], Reason.UNDECODABLE, str(error)))
                 return _empty(self._columns), []
             middle = len(bodies) // 2
-            left, left_kept = self._to_arrow(bodies[:middle], records[:middle], source, poison)
-            right, right_kept = self._to_arrow(bodies[middle:], records[middle:], source, poison)
-            return pa.concat_batches([left, right]), [*left_kept, *right_kept]
-        return decoded, records
+            left, left_kept = self._to_arrow(bodies[:middle], kept[:middle], pile, poison)
+            right, right_kept = self._to_arrow(bodies[middle:], kept[middle:], pile, poison)
+            return pa.concat_batches([left, right]), left_kept + right_kept
+        return decoded, kept
 
     def _sift(
-        self,
-        decoded: pa.RecordBatch,
-        records: Sequence[Record],
-        source: Partition,
-        poison: list[Poison],
+        self, decoded: pa.RecordBatch, kept: list[int], pile: _Pile, poison: list[Poison]
     ) -> Decoded:
         """Set aside what decodes but breaks the contract."""
-        good = np.ones(len(records), dtype=bool)
-        for breach in self._breaches(decoded, records, source):
+        records = [pile.records[number] for number in kept]
+        partitions = pile.partitions[kept]
+        good = np.ones(len(kept), dtype=bool)
+        for breach in self._breaches(decoded, records, partitions):
             poison.extend(
-                Poison(source, records[int(row)], breach.reason, breach.error)
+                pile.poison(kept[row], breach.reason, breach.error)
                 for row in np.flatnonzero(breach.rows & good)
             )
             good &= ~breach.rows
-        rows = pa.Table.from_batches([decoded])
         offsets = np.fromiter((r.offset for r in records), dtype=np.int64, count=len(records))
-        partition = np.full(len(records), source.partition, dtype=np.uint32)
+        rows = pa.Table.from_batches([decoded])
         rows = rows.append_column("kafka_offset", pa.array(offsets))
-        rows = rows.append_column("kafka_partition", pa.array(partition))
+        rows = rows.append_column("kafka_partition", pa.array(partitions.astype(np.uint32)))
         return Decoded(rows if good.all() else rows.filter(pa.array(good)), tuple(poison))
 
     def _breaches(
-        self, decoded: pa.RecordBatch, records: Sequence[Record], source: Partition
+        self, decoded: pa.RecordBatch, records: Sequence[Record], partitions: Partitions
     ) -> Iterator[Breach]:
         keys = pa.array([record.key for record in records], type=pa.binary())
         yield wrong_key(keys, decoded["session_id"])
-        yield wrong_partition(decoded["session_id"], source.partition, self._partitions)
+        yield wrong_partition(decoded["session_id"], partitions, self._partitions)
         yield from invalid_fields(decoded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pile:
+    """The records of many batches of one topic, one after the other, and each one's partition."""
+
+    topic: str
+    records: Sequence[Record]
+    partitions: Partitions
+
+    @classmethod
+    def of(cls, batches: Sequence[FetchedBatch]) -> _Pile:
+        numbers = np.array([batch.source.partition for batch in batches], dtype=np.int32)
+        return cls(
+            topic=batches[0].source.topic,
+            records=[record for batch in batches for record in batch.records],
+            partitions=np.repeat(numbers, [len(batch) for batch in batches]),
+        )
+
+    def poison(self, number: int, reason: Reason, error: str) -> Poison:
+        source = Partition(self.topic, int(self.partitions[number]))
+        return Poison(source, self.records[number], reason, error)
 
 
 def _empty(columns: pa.Schema) -> pa.RecordBatch:

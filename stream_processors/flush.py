@@ -8,8 +8,9 @@ versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -118,12 +119,9 @@ class Flush:
 
     def _plan(self, batches: Sequence[FetchedBatch]) -> _Plan:
         rules, topics = self._rules, self._rules.topics
-        decoded = {
-            topic: [self._decode(batch) for batch in batches if batch.source.topic == topic]
-            for topic in (topics.sessions, topics.events, topics.marks)
-        }
-        events = [rows.event_rows(d.rows, rules.epoch) for d in decoded[topics.events]]
-        posted = _rows(decoded[topics.sessions])
+        decoded = self._decode(batches)
+        events = [rows.event_rows(d.rows, rules.epoch) for d in _of(decoded, topics.events)]
+        posted = next((d.rows for d in _of(decoded, topics.sessions)), None)
         sessions = first_of_each(posted) if posted is not None else None
         known = self._known(sessions, rows.concat(events, rows.UNJOINED_COLUMNS))
         adopted = rows.UNJOINED_COLUMNS.empty_table()
@@ -135,7 +133,7 @@ class Flush:
             known = pa.concat_tables([known, known_of(sessions)])
             adopted = self._retry(lambda: self._sink.find_unjoined(_ids(fresh)))
         joined = join(rows.concat([*events, adopted], rows.UNJOINED_COLUMNS), known)
-        marks = [rows.mark_rows(d.rows, rules.epoch) for d in decoded[topics.marks]]
+        marks = [rows.mark_rows(d.rows, rules.epoch) for d in _of(decoded, topics.marks)]
         return _Plan(
             marks=rows.concat(marks, rows.MARK_COLUMNS),
             joined=Joined(rows.joined_rows(joined.events), joined.unjoined),
@@ -143,11 +141,18 @@ class Flush:
             known=known,
             adopted=adopted.num_rows,
             duplicates=(posted.num_rows if posted is not None else 0) - fresh.num_rows,
-            poison=tuple(p for parts in decoded.values() for d in parts for p in d.poison),
+            poison=tuple(p for d in decoded.values() for p in d.poison),
         )
 
-    def _decode(self, batch: FetchedBatch) -> Decoded:
-        return self._retry(lambda: self._decoders[batch.source.topic].decode(batch))
+    def _decode(self, batches: Sequence[FetchedBatch]) -> dict[str, Decoded]:
+        """By topic; only topics that have a batch."""
+        by_topic: dict[str, list[FetchedBatch]] = {}
+        for batch in batches:
+            by_topic.setdefault(batch.source.topic, []).append(batch)
+        return {
+            topic: self._retry(partial(self._decoders[topic].decode, mine))
+            for topic, mine in by_topic.items()
+        }
 
     def _known(self, sessions: pa.Table | None, events: pa.Table) -> pa.Table:
         """Of the sessions that these records name, the stored ones: memory first, then the sink."""
@@ -179,10 +184,10 @@ class Flush:
         self._retry(lambda: self._sink.write(table, part))
 
 
-def _rows(decoded: Iterable[Decoded]) -> pa.Table | None:
-    """All rows of one topic; None when there are none."""
-    parts = [part.rows for part in decoded if part.rows.num_rows]
-    return pa.concat_tables(parts) if parts else None
+def _of(decoded: Mapping[str, Decoded], topic: str) -> Iterator[Decoded]:
+    """What was decoded of this topic, if it left any rows."""
+    if topic in decoded and decoded[topic].rows.num_rows:
+        yield decoded[topic]
 
 
 def _ids(table: pa.Table) -> pa.Array:

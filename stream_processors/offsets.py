@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from clickstream.errors import ClickstreamError
 from stream_processors.fetched import Partition
 
 
-class OffsetGap(ClickstreamError):
+class OffsetGap(RuntimeError):
     """Records were skipped between two batches. Nothing is lost yet: end the process without a
     commit, and its successor reads them again."""
 

@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("clickstream", deadline=None)
+hypothesis.settings.load_profile("clickstream")
 
 if TYPE_CHECKING:
     from clickstream.engines.embedded import Engines

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.mutants.catalogue import CATALOGUE, Mutant
+from tests.stream_processors import test_scenarios as scenarios
 from tests.stream_processors.test_model import Life
 from tests.stream_processors.test_offsets import Worker
 
@@ -23,6 +24,11 @@ THOROUGH = settings(
 
 
 def run_the_models() -> None:
+    for inserts in range(4):
+        scenarios.test_a_crash_between_the_inserts_of_an_adoption_loses_no_event(inserts)
+    scenarios.test_a_batch_of_before_the_rebalance_acknowledges_nothing_after_it()
+    scenarios.test_a_session_read_before_and_after_a_takeover_has_one_day()
+    scenarios.test_workers_that_flush_at_the_same_time_miss_no_pair()
     run_state_machine_as_test(Worker, settings=THOROUGH)
     run_state_machine_as_test(Life, settings=THOROUGH)
 

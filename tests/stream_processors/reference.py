@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
+
+from stream_processors import rows
+from tests.stream_processors.cluster import Cluster
 
 
 @dataclass
@@ -41,3 +45,26 @@ class Reference:
     def _position(self, session_id: str, object_id: str) -> int:
         shown = [result["object_id"] for result in self.sessions[session_id]["search_results"]]
         return shown.index(object_id) + 1 if object_id in shown else 0
+
+
+def compare(cluster: Cluster, reference: Reference) -> None:
+    """What is stored is what the log says, once everybody has settled."""
+    tables = cluster.store.tables
+    stored = {row["session_id"]: row for row in tables[rows.SESSIONS].values()}
+    assert stored.keys() == reference.sessions.keys()
+    for id_, row in stored.items():
+        first = reference.sessions[id_]
+        assert row["created_at"].replace(tzinfo=UTC).timestamp() * 1000 == first["created_at"]
+        shown = [result["object_id"] for result in first["search_results"]]
+        assert row["search_results.object_id"] == shown
+    joined = {
+        (row["session_id"], row["event_id"]): (row["object_id"], row["position"])
+        for row in tables[rows.EVENTS].values()
+    }
+    assert joined == reference.joined()
+    assert len(tables[rows.EVENTS]) == len(joined)
+    for row in tables[rows.EVENTS].values():
+        assert row["session_day"] == stored[row["session_id"]]["session_day"]
+    assert set(tables[rows.UNJOINED]) == reference.unjoined()
+    marks = {row["session_id"]: row["is_irrelevant"] for row in tables[rows.MARKS].values()}
+    assert marks == reference.marks

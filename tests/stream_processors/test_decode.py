@@ -43,7 +43,9 @@ def decode(
     number = partition_of("s", PARTITIONS) if partition is None else partition
     source = Partition(TOPICS.topic_of(contract), number)
     batch = FetchedBatch(source, 1, 0, len(records), records)
-    return BatchDecoder(contract, SCHEMA_ID, registry or MemoryRegistry(), PARTITIONS).decode(batch)
+    return BatchDecoder(contract, SCHEMA_ID, registry or MemoryRegistry(), PARTITIONS).decode(
+        [batch]
+    )
 
 
 def reasons(decoded: Decoded) -> list[tuple[int, Reason]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from hypothesis import settings
@@ -20,7 +19,7 @@ from stream_processors import rows
 from stream_processors.memory_sink import MemorySink
 from tests.stream_processors.cluster import Cluster, FakeWorker, Store
 from tests.stream_processors.records import NOW_MS, event, mark, session
-from tests.stream_processors.reference import Reference
+from tests.stream_processors.reference import Reference, compare
 
 ids = st.sampled_from([f"s{n}" for n in range(3)])
 event_ids = st.sampled_from(["e1", "e2"])
@@ -118,38 +117,17 @@ class Life(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.cluster.settle()
-        self.compare()
+        compare(self.cluster, self.reference)
 
     @invariant()
     def a_session_is_visible_once(self) -> None:
         stored = [row["session_id"] for row in self.cluster.store.tables[rows.SESSIONS].values()]
         assert len(stored) == len(set(stored))
 
-    def compare(self) -> None:
-        tables, reference = self.cluster.store.tables, self.reference
-        stored = {row["session_id"]: row for row in tables[rows.SESSIONS].values()}
-        assert stored.keys() == reference.sessions.keys()
-        for id_, row in stored.items():
-            first = reference.sessions[id_]
-            assert row["created_at"].replace(tzinfo=UTC).timestamp() * 1000 == first["created_at"]
-            shown = [result["object_id"] for result in first["search_results"]]
-            assert row["search_results.object_id"] == shown
-        joined = {
-            (row["session_id"], row["event_id"]): (row["object_id"], row["position"])
-            for row in tables[rows.EVENTS].values()
-        }
-        assert joined == reference.joined()
-        assert len(tables[rows.EVENTS]) == len(joined)
-        for row in tables[rows.EVENTS].values():
-            assert row["session_day"] == stored[row["session_id"]]["session_day"]
-        assert set(tables[rows.UNJOINED]) == reference.unjoined()
-        marks = {row["session_id"]: row["is_irrelevant"] for row in tables[rows.MARKS].values()}
-        assert marks == reference.marks
-
     def teardown(self) -> None:
         if hasattr(self, "cluster"):
             self.cluster.settle()
-            self.compare()
+            compare(self.cluster, self.reference)
 
 
 TestLife = Life.TestCase

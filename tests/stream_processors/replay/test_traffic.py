@@ -19,6 +19,8 @@ from tests.stream_processors.replay.stored import drop_kept, number
 
 if TYPE_CHECKING:
     from clickstream.settings import Settings
+    from stream_processors.replay.databases import Databases
+    from stream_processors.replay.server import Server
     from tests.stream_processors.replay.traffic import Traffic
 
 pytestmark = pytest.mark.engines
@@ -130,3 +132,68 @@ def test_every_acknowledged_record_is_there_once(
         "first clicks": ledger.sessions,
         "marks": ledger.sessions // 5,
     }
+
+
+@pytest.mark.timeout(600)
+def test_what_a_worker_writes_into_the_old_tables_at_the_last_moment_is_not_lost(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stream_processors.replay import exchange
+    from stream_processors.replay.run import replay
+    from stream_processors.replay.swap import take_away
+    from tests.stream_processors.fleet import Fleet
+    from tests.stream_processors.replay.traffic import Traffic
+
+    traffic = Traffic(settings)
+    traffic.event("late", "waited", "b")
+    traffic.mark("late")
+    traffic.flush()
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+
+        def written_and_committed_just_before(server: Server, databases: Databases) -> None:
+            traffic.session("late")
+            traffic.event("late", "followed")
+            traffic.mark("late", is_irrelevant=False)
+            traffic.flush()
+            fleet.catch_up()
+            take_away(server, databases)
+
+        monkeypatch.setattr(exchange, "take_away", written_and_committed_just_before)
+        outcome = replay(settings, Earliest(), SystemClock(), Silent())
+    assert outcome.equal
+    assert outcome.on_their_way == 0
+    assert {table.table: table.after.rows for table in outcome.tables} == {
+        "sessions": 1,
+        "events": 2,
+        "unjoined_events": 0,
+        "session_marks": 1,
+        "dead_letters": 0,
+    }
+    assert number(settings, "SELECT count() FROM session_marks FINAL WHERE is_irrelevant") == 0
+
+
+@pytest.mark.timeout(600)
+def test_records_that_come_while_the_tables_are_away_are_written_afterwards(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stream_processors.replay import exchange
+    from stream_processors.replay.run import replay
+    from stream_processors.replay.swap import put_in_place
+    from tests.stream_processors.fleet import Fleet
+    from tests.stream_processors.replay.traffic import Traffic
+
+    ledger = Ledger(Traffic(settings))
+    ledger.post()
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+
+        def after_more_has_come(server: Server, databases: Databases) -> None:
+            ledger.post()
+            put_in_place(server, databases)
+
+        monkeypatch.setattr(exchange, "put_in_place", after_more_has_come)
+        assert replay(settings, Earliest(), SystemClock(), Silent()).equal
+        fleet.catch_up()
+    assert number(settings, "SELECT count() FROM sessions FINAL") == ledger.sessions
+    assert number(settings, "SELECT count() FROM events FINAL") == EVENTS * ledger.sessions
