@@ -12,7 +12,7 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from clickstream.errors import Unavailable
@@ -49,7 +49,7 @@ class UntilItWorks:
     def __call__(self, action: Callable[[], T]) -> T:
         retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential_jitter(initial=_FIRST_SECONDS, max=_LONGEST_SECONDS),
+            wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_LONGEST_SECONDS),
             stop=stop_when_event_set(self._stopping),
             sleep=self._pause,
             before_sleep=_report,
