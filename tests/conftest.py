@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+# A shell that starts us in the background leaves SIGINT ignored, and whatever we start inherits that:
+# it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("clickstream", deadline=None)
