@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
-# A shell that starts us in the background leaves SIGINT ignored, and whatever we start inherits that:
+# A shell that starts us in the background leaves SIGINT ignored, and what we start inherits that:
 # it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
