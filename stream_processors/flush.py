@@ -178,10 +178,7 @@ class Flush:
             (rows.SESSIONS, plan.sessions),
         ):
             if part.num_rows:
-                self._insert(table, part)
-
-    def _insert(self, table: str, part: pa.Table) -> None:
-        self._retry(lambda: self._sink.write(table, part))
+                self._retry(partial(self._sink.write, table, part))
 
 
 def _of(decoded: Mapping[str, Decoded], topic: str) -> Iterator[Decoded]:

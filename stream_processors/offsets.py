@@ -119,10 +119,6 @@ class OffsetLedger:
         """The last committed offset of each partition that is ours; 0 where none is known."""
         return {partition: a.committed or 0 for partition, a in self._assigned.items()}
 
-    def in_flight(self) -> int:
-        """Batches handed out and not yet written, over all partitions."""
-        return sum(len(assigned.in_flight) for assigned in self._assigned.values())
-
     def _current(self, partition: Partition, generation: int) -> _Assigned | None:
         assigned = self._assigned.get(partition)
         if assigned is None or assigned.generation != generation:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from clickstream.cli.listen import settings_listening
+
 
 def command(
     host: Annotated[
@@ -20,11 +22,6 @@ def command(
     from api.role import ReadRole
     from clickstream.http.app import build_app
     from clickstream.http.server import run
-    from clickstream.settings import Settings
-    from clickstream.telemetry import configure_logging
 
-    settings = Settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"http": settings.http.model_copy(update=given)})
-    configure_logging(settings.log_level)
+    settings = settings_listening(host, port)
     run(build_app(settings, [ReadRole(settings)]), settings)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from clickstream.cli.listen import settings_listening
+
 
 def command(
     host: Annotated[
@@ -22,14 +24,9 @@ def command(
     """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
     from clickstream.http.app import Role, build_app
     from clickstream.http.server import run
-    from clickstream.settings import Settings
-    from clickstream.telemetry import configure_logging
     from producers.role import WriteRole
 
-    settings = Settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"http": settings.http.model_copy(update=given)})
-    configure_logging(settings.log_level)
+    settings = settings_listening(host, port)
     roles: list[Role] = [WriteRole.of(settings)]
     if with_api:
         from api.role import ReadRole
