@@ -1,0 +1,158 @@
+"""Where benchmarks run: real servers, fresh corners of them, and processes that end with us."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from clickstream import clickhouse
+from clickstream.engines.embedded import Engines, embedded_engines
+from clickstream.processes.pact import Command, Pact
+from clickstream.processes.ports import free_port
+from clickstream.processes.service import Launch, Service
+from clickstream.settings import Settings, TopicSettings, WorkerSettings
+from schemas.setup import prepare
+
+PYTHON_MODULE = (sys.executable, "-m")
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Servers to measure on. `clickhouse_pid` is None when they are somebody's own, elsewhere:
+    their CPU time is then not known, and no figure that needs it is given."""
+
+    base: Settings
+    pact: Pact
+    folder: Path
+    clickhouse_pid: int | None
+    kafka_pid: int | None
+
+    @contextmanager
+    def corner(self, **overrides: Any) -> Iterator[Settings]:
+        """Own topics, consumer group and database, prepared, and removed afterwards."""
+        name = f"bench_{uuid.uuid4().hex[:10]}"
+        fields: dict[str, Any] = {
+            "clickhouse_url": _with_database(self.base, name),
+            "topics": TopicSettings(prefix=f"{name}."),
+            "worker": WorkerSettings(group=f"{name}-sink"),
+            **overrides,
+        }
+        settings = self.base.model_copy(
+            update={
+                **fields,
+                "clickhouse_url": type(self.base.clickhouse_url)(fields["clickhouse_url"]),
+            }
+        )
+        prepare(settings)
+        try:
+            yield settings
+        finally:
+            _remove(settings, name)
+
+    @contextmanager
+    def process(
+        self,
+        name: str,
+        argv: Sequence[str],
+        settings: Settings,
+        env: Mapping[str, str] | None = None,
+    ) -> Iterator[Service]:
+        """A process that speaks to this corner; started, not waited for, killed at the end."""
+        command = Command(
+            name,
+            argv,
+            self.folder / "logs" / f"{name}.log",
+            env={**environment(settings), **(env or {})},
+        )
+        service = Service(Launch(command, "", lambda: True, 5.0), self.pact)
+        service.spawn()
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+@contextmanager
+def embedded_lab(data_dir: Path | None = None) -> Iterator[Lab]:
+    """The embedded engines, on a folder that is kept, or on one that is not."""
+    with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
+        folder = data_dir or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        with embedded_engines(folder) as engines:
+            pact = Pact()
+            try:
+                yield Lab(
+                    _settings(engines), pact, folder, engines.clickhouse.pid, engines.kafka.pid
+                )
+            finally:
+                pact.close()
+
+
+@contextmanager
+def own_lab(settings: Settings) -> Iterator[Lab]:
+    """The servers that the settings name."""
+    with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
+        pact = Pact()
+        try:
+            yield Lab(settings, pact, Path(temporary), None, None)
+        finally:
+            pact.close()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables with which a child process has these settings."""
+    worker = {
+        f"CLICKSTREAM_WORKER__{name.upper()}": str(value)
+        for name, value in settings.worker.model_dump().items()
+    }
+    topics = {
+        f"CLICKSTREAM_TOPICS__{name.upper()}": str(value)
+        for name, value in settings.topics.model_dump().items()
+    }
+    options = {f"CLICKSTREAM_KAFKA__{name}": value for name, value in settings.kafka.items()}
+    return {
+        "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+        "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        "CLICKSTREAM_LOG_LEVEL": settings.log_level,
+        **options,
+        **topics,
+        **worker,
+    }
+
+
+def loopback_port() -> int:
+    """A port that is free now."""
+    return free_port()
+
+
+def _settings(engines: Engines) -> Settings:
+    return Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
+        schema_registry_url=engines.schema_registry_url,
+        clickhouse_url=engines.clickhouse_database_url("default"),
+    )
+
+
+def _with_database(settings: Settings, name: str) -> str:
+    base, _, _ = settings.clickhouse_url.get_secret_value().rpartition("/")
+    return f"{base}/{name}"
+
+
+def _remove(settings: Settings, database: str) -> None:
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
+    admin = AdminClient({**settings.kafka_options()})
+    known = admin.list_topics(timeout=10).topics
+    mine = [topic for topic in known if topic.startswith(settings.topics.prefix)]
+    for deletion in admin.delete_topics(mine, operation_timeout=10).values() if mine else ():
+        deletion.result(timeout=10)
