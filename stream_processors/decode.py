@@ -6,10 +6,12 @@ until the culprits stand alone, and the same decoder judges them there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyruhvro
 
@@ -25,10 +27,14 @@ from stream_processors.breaches import (
     wrong_key,
     wrong_partition,
 )
-from stream_processors.fetched import FetchedBatch, Partition, Record
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 
-# Bytes of the wire format before the Avro body.
+Rows = npt.NDArray[np.int64]
+
+# Bytes of the wire format before the Avro body, and what they are as fields.
 _SKIP = len(header(0))
+_MAGIC = "_magic"
+_SCHEMA_ID = "_schema_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class BatchDecoder:
         self, contract: Contract, schema_id: int, registry: SchemaRegistry, partitions: int
     ) -> None:
         self._text = contract.text
+        self._framed_text = _framed(contract)
+        self._schema_id_bits = np.frombuffer(header(schema_id)[1:], dtype=np.int32)[0]
         self._columns: pa.Schema = pyruhvro.avro_to_arrow_schema(contract.text)
         self._header = header(schema_id)
         self._resolve = Decoder(contract, registry)
@@ -73,26 +81,40 @@ class BatchDecoder:
         """
         pile = _Pile.of(batches)
         poison: list[Poison] = []
-        bodies, kept = self._unwrap(pile, poison)
-        decoded, kept = self._to_arrow(bodies, kept, pile, poison)
+        decoded = self._decode_framed(pile.records.values)
+        kept = np.arange(len(pile.records))
+        if decoded is None:
+            bodies, wrapped = self._unwrap(pile, poison)
+            decoded, kept = self._to_arrow(bodies, wrapped, pile, poison)
         return self._sift(decoded, kept, pile, poison)
 
-    def _unwrap(self, pile: _Pile, poison: list[Poison]) -> tuple[list[bytes], list[int]]:
+    def _decode_framed(self, values: pa.BinaryArray) -> pa.RecordBatch | None:
+        """All values at once when they are all well and in our own schema, the usual case; else
+        None, which says nothing about any one of them."""
+        if values.null_count:
+            return None
+        try:
+            framed = pyruhvro.deserialize_array(values.to_pylist(), self._framed_text)
+            # pyruhvro trusts the bytes of strings; ClickHouse and JSON must not meet bad UTF-8.
+            framed.validate(full=True)
+        except ValueError:
+            return None
+        ids = framed[_SCHEMA_ID].to_numpy().view(np.int32)
+        if framed[_MAGIC].true_count or not (ids == self._schema_id_bits).all():
+            return None
+        return framed.select(self._columns.names)
+
+    def _unwrap(self, pile: _Pile, poison: list[Poison]) -> tuple[list[bytes], Rows]:
         """Avro bodies in our own schema, without their header; and whose they are."""
-        values = [record.value for record in pile.records]
-        # The usual case, and worth being quick about: everything is written with our own schema.
-        if all(value is not None and value[:_SKIP] == self._header for value in values):
-            bodies = [value[_SKIP:] for value in values if value is not None]
-            return bodies, list(range(len(bodies)))
         bodies, kept = [], []
-        for number, value in enumerate(values):
+        for row, value in enumerate(pile.records.values.to_pylist()):
             try:
                 bodies.append(self._body(value))
             except PoisonRecord as error:
-                poison.append(pile.poison(number, Reason(error.reason), str(error)))
+                poison.append(pile.poison(row, Reason(error.reason), str(error)))
             else:
-                kept.append(number)
-        return bodies, kept
+                kept.append(row)
+        return bodies, np.array(kept, dtype=np.int64)
 
     def _body(self, value: bytes | None) -> bytes:
         if value is None:
@@ -102,47 +124,46 @@ class BatchDecoder:
         return self._encode.encode(self._resolve.decode(value))[_SKIP:]
 
     def _to_arrow(
-        self, bodies: list[bytes], kept: list[int], pile: _Pile, poison: list[Poison]
-    ) -> tuple[pa.RecordBatch, list[int]]:
+        self, bodies: list[bytes], kept: Rows, pile: _Pile, poison: list[Poison]
+    ) -> tuple[pa.RecordBatch, Rows]:
         if not bodies:
-            return _empty(self._columns), []
+            return _empty(self._columns), kept
         try:
             decoded = pyruhvro.deserialize_array(bodies, self._text)
-            # pyruhvro trusts the bytes of strings; ClickHouse and JSON must not meet bad UTF-8.
             decoded.validate(full=True)
         except ValueError as error:
             if len(bodies) == 1:
-                poison.append(pile.poison(kept[0], Reason.UNDECODABLE, str(error)))
-                return _empty(self._columns), []
+                poison.append(pile.poison(int(kept[0]), Reason.UNDECODABLE, str(error)))
+                return _empty(self._columns), kept[:0]
             middle = len(bodies) // 2
             left, left_kept = self._to_arrow(bodies[:middle], kept[:middle], pile, poison)
             right, right_kept = self._to_arrow(bodies[middle:], kept[middle:], pile, poison)
-            return pa.concat_batches([left, right]), left_kept + right_kept
+            return pa.concat_batches([left, right]), np.concatenate([left_kept, right_kept])
         return decoded, kept
 
     def _sift(
-        self, decoded: pa.RecordBatch, kept: list[int], pile: _Pile, poison: list[Poison]
+        self, decoded: pa.RecordBatch, kept: Rows, pile: _Pile, poison: list[Poison]
     ) -> Decoded:
         """Set aside what decodes but breaks the contract."""
-        records = [pile.records[number] for number in kept]
-        partitions = pile.partitions[kept]
+        keys, offsets, partitions = pile.records.keys, pile.records.offsets, pile.partitions
+        if len(kept) < len(offsets):
+            keys, offsets, partitions = keys.take(pa.array(kept)), offsets[kept], partitions[kept]
         good = np.ones(len(kept), dtype=bool)
-        for breach in self._breaches(decoded, records, partitions):
-            poison.extend(
-                pile.poison(kept[row], breach.reason, breach.error)
-                for row in np.flatnonzero(breach.rows & good)
-            )
-            good &= ~breach.rows
-        offsets = np.fromiter((r.offset for r in records), dtype=np.int64, count=len(records))
+        for breach in self._breaches(decoded, keys, partitions):
+            if breach.rows.any():
+                poison.extend(
+                    pile.poison(int(kept[row]), breach.reason, breach.error)
+                    for row in np.flatnonzero(breach.rows & good)
+                )
+                good &= ~breach.rows
         rows = pa.Table.from_batches([decoded])
         rows = rows.append_column("kafka_offset", pa.array(offsets))
         rows = rows.append_column("kafka_partition", pa.array(partitions.astype(np.uint32)))
         return Decoded(rows if good.all() else rows.filter(pa.array(good)), tuple(poison))
 
     def _breaches(
-        self, decoded: pa.RecordBatch, records: Sequence[Record], partitions: Partitions
+        self, decoded: pa.RecordBatch, keys: pa.BinaryArray, partitions: Partitions
     ) -> Iterator[Breach]:
-        keys = pa.array([record.key for record in records], type=pa.binary())
         yield wrong_key(keys, decoded["session_id"])
         yield wrong_partition(decoded["session_id"], partitions, self._partitions)
         yield from invalid_fields(decoded)
@@ -153,7 +174,7 @@ class _Pile:
     """The records of many batches of one topic, one after the other, and each one's partition."""
 
     topic: str
-    records: Sequence[Record]
+    records: Records
     partitions: Partitions
 
     @classmethod
@@ -161,13 +182,24 @@ class _Pile:
         numbers = np.array([batch.source.partition for batch in batches], dtype=np.int32)
         return cls(
             topic=batches[0].source.topic,
-            records=[record for batch in batches for record in batch.records],
+            records=Records.concat([batch.records for batch in batches]),
             partitions=np.repeat(numbers, [len(batch) for batch in batches]),
         )
 
-    def poison(self, number: int, reason: Reason, error: str) -> Poison:
-        source = Partition(self.topic, int(self.partitions[number]))
-        return Poison(source, self.records[number], reason, error)
+    def poison(self, row: int, reason: Reason, error: str) -> Poison:
+        source = Partition(self.topic, int(self.partitions[row]))
+        return Poison(source, self.records.record(row), reason, error)
+
+
+def _framed(contract: Contract) -> str:
+    """The contract's schema with the five bytes of the wire format in front, as fields.
+
+    A boolean is one byte in Avro and a float is four: the magic byte and the schema id are decoded
+    with everything else, and no value has to be cut.
+    """
+    schema = json.loads(contract.text)
+    frame = [{"name": _MAGIC, "type": "boolean"}, {"name": _SCHEMA_ID, "type": "float"}]
+    return json.dumps({**schema, "fields": [*frame, *schema["fields"]]})
 
 
 def _empty(columns: pa.Schema) -> pa.RecordBatch:

@@ -1,10 +1,20 @@
-"""What the transport hands on: the records of one fetch from one partition, as they came."""
+"""What the transport hands on: the records of one fetch from one partition, as they came.
+
+Columns, not objects: a Python object per record costs more than decoding and joining it, and so
+does freeing it later, when it has left the processor's cache.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Headers = Sequence[tuple[str, bytes]]
 
 
 class Partition(NamedTuple):
@@ -14,17 +24,67 @@ class Partition(NamedTuple):
     partition: int
 
 
-class Record(Protocol):
-    """One Kafka record. aiokafka's `ConsumerRecord` is one; so is a test's dataclass."""
+class Record(NamedTuple):
+    """One Kafka record, where one has to be looked at by itself."""
 
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records in the order of the log, as columns of equal length.
+
+    `keys` and `values` are binary and may have nulls. `headers` has an entry for each record that
+    has any, by its row.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    keys: pa.BinaryArray
+    values: pa.BinaryArray
+    headers: Mapping[int, Headers]
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Records:
+        """The same records, in columns."""
+        rows = list(records)
+        return cls(
+            np.array([record.offset for record in rows], dtype=np.int64),
+            pa.array([record.key for record in rows], pa.binary()),
+            pa.array([record.value for record in rows], pa.binary()),
+            {row: record.headers for row, record in enumerate(rows) if record.headers},
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Records]) -> Records:
+        """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        headers: dict[int, Headers] = {}
+        start = 0
+        for part in parts:
+            headers.update((start + row, found) for row, found in part.headers.items())
+            start += len(part)
+        return cls(
+            np.concatenate([part.offsets for part in parts]),
+            pa.concat_arrays([part.keys for part in parts]),
+            pa.concat_arrays([part.values for part in parts]),
+            headers,
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def record(self, row: int) -> Record:
+        """One of them."""
+        return Record(
+            int(self.offsets[row]),
+            self.keys[row].as_py(),
+            self.values[row].as_py(),
+            self.headers.get(row, ()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +100,7 @@ class FetchedBatch:
     generation: int
     first: int
     next: int
-    records: Sequence[Record]
+    records: Records
 
     def __len__(self) -> int:
         return len(self.records)

@@ -21,8 +21,9 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from stream_processors.fetched import FetchedBatch, Partition, Record
+from stream_processors.fetched import FetchedBatch, Partition, Records
 from stream_processors.offsets import OffsetLedger
+from stream_processors.unpack import fetch_columns
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class _Fetch:
     already count records that nobody has been told of, and a commit would skip them.
     """
 
-    records: Mapping[TP, Sequence[Record]]
+    records: Mapping[TP, Sequence[Records]]
     before: Mapping[TP, int]
     after: Mapping[TP, int]
 
@@ -56,6 +57,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         # records, even of the next assignment, and nobody gets them. One at a time, so that its
         # theft shows as a gap between one fetch's `after` and the next one's `before`.
         async with self._one_at_a_time:
+            fetch_columns(consumer._fetcher)
             before = _positions(consumer)
             records = await super()._fetch_records(consumer, *args, **kwargs)
             return _Fetch(records, before, _positions(consumer))
@@ -113,10 +115,10 @@ class BatchConsumer(Consumer):
         skipped = await self._read_skipped_again(fetch, generation)
         for tp in fetch.after.keys() - fetch.records.keys() - skipped:
             self.ledger.advance(Partition(*tp), generation, fetch.after[tp])
-        for kafka_tp, records in fetch.records.items():
+        for kafka_tp, parts in fetch.records.items():
             tp = TP(*kafka_tp)
             if tp not in skipped:
-                yield self._hand_out(tp, records, fetch, generation)
+                yield self._hand_out(tp, parts, fetch, generation)
 
     async def _read_skipped_again(self, fetch: _Fetch, generation: int) -> set[TP]:
         """Go back where records were taken and never handed out; those partitions' part of this
@@ -140,13 +142,15 @@ class BatchConsumer(Consumer):
         return skipped
 
     def _hand_out(
-        self, tp: TP, records: Sequence[Record], fetch: _Fetch, generation: int
+        self, tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int
     ) -> tuple[TP, ConsumerMessage]:
+        records = Records.concat(parts)
+        offset, last = int(records.offsets[0]), int(records.offsets[-1])
         batch = FetchedBatch(
             source=Partition(*tp),
             generation=generation,
-            first=min(fetch.before.get(tp, records[0].offset), records[0].offset),
-            next=max(fetch.after.get(tp, 0), records[-1].offset + 1),
+            first=min(fetch.before.get(tp, offset), offset),
+            next=max(fetch.after.get(tp, 0), last + 1),
             records=records,
         )
         self.ledger.hand_out(batch.source, generation, batch.first, batch.next)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream.clock import Clock
 from clickstream.errors import BrokerUnavailable, SetupError
 from clickstream.settings import Settings
-from stream_processors.fetched import FetchedBatch, Partition
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 from stream_processors.replay.log import Offsets
 
 # How long to wait for a batch to fill. The last batch of all fills exactly, so only gaps in the log
@@ -25,15 +25,6 @@ _WAIT_MS = 50
 _SILENCE_SECONDS = 60.0
 
 _HOPELESS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART})
-
-
-class ReadRecord(NamedTuple):
-    """A `stream_processors.fetched.Record`."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class LogReader:
@@ -93,7 +84,7 @@ class LogReader:
         self, messages: Sequence[Message], positions: dict[Partition, int], ends: Offsets
     ) -> list[FetchedBatch]:
         """Sort by partition, and move the positions on."""
-        records: dict[Partition, list[ReadRecord]] = {}
+        records: dict[Partition, list[Record]] = {}
         for message in messages:
             place = Partition(str(message.topic()), int(message.partition() or 0))
             if (error := message.error()) is not None:
@@ -104,7 +95,7 @@ class LogReader:
             elif place in positions:
                 positions[place] = ends[place]
         return [
-            FetchedBatch(place, 0, found[0].offset, found[-1].offset + 1, found)
+            FetchedBatch(place, 0, found[0].offset, found[-1].offset + 1, Records.of(found))
             for place, found in records.items()
         ]
 
@@ -140,6 +131,6 @@ class LogReader:
             raise BrokerUnavailable(f"Kafka at {self._servers}: {error}") from error
 
 
-def _record(message: Message) -> ReadRecord:
+def _record(message: Message) -> Record:
     headers = cast("Sequence[tuple[str, bytes]]", message.headers() or ())
-    return ReadRecord(int(message.offset() or 0), message.key(), message.value(), headers)
+    return Record(int(message.offset() or 0), message.key(), message.value(), headers)

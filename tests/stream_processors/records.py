@@ -12,21 +12,11 @@ from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry
 from schemas.topics import Topics
-from stream_processors.fetched import FetchedBatch, Partition
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 
 PARTITIONS = 4
 TOPICS = Topics.of(Settings())
 NOW_MS = 1_700_000_000_000
-
-
-@dataclass(frozen=True)
-class FakeRecord:
-    """One record at its place in the log."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def session(session_id: str, objects: Sequence[str] = ("a", "b"), **fields: Any) -> dict[str, Any]:
@@ -64,7 +54,7 @@ class Log:
     """A Kafka in a list: append records, read them back as fetched batches."""
 
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
-    records: dict[Partition, list[FakeRecord]] = field(default_factory=dict)
+    records: dict[Partition, list[Record]] = field(default_factory=dict)
 
     def schema_id(self, contract: Contract) -> int:
         return self.registry.register(f"{TOPICS.topic_of(contract)}-value", contract.text)
@@ -83,7 +73,7 @@ class Log:
         number = partition_of(key, PARTITIONS) if partition is None else partition
         source = Partition(topic, number)
         log = self.records.setdefault(source, [])
-        log.append(FakeRecord(len(log), key.encode(), value))
+        log.append(Record(len(log), key.encode(), value))
         return source, len(log) - 1
 
     def batch(
@@ -92,7 +82,7 @@ class Log:
         """`count` records of a partition from `first` on."""
         log = self.records[source]
         next_ = len(log) if count is None else min(len(log), first + count)
-        return FetchedBatch(source, generation, first, next_, log[first:next_])
+        return FetchedBatch(source, generation, first, next_, Records.of(log[first:next_]))
 
     def batches(self) -> list[FetchedBatch]:
         """Everything, one batch a partition."""

@@ -12,12 +12,11 @@ from schemas.dead_letters import Reason
 from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry
 from stream_processors.decode import BatchDecoder, Decoded
-from stream_processors.fetched import FetchedBatch, Partition
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 from tests.stream_processors.records import (
     NOW_MS,
     PARTITIONS,
     TOPICS,
-    FakeRecord,
     event,
     mark,
     session,
@@ -30,19 +29,19 @@ def encoder(contract: Contract = EVENT) -> Encoder:
     return Encoder(contract, SCHEMA_ID)
 
 
-def record(offset: int, value: bytes | None, key: str = "s") -> FakeRecord:
-    return FakeRecord(offset, key.encode(), value)
+def record(offset: int, value: bytes | None, key: str = "s") -> Record:
+    return Record(offset, key.encode(), value)
 
 
 def decode(
-    *records: FakeRecord,
+    *records: Record,
     contract: Contract = EVENT,
     partition: int | None = None,
     registry: MemoryRegistry | None = None,
 ) -> Decoded:
     number = partition_of("s", PARTITIONS) if partition is None else partition
     source = Partition(TOPICS.topic_of(contract), number)
-    batch = FetchedBatch(source, 1, 0, len(records), records)
+    batch = FetchedBatch(source, 1, 0, len(records), Records.of(records))
     return BatchDecoder(contract, SCHEMA_ID, registry or MemoryRegistry(), PARTITIONS).decode(
         [batch]
     )
@@ -114,7 +113,7 @@ def test_one_broken_result_makes_its_session_poison_and_no_other(broken: dict[st
 
 def test_a_record_without_a_key_or_off_its_partition_is_poison() -> None:
     value = encoder().encode(event("s", "e"))
-    assert reasons(decode(FakeRecord(0, None, value))) == [(0, Reason.WRONG_KEY)]
+    assert reasons(decode(Record(0, None, value))) == [(0, Reason.WRONG_KEY)]
     other = (partition_of("s", PARTITIONS) + 1) % PARTITIONS
     assert reasons(decode(record(0, value), partition=other)) == [(0, Reason.WRONG_PARTITION)]
 

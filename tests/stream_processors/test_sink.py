@@ -14,7 +14,7 @@ from schemas.dead_letters import Reason
 from schemas.partitioner import partition_of
 from stream_processors import rows
 from stream_processors.decode import BatchDecoder, Poison
-from stream_processors.fetched import Partition
+from stream_processors.fetched import Partition, Record
 from stream_processors.join import join, known_of, with_day
 from stream_processors.memory_sink import MemorySink
 from stream_processors.session_day import DayWindow
@@ -22,7 +22,6 @@ from stream_processors.sink import DeadLetter, Sink
 from tests.stream_processors.records import (
     NOW_MS,
     PARTITIONS,
-    FakeRecord,
     Log,
     event,
     mark,
@@ -188,7 +187,7 @@ def letters(*offsets: int) -> Sequence[DeadLetter]:
         DeadLetter(
             Poison(
                 source,
-                FakeRecord(offset, b"\xff", b"\x00\xfe", [("h", b"\x01")]),
+                Record(offset, b"\xff", b"\x00\xfe", [("h", b"\x01")]),
                 Reason.UNDECODABLE,
                 "cannot be read",
             ),

@@ -52,7 +52,7 @@ def read(
 
 
 def offsets(batches: list[FetchedBatch], place: Partition) -> list[int]:
-    return [r.offset for batch in batches if batch.source == place for r in batch.records]
+    return [o for batch in batches if batch.source == place for o in batch.records.offsets]
 
 
 def test_exactly_the_range_is_read_however_small_the_batches(settings: Settings) -> None:

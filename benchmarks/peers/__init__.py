@@ -1,0 +1,1 @@
+"""What users would pick instead, each as a good engineer would set it up."""
