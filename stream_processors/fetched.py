@@ -91,6 +91,7 @@ class Records:
 class FetchedBatch:
     """Records of one partition, ascending by offset, with the range of the log that they cover.
 
+    `parts` are as they came off the wire, none of them empty.
     `first` ≤ every record's offset < `next`. The range may hold more offsets than records:
     transaction markers and compacted records take up offsets and are never delivered.
     `generation` is that of the assignment under which it was fetched.
@@ -100,7 +101,7 @@ class FetchedBatch:
     generation: int
     first: int
     next: int
-    records: Records
+    parts: Sequence[Records]
 
     def __len__(self) -> int:
-        return len(self.records)
+        return sum(len(part) for part in self.parts)

@@ -144,14 +144,13 @@ class BatchConsumer(Consumer):
     def _hand_out(
         self, tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int
     ) -> tuple[TP, ConsumerMessage]:
-        records = Records.concat(parts)
-        offset, last = int(records.offsets[0]), int(records.offsets[-1])
+        offset, last = int(parts[0].offsets[0]), int(parts[-1].offsets[-1])
         batch = FetchedBatch(
             source=Partition(*tp),
             generation=generation,
             first=min(fetch.before.get(tp, offset), offset),
             next=max(fetch.after.get(tp, 0), last + 1),
-            records=records,
+            parts=parts,
         )
         self.ledger.hand_out(batch.source, generation, batch.first, batch.next)
         return tp, ConsumerMessage(

@@ -95,7 +95,7 @@ class LogReader:
             elif place in positions:
                 positions[place] = ends[place]
         return [
-            FetchedBatch(place, 0, found[0].offset, found[-1].offset + 1, Records.of(found))
+            FetchedBatch(place, 0, found[0].offset, found[-1].offset + 1, [Records.of(found)])
             for place, found in records.items()
         ]
 

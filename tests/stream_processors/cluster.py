@@ -99,7 +99,7 @@ class FakeWorker:
     def fetch(self, source: Partition, count: int) -> None:
         first = self.positions[source]
         batch = self._log.batch(source, first, count, self.generation)
-        if batch.records:
+        if len(batch):
             self.positions[source] = batch.next
             self.ledger.hand_out(source, self.generation, batch.first, batch.next)
             self.buffer.append(batch)

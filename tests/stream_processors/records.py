@@ -82,7 +82,7 @@ class Log:
         """`count` records of a partition from `first` on."""
         log = self.records[source]
         next_ = len(log) if count is None else min(len(log), first + count)
-        return FetchedBatch(source, generation, first, next_, Records.of(log[first:next_]))
+        return FetchedBatch(source, generation, first, next_, [Records.of(log[first:next_])])
 
     def batches(self) -> list[FetchedBatch]:
         """Everything, one batch a partition."""

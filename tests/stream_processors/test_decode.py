@@ -41,7 +41,7 @@ def decode(
 ) -> Decoded:
     number = partition_of("s", PARTITIONS) if partition is None else partition
     source = Partition(TOPICS.topic_of(contract), number)
-    batch = FetchedBatch(source, 1, 0, len(records), Records.of(records))
+    batch = FetchedBatch(source, 1, 0, len(records), [Records.of(records)])
     return BatchDecoder(contract, SCHEMA_ID, registry or MemoryRegistry(), PARTITIONS).decode(
         [batch]
     )

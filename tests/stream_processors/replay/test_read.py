@@ -52,7 +52,13 @@ def read(
 
 
 def offsets(batches: list[FetchedBatch], place: Partition) -> list[int]:
-    return [o for batch in batches if batch.source == place for o in batch.records.offsets]
+    return [
+        o
+        for batch in batches
+        if batch.source == place
+        for part in batch.parts
+        for o in part.offsets
+    ]
 
 
 def test_exactly_the_range_is_read_however_small_the_batches(settings: Settings) -> None:

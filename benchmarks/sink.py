@@ -1,0 +1,136 @@
+"""What the benchmarks of the sink have in common: how they are fed, measured and checked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from benchmarks.corpus import Corpus
+from benchmarks.cpu import Meter, metered
+from benchmarks.feed import Feed
+from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port
+from benchmarks.outcome import Outcome
+from clickstream import clickhouse
+from clickstream.processes.probe import http_get
+from clickstream.settings import Settings, WorkerSettings
+from schemas.contracts import EVENT, SESSION
+
+WORKER = (*PYTHON_MODULE, "clickstream", "worker")
+
+# Nothing may take longer; the slowest peer needs a tenth of it. Seconds.
+PATIENCE_SECONDS = 300.0
+
+_SESSIONS_AT_ONCE = 20_000
+
+
+@contextmanager
+def worker_in_group(lab: Lab, settings: Settings) -> Iterator[int]:
+    """A worker that has its partitions; its process id."""
+    port = loopback_port()
+    with lab.process("worker", WORKER, settings_with(settings, metrics_port=port)) as worker:
+        wait_until_ready(f"http://127.0.0.1:{port}/readyz", PATIENCE_SECONDS)
+        if worker.pid is None:
+            raise AssertionError("it has just answered")
+        yield worker.pid
+
+
+def settings_with(settings: Settings, **worker: float) -> Settings:
+    """The same, with some of the worker's settings changed."""
+    return settings.model_copy(
+        update={"worker": WorkerSettings(**{**settings.worker.model_dump(), **worker})}
+    )
+
+
+def wait_until_ready(url: str, seconds: float) -> None:
+    """Return once it answers 200; TimeoutError when it does not."""
+    deadline = time.monotonic() + seconds
+    while (answer := http_get(url, 1.0)) is None or answer.status != HTTPStatus.OK:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{url} is not ready after {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def corpus_of(events: int) -> Corpus:
+    """Sessions with 20 results and 8 events each, of the day that is ending."""
+    return Corpus(end_ms=int(time.time() * 1000), total=max(1, events // 8))
+
+
+def frozen_for_long(settings: Settings) -> Settings:
+    """A worker that is frozen for longer than its session timeout would lose its partitions."""
+    return settings_with(settings, session_timeout_seconds=60)
+
+
+def feed_sessions(feed: Feed, corpus: Corpus) -> None:
+    """All of them, acknowledged."""
+    for first in range(0, corpus.total, _SESSIONS_AT_ONCE):
+        feed.send(SESSION, corpus.sessions(first, min(_SESSIONS_AT_ONCE, corpus.total - first)))
+    feed.flush()
+
+
+def feed_events(feed: Feed, corpus: Corpus) -> None:
+    """All of them, acknowledged, about in the order in which they happen."""
+    for first in range(0, corpus.total, _SESSIONS_AT_ONCE):
+        feed.send(EVENT, corpus.events_of(first, min(_SESSIONS_AT_ONCE, corpus.total - first)))
+    feed.flush()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """The process stands still within."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def measured(lab: Lab, settings: Settings, client_pid: int | None) -> Iterator[Meter]:
+    """CPU of the contender's process and of ClickHouse, the merges it leaves behind included; the
+    wall time ends with the block."""
+    pids = {"clickhouse": lab.clickhouse_pid, "client": client_pid}
+    with metered({name: pid for name, pid in pids.items() if pid is not None}) as meter:
+        started = time.perf_counter()
+        yield meter
+        wall = time.perf_counter() - started
+        settle(settings)
+    meter.wall = wall
+
+
+def settle(settings: Settings, seconds: float = 20.0) -> None:
+    """Wait until ClickHouse merges nothing, twice in a row; or until the time is over."""
+    deadline, quiet = time.monotonic() + seconds, 0
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        while quiet < 2 and time.monotonic() < deadline:
+            busy = client.query("SELECT count() FROM system.merges").result_rows[0][0]
+            quiet = 0 if busy else quiet + 1
+            time.sleep(0.5)
+
+
+def check_ledger(settings: Settings, corpus: Corpus) -> None:
+    """Every event is there, once, joined, and where its session listed it."""
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        found = client.query(
+            "SELECT count(), uniqExact(session_id, event_id), countIf(position = 0),"
+            " (SELECT count() FROM unjoined_events FINAL) FROM events FINAL"
+        ).result_rows[0]
+    wanted = corpus.total * corpus.events
+    if tuple(found) != (wanted, wanted, 0, 0):
+        raise AssertionError(f"stored, distinct, unplaced, unjoined: {found}; fed: {wanted}")
+
+
+def outcome(name: str, contender: str, meter: Meter, events: int) -> Outcome:
+    """The figures of a sink."""
+    figures = {"events_per_second": events / meter.wall}
+    if "clickhouse" in meter.cpu:
+        each = {who: seconds / events * 1e6 for who, seconds in meter.cpu.items()}
+        figures |= {
+            "cpu_us_per_event": sum(each.values()),
+            "client_us": each.get("client", 0.0),
+            "clickhouse_us": each["clickhouse"],
+        }
+    return Outcome(name, contender, figures)
