@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # The ids come as an external table `named`: a parameter of 50,000 of them would not fit a URL.
 _FIND_SESSIONS = """
-SELECT session_id, created_at, session_day, `search_results.object_id` AS object_ids
+SELECT session_id, created_at, session_day, `search_results.object_id` AS object_ids, version
 FROM sessions
 WHERE session_id IN named
 ORDER BY version DESC

@@ -21,7 +21,7 @@ from stream_processors import rows
 from stream_processors.decode import BatchDecoder, Decoded, Poison
 from stream_processors.fetched import FetchedBatch
 from stream_processors.index import SessionIndex
-from stream_processors.join import Joined, first_of_each, join, known_of, with_day, without
+from stream_processors.join import Joined, first_of_each, fresh, join, known_of, with_day, without
 from stream_processors.session_day import DayWindow
 from stream_processors.sink import DeadLetter, Sink
 
@@ -121,26 +121,27 @@ class Flush:
         rules, topics = self._rules, self._rules.topics
         decoded = self._decode(batches)
         events = [rows.event_rows(d.rows, rules.epoch) for d in _of(decoded, topics.events)]
-        posted = next((d.rows for d in _of(decoded, topics.sessions)), None)
-        sessions = first_of_each(posted) if posted is not None else None
+        posted = [
+            rows.session_rows(with_day(first_of_each(d.rows), rules.window), rules.epoch)
+            for d in _of(decoded, topics.sessions)
+        ]
+        sessions = rows.concat(posted, rows.SESSION_COLUMNS)
         known = self._known(sessions, rows.concat(events, rows.UNJOINED_COLUMNS))
+        sessions = fresh(sessions, known)
         adopted = rows.UNJOINED_COLUMNS.empty_table()
-        fresh = rows.SESSION_COLUMNS.empty_table()
-        if sessions is not None:
-            sessions = with_day(without(sessions, known), rules.window)
-            fresh = rows.session_rows(sessions, rules.epoch)
-        if sessions is not None and sessions.num_rows:
-            known = pa.concat_tables([known, known_of(sessions)])
-            adopted = self._retry(lambda: self._sink.find_unjoined(_ids(fresh)))
+        if sessions.num_rows:
+            known = pa.concat_tables([without(known, sessions), known_of(sessions)])
+            adopted = self._retry(lambda: self._sink.find_unjoined(_ids(sessions)))
         joined = join(rows.concat([*events, adopted], rows.UNJOINED_COLUMNS), known)
         marks = [rows.mark_rows(d.rows, rules.epoch) for d in _of(decoded, topics.marks)]
         return _Plan(
             marks=rows.concat(marks, rows.MARK_COLUMNS),
             joined=Joined(rows.joined_rows(joined.events), joined.unjoined),
-            sessions=fresh,
+            sessions=sessions,
             known=known,
             adopted=adopted.num_rows,
-            duplicates=(posted.num_rows if posted is not None else 0) - fresh.num_rows,
+            duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
+            - sessions.num_rows,
             poison=tuple(p for d in decoded.values() for p in d.poison),
         )
 
@@ -154,10 +155,10 @@ class Flush:
             for topic, mine in by_topic.items()
         }
 
-    def _known(self, sessions: pa.Table | None, events: pa.Table) -> pa.Table:
+    def _known(self, sessions: pa.Table, events: pa.Table) -> pa.Table:
         """Of the sessions that these records name, the stored ones: memory first, then the sink."""
-        columns = [events["session_id"]] + ([] if sessions is None else [sessions["session_id"]])
-        named = pa.chunked_array([c for column in columns for c in column.chunks], pa.string())
+        chunks = [*events["session_id"].chunks, *sessions["session_id"].chunks]
+        named = pa.chunked_array(chunks, pa.string())
         distinct = pa.table({"session_id": named.unique()})
         remembered = self._index.find(distinct["session_id"].combine_chunks())
         missing = without(distinct, remembered)

@@ -20,9 +20,11 @@ KNOWN: Final = pa.schema(
         pa.field("created_at", pa.timestamp("ms")),
         pa.field("session_day", pa.date32()),
         pa.field("object_ids", pa.list_(pa.string())),
+        pa.field("version", pa.uint64()),
     ]
 )
-"""What is known of a session: enough to join any of its events. One row per session."""
+"""What is known of a session: enough to join any of its events, and to tell the record it came from
+from another one of the same id (`version`). One row per session."""
 
 # CPython's cost of one dict entry with its key and its value, and Arrow's of one small table. Both
 # measured with tracemalloc; being off by half shifts the memory bound by as much, nothing else.

@@ -40,10 +40,20 @@ def first_of_each(sessions: pa.Table) -> pa.Table:
 
 
 def without(sessions: pa.Table, known: pa.Table) -> pa.Table:
-    """Sessions whose id is not in `known`."""
-    return sessions.filter(
-        pc.invert(pc.is_in(sessions["session_id"], value_set=known["session_id"].combine_chunks()))
-    )
+    """Rows whose session_id is not in `known`."""
+    return sessions.filter(pc.invert(_in(sessions["session_id"], known["session_id"])))
+
+
+def fresh(sessions: pa.Table, known: pa.Table) -> pa.Table:
+    """Sessions (schema `rows.SESSION_COLUMNS`) that are to be written: not known, or known by the
+    very record that is here again.
+
+    A record comes again when whoever stored it did not live to commit it. What it did besides may
+    have been lost: events that found no session in between wait for this one.
+    """
+    places = pc.index_in(sessions["session_id"], value_set=_one_chunk(known["session_id"]))
+    stored = pc.take(known["version"], places)
+    return sessions.filter(pc.fill_null(pc.equal(stored, sessions["version"]), fill_value=True))
 
 
 def with_day(sessions: pa.Table, window: DayWindow) -> pa.Table:
@@ -53,14 +63,11 @@ def with_day(sessions: pa.Table, window: DayWindow) -> pa.Table:
 
 
 def known_of(sessions: pa.Table) -> pa.Table:
-    """What the join needs of sessions that have their day (schema `KNOWN`)."""
-    results = sessions["search_results"].combine_chunks()
-    object_ids = pa.ListArray.from_arrays(
-        results.offsets, pc.struct_field(results.values, "object_id")
-    )
-    return pa.table(
-        [sessions["session_id"], sessions["created_at"], sessions["session_day"], object_ids],
-        schema=KNOWN,
+    """What the join needs (schema `KNOWN`) of sessions as they are stored."""
+    return (
+        sessions.rename_columns({"search_results.object_id": "object_ids"})
+        .select(KNOWN.names)
+        .cast(KNOWN)
     )
 
 
@@ -129,6 +136,10 @@ def _places(
         done += width
         searching = searching[~found & (lengths[searching] > done)]
     return places
+
+
+def _in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=_one_chunk(values))
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -17,6 +17,7 @@ from stream_processors import flush, rows
 from stream_processors.fetched import Partition
 from stream_processors.flush import Flush
 from stream_processors.index import KNOWN
+from stream_processors.join import without
 from stream_processors.memory_sink import MemorySink
 from stream_processors.offsets import OffsetLedger
 from stream_processors.version import first_wins, last_wins
@@ -94,6 +95,11 @@ def topics_are_not_copartitioned(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Cluster, "owner", round_robin)
 
 
+def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
+    """A session that is read again, because its flush died before the commit, is a duplicate."""
+    patch.setattr(flush, "fresh", without)
+
+
 def the_sweep_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Waiting events are deleted although their session has not come."""
     patch.setattr(MemorySink, "sweep_adopted", lambda sink: sink.tables[rows.UNJOINED].clear())
@@ -136,6 +142,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     last_session_wins,
     never_look_a_session_up,
     never_adopt,
+    a_stored_session_never_adopts_again,
     sessions_before_their_events,
     unjoined_events_are_dropped,
     topics_are_not_copartitioned,

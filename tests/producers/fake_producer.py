@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 Report = Callable[[KafkaError | None, Any], None]
 
+FULL = KafkaError(KafkaError._QUEUE_FULL, "full")
 FATAL = KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, "fenced", True)
 PURGED = KafkaError(KafkaError._PURGE_QUEUE, "purged")
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT, "timed out")
@@ -41,14 +42,17 @@ class FakeProducer:
         self._waiting: list[Report] = []
         self._ready: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
-    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Report) -> None:
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
         if self.refusal is not None:
             raise KafkaException(self.refusal)
-        if not self.room:
-            raise BufferError("Local: Queue full")
-        self.room -= 1
-        self.sent.append((topic, key, value))
-        self._waiting.append(on_delivery)
+        taken, refused = messages[: self.room], messages[self.room :]
+        for message in taken:
+            self.room -= 1
+            self.sent.append((topic, message["key"], message["value"]))
+            self._waiting.append(message["callback"])
+        for message in refused:
+            message["_error"] = FULL
+        return len(taken)
 
     def acknowledge(self, partition: int, *offsets: int | None) -> None:
         """The oldest records are stored; one poll brings the reports on all of them."""
@@ -64,14 +68,9 @@ class FakeProducer:
 
     def poll(self, timeout: float) -> int:
         with suppress(queue.Empty):
-            self._ready.get(timeout=timeout)()
-        return 0
-
-    def flush(self, _: float) -> int:
-        with suppress(queue.Empty):
             while True:
-                self._ready.get_nowait()()
-        return len(self._waiting)
+                self._ready.get(timeout=timeout)()
+        return 0
 
     def purge(self) -> None:
         while self._waiting:

@@ -37,7 +37,7 @@ def with_connection(
 async def sending(connection: Connection, *values: bytes) -> asyncio.Task[Delivery]:
     """A send that has been handed over and waits."""
     task = asyncio.create_task(connection.send("topic", KEY, values))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)  # several ticks
     return task
 
 

@@ -56,7 +56,7 @@ def during(
 
 async def publishing(publisher: KafkaPublisher) -> asyncio.Task[Position]:
     task = asyncio.create_task(publisher.publish(EVENT, "s-1", [event("e-1")]))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)  # several ticks
     return task
 
 

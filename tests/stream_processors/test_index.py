@@ -14,6 +14,7 @@ def known(*ids: str, created_at: int = 1) -> pa.Table:
             pa.array([created_at] * len(ids), pa.timestamp("ms")),
             pa.array([7] * len(ids), pa.int32()).cast(pa.date32()),
             pa.array([[f"{id_}-object"] for id_ in ids], pa.list_(pa.string())),
+            pa.array([9] * len(ids), pa.uint64()),
         ],
         schema=KNOWN,
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.index import KNOWN
-from stream_processors.join import Joined, first_of_each, join, without
+from stream_processors.join import Joined, first_of_each, fresh, join, without
 
 
 def sessions(**lists: list[str]) -> pa.Table:
@@ -19,6 +19,7 @@ def sessions(**lists: list[str]) -> pa.Table:
             pa.array(range(100, 100 + len(ids)), pa.timestamp("ms")),
             pa.array(range(len(ids)), pa.int32()).cast(pa.date32()),
             pa.array(list(lists.values()), pa.list_(pa.string())),
+            pa.array(range(len(ids)), pa.uint64()),
         ],
         schema=KNOWN,
     )
@@ -84,6 +85,18 @@ def test_of_a_session_posted_twice_the_lowest_offset_stays() -> None:
 def test_sessions_that_are_known_are_left_out() -> None:
     posted = pa.table({"session_id": ["a", "b"]})
     assert without(posted, sessions(a=[]))["session_id"].to_pylist() == ["b"]
+
+
+def test_a_session_is_fresh_when_it_is_unknown_or_known_by_the_same_record() -> None:
+    stored = sessions(first=[], again=[])  # versions 0 and 1
+    posted = pa.table(
+        {
+            "session_id": ["first", "again", "new"],
+            "version": pa.array([5, 1, 5], pa.uint64()),
+        }
+    )
+    assert fresh(posted, stored)["session_id"].to_pylist() == ["again", "new"]
+    assert fresh(posted, sessions()).num_rows == 3
 
 
 ids = st.sampled_from(["s", "t", "u", "v"])

@@ -81,3 +81,23 @@ def test_workers_that_flush_at_the_same_time_miss_no_pair() -> None:
         cluster.commit(number)
     cluster.settle()
     compare(cluster, reference)
+
+
+def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
+    """Its successor reads it again, finds it stored, and events have been waiting meanwhile."""
+    cluster, reference = Cluster(1), Reference()
+    post(cluster, reference, session("s"))
+    (sessions,) = cluster.workers[0].positions
+    cluster.workers[0].fetch(sessions, 1)
+    cluster.workers[0].begin()
+    zombie = cluster.lose_without_noticing(0)
+    post(cluster, reference, event("s", "e"))
+    (events,) = cluster.workers[0].positions.keys() - {sessions}
+    cluster.workers[0].fetch(events, 1)
+    cluster.workers[0].begin()  # the session is not stored yet
+    cluster.workers[0].finish()
+    cluster.commit(0)
+    zombie.finish()  # now it is
+    cluster.crash(0, 0)
+    cluster.settle()
+    compare(cluster, reference)

@@ -99,8 +99,10 @@ def test_a_stored_session_is_found_with_its_list_and_its_day(store: Store) -> No
 
 def test_what_find_sessions_gives_is_what_the_join_takes(store: Store) -> None:
     sink, _ = store
-    posted = with_day(decoded(SESSION, session("s", ["x", "y"])), WINDOW)
-    sink.write(rows.SESSIONS, rows.session_rows(posted, epoch=0))
+    posted = rows.session_rows(
+        with_day(decoded(SESSION, session("s", ["x", "y"])), WINDOW), epoch=0
+    )
+    sink.write(rows.SESSIONS, posted)
     events = event_table(event("s", "e", "y"))
     from_store = join(events, sink.find_sessions(ids("s")))
     from_memory = join(events, known_of(posted))
@@ -123,16 +125,12 @@ def test_rows_come_back_as_they_were_written(store: Store) -> None:
 def test_writing_the_same_rows_again_changes_nothing(store: Store) -> None:
     sink, read = store
     sessions, events = session_table(session("s")), event_table(event("s", "e"))
-    joined = rows.joined_rows(join(events, known_of(with_session_days())).events)
+    joined = rows.joined_rows(join(events, known_of(session_table(session("s")))).events)
     for _ in range(3):
         sink.write(rows.SESSIONS, sessions)
         sink.write(rows.EVENTS, joined)
     assert len(read(rows.SESSIONS)) == 1
     assert len(read(rows.EVENTS)) == 1
-
-
-def with_session_days() -> pa.Table:
-    return with_day(decoded(SESSION, session("s")), WINDOW)
 
 
 def test_of_an_event_written_in_any_order_the_lowest_offset_stays(store: Store) -> None:

@@ -1,0 +1,114 @@
+"""How long after its acknowledgement an event can be read, by SQL and by GET, under steady load.
+
+    python -m benchmarks.freshness
+
+Method: one edge process, one worker, one api process. Sessions of 20 results are posted at a steady
+pace, each followed some seconds later by two requests of four events: 5,000 events a second. The
+clock of an event starts when the client has its 200. SQL is asked every 10 ms for all the samples
+that are still out; GET is asked by each of its few samples, since every question costs CPU that the
+pipeline needs. `parts` are those that inserts have created in ClickHouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import uvloop
+
+from benchmarks.api_process import api_process
+from benchmarks.corpus import Corpus
+from benchmarks.edge_servers import contenders, running
+from benchmarks.lab import Lab
+from benchmarks.lean_http import lean_poster
+from benchmarks.outcome import OURS, Outcome, Target
+from benchmarks.progress import GroupProgress
+from benchmarks.readers import GetReader, SqlReader
+from benchmarks.script import Benchmark, Size, main
+from benchmarks.sink import PATIENCE_SECONDS, check_ledger, corpus_of, worker_in_group
+from benchmarks.steady import SteadyLoad
+from clickstream import clickhouse
+from clickstream.demo.freshness import percentiles
+from clickstream.demo.http import http_client
+from clickstream.settings import Settings
+from schemas.topics import Topics
+
+NAME = "freshness"
+EVENTS_PER_SECOND = 5_000
+SECONDS = 60
+
+
+def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
+    """Measure it once; the load runs for `SECONDS` at full scale."""
+    corpus = corpus_of(EVENTS_PER_SECOND * size.of(SECONDS))
+    with lab.corner() as settings, ExitStack() as stack:
+        stack.enter_context(worker_in_group(lab, settings))
+        ours = next(server for server in contenders(lab) if server.name == OURS)
+        edge = stack.enter_context(running(lab, ours, settings))
+        api = stack.enter_context(api_process(lab, settings))
+        parts = parts_created(settings)
+        found, seconds = uvloop.run(drive(settings, corpus, edge.url, api.url))
+        found["parts_per_second"] = (parts_created(settings) - parts) / seconds
+        finish(settings, corpus)
+        yield Outcome(NAME, OURS, found)
+
+
+async def drive(
+    settings: Settings, corpus: Corpus, edge: str, api: str
+) -> tuple[dict[str, float], float]:
+    """The figures of the readers, and how long the load ran."""
+    load = SteadyLoad(corpus, EVENTS_PER_SECOND)
+    async with lean_poster(edge) as writes, http_client(api, None) as reads:
+        client = await clickhouse.connect_async(settings, role="clickstream bench")
+        try:
+            sql, get = SqlReader(client), GetReader(reads)
+
+            def acknowledged(session_id: str, event_id: str) -> None:
+                sql.watch(session_id, event_id)
+                get.watch(session_id, event_id)
+
+            seconds = await load.run(writes, acknowledged)
+            await sql.finish()
+            await get.finish()
+        finally:
+            await client.close()
+    figures: dict[str, float] = {"events_per_second": corpus.total * corpus.events / seconds}
+    for name, times in (("sql", sql.times), ("get", get.times)):
+        found = percentiles(times)
+        figures |= {f"{name}_p50_ms": found.p50_ms, f"{name}_p99_ms": found.p99_ms}
+        figures[f"{name}_samples"] = found.samples
+    return figures, seconds
+
+
+def parts_created(settings: Settings) -> int:
+    """By inserts, since ClickHouse was started. Nothing else inserts meanwhile."""
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        found = client.query(
+            "SELECT value FROM system.events WHERE event = 'MergeTreeDataWriterBlocks'"
+        )
+        return int(found.result_rows[0][0]) if found.result_rows else 0
+
+
+def finish(settings: Settings, corpus: Corpus) -> None:
+    """Everything acknowledged is stored, once, joined."""
+    topics = Topics.of(settings)
+    everything = [topics.sessions, topics.events]
+    with GroupProgress.of(settings, settings.worker.group, everything) as records:
+        records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
+    check_ledger(settings, corpus)
+
+
+BENCHMARK = Benchmark(
+    NAME,
+    round_,
+    (
+        Target("sql_p50_ms", at_most=250),
+        Target("sql_p99_ms", at_most=600),
+        Target("get_p50_ms", at_most=250),
+        Target("get_p99_ms", at_most=600),
+        Target("parts_per_second", at_most=8),
+    ),
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK)

@@ -1,0 +1,87 @@
+"""Wait for events that were acknowledged, and note when they can be read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from clickstream.demo.http import Http
+
+# What this adds to a measured time at most, besides the read itself. Seconds.
+_POLL_SECONDS = 0.010
+
+# One event in so many is watched.
+_EVERY_SQL = 50
+_EVERY_GET = 500
+
+# An event that cannot be read after this long is told by the ledger check.
+_GIVE_UP_SECONDS = 30.0
+
+_SEEN = """
+SELECT session_id, event_id FROM events
+WHERE (session_id, event_id) IN {wanted:Array(Tuple(String, String))}
+"""
+
+
+class SqlReader:
+    """Asks ClickHouse for all that is out at once."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.times: list[float] = []
+        self._client = client
+        self._out: dict[tuple[str, str], float] = {}
+        self._seen = 0
+        self._over = False
+        self._asking = asyncio.create_task(self._ask())
+
+    def watch(self, session_id: str, event_id: str) -> None:
+        """It was acknowledged just now."""
+        self._seen += 1
+        if self._seen % _EVERY_SQL == 0:
+            self._out[session_id, event_id] = time.perf_counter()
+
+    async def finish(self) -> None:
+        """Return once nothing is out any more."""
+        self._over = True
+        await asyncio.wait_for(self._asking, _GIVE_UP_SECONDS)
+
+    async def _ask(self) -> None:
+        while self._out or not self._over:
+            if self._out:
+                wanted = list(self._out)
+                found = await self._client.query(_SEEN, parameters={"wanted": wanted})
+                now = time.perf_counter()
+                for key in {(row[0], row[1]) for row in found.result_rows}:
+                    self.times.append(now - self._out.pop(key))
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+class GetReader:
+    """Asks the read API for the session of each sample."""
+
+    def __init__(self, http: Http) -> None:
+        self.times: list[float] = []
+        self._http = http
+        self._seen = 0
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def watch(self, session_id: str, event_id: str) -> None:
+        """It was acknowledged just now."""
+        self._seen += 1
+        if self._seen % _EVERY_GET == 0:
+            self._asking.add(asyncio.create_task(self._ask(session_id, event_id)))
+
+    async def finish(self) -> None:
+        """Return once nothing is out any more."""
+        await asyncio.wait_for(asyncio.gather(*self._asking), _GIVE_UP_SECONDS)
+
+    async def _ask(self, session_id: str, event_id: str) -> None:
+        started = time.perf_counter()
+        while True:
+            reply = await self._http.get("/session", {"session_id": session_id})
+            if reply.ok and event_id.encode() in reply.body:
+                self.times.append(time.perf_counter() - started)
+                return
+            await asyncio.sleep(_POLL_SECONDS)

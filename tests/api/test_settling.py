@@ -1,0 +1,266 @@
+"""Days that were settled give the numbers that they would give otherwise, whatever happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+
+from api.settling.keeper import Keeper
+from api.settling.settler import Due, Settler
+from clickstream.clickhouse import connect, database_of
+from clickstream.clock import ManualClock, SystemClock
+from clickstream.errors import SinkUnavailable
+from tests.api import reference
+from tests.api.reference import Asked
+from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, moment, store
+from tests.api.test_analytics import BY_HAND
+from tests.api.worlds import asked, worlds
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+    from starlette.testclient import TestClient
+
+    from clickstream.settings import Settings
+
+T = TypeVar("T")
+DAY = moment(NOON_MS).date().isoformat()
+
+
+def with_settler(settings: Settings, work: Callable[[Settler], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
+        settler = Settler(settings, SystemClock())
+        try:
+            return await work(settler)
+        finally:
+            await settler.close()
+
+    return asyncio.run(run())
+
+
+def settle(settings: Settings) -> list[str]:
+    """Settle every day that can be; which ones they were."""
+
+    async def work(settler: Settler) -> list[str]:
+        return [due.day for due in await settler.due(0) if await settler.settle(due)]
+
+    return with_settler(settings, work)
+
+
+@pytest.fixture
+def sql(read_settings: Settings) -> Iterator[Client]:
+    with connect(read_settings) as client:
+        client.command("TRUNCATE TABLE session_facts")
+        client.command("TRUNCATE TABLE settled_days")
+        yield client
+
+
+def number(sql: Client, query: str) -> int:
+    return int(sql.query(query).first_row[0])
+
+
+def answers_equal_the_reference(client: TestClient, world: World, request: Asked) -> None:
+    params = request.params()
+    overview = client.get("/analytics/overview", params=params).json()
+    del overview["range"]
+    assert overview == pytest.approx(reference.overview(world, request))
+    queries = client.get("/analytics/queries", params=params).json()["queries"]
+    wanted = reference.queries(world, request)
+    assert [query["search_query"] for query in queries] == [row["search_query"] for row in wanted]
+    for query, want in zip(queries, wanted, strict=True):
+        assert query == pytest.approx(want)
+    positions = client.get("/analytics/positions", params=params).json()["positions"]
+    assert positions == [pytest.approx(row) for row in reference.positions(world, request)]
+
+
+@pytest.mark.engines
+@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=worlds(), request=asked())
+def test_settled_numbers_equal_plain_python_and_what_comes_later_counts(
+    module_settings: Settings, client: TestClient, before: World, request: Asked
+) -> None:
+    empty(module_settings)
+    store(module_settings, before)
+    settle(module_settings)
+    answers_equal_the_reference(client, before, request)
+    late = tuple(Event(search, "late", offset=200) for search in before.searches[:1])
+    # The first post decides which list an event is joined to.
+    late = tuple(e for e in late if e.search in reference.sessions_once(before))
+    marks = tuple(Mark(search.session_id, offset=300) for search in before.searches[1:2])
+    store(module_settings, World((), late, marks))
+    after = World(
+        before.searches, before.events + late, before.marks + marks, before.unjoined
+    )
+    answers_equal_the_reference(client, after, request)
+    settle(module_settings)
+    answers_equal_the_reference(client, after, request)
+
+
+@pytest.mark.engines
+def test_facts_are_read_where_they_hold_and_nowhere_else(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World((Search("a"), Search("b", created_at=NOON_MS + DAY_MS))))
+    assert len(settle(read_settings)) == 2
+    assert settle(read_settings) == []
+    # Facts of a's day that could not be computed from the tables: they must be what is read.
+    sql.command(
+        "INSERT INTO session_facts (session_day, build, session_id, impressions)"
+        " SELECT session_day, build, 'planted', 7 FROM settled_builds"
+        " WHERE session_day = {day:Date}",
+        parameters={"day": DAY},
+    )
+    shown = "SELECT sum(impressions) FROM session_facts_now"
+    assert number(sql, shown) == 1 + 1 + 7
+    store(read_settings, World((Search("c"),)))
+    assert number(sql, shown) == 1 + 1 + 1
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE events DELETE WHERE event_id = 'e1' SETTINGS mutations_sync = 2",
+        "DELETE FROM sessions WHERE session_id = '1'",
+        "ALTER TABLE sessions DROP PARTITION {day:String}",
+    ],
+)
+def test_deletion_is_seen_at_once(read_settings: Settings, sql: Client, change: str) -> None:
+    store(read_settings, BY_HAND)
+    settle(read_settings)
+    for table in ("sessions", "events"):
+        sql.command(f"SYSTEM START MERGES {table}")  # deletions are merges
+    sql.command(change, parameters={"day": DAY})
+    kept = sql.query("SELECT session_id, events FROM session_facts_now ORDER BY 1").result_rows
+    computed = "SELECT session_id, events FROM session_facts_computed ORDER BY 1"
+    assert kept == sql.query(computed).result_rows
+    assert len(kept) < 5 or sum(events for _, events in kept) < 7
+
+
+@pytest.mark.engines
+def test_views_are_settled_from_whichever_database_they_are_read(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, BY_HAND)
+    settle(read_settings)
+    name = database_of(read_settings)
+    with connect(read_settings, database="default") as elsewhere:
+        builds = elsewhere.query(f"SELECT count() FROM {name}.settled_builds").first_row[0]
+        sessions = elsewhere.query(f"SELECT sum(sessions) FROM {name}.analytics_daily").first_row[0]
+    assert (builds, sessions) == (2, 4)
+
+
+@pytest.mark.engines
+def test_build_that_was_cut_short_is_never_read_and_is_dropped(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, BY_HAND)
+    long_ago = (SystemClock().now_ms() - 2 * 3_600_000) << 20
+    sql.command(
+        "INSERT INTO session_facts (session_day, build, session_id)"
+        " VALUES ({day:Date}, {build:UInt64}, 'half')",
+        parameters={"day": DAY, "build": long_ago},
+    )
+    assert number(sql, "SELECT count() FROM session_facts_now") == 5
+    assert with_settler(read_settings, lambda settler: settler.sweep()) == 1
+    assert number(sql, "SELECT count() FROM session_facts") == 0
+
+
+@pytest.mark.engines
+def test_replaced_builds_are_dropped_after_a_while_and_the_last_one_stays(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World((Search("a"),)))
+    settle(read_settings)
+    store(read_settings, World((Search("b"),)))
+    settle(read_settings)
+    assert with_settler(read_settings, lambda settler: settler.sweep()) == 0
+    assert number(sql, "SELECT count() FROM session_facts") == 3
+    assert with_settler(read_settings, lambda settler: settler.sweep(0)) == 1
+    assert number(sql, "SELECT count() FROM session_facts") == 2
+    assert number(sql, "SELECT count() FROM settled_builds") == 1
+
+
+@pytest.mark.engines
+def test_day_that_has_changed_since_it_was_seen_is_left_for_later(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World((Search("a"),)))
+    (seen,) = with_settler(read_settings, lambda settler: settler.due(0))
+    store(read_settings, World((Search("b"),)))
+    assert with_settler(read_settings, lambda settler: settler.settle(seen)) is False
+    assert number(sql, "SELECT count() FROM settled_days") == 0
+
+
+@pytest.mark.engines
+def test_day_that_changes_while_it_is_computed_is_not_declared(
+    read_settings: Settings, sql: Client
+) -> None:
+    class Interrupted(Settler):
+        async def _compute(self, day: str, build: int) -> None:
+            await super()._compute(day, build)
+            store(read_settings, World((Search("b"),)))
+
+    store(read_settings, World((Search("a"),)))
+
+    async def work() -> bool:
+        settler = Interrupted(read_settings, SystemClock())
+        (due,) = await settler.due(0)
+        try:
+            return await settler.settle(due)
+        finally:
+            await settler.close()
+
+    assert asyncio.run(work()) is False
+    assert number(sql, "SELECT count() FROM settled_days") == 0
+    assert number(sql, "SELECT count() FROM session_facts") == 0
+
+
+@pytest.mark.engines
+def test_day_is_due_only_after_it_was_quiet(read_settings: Settings, sql: Client) -> None:
+    store(read_settings, World((Search("a"),)))
+    assert with_settler(read_settings, lambda settler: settler.due(3600)) == []
+
+
+class FakeSettler(Settler):
+    """Says one day is due, and does with it what it is told."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        self.settled = 0
+
+    async def due(self, quiet_seconds: int) -> list[Due]:
+        return [Due("2023-11-15", "00")]
+
+    async def settle(self, due: Due) -> bool:
+        self.settled += 1
+        if self.error is not None:
+            raise self.error
+        return True
+
+    async def sweep(self, grace_seconds: int = 0) -> int:
+        return 0
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"), [(None, True), (SinkUnavailable("away"), True), (DatabaseError("no"), False)]
+)
+def test_keeper_goes_on_unless_it_may_not_write(error: Exception | None, goes_on: bool) -> None:
+    async def run() -> int:
+        settler = FakeSettler(error)
+        # A thousandth of a second of quiet stands for a minute.
+        keeper = Keeper(settler, ManualClock(), quiet_seconds=0.001)  # type: ignore[arg-type]
+        keeper.start()
+        await asyncio.sleep(0.2)
+        await keeper.stop()
+        return settler.settled
+
+    assert (asyncio.run(run()) > 1) is goes_on
