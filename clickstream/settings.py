@@ -56,6 +56,12 @@ class WorkerSettings(BaseModel):
     index_bytes: int = Field(
         128 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
     )
+    seen_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        description="memory of the filter that knows new sessions without a look-up, bytes; its"
+        " power of two below counts, a tenth of its bits is a good number of sessions; 0 = off",
+    )
     session_timeout_seconds: float = Field(
         8.0, gt=0, description="after this silence another worker takes over"
     )
@@ -77,6 +83,9 @@ class ReadSettings(BaseModel):
     )
     max_waiters: int = Field(1_000, gt=0, description="reads that may wait for the sink at once")
     query_seconds: int = Field(30, gt=0, description="longest analytics query")
+    settle_seconds: int = Field(
+        60, ge=0, description="a day nothing was written to for so long gets its facts; 0: never"
+    )
 
 
 Keys = Annotated[tuple[SecretStr, ...], NoDecode]

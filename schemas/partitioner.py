@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 # Kafka's constants. Another value sends every session to another partition.
-_SEED: Final = 0x9747B28C
+KAFKA_SEED: Final = 0x9747B28C
 _MULTIPLIER: Final = 0x5BD1E995
 _SHIFT: Final = 24
 
@@ -30,7 +30,7 @@ def murmur2(key: bytes) -> int:
     """The hash as Java shows it: a signed 32-bit integer."""
     length = len(key)
     words, tail = divmod(length, 4)
-    state = _SEED ^ length
+    state = KAFKA_SEED ^ length
     for word in unpack_from(f"<{words}I", key):
         mixed = (word * _MULTIPLIER) & _UINT32
         mixed = ((mixed ^ (mixed >> _SHIFT)) * _MULTIPLIER) & _UINT32
@@ -51,7 +51,14 @@ def partition_of(session_id: str, partitions: int) -> int:
 def partitions_of(
     session_ids: pa.StringArray | pa.LargeStringArray, partitions: int
 ) -> npt.NDArray[np.int32]:
-    """The partition of each session of an array without nulls; equals `partition_of` of each.
+    """The partition of each session of an array without nulls; equals `partition_of` of each."""
+    hashes = murmur2_of(session_ids)
+    return ((hashes & np.uint32(_POSITIVE)) % np.uint32(partitions)).astype(np.int32)
+
+
+def murmur2_of(session_ids: pa.StringArray | pa.LargeStringArray, seed: int = KAFKA_SEED) -> Words:
+    """The unsigned hash of each; with Kafka's seed, `murmur2` of each, with 0, what ClickHouse
+    calls `murmurHash2_32`.
 
     The loop runs over the four-byte words of the longest id, not over the rows: with the rows
     sorted by length, those that still have a word to give are always the first ones.
@@ -59,12 +66,11 @@ def partitions_of(
     if session_ids.null_count:
         raise ValueError("session ids must not be null")
     if len(session_ids) == 0:
-        return np.empty(0, dtype=np.int32)
+        return np.empty(0, dtype=np.uint32)
     data, starts, lengths = _layout(session_ids)
     order = np.argsort(-lengths, kind="stable")
-    hashes = _hashes(data, starts[order], lengths[order])
-    result = np.empty(len(order), dtype=np.int32)
-    result[order] = (hashes & np.uint32(_POSITIVE)) % np.uint32(partitions)
+    result = np.empty(len(order), dtype=np.uint32)
+    result[order] = _hashes(data, starts[order], lengths[order], seed)
     return result
 
 
@@ -80,10 +86,10 @@ def _layout(
     return data, places[:-1], np.diff(places)
 
 
-def _hashes(data: npt.NDArray[np.uint8], starts: Places, lengths: Places) -> Words:
+def _hashes(data: npt.NDArray[np.uint8], starts: Places, lengths: Places, seed: int) -> Words:
     """murmur2 of each range of `data`; the ranges come longest first."""
     multiplier = np.uint32(_MULTIPLIER)
-    state = np.uint32(_SEED) ^ lengths.astype(np.uint32)
+    state = np.uint32(seed) ^ lengths.astype(np.uint32)
     word_counts = lengths // 4
     longest = int(word_counts[0])
     if longest:

@@ -20,16 +20,20 @@ from stream_processors.decode import BatchDecoder
 from stream_processors.flush import DeadLetterTopic, Flush, FlushRules, Retry
 from stream_processors.index import SessionIndex
 from stream_processors.retry import UntilItWorks
+from stream_processors.seen import SeenFilter
 from stream_processors.session_day import DayWindow
+from stream_processors.sink import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class FlushParts:
-    """The blocking half of a worker: what runs on the flush thread."""
+    """The blocking half of a worker: what runs on the flush thread, and what it works with."""
 
     flush: Flush
     sweep: Callable[[], None]
     index: SessionIndex
+    seen: SeenFilter
+    sink: Sink
 
 
 def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> FlushParts:
@@ -69,5 +73,6 @@ def assemble_flush(
         for contract in (SESSION, EVENT, MARK)
     }
     rules = FlushRules(topics, window, settings.topics.epoch)
-    flush = Flush(rules, decoders, sink, dead_letters, index, clock, retry)
-    return FlushParts(flush, sink.sweep_adopted, index)
+    seen = SeenFilter(settings.worker.seen_bytes)
+    flush = Flush(rules, decoders, sink, dead_letters, index, seen, clock, retry)
+    return FlushParts(flush, sink.sweep_adopted, index, seen, sink)

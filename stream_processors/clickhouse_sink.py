@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from clickstream.errors import SinkUnavailable
 from clickstream.settings import Settings
 from stream_processors import rows
 from stream_processors.index import KNOWN
+from stream_processors.seen import Hashes
 from stream_processors.sink import DeadLetter
 
 T = TypeVar("T")
@@ -36,6 +38,14 @@ WHERE session_id IN named
 ORDER BY version DESC
 LIMIT 1 BY session_id, event_id
 """  # noqa: S608 - names of our own columns
+
+# Beside everything else that goes on: one thread. The two functions are those of `seen.hashes_of`.
+_STORED_SESSION_HASHES = """
+SELECT kafkaMurmurHash(session_id) AS kafka, murmurHash2_32(session_id) AS plain
+FROM sessions
+WHERE kafka_partition IN {partitions:Array(UInt32)}
+SETTINGS max_threads = 1
+"""
 
 _SWEEP_ADOPTED = """
 DELETE FROM unjoined_events
@@ -69,6 +79,17 @@ class ClickHouseSink:
 
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
         return self._look_up(_FIND_UNJOINED, session_ids, rows.UNJOINED_COLUMNS)
+
+    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+        # A client of its own: a long answer would hold up the inserts.
+        with (
+            self._errors(),
+            clickhouse.connect(self._settings, role="clickstream worker") as client,
+        ):
+            parameters = {"partitions": list(partitions)}
+            with client.query_arrow_stream(_STORED_SESSION_HASHES, parameters) as blocks:
+                for block in blocks:
+                    yield block["kafka"].to_numpy(), block["plain"].to_numpy()
 
     def write(self, table: str, rows: pa.Table) -> None:
         for part in _by_partitions(rows):
@@ -110,11 +131,16 @@ class ClickHouseSink:
         return found.cast(columns)
 
     def _call(self, action: Callable[[], T]) -> T:
+        with self._errors():
+            return action()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         """Our rows fit our own schema, so a refusal is the server's state (starting, out of disk,
         too many parts, a migration missing), never the record's fault: it is worth a retry."""
         try:
             with clickhouse.translate(self._settings):
-                return action()
+                yield
         except ClickHouseError as error:
             raise SinkUnavailable(f"ClickHouse refuses: {str(error)[:500]}") from error
 

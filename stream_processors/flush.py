@@ -22,6 +22,7 @@ from stream_processors.decode import BatchDecoder, Decoded, Poison
 from stream_processors.fetched import FetchedBatch
 from stream_processors.index import SessionIndex
 from stream_processors.join import Joined, first_of_each, fresh, join, known_of, with_day, without
+from stream_processors.seen import SeenFilter
 from stream_processors.session_day import DayWindow
 from stream_processors.sink import DeadLetter, Sink
 
@@ -81,7 +82,7 @@ class _Plan:
 
 
 class Flush:
-    """Decodes, joins and writes. Blocks; one at a time per worker; keeps only the session index."""
+    """Decodes, joins and writes. Blocks; one at a time per worker; keeps only what it has seen."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Flush:
         sink: Sink,
         dead_letters: DeadLetterTopic,
         index: SessionIndex,
+        seen: SeenFilter,
         clock: Clock,
         retry: Retry,
     ) -> None:
@@ -98,6 +100,7 @@ class Flush:
         self._sink = sink
         self._dead_letters = dead_letters
         self._index = index
+        self._seen = seen
         self._clock = clock
         self._retry = retry
 
@@ -107,6 +110,7 @@ class Flush:
         self._write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
+        self._seen.add(plan.sessions["session_id"].chunks)
         return FlushReport(
             sessions=plan.sessions.num_rows,
             joined=plan.joined.events.num_rows,
@@ -156,12 +160,14 @@ class Flush:
         }
 
     def _known(self, sessions: pa.Table, events: pa.Table) -> pa.Table:
-        """Of the sessions that these records name, the stored ones: memory first, then the sink."""
+        """Of the sessions that these records name, the stored ones: memory first, then the sink,
+        which is not asked for those that are certainly new."""
         chunks = [*events["session_id"].chunks, *sessions["session_id"].chunks]
         named = pa.chunked_array(chunks, pa.string())
         distinct = pa.table({"session_id": named.unique()})
         remembered = self._index.find(distinct["session_id"].combine_chunks())
         missing = without(distinct, remembered)
+        missing = missing.filter(pa.array(~self._seen.are_new(_ids(missing))))
         if not missing.num_rows:
             return remembered
         looked_up = self._retry(lambda: self._sink.find_sessions(_ids(missing)))

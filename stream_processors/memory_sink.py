@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from stream_processors import rows
 from stream_processors.index import KNOWN
+from stream_processors.seen import Hashes, hashes_of
 from stream_processors.sink import DeadLetter
 
 Row = dict[str, Any]
@@ -43,6 +44,11 @@ class MemorySink:
         wanted = set(session_ids.to_pylist())
         found = [row for row in self.tables[rows.UNJOINED].values() if row["session_id"] in wanted]
         return pa.Table.from_pylist(found, schema=rows.UNJOINED_COLUMNS)
+
+    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+        for row in self.tables[rows.SESSIONS].values():
+            if row["kafka_partition"] in partitions:
+                yield hashes_of(pa.array([row["session_id"]]))
 
     def write(self, table: str, rows: pa.Table) -> None:
         stored = self.tables[table]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
 from stream_processors.decode import Poison
+from stream_processors.seen import Hashes
 
 
 class Sink(Protocol):
@@ -24,6 +25,11 @@ class Sink(Protocol):
 
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
         """Events waiting for one of these sessions, each once (schema `rows.UNJOINED_COLUMNS`)."""
+        ...
+
+    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+        """Of every session stored from these partitions, `seen.hashes_of` its id, in blocks. A
+        session may come more than once."""
         ...
 
     def write(self, table: str, rows: pa.Table) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -95,6 +95,7 @@ class BatchConsumer(Consumer):
         self.ledger = transport.ledger
         self.generation = 0
         self.finish_pending: Callable[[], Awaitable[None]] | None = None
+        self.on_assignment: Callable[[Collection[int], int], None] | None = None
         self.in_group = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -183,6 +184,8 @@ class BatchConsumer(Consumer):
         # from its committed offset, also one that was ours before.
         self.generation += 1
         self.ledger.assign((Partition(*tp) for tp in assigned), self.generation)
+        if self.on_assignment is not None:
+            self.on_assignment({tp.partition for tp in assigned}, self.generation)
         await super().on_partitions_assigned(assigned, generation_id)
         self.in_group.set()
 

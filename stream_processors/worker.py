@@ -23,6 +23,7 @@ from stream_processors.index import SessionIndex
 from stream_processors.probe import serve_probe
 from stream_processors.retry import UntilItWorks
 from stream_processors.transport import BatchConsumer
+from stream_processors.warm import Warmer
 from stream_processors.watchdog import Progress, Watchdog
 
 log = logging.getLogger(__name__)
@@ -84,11 +85,16 @@ class _Worker:
             on_report=lambda report: _count(report, parts.index),
         )
         app = build_app(self._settings, loop.feed)
-        return await self._consume(app, loop)
+        warmer = Warmer(parts.seen, parts.sink)
+        try:
+            return await self._consume(app, loop, warmer)
+        finally:
+            warmer.stop()
 
-    async def _consume(self, app: faust.App, loop: FlushLoop) -> int:
+    async def _consume(self, app: faust.App, loop: FlushLoop, warmer: Warmer) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = loop.drain
+        consumer.on_assignment = warmer.assigned
         starting = asyncio.create_task(app.start())
         flushing = asyncio.create_task(loop.run(consumer.ledger, consumer.commit))
         watching = asyncio.create_task(self._watch(consumer))

@@ -20,6 +20,7 @@ from stream_processors.index import KNOWN
 from stream_processors.join import without
 from stream_processors.memory_sink import MemorySink
 from stream_processors.offsets import OffsetLedger
+from stream_processors.seen import SeenFilter
 from stream_processors.version import first_wins, last_wins
 from tests.stream_processors.cluster import Cluster, SlowSink
 
@@ -95,6 +96,23 @@ def topics_are_not_copartitioned(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Cluster, "owner", round_robin)
 
 
+def an_empty_filter_is_complete(patch: pytest.MonkeyPatch) -> None:
+    """A worker that takes over believes that no session is stored."""
+    patch.setattr(SlowSink, "stored_session_hashes", lambda *_: iter(()))
+
+
+def what_others_stored_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """The filter of the assignment before is still believed in the next one."""
+    begin = SeenFilter.begin
+
+    def keep(seen: SeenFilter, generation: int) -> None:
+        complete = seen.is_complete
+        if not complete:
+            begin(seen, generation)
+
+    patch.setattr(SeenFilter, "begin", keep)
+
+
 def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
     """A session that is read again, because its flush died before the commit, is a duplicate."""
     patch.setattr(flush, "fresh", without)
@@ -143,6 +161,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     never_look_a_session_up,
     never_adopt,
     a_stored_session_never_adopts_again,
+    an_empty_filter_is_complete,
+    what_others_stored_is_forgotten,
     sessions_before_their_events,
     unjoined_events_are_dropped,
     topics_are_not_copartitioned,

@@ -7,7 +7,7 @@ worker that lost its partitions without noticing are all just interleavings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from stream_processors.flush import Flush, FlushRules
 from stream_processors.index import SessionIndex
 from stream_processors.memory_sink import MemorySink
 from stream_processors.offsets import OffsetLedger
+from stream_processors.seen import Hashes, SeenFilter
 from stream_processors.session_day import DayWindow
 from stream_processors.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
@@ -52,6 +53,9 @@ class SlowSink:
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_unjoined(session_ids)
 
+    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+        return self.store.stored_session_hashes(partitions)
+
     def write(self, table: str, rows: pa.Table) -> None:
         self.pending.append(partial(self.store.write, table, rows))
 
@@ -73,6 +77,7 @@ class FakeWorker:
         self.buffer: list[FetchedBatch] = []
         self.flushing: list[FetchedBatch] = []
         self.sink = SlowSink(store)
+        self.seen = SeenFilter(64)
         decoders = {
             TOPICS.topic_of(c): BatchDecoder(c, log.schema_id(c), log.registry, PARTITIONS)
             for c in (SESSION, EVENT, MARK)
@@ -83,6 +88,7 @@ class FakeWorker:
             self.sink,
             DeadLetterList(),
             SessionIndex(index_bytes),
+            self.seen,
             ManualClock(),
             once,
         )
@@ -95,6 +101,14 @@ class FakeWorker:
         for source, offset in committed.items():
             self.ledger.start_at(source, generation, offset)
         self.positions = dict(committed)
+        self.seen.begin(generation)
+
+    def warm(self) -> None:
+        """What goes on in the background after an assignment, at some moment of it."""
+        partitions = {source.partition for source in self.positions}
+        for kafka, plain in self.sink.stored_session_hashes(sorted(partitions)):
+            self.seen.fill(self.generation, kafka, plain)
+        self.seen.complete(self.generation)
 
     def fetch(self, source: Partition, count: int) -> None:
         first = self.positions[source]
@@ -110,6 +124,13 @@ class FakeWorker:
         self.flushing = [b for b in self.flushing if self.ledger.is_current(b.source, b.generation)]
         if self.flushing:
             self._flush(self.flushing)
+
+    def write_one(self) -> bool:
+        """Do the next of the inserts under way; False when there is none left."""
+        if not self.sink.pending:
+            return False
+        self.sink.pending.pop(0)()
+        return True
 
     def finish(self, writes: int | None = None) -> None:
         """Write; with `writes`, only that many inserts happen before the process dies."""

@@ -14,6 +14,7 @@ from stream_processors.fetched import Partition
 from stream_processors.flush import Flush, FlushReport, FlushRules
 from stream_processors.index import SessionIndex
 from stream_processors.memory_sink import MemorySink
+from stream_processors.seen import SeenFilter
 from stream_processors.session_day import DayWindow
 from stream_processors.sink import DeadLetter
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
@@ -63,6 +64,7 @@ class World:
             self.sink,
             self.topic,
             SessionIndex(self.index_bytes),
+            SeenFilter(0),
             ManualClock(),
             once,
         )

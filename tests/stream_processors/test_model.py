@@ -64,6 +64,11 @@ class Life(RuleBasedStateMachine):
         for source in sorted(worker.positions):
             worker.fetch(source, count)
 
+    @rule(number=numbers)
+    def warm(self, number: int) -> None:
+        """The worker knows from now on which sessions are new."""
+        self.cluster.workers[number].warm()
+
     @rule(number=numbers, all_of_it=st.booleans())
     def begin_flush(self, number: int, all_of_it: bool) -> None:
         worker = self.cluster.workers[number]

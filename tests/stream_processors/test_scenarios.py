@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stream_processors import rows
 from tests.stream_processors.cluster import Cluster
-from tests.stream_processors.records import event, session
+from tests.stream_processors.records import event, mark, session
 from tests.stream_processors.reference import Reference, compare
 
 
@@ -101,3 +102,20 @@ def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
     cluster.crash(0, 0)
     cluster.settle()
     compare(cluster, reference)
+
+
+def test_a_session_that_a_reader_can_see_has_what_came_before_it() -> None:
+    cluster, reference = Cluster(1), Reference()
+    post(cluster, reference, event("s", "early"))
+    flush(cluster)
+    post(cluster, reference, session("s"), event("s", "late"), mark("s"))
+    (worker,) = cluster.workers
+    for source in worker.positions:
+        worker.fetch(source, 100)
+    worker.begin()
+    tables = cluster.store.tables
+    while worker.write_one():
+        if tables[rows.SESSIONS]:
+            assert {row["event_id"] for row in tables[rows.EVENTS].values()} == {"early", "late"}
+            assert tables[rows.MARKS]
+    assert tables[rows.SESSIONS]
