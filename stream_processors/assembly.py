@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,7 +29,6 @@ class FlushParts:
     """The blocking half of a worker: what runs on the flush thread, and what it works with."""
 
     flush: Flush
-    sweep: Callable[[], None]
     index: SessionIndex
     seen: SeenFilter
     sink: Sink
@@ -75,4 +73,4 @@ def assemble_flush(
     rules = FlushRules(topics, window, settings.topics.epoch)
     seen = SeenFilter(settings.worker.seen_bytes)
     flush = Flush(rules, decoders, sink, dead_letters, index, seen, clock, retry)
-    return FlushParts(flush, sink.sweep_adopted, index, seen, sink)
+    return FlushParts(flush, index, seen, sink)

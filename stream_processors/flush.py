@@ -28,6 +28,9 @@ from stream_processors.sink import DeadLetter, Sink
 
 T = TypeVar("T")
 
+DecodedTopics = Mapping[str, Decoded]
+"""What was decoded of one flush, by topic."""
+
 
 class DeadLetterTopic(Protocol):
     """Where poison goes, besides the sink's table."""
@@ -82,7 +85,7 @@ class _Plan:
 
 
 class Flush:
-    """Decodes, joins and writes. Blocks; one at a time per worker; keeps only what it has seen."""
+    """Decodes, joins and writes. Blocks; one write at a time; keeps only what it has seen."""
 
     def __init__(
         self,
@@ -105,8 +108,22 @@ class Flush:
         self._retry = retry
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
+        """Both halves."""
+        return self.write(self.decode(batches))
+
+    def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
+        """By topic; only topics that have a batch. May run while another flush is written."""
+        by_topic: dict[str, list[FetchedBatch]] = {}
+        for batch in batches:
+            by_topic.setdefault(batch.source.topic, []).append(batch)
+        return {
+            topic: self._retry(partial(self._decoders[topic].decode, mine))
+            for topic, mine in by_topic.items()
+        }
+
+    def write(self, decoded: DecodedTopics) -> FlushReport:
         """Write all of it. Returns when it is durable; raises only what `retry` gives up on."""
-        plan = self._plan(batches)
+        plan = self._plan(decoded)
         self._write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
@@ -121,9 +138,12 @@ class Flush:
             poison=plan.poison,
         )
 
-    def _plan(self, batches: Sequence[FetchedBatch]) -> _Plan:
+    def sweep(self) -> None:
+        """Delete waiting events that were adopted. One attempt; raises SinkUnavailable."""
+        self._sink.sweep_adopted()
+
+    def _plan(self, decoded: DecodedTopics) -> _Plan:
         rules, topics = self._rules, self._rules.topics
-        decoded = self._decode(batches)
         events = [rows.event_rows(d.rows, rules.epoch) for d in _of(decoded, topics.events)]
         posted = [
             rows.session_rows(with_day(first_of_each(d.rows), rules.window), rules.epoch)
@@ -148,16 +168,6 @@ class Flush:
             - sessions.num_rows,
             poison=tuple(p for d in decoded.values() for p in d.poison),
         )
-
-    def _decode(self, batches: Sequence[FetchedBatch]) -> dict[str, Decoded]:
-        """By topic; only topics that have a batch."""
-        by_topic: dict[str, list[FetchedBatch]] = {}
-        for batch in batches:
-            by_topic.setdefault(batch.source.topic, []).append(batch)
-        return {
-            topic: self._retry(partial(self._decoders[topic].decode, mine))
-            for topic, mine in by_topic.items()
-        }
 
     def _known(self, sessions: pa.Table, events: pa.Table) -> pa.Table:
         """Of the sessions that these records name, the stored ones: memory first, then the sink,
@@ -188,7 +198,7 @@ class Flush:
                 self._retry(partial(self._sink.write, table, part))
 
 
-def _of(decoded: Mapping[str, Decoded], topic: str) -> Iterator[Decoded]:
+def _of(decoded: DecodedTopics, topic: str) -> Iterator[Decoded]:
     """What was decoded of this topic, if it left any rows."""
     if topic in decoded and decoded[topic].rows.num_rows:
         yield decoded[topic]

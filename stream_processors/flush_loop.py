@@ -1,4 +1,8 @@
-"""The one flush loop of a worker: gathers batches of all topics, flushes, commits, one by one."""
+"""The one flush loop of a worker: gathers batches of all topics, decodes, writes, commits.
+
+A pipeline of two: while one flush is being written, the next one is gathered and decoded. Writing
+stays one by one, in the order of the log; nothing is looked up before the write in front is done.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from clickstream.clock import Clock
 from clickstream.errors import Unavailable
 from clickstream.telemetry import WORKER_FLUSH_ROWS, WORKER_FLUSH_SECONDS, WORKER_RECORDS
 from stream_processors.fetched import FetchedBatch
-from stream_processors.flush import FlushReport
+from stream_processors.flush import DecodedTopics, FlushReport
 from stream_processors.offsets import OffsetLedger
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -35,27 +42,43 @@ class FlushTriggers:
     buffer_rows: int
 
 
+class Stages(Protocol):
+    """A flush in two halves, so that the next one is decoded while this one is being written."""
+
+    def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
+        """Blocks. Depends on the records alone."""
+        ...
+
+    def write(self, decoded: DecodedTopics) -> FlushReport:
+        """Blocks until all of it is durable. One at a time, in the order of the log."""
+        ...
+
+    def sweep(self) -> None:
+        """Blocks. Deletes events that no longer wait; never while a write is under way."""
+        ...
+
+
 class FlushLoop:
-    """Agents `feed` it, `run` empties it. The blocking work happens on a thread of its own."""
+    """Agents `feed` it, `run` empties it. The blocking work happens on threads of its own."""
 
     def __init__(
         self,
-        flush: Callable[[Sequence[FetchedBatch]], FlushReport],
-        sweep: Callable[[], None],
+        stages: Stages,
         triggers: FlushTriggers,
         clock: Clock,
         on_report: Callable[[FlushReport], None],
     ) -> None:
-        self._flush = flush
-        self._sweep = sweep
+        self._stages = stages
         self._triggers = triggers
         self._clock = clock
         self._on_report = on_report
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._buffer: list[FetchedBatch] = []
         self._rows = 0
+        self._since = 0.0
         self._changed = asyncio.Condition()
-        self._busy = False
+        self._in_flight = 0
         self._urgent = False
         # A predecessor may have died between its commit and its sweep.
         self._sweep_due = True
@@ -65,6 +88,8 @@ class FlushLoop:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._rows < self._triggers.buffer_rows)
+            if not self._buffer:
+                self._since = self._clock.monotonic()
             self._buffer.append(batch)
             self._rows += len(batch)
             self._changed.notify_all()
@@ -75,7 +100,7 @@ class FlushLoop:
             self._urgent = True
             self._changed.notify_all()
             try:
-                await self._changed.wait_for(lambda: not self._buffer and not self._busy)
+                await self._changed.wait_for(lambda: not self._buffer and not self._in_flight)
             finally:
                 self._urgent = False
 
@@ -84,22 +109,29 @@ class FlushLoop:
 
         `ledger` is told what is written; `commit` then commits what it allows.
         """
-        while True:
-            batches = await self._next()
-            if batches:
-                await self._flush_one(batches, ledger, commit)
-            await self._sweep_if_due()
+        writing = asyncio.create_task(self._sweep_if_due())
+        try:
+            while True:
+                batches = await self._next()
+                # Partitions that were taken away meanwhile are their new owner's to write.
+                ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
+                decoded = await self._on(self._decoder, self._stages.decode, ours)
+                await writing
+                writing = asyncio.create_task(self._write(ours, decoded, ledger, commit))
+        finally:
+            writing.cancel()
 
     async def _next(self) -> list[FetchedBatch]:
         """The next batches, once they are many or old enough; [] when only the sweep is due."""
         async with self._changed:
-            if not await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
-                return []
-            await self._wait(
-                lambda: self._rows >= self._triggers.rows or self._urgent, self._triggers.seconds
-            )
+            if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
+                age = self._clock.monotonic() - self._since
+                await self._wait(
+                    lambda: self._rows >= self._triggers.rows or self._urgent,
+                    max(0.0, self._triggers.seconds - age),
+                )
             batches, self._buffer, self._rows = self._buffer, [], 0
-            self._busy = True
+            self._in_flight += 1
             self._changed.notify_all()
         return batches
 
@@ -110,30 +142,27 @@ class FlushLoop:
             return condition()
         return True
 
-    async def _flush_one(
+    async def _write(
         self,
         batches: Sequence[FetchedBatch],
+        decoded: DecodedTopics,
         ledger: OffsetLedger,
         commit: Callable[[], Awaitable[object]],
     ) -> None:
-        try:
-            # Partitions that were taken away meanwhile are their new owner's to write.
-            ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
-            if ours:
-                await self._write(ours)
-                for batch in ours:
-                    ledger.written(batch.source, batch.generation, batch.first)
-                await commit()
-        finally:
-            async with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+        if batches:
+            started = self._clock.monotonic()
+            report = await self._on(self._writer, self._stages.write, decoded)
+            WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
+            self._count(batches, report)
+            for batch in batches:
+                ledger.written(batch.source, batch.generation, batch.first)
+            await commit()
+        async with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+        await self._sweep_if_due()
 
-    async def _write(self, batches: Sequence[FetchedBatch]) -> None:
-        started = self._clock.monotonic()
-        loop = asyncio.get_running_loop()
-        report = await loop.run_in_executor(self._thread, self._flush, batches)
-        WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
+    def _count(self, batches: Sequence[FetchedBatch], report: FlushReport) -> None:
         WORKER_FLUSH_ROWS.observe(sum(len(batch) for batch in batches))
         for batch in batches:
             WORKER_RECORDS.labels(batch.source.topic).inc(len(batch))
@@ -146,8 +175,11 @@ class FlushLoop:
             return
         self._swept_at = now
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._sweep)
+            await self._on(self._writer, self._stages.sweep)
         except Unavailable as error:
             log.warning("adopted events are not swept yet: %s", error)
         else:
             self._sweep_due = False
+
+    async def _on(self, thread: ThreadPoolExecutor, work: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread, work, *args)

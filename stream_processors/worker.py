@@ -79,7 +79,6 @@ class _Worker:
         worker = self._settings.worker
         loop = FlushLoop(
             parts.flush,
-            parts.sweep,
             FlushTriggers(worker.flush_rows, worker.flush_seconds, worker.buffer_rows),
             self._clock,
             on_report=lambda report: _count(report, parts.index),

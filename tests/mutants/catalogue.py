@@ -15,7 +15,7 @@ import pytest
 
 from stream_processors import flush, rows
 from stream_processors.fetched import Partition
-from stream_processors.flush import Flush
+from stream_processors.flush import DecodedTopics, Flush
 from stream_processors.index import KNOWN
 from stream_processors.join import without
 from stream_processors.memory_sink import MemorySink
@@ -146,9 +146,9 @@ def poison_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
     """A second posting of a session drops the whole flush instead of the duplicate."""
     plan = Flush._plan
 
-    def refuse(self: Flush, batches: Any) -> Any:
-        planned = plan(self, batches)
-        return plan(self, []) if planned.duplicates else planned
+    def refuse(self: Flush, decoded: DecodedTopics) -> Any:
+        planned = plan(self, decoded)
+        return plan(self, {}) if planned.duplicates else planned
 
     patch.setattr(Flush, "_plan", refuse)
 

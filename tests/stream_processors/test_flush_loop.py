@@ -1,0 +1,205 @@
+"""The flush loop: what it gathers, in which order it writes, what it commits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import pytest
+
+from clickstream.clock import SystemClock
+from clickstream.errors import SinkUnavailable
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records
+from stream_processors.flush import DecodedTopics, FlushReport
+from stream_processors.flush_loop import FlushLoop, FlushTriggers
+from stream_processors.offsets import OffsetLedger
+
+SOURCE = Partition("events", 0)
+NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())
+SECONDS = 5.0
+
+
+def batch(first: int, rows: int = 1) -> FetchedBatch:
+    records = Records.of(Record(first + row, b"k", b"v") for row in range(rows))
+    return FetchedBatch(SOURCE, 1, first, first + rows, [records])
+
+
+class Stages:
+    """Notes what is decoded and written; a write waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.decoded: list[list[int]] = []
+        self.written: list[list[int]] = []
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.broken: Exception | None = None
+        self.writers = 0
+
+    def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
+        self.decoded.append([b.first for b in batches])
+        return {str(len(self.decoded) - 1): None}  # type: ignore[dict-item] # only its key is read
+
+    def write(self, decoded: DecodedTopics) -> FlushReport:
+        with self._alone():
+            assert self.may_write.wait(SECONDS)
+            if self.broken:
+                raise self.broken
+            self.written.append(self.decoded[int(next(iter(decoded)))])
+        return NOTHING
+
+    def sweep(self) -> None:
+        with self._alone():
+            raise SinkUnavailable("it is down")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.writers += 1
+        assert self.writers == 1
+        yield
+        self.writers -= 1
+
+
+class Rig:
+    """A loop that runs, its ledger, and the offsets that were committed."""
+
+    def __init__(self, rows: int, seconds: float) -> None:
+        self.stages = Stages()
+        self.ledger = OffsetLedger()
+        self.ledger.assign([SOURCE], 1)
+        self.ledger.start_at(SOURCE, 1, 0)
+        self.committed: list[int] = []
+        self.loop = FlushLoop(
+            self.stages, FlushTriggers(rows, seconds, 1000), SystemClock(), lambda _: None
+        )
+
+    async def feed(self, *batches: FetchedBatch) -> None:
+        for each in batches:
+            self.ledger.hand_out(each.source, each.generation, each.first, each.next)
+            await self.loop.feed(each)
+
+    async def commit(self) -> None:
+        due = self.ledger.committable()
+        self.committed.extend(due.values())
+        self.ledger.committed(due)
+
+
+def run(test: Callable[[Rig], Awaitable[None]], rows: int = 1000, seconds: float = 60.0) -> Rig:
+    async def go() -> Rig:
+        rig = Rig(rows, seconds)
+        async with running(rig), asyncio.timeout(SECONDS):
+            await test(rig)
+        return rig
+
+    return asyncio.run(go())
+
+
+@asynccontextmanager
+async def running(rig: Rig):  # type: ignore[no-untyped-def] # a fixture in all but name
+    task = asyncio.create_task(rig.loop.run(rig.ledger, rig.commit))
+    try:
+        yield
+    finally:
+        rig.stages.may_write.set()
+        task.cancel()
+        with suppress(asyncio.CancelledError, RuntimeError):
+            await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - it changes on another thread
+        await asyncio.sleep(0.005)
+
+
+def test_so_many_rows_end_a_flush() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.feed(batch(0, 2), batch(2, 3))
+        await until(lambda: rig.committed == [5])
+        assert rig.stages.written == [[0, 2]]
+
+    run(test, rows=5)
+
+
+def test_the_age_of_the_first_record_ends_a_flush() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.feed(batch(0))
+        await until(lambda: rig.committed == [1])
+
+    run(test, seconds=0.05)
+
+
+def test_records_that_waited_behind_a_write_are_not_made_to_wait_again() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(batch(0))
+        await until(lambda: len(rig.stages.decoded) == 1)
+        await rig.feed(batch(1))
+        await asyncio.sleep(0.3)
+        # It is old enough, and has been decoded behind the write that is under way.
+        assert [firsts for firsts in rig.stages.decoded if firsts] == [[0], [1]]
+        assert rig.stages.written == []
+        rig.stages.may_write.set()
+        await until(lambda: rig.committed == [1, 2])
+
+    run(test, seconds=0.1)
+
+
+def test_nothing_is_committed_before_it_is_written() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(batch(0))
+        await until(lambda: len(rig.stages.decoded) > 0)
+        await asyncio.sleep(0.1)
+        assert rig.committed == []
+
+    run(test, rows=1)
+
+
+def test_drain_returns_when_everything_is_written() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.feed(batch(0), batch(1))
+        await rig.loop.drain()
+        assert rig.stages.written == [[0, 1]]
+        assert rig.committed == [2]
+
+    run(test)
+
+
+def test_batches_of_an_older_assignment_are_left_to_the_new_owner() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.feed(batch(0))
+        rig.ledger.assign([SOURCE], 2)
+        await rig.loop.drain()
+        assert rig.stages.written == []
+        assert rig.committed == []
+
+    run(test)
+
+
+def test_feeding_waits_while_the_buffer_is_full() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        for first in range(0, 3000, 1000):
+            await rig.feed(batch(first, 1000))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rig.feed(batch(3000, 1000)), 0.1)
+
+    run(test)
+
+
+def test_an_error_that_nothing_can_be_done_about_ends_the_loop() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.broken = RuntimeError("the schema is not ours")
+        running = asyncio.create_task(rig.loop.run(rig.ledger, rig.commit))
+        await rig.feed(batch(0))
+        with pytest.raises(RuntimeError, match="not ours"):
+            await running
+
+    async def go() -> None:
+        async with asyncio.timeout(SECONDS):
+            rig = Rig(rows=1, seconds=60.0)
+            await test(rig)
+            assert rig.committed == []
+
+    asyncio.run(go())
