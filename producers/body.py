@@ -45,6 +45,12 @@ class BodyReader:
                 f"the body was not here after {self._patience.seconds:g} s: send it again"
             ) from None
 
+    def check(self, headers: Mapping[bytes, bytes], body: bytes) -> None:
+        """The same for a body that is here as a whole."""
+        _check_media_type(headers.get(b"content-type", b""))
+        if len(body) > self._most_bytes:
+            raise _too_large(len(body), self._most_bytes)
+
 
 async def _collect(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
@@ -64,9 +70,12 @@ async def _collect(receive: Receive, limit: int) -> bytes:
         if size > _DRAINED * limit:
             break
     if size > limit:
-        least = "more than " if more else ""
-        raise BodyTooLarge(f"the body has {least}{size} bytes, at most {limit} are taken")
+        raise _too_large(size, limit, "more than " if more else "")
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(size: int, limit: int, least: str = "") -> BodyTooLarge:
+    return BodyTooLarge(f"the body has {least}{size} bytes, at most {limit} are taken")
 
 
 def _check_media_type(header: bytes) -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from clickstream.errors import ClickstreamError, RegistryUnavailable
+from producers.avro import QuickEncoder
 from schemas.codec import Encoder
 from schemas.contracts import Contract
 from schemas.registry import SchemaRegistry
@@ -76,7 +77,7 @@ class Encoders:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._encoders = {
-            contract.name: Encoder(contract, schema_id)
+            contract.name: QuickEncoder(contract, schema_id)
             for contract, schema_id in zip(self._contracts, ids, strict=True)
         }
 

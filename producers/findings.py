@@ -28,6 +28,11 @@ class Findings:
         self._limits = limits
         self._errors: list[FieldError] = []
 
+    @property
+    def id_chars(self) -> int:
+        """The longest id."""
+        return self._limits.id_chars
+
     def add(self, path: str, message: str, index: int | None = None) -> None:
         if len(self._errors) < _MOST_LISTED:
             self._errors.append(FieldError(path.format(index), message))
@@ -60,7 +65,7 @@ class Findings:
     def json_object(self, path: str, value: Raw, index: int | None = None) -> str | None:
         """The JSON text of an object; None when it was absent or null."""
         text = str(value, "utf-8")
-        if text.startswith("{"):
+        if text[:1] == "{":
             return text
         if text not in ("", "null"):
             self.add(path, f"expected object | null, got {_kind_of(text)}", index)

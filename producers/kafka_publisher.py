@@ -37,8 +37,8 @@ _READY_SECONDS: Final = 1.0
 _REPLACE_PAUSE: Final = 1.0
 
 _DEFAULTS: Final = {
-    # Waiting this long fills batches under load, and is small beside a round trip with acks=all.
-    "linger.ms": "2",
+    # `Connection` hands over a batch at a time: this only has to outlast the handing over.
+    "linger.ms": "1",
     # The cheapest on the CPU; the broker and the consumers keep it as it is.
     "compression.type": "lz4",
     # What may wait when the broker stalls: seconds of heavy load, and no more memory than this.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from clickstream.certainty import SessionFinder
 from clickstream.clock import Clock, SystemClock
-from clickstream.http.access import Access
+from clickstream.http.access import Access, Right
+from clickstream.http.answer import Answer
 from clickstream.http.app import PREFIX
+from clickstream.http.fast_lane import Post
 from clickstream.settings import Settings
 from producers.accept import Acceptor
 from producers.endpoints import Endpoints
@@ -20,6 +23,8 @@ from producers.kafka_publisher import KafkaPublisher
 from producers.mark import Existence, Finder, Marker
 from producers.publisher import Publisher
 from producers.routes import EVENTS_PATH, SESSION_PATH, write_router
+
+T = TypeVar("T")
 
 
 class WriteRole:
@@ -74,5 +79,26 @@ class WriteRole:
             SESSION_PATH: self._endpoints.create_session,
             EVENTS_PATH: self._endpoints.push_events,
         }
-        both = {prefix + path: hot[path] for prefix in ("", PREFIX) for path in hot}
-        return HotPath(app, both, self._access)
+        return HotPath(app, _under_both_prefixes(hot), self._access)
+
+    def posts(self) -> Mapping[str, Post]:
+        return _under_both_prefixes(
+            {
+                SESSION_PATH: self._admitted(self._endpoints.post_session),
+                EVENTS_PATH: self._admitted(self._endpoints.post_events),
+            }
+        )
+
+    def _admitted(self, post: Post) -> Post:
+        if self._access.is_open:
+            return post
+
+        async def admitted(headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+            self._access.caller(headers, Right.WRITE)
+            return await post(headers, body)
+
+        return admitted
+
+
+def _under_both_prefixes(hot: Mapping[str, T]) -> dict[str, T]:
+    return {prefix + path: hot[path] for prefix in ("", PREFIX) for path in hot}

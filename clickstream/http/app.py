@@ -6,7 +6,7 @@ roles' routes at the root and under the prefix of embedding_studio's API, and th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream.http import problem
 from clickstream.http.access import Access
+from clickstream.http.fast_lane import Post
 from clickstream.http.health import health_router
 from clickstream.http.openapi import problems
-from clickstream.http.role import Role
+from clickstream.http.role import Role, TakesPosts
 from clickstream.http.surface import Surface
 from clickstream.settings import Settings
 
@@ -35,6 +36,11 @@ class Application:
     def __init__(self, roles: Sequence[Role], access: Access) -> None:
         self.roles = tuple(roles)
         self._serve: ASGIApp = Surface(_wrapped(self._fastapi(access), self.roles))
+
+    def posts(self) -> Mapping[str, Post]:
+        """The paths of all roles that need no ASGI."""
+        hot = [role.posts() for role in self.roles if isinstance(role, TakesPosts)]
+        return {path: post for posts in hot for path, post in posts.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, receive, send)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
+
+from clickstream.http.fast_lane import Post
 
 
 class Role(Protocol):
@@ -52,4 +54,13 @@ class Role(Protocol):
 
         Called once, after `routers`. Lifespan and unknown requests must be passed on to `app`.
         """
+        ...
+
+
+@runtime_checkable
+class TakesPosts(Protocol):
+    """A role with paths so hot that they are answered without ASGI."""
+
+    def posts(self) -> Mapping[str, Post]:
+        """By path. What `wrap` and the routes answer on these paths, in the same way."""
         ...

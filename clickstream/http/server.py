@@ -1,7 +1,7 @@
-"""Serve an application with granian, in this process.
+"""Serve an application with uvicorn, in this process, on one thread.
 
-granian's usual server forks a worker, which outlives a main process that is killed with -9 and
-keeps the port. Its embedded server runs on our own event loop, is as fast, and dies with us.
+Connections begin in the fast lane, which answers the hot POSTs by itself; all other requests are
+uvicorn's, and the application's.
 """
 
 from __future__ import annotations
@@ -12,42 +12,32 @@ import logging
 import os
 import signal
 import socket
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, cast
 
+import uvicorn
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.embed import Server
 
 from clickstream.errors import SetupError
 from clickstream.http.access import Access
 from clickstream.http.app import Application
+from clickstream.http.fast_lane import FastLane, Lanes
+from clickstream.http.full_lane import HEAD_SECONDS, FullLane
 from clickstream.settings import HttpSettings, Settings
 
 # Connections that the kernel holds while we are busy, and connections that we serve at once.
 _BACKLOG: Final = 2048
 _CONNECTIONS: Final = 8192
-# A client that has not sent its headers by then, milliseconds, is hung up on, and so is one that
-# idles between requests. Longer than the 60 s for which load balancers commonly keep idle
-# connections, or they would now and then send a request into one that is closing.
-_HEADER_TIMEOUT_MS: Final = 75_000
 # What is under way at SIGTERM may take this long, seconds: twice the wait for an acknowledgement.
 # Orchestrators commonly kill after 30.
-_DRAIN_SECONDS: Final = 10.0
+_DRAIN_SECONDS: Final = 10
+# uvicorn ticks ten times a second.
+_TICKS_PER_LOOK: Final = 10
 
 # Container objects between two looks of the garbage collector; some 5 MB if all were garbage.
 _GC_ALLOCATIONS: Final = 20_000
-
-# granian's errors go to our own handler; its notices say nothing that we do not.
-_GRANIAN_LOG: Final = {
-    "loggers": {
-        "_granian": {"handlers": [], "level": "ERROR", "propagate": True},
-        "granian.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
-    }
-}
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +50,14 @@ def run(app: Application, settings: Settings) -> None:
     """
     address = bindable(settings.http)
     refuse_exposure(address, settings)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its notices say nothing that ours do not
     uvloop.run(_serve(app, address, settings.http.port))
 
 
 def bindable(http: HttpSettings) -> str:
     """The IP address of the host, on which the port is free. SetupError if it is not.
 
-    granian sets SO_REUSEPORT: without this check a second process would share the port, silently.
+    Asked before anything is opened, so that the message comes at once and says what to do.
     """
     try:
         family, kind, _, _, place = socket.getaddrinfo(
@@ -92,28 +83,53 @@ def refuse_exposure(address: str, settings: Settings) -> None:
         )
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to us and looks after slow connections."""
+
+    def __init__(self, config: uvicorn.Config, on_startup: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_startup = on_startup
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_startup()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_LOOK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                cast("FastLane | FullLane", connection).look(now)
+        return await super().on_tick(counter)
+
+
 async def _serve(app: Application, address: str, port: int) -> None:
     async with app.running():
         _spare_the_collector()
-        server = Server(
+        config = uvicorn.Config(
             app,
-            address=address,
+            host=address,
             port=port,
-            interface=Interfaces.ASGINL,  # the roles' life is `running`, not the ASGI lifespan
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
-            websockets=False,
+            http=cast("type[asyncio.Protocol]", Lanes(app.posts())),
+            ws="none",
+            lifespan="off",  # the roles' life is `running`
+            interface="asgi3",
             backlog=_BACKLOG,
-            backpressure=_CONNECTIONS,
-            log_level=LogLevels.error,
-            log_dictconfig=_GRANIAN_LOG,
-            log_access=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=int(HEAD_SECONDS),
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
         )
-        server.on_startup(lambda: _announce(app, address, port))
+        server = _Server(config, lambda: _announce(app, address, port))
         serving = asyncio.create_task(server.serve())
-        was_stopped = _stop_on_signal(server, serving)
-        with suppress(asyncio.CancelledError):
-            await serving
+        was_stopped = _stop_on_signal(server)
+        await serving
         if not was_stopped.is_set():
             raise RuntimeError("the HTTP server ended by itself; its log lines say why")
 
@@ -135,7 +151,7 @@ def _announce(app: Application, address: str, port: int) -> None:
     _log.info("%s: listening at http://%s:%d", roles, host, port)
 
 
-def _stop_on_signal(server: Server, serving: asyncio.Task[None]) -> asyncio.Event:
+def _stop_on_signal(server: uvicorn.Server) -> asyncio.Event:
     """From now on the first signal stops the server, with a deadline, and sets the event."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -145,8 +161,7 @@ def _stop_on_signal(server: Server, serving: asyncio.Task[None]) -> asyncio.Even
             os._exit(128 + number)
         stopped.set()
         _log.info("stopping; a second signal ends this process at once")
-        server.stop()  # type: ignore[no-untyped-call]  # granian's gap
-        loop.call_later(_DRAIN_SECONDS, serving.cancel)
+        server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)

@@ -81,6 +81,7 @@ async def serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
         lifespan="off",
         log_config=None,
         ws="none",
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
@@ -170,9 +171,10 @@ def test_a_body_that_does_not_come_goes_to_the_full_lane() -> None:
     with_client(act)
 
 
-def test_pipelined_requests_are_answered_in_order() -> None:
+@pytest.mark.parametrize("line", ["POST /hot HTTP/1.1", "PUT /cold HTTP/1.1"])
+def test_pipelined_requests_are_answered_in_order(line: str) -> None:
     async def act(client: Client, _: uvicorn.Server) -> None:
-        assert (await client.ask(request(b"a") + request(b"bb")))[2] == b"full 1"
+        assert (await client.ask(request(b"a") + request(b"bb", line=line)))[2] == b"full 1"
         assert (await client.answer())[2] == b"full 2"
 
     with_client(act)

@@ -1,0 +1,134 @@
+"""The servers that take the edge's requests: ours as users run it, and what they might run instead.
+
+Each is told by its environment where Kafka and its topics are, and listens on one loopback port.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port
+from benchmarks.outcome import OURS
+from clickstream.processes.probe import http_get
+from clickstream.settings import Settings
+from schemas.contracts import EVENT, SESSION
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics
+
+FASTAPI: Final = "FastAPI + aiokafka"
+GO: Final = "Go"
+BARE: Final = "bare granian"
+
+_GO_SOURCE: Final = Path(__file__).parent / "peers" / "go" / "edge"
+_START_SECONDS: Final = 60.0
+
+
+class MakeArgv(Protocol):
+    """The command line of a server that shall listen on this port."""
+
+    def __call__(self, port: int) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeServer:
+    """One contender. `stores` is false for a floor that answers without writing anything."""
+
+    name: str
+    argv: MakeArgv
+    stores: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: its process and its URL."""
+
+    pid: int
+    url: str
+
+
+def contenders(lab: Lab) -> list[EdgeServer]:
+    """All that can run here: the Go server needs `go` on PATH."""
+    servers = [
+        EdgeServer(OURS, _ours, note="clickstream edge, one process"),
+        EdgeServer(FASTAPI, _fastapi, note="pydantic models, uvicorn with uvloop and httptools"),
+        EdgeServer(BARE, _bare, stores=False, note="a constant answer, nothing stored: the floor"),
+    ]
+    if go := _built_go_server(lab.folder):
+        servers.insert(2, EdgeServer(GO, go, note="net/http + franz-go"))
+    return servers
+
+
+@contextmanager
+def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Running]:
+    """Start it in a corner of the lab, wait until it answers, end it afterwards.
+
+    Raises RuntimeError when it does not come up; its log is in the lab's folder.
+    """
+    port = loopback_port()
+    url = f"http://127.0.0.1:{port}"
+    name = f"edge {server.name}"
+    with lab.process(name, server.argv(port), settings, _peer_environment(settings)) as service:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers(url):
+            if service.exit_status() is not None or time.monotonic() > deadline:
+                log = lab.folder / "logs" / f"{name}.log"
+                raise RuntimeError(f"{name} does not answer:\n{log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        assert service.pid is not None  # noqa: S101  (it runs: its exit status is None)
+        yield Running(service.pid, url)
+
+
+def _answers(url: str) -> bool:
+    answer = http_get(f"{url}/readyz", 1.0)
+    return answer is not None and answer.status == 200
+
+
+def _peer_environment(settings: Settings) -> Mapping[str, str]:
+    """Names without our prefix are for the peers, which know nothing of our settings."""
+    topics = Topics.of(settings)
+    with ConfluentRegistry(settings.schema_registry_url) as registry:
+        ids = {c.name: registry.register(topics.subject_of(c), c.text) for c in (EVENT, SESSION)}
+    return {
+        "EDGE_BROKERS": settings.kafka_bootstrap_servers,
+        "EDGE_EVENTS_TOPIC": topics.events,
+        "EDGE_EVENTS_SCHEMA_ID": str(ids[EVENT.name]),
+        "EDGE_SESSIONS_TOPIC": topics.sessions,
+        "EDGE_SESSIONS_SCHEMA_ID": str(ids[SESSION.name]),
+    }
+
+
+def _ours(port: int) -> Sequence[str]:
+    return [*PYTHON_MODULE, "clickstream", "edge", "--port", str(port)]
+
+
+def _fastapi(port: int) -> Sequence[str]:
+    return [
+        *(*PYTHON_MODULE, "uvicorn", "benchmarks.peers.fastapi_aiokafka:app"),
+        *("--port", str(port), "--no-access-log", "--log-level", "warning"),
+    ]
+
+
+def _bare(port: int) -> Sequence[str]:
+    return [
+        *(*PYTHON_MODULE, "granian", "benchmarks.peers.bare_asgi:app"),
+        *("--interface", "asginl", "--port", str(port), "--http", "1", "--no-ws"),
+        *("--loop", "uvloop", "--log-level", "warning"),
+    ]
+
+
+def _built_go_server(folder: Path) -> MakeArgv | None:
+    go = shutil.which("go")
+    if go is None:
+        return None
+    binary = folder / "edge-go"
+    if not binary.exists():
+        subprocess.run([go, "build", "-o", binary, "."], cwd=_GO_SOURCE, check=True)  # noqa: S603
+    return lambda port: [str(binary), f"127.0.0.1:{port}"]

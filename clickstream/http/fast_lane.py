@@ -1,0 +1,207 @@
+"""`FastLane`: small POSTs to a few paths, answered where their bytes arrive.
+
+A task and an answer for each of them is all that is done: no ASGI, no second thread. Whatever is
+unusual about a request (another path, a head in pieces, a large body, pipelining, HTTP/1.0, a parse
+error) is not judged here. The connection, with the bytes of that request, goes over to the full
+lane and stays there; the application answers the same paths in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from clickstream.http.answer import Answer
+from clickstream.http.full_lane import HEAD_SECONDS, FullLane
+from clickstream.http.problem import is_expected, problem_of
+from clickstream.http.surface import count
+
+Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[Answer]]
+"""Headers (lower-case names) and the whole body → the answer, or an error of `clickstream.errors`.
+Checks keys, media type and size itself."""
+
+# A request that is larger, bytes, is left to the full lane, which bounds bodies and pauses reading.
+_MOST_BYTES: Final = 128 * 1024
+# So is one whose body is still not here after so many seconds.
+_BODY_SECONDS: Final = 1.0
+
+_UNUSUAL: Final = (b"transfer-encoding", b"expect", b"upgrade")
+
+_log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """Makes the protocol of every connection: uvicorn's `http` option."""
+
+    def __init__(self, posts: Mapping[str, Post]) -> None:
+        self._posts = {path.encode(): (path, post) for path, post in posts.items()}
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> FastLane:
+        def full() -> FullLane:
+            return FullLane(config, server_state, app_state, _loop)
+
+        return FastLane(self._posts, server_state, full)
+
+
+class FastLane(asyncio.Protocol):
+    """One connection, from its start to its first unusual request. One request at a time."""
+
+    def __init__(
+        self,
+        posts: Mapping[bytes, tuple[str, Post]],
+        server_state: ServerState,
+        full: Callable[[], FullLane],
+    ) -> None:
+        self._posts = posts
+        self._state = server_state
+        # What `shutdown` and `look` are called on; uvicorn's type knows its own protocols only.
+        self._connections = cast("set[asyncio.Protocol]", server_state.connections)
+        self._full = full
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._task: asyncio.Task[None] | None = None
+        self._behind: list[bytes] = []
+        self._is_ending = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._since = self._loop.time()
+        self._raw = b""
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body = b""
+        self._post: tuple[str, Post] | None = None
+        self._begun = self._complete = 0
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._task is not None:
+            self._behind.append(data)
+            self._transport.pause_reading()
+            return
+        self._raw = self._raw + data if self._raw else data
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._hand_over()
+            return
+        if self._post is None or self._begun > 1 or len(self._raw) > _MOST_BYTES:
+            self._hand_over()
+        elif self._complete:
+            self._task = self._loop.create_task(self._respond(*self._post))
+        # Else a part of the body is missing, and `look` sees that it comes.
+
+    def pause_writing(self) -> None:
+        """A client that does not read its answers is not read from."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._begun += 1
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        if (
+            parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not any(name in self._headers for name in _UNUSUAL)
+        ):
+            self._post = self._posts.get(self._url)
+
+    def on_body(self, body: bytes) -> None:
+        self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        self._complete += 1
+
+    # What the server calls.
+
+    def look(self, now: float) -> None:
+        """To be called every second or so, with the event loop's time."""
+        if self._task is not None:
+            return
+        if self._raw and now - self._since > _BODY_SECONDS:
+            self._hand_over()
+        elif now - self._since > HEAD_SECONDS:
+            self._transport.close()
+
+    def shutdown(self) -> None:
+        """Finish what is under way, and hang up."""
+        self._is_ending = True
+        if self._task is None:
+            self._transport.close()
+
+    def _hand_over(self) -> None:
+        self._connections.discard(self)
+        full = self._full()
+        full.connection_made(self._transport)
+        self._transport.set_protocol(full)
+        full.data_received(self._raw)
+
+    async def _respond(self, path: str, post: Post) -> None:
+        begun = perf_counter()
+        try:
+            answer = await post(self._headers, self._body)
+        except Exception as error:
+            if not is_expected(error):
+                _log.exception("POST %s failed", path)
+            answer = problem_of(error)
+        count(path, "POST", answer.status, perf_counter() - begun)
+        if self._transport.is_closing():
+            return
+        self._transport.write(self._bytes(answer))
+        if self._is_ending:
+            self._transport.close()
+            return
+        self._task = None
+        self._begin()
+        if self._behind:
+            data = b"".join(self._behind)
+            self._behind.clear()
+            self._transport.resume_reading()
+            self.data_received(data)
+
+    def _bytes(self, answer: Answer) -> bytes:
+        headers = [*answer.headers, *self._state.default_headers]
+        if self._is_ending:
+            headers.append((b"connection", b"close"))
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return b"%b%b\r\n%b" % (_STATUS_LINES[answer.status], lines, answer.body)
+
+
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
