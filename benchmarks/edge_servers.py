@@ -54,10 +54,15 @@ class Running:
     url: str
 
 
+def our_server() -> EdgeServer:
+    """What is measured."""
+    return EdgeServer(OURS, _ours, note="clickstream edge, one process")
+
+
 def contenders(lab: Lab) -> list[EdgeServer]:
     """All that can run here: the Go server needs `go` on PATH."""
     servers = [
-        EdgeServer(OURS, _ours, note="clickstream edge, one process"),
+        our_server(),
         EdgeServer(FASTAPI, _fastapi, note="pydantic models, uvicorn with uvloop and httptools"),
         EdgeServer(BARE, _bare, stores=False, note="a constant answer, nothing stored: the floor"),
     ]

@@ -4,7 +4,7 @@
 
 Method: one edge process, one worker, one api process. Sessions of 20 results are posted at a steady
 pace, each followed some seconds later by two requests of four events: 5,000 events a second. The
-clock of an event starts when the client has its 200. SQL is asked every 10 ms for all the samples
+clock of an event starts when the client has its 200. SQL is asked every 25 ms for all the samples
 that are still out; GET is asked by each of its few samples, since every question costs CPU that the
 pipeline needs. `parts` are those that inserts have created in ClickHouse.
 """
@@ -18,7 +18,7 @@ import uvloop
 
 from benchmarks.api_process import api_process
 from benchmarks.corpus import Corpus
-from benchmarks.edge_servers import contenders, running
+from benchmarks.edge_servers import our_server, running
 from benchmarks.lab import Lab
 from benchmarks.lean_http import lean_poster
 from benchmarks.outcome import OURS, Outcome, Target
@@ -43,8 +43,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     corpus = corpus_of(EVENTS_PER_SECOND * size.of(SECONDS))
     with lab.corner() as settings, ExitStack() as stack:
         stack.enter_context(worker_in_group(lab, settings))
-        ours = next(server for server in contenders(lab) if server.name == OURS)
-        edge = stack.enter_context(running(lab, ours, settings))
+        edge = stack.enter_context(running(lab, our_server(), settings))
         api = stack.enter_context(api_process(lab, settings))
         parts = parts_created(settings)
         found, seconds = uvloop.run(drive(settings, corpus, edge.url, api.url))

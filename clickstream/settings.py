@@ -50,8 +50,11 @@ class WorkerSettings(BaseModel):
     group: str = Field("clickstream-sink", description="consumer group")
     flush_rows: int = Field(50_000, gt=0, description="rows that end a batch")
     flush_seconds: float = Field(0.3, gt=0, description="age that ends a batch, seconds")
-    buffer_rows: int = Field(
-        200_000, gt=0, description="rows held at most before fetching is paused"
+    flush_bytes: int = Field(
+        16 * 1024 * 1024, gt=0, description="Avro bytes that end a batch; about a tenth of the peak"
+    )
+    buffer_bytes: int = Field(
+        32 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
     )
     index_bytes: int = Field(
         128 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"

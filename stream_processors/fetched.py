@@ -105,3 +105,8 @@ class FetchedBatch:
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
+
+    @property
+    def nbytes(self) -> int:
+        """What the values take, bytes; decoding and joining them takes several times that."""
+        return sum(part.values.nbytes for part in self.parts)

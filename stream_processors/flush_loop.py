@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,11 +36,21 @@ _TIDY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class FlushTriggers:
-    """When a batch is full: by rows, or by the age of its first record."""
+    """When a flush is full: by rows, by bytes, or by the age of its first record. And how many
+    bytes may wait for theirs."""
 
     rows: int
+    bytes: int
     seconds: float
-    buffer_rows: int
+    buffer_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A batch in the buffer, and when it came."""
+
+    batch: FetchedBatch
+    since: float
 
 
 class Stages(Protocol):
@@ -74,9 +85,9 @@ class FlushLoop:
         self._on_report = on_report
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._buffer: list[FetchedBatch] = []
+        self._buffer: deque[_Waiting] = deque()
         self._rows = 0
-        self._since = 0.0
+        self._bytes = 0
         self._changed = asyncio.Condition()
         self._in_flight = 0
         self._urgent = False
@@ -87,11 +98,10 @@ class FlushLoop:
     async def feed(self, batch: FetchedBatch) -> None:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._rows < self._triggers.buffer_rows)
-            if not self._buffer:
-                self._since = self._clock.monotonic()
-            self._buffer.append(batch)
+            await self._changed.wait_for(lambda: self._bytes < self._triggers.buffer_bytes)
+            self._buffer.append(_Waiting(batch, self._clock.monotonic()))
             self._rows += len(batch)
+            self._bytes += batch.nbytes
             self._changed.notify_all()
 
     async def drain(self) -> None:
@@ -125,14 +135,28 @@ class FlushLoop:
         """The next batches, once they are many or old enough; [] when only the sweep is due."""
         async with self._changed:
             if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
-                age = self._clock.monotonic() - self._since
-                await self._wait(
-                    lambda: self._rows >= self._triggers.rows or self._urgent,
-                    max(0.0, self._triggers.seconds - age),
-                )
-            batches, self._buffer, self._rows = self._buffer, [], 0
+                age = self._clock.monotonic() - self._buffer[0].since
+                await self._wait(self._is_full, max(0.0, self._triggers.seconds - age))
+            batches = self._take()
             self._in_flight += 1
             self._changed.notify_all()
+        return batches
+
+    def _is_full(self) -> bool:
+        triggers = self._triggers
+        return self._rows >= triggers.rows or self._bytes >= triggers.bytes or self._urgent
+
+    def _take(self) -> list[FetchedBatch]:
+        """The oldest batches that make one flush; the last one may make it too large."""
+        batches: list[FetchedBatch] = []
+        rows = size = 0
+        while self._buffer and rows < self._triggers.rows and size < self._triggers.bytes:
+            batch = self._buffer.popleft().batch
+            batches.append(batch)
+            rows += len(batch)
+            size += batch.nbytes
+        self._rows -= rows
+        self._bytes -= size
         return batches
 
     async def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:

@@ -79,7 +79,9 @@ class _Worker:
         worker = self._settings.worker
         loop = FlushLoop(
             parts.flush,
-            FlushTriggers(worker.flush_rows, worker.flush_seconds, worker.buffer_rows),
+            FlushTriggers(
+                worker.flush_rows, worker.flush_bytes, worker.flush_seconds, worker.buffer_bytes
+            ),
             self._clock,
             on_report=lambda report: _count(report, parts.index),
         )

@@ -64,14 +64,14 @@ class Stages:
 class Rig:
     """A loop that runs, its ledger, and the offsets that were committed."""
 
-    def __init__(self, rows: int, seconds: float) -> None:
+    def __init__(self, rows: int, seconds: float, size: int) -> None:
         self.stages = Stages()
         self.ledger = OffsetLedger()
         self.ledger.assign([SOURCE], 1)
         self.ledger.start_at(SOURCE, 1, 0)
         self.committed: list[int] = []
         self.loop = FlushLoop(
-            self.stages, FlushTriggers(rows, seconds, 1000), SystemClock(), lambda _: None
+            self.stages, FlushTriggers(rows, size, seconds, 5_000), SystemClock(), lambda _: None
         )
 
     async def feed(self, *batches: FetchedBatch) -> None:
@@ -85,14 +85,18 @@ class Rig:
         self.ledger.committed(due)
 
 
-def run(test: Callable[[Rig], Awaitable[None]], rows: int = 1000, seconds: float = 60.0) -> Rig:
-    async def go() -> Rig:
-        rig = Rig(rows, seconds)
+def run(
+    test: Callable[[Rig], Awaitable[None]],
+    rows: int = 1000,
+    seconds: float = 60.0,
+    size: int = 1_000_000,
+) -> None:
+    async def go() -> None:
+        rig = Rig(rows, seconds, size)
         async with running(rig), asyncio.timeout(SECONDS):
             await test(rig)
-        return rig
 
-    return asyncio.run(go())
+    asyncio.run(go())
 
 
 @asynccontextmanager
@@ -119,6 +123,25 @@ def test_so_many_rows_end_a_flush() -> None:
         assert rig.stages.written == [[0, 2]]
 
     run(test, rows=5)
+
+
+def test_so_many_bytes_end_a_flush() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.feed(batch(0, 50))
+        await until(lambda: rig.committed == [50])
+
+    run(test, size=50)
+
+
+def test_a_backlog_is_written_in_flushes_of_the_usual_size() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(*(batch(first, 2) for first in range(0, 20, 2)))
+        rig.stages.may_write.set()
+        await until(lambda: bool(rig.committed) and rig.committed[-1] == 20)
+        assert all(len(firsts) <= 2 for firsts in rig.stages.written)
+
+    run(test, rows=4)
 
 
 def test_the_age_of_the_first_record_ends_a_flush() -> None:
@@ -198,7 +221,7 @@ def test_an_error_that_nothing_can_be_done_about_ends_the_loop() -> None:
 
     async def go() -> None:
         async with asyncio.timeout(SECONDS):
-            rig = Rig(rows=1, seconds=60.0)
+            rig = Rig(rows=1, seconds=60.0, size=1_000)
             await test(rig)
             assert rig.committed == []
 
