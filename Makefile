@@ -16,7 +16,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14
 
 .PHONY: help
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/.engines ## make .venv with everything in it, and fetch Kafka, Apicurio and ClickHouse (once)
@@ -52,8 +52,16 @@ types: $(VENV)/.installed ## mypy --strict
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(VENV)/.installed ## small benchmarks: one line of JSON each, and a ratio
-	$(BIN)/python -m benchmarks.decode
+bench: $(VENV)/.bench ## all benchmarks beside their peers, short: 15 minutes on 2 cores, one round
+	$(BIN)/python -m benchmarks
+
+.PHONY: bench-full
+bench-full: $(VENV)/.bench ## the same as the targets are stated: 3 rounds, 100 million events, hours, 60 GB
+	$(BIN)/python -m benchmarks --full
+
+.PHONY: plots
+plots: $(VENV)/.bench ## draw docs/performance/*.svg from benchmarks/results
+	$(BIN)/python -m benchmarks.plots
 
 .PHONY: docs
 docs: $(VENV)/.installed ## write docs/settings.md again from the settings
@@ -78,6 +86,11 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml deploy/constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  --constraint deploy/constraints.txt --editable '.[engines,dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.engines
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint deploy/constraints.txt --editable '.[engines,dev,bench]'
 	@touch $@
 
 $(VENV)/.engines: $(VENV)/.installed $(wildcard clickstream/engines/*.json)

@@ -12,7 +12,7 @@ from api import examples
 from api.answers import Overview, Positions, Queries, Range
 from api.freshness import Certainty, caught_up
 from api.measures import overview, position_statistics, query_statistics
-from api.queries import OVERVIEW, POSITIONS, QUERIES
+from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
 from api.selection import Selected, Selection
 from api.store import Store
 from clickstream.http.openapi import answers
@@ -47,8 +47,9 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
     @router.get(
         "/overview", summary="The whole in numbers", responses=answers(Overview, examples.OVERVIEW)
     )
-    async def get_overview(chosen: Selected, event_type: EventType = "click") -> Response:
-        (counted,) = await store.rows(OVERVIEW, seconds, **chosen.values(), event_type=event_type)
+    async def get_overview(chosen: Selected, event_type: EventType = CLICK) -> Response:
+        query = OVERVIEW.about(event_type)
+        (counted,) = await store.rows(query, seconds, **chosen.values(), event_type=event_type)
         return _answer(overview(counted, _range(chosen, event_type)))
 
     @router.get(
@@ -56,14 +57,14 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
     )
     async def get_queries(
         chosen: Selected,
-        event_type: EventType = "click",
+        event_type: EventType = CLICK,
         order: OrderBy = Order.SESSIONS,
         ascending: bool = Query(False, description="Smallest first"),
         min_sessions: int = Query(1, ge=1, le=10**9, description="Leave rarer queries out"),
         limit: int = Query(20, ge=1, le=1_000, description="Most queries to answer"),
     ) -> Response:
         rows = await store.rows(
-            QUERIES,
+            QUERIES.about(event_type),
             seconds,
             **chosen.values(),
             event_type=event_type,
@@ -79,11 +80,12 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
     )
     async def get_positions(
         chosen: Selected,
-        event_type: EventType = "click",
+        event_type: EventType = CLICK,
         limit: int = Query(50, ge=1, le=10_000, description="Places from the top"),
     ) -> Response:
+        query = POSITIONS.about(event_type)
         rows = await store.rows(
-            POSITIONS, seconds, **chosen.values(), event_type=event_type, limit=limit
+            query, seconds, **chosen.values(), event_type=event_type, limit=limit
         )
         return _answer(
             Positions(_range(chosen, event_type), [position_statistics(r) for r in rows])

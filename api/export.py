@@ -1,4 +1,7 @@
-"""GET /export/sessions: every selected session, one JSON object a line, as a stream.
+"""GET /export/…: every selected session, as a stream.
+
+As NDJSON a session is a line with its events, as GET /session answers; as Parquet or Arrow sessions
+and events are two tables, which ClickHouse writes itself (`tables.py`).
 
 Memory does not grow with the export. Partition by partition, two streams in the order of session
 ids, sessions and events, are merged. Each session lives in one partition, so it comes once. The
@@ -10,10 +13,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
 from api import examples
@@ -21,10 +25,19 @@ from api.answers import Session
 from api.assemble import assemble
 from api.freshness import Certainty, caught_up
 from api.merge import merge_by_session
-from api.queries import EXPORT_DAYS, EXPORT_EVENTS, EXPORT_SESSIONS, EventRow, SessionRow
+from api.queries import (
+    EXPORT_DAYS,
+    EXPORT_EVENTS,
+    EXPORT_EVENTS_TABLE,
+    EXPORT_SESSIONS,
+    EXPORT_SESSIONS_TABLE,
+    EventRow,
+    SessionRow,
+)
 from api.selection import Selected, Selection
 from api.store import Store
-from clickstream.errors import SinkUnavailable
+from api.tables import ARROW, PARQUET, table
+from clickstream.errors import FieldError, InvalidRequest, SinkUnavailable
 from clickstream.http.openapi import schema_of
 from clickstream.settings import Settings
 
@@ -35,6 +48,22 @@ MEDIA_TYPE = "application/x-ndjson"
 MOST_AT_ONCE = 8
 
 
+class Format(StrEnum):
+    """What an export can be written as."""
+
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
+_TABLES = {Format.PARQUET: PARQUET, Format.ARROW: ARROW}
+
+Chosen = Annotated[
+    Format | None, Query(description="Goes before the Accept header; without either: ndjson")
+]
+Accepted = Annotated[str, Header(alias="accept", include_in_schema=False)]
+
+
 def export_router(store: Store, certainty: Certainty, settings: Settings) -> APIRouter:
     """The route. An export that breaks off ends its connection without ending the response."""
     router = APIRouter(
@@ -42,22 +71,71 @@ def export_router(store: Store, certainty: Certainty, settings: Settings) -> API
     )
     slots = asyncio.Semaphore(MOST_AT_ONCE)
 
-    @router.get("/sessions", summary="All sessions, one JSON object a line", responses=_responses())
+    @router.get(
+        "/sessions", summary="All sessions, as lines of JSON or as a table", responses=_responses()
+    )
     async def export_sessions(
         chosen: Selected,
-        with_events: bool = Query(True, description="Whether each session carries its events"),
+        format: Chosen = None,
+        with_events: bool | None = Query(
+            None, description="Whether each line carries its events; yes, unless told otherwise"
+        ),
+        accept: Accepted = "",
     ) -> StreamingResponse:
         """Each line is what GET /session answers. By default without irrelevant sessions.
 
-        A response that does not end properly (a broken chunked encoding) is not the whole export.
+        A table has the same fields without the events, which are a table of their own. A response
+        that does not end properly (a broken chunked encoding) is not the whole export.
         """
+        as_table = _TABLES.get(format or _accepted(accept))
+        if as_table is not None:
+            if with_events:
+                raise InvalidRequest([FieldError("query.with_events", _EVENTS_ELSEWHERE)])
+            rows = table(store, EXPORT_SESSIONS_TABLE, chosen, as_table, slots)
+            return await _begun(rows, as_table.media_type)
         days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **chosen.values())
-        lines = ndjson(store, chosen, [row.day for row in days], slots, with_events=with_events)
-        # Before the answer begins, while an error can still be a problem document.
-        first = await anext(lines, b"")
-        return StreamingResponse(_continued(first, lines), media_type=MEDIA_TYPE)
+        lines = ndjson(
+            store, chosen, [row.day for row in days], slots, with_events=with_events is not False
+        )
+        return await _begun(lines, MEDIA_TYPE)
+
+    @router.get(
+        "/events", summary="The events of all sessions, as a table", responses=_table_responses()
+    )
+    async def export_events(
+        chosen: Selected,
+        format: Annotated[
+            Format, Query(description="parquet or arrow; lines of JSON have events in sessions")
+        ] = Format.PARQUET,
+    ) -> StreamingResponse:
+        """One row per event; `from`, `to` and `relevance` speak of its session, `position` is null
+        when the session never listed the object."""
+        as_table = _TABLES.get(format)
+        if as_table is None:
+            raise InvalidRequest([FieldError("query.format", _EVENTS_IN_LINES)])
+        rows = table(store, EXPORT_EVENTS_TABLE, chosen, as_table, slots)
+        return await _begun(rows, as_table.media_type)
 
     return router
+
+
+_EVENTS_ELSEWHERE = "a table of sessions carries no events: they are /export/events"
+_EVENTS_IN_LINES = "as lines of JSON, events come with their sessions: /export/sessions"
+
+
+def _accepted(accept: str) -> Format:
+    """The first of our types that the header names; its weights are not looked at."""
+    for named in accept.split(","):
+        for format, as_table in _TABLES.items():
+            if named.split(";")[0].strip() == as_table.media_type:
+                return format
+    return Format.NDJSON
+
+
+async def _begun(chunks: AsyncGenerator[bytes, None], media_type: str) -> StreamingResponse:
+    # Before the answer begins, while an error can still be a problem document.
+    first = await anext(chunks, b"")
+    return StreamingResponse(_continued(first, chunks), media_type=media_type)
 
 
 async def ndjson(
@@ -114,5 +192,15 @@ async def _continued(
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": schema_of(Session), "example": examples.SESSION}}
-    return {200: {"description": "One session a line", "content": content}}
+    content = {MEDIA_TYPE: {"schema": schema_of(Session), "example": examples.SESSION}, **_FILES}
+    return {200: {"description": "One session a line, or a row", "content": content}}
+
+
+def _table_responses() -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": "One event a row", "content": _FILES}}
+
+
+_FILES = {
+    format.media_type: {"schema": {"type": "string", "format": "binary"}}
+    for format in _TABLES.values()
+}

@@ -5,9 +5,11 @@ Values reach ClickHouse as bound parameters only (`{name:Type}` in the files).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from string import Template
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -20,10 +22,39 @@ class Query(Generic[Row]):
 
     name: str
     row: type[Row]
+    settings: Mapping[str, str | int] = field(default_factory=dict)
+    """ClickHouse's settings for it, where the usual ones do not fit."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What stands for each `$name` of the file: text of ours, never of a client."""
 
     @property
     def sql(self) -> str:
-        return _SQL[self.name]
+        text = _SQL[self.name]
+        return Template(text).substitute(self.columns) if self.columns else text
+
+    def about(self, event_type: str) -> Query[Row]:
+        """The same, about events of this type; bind `event_type` all the same.
+
+        Clicks have columns of their own. Maps are slow, and ClickHouse reads both sides of an `if`,
+        also where its condition is constant.
+        """
+        return replace(self, columns=_OF_CLICKS if event_type == CLICK else _OF_OTHERS)
+
+
+CLICK: Final = "click"
+
+_OF_CLICKS: Final = {
+    "events_of_type": "facts.clicks",
+    "first_position": "clicked_position",
+    "places": "clicked_places",
+    "deep_places": "clicked_deep",
+}
+_OF_OTHERS: Final = {
+    "events_of_type": "events_of[{event_type:String}]",
+    "first_position": "position_of[{event_type:String}]",
+    "places": "places_of[{event_type:String}]",
+    "deep_places": "deep_of[{event_type:String}]",
+}
 
 
 _SQL = {
@@ -47,6 +78,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     created_at_ms: int
     day: str
     is_irrelevant: bool = False
+    version: int = 0
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -60,12 +92,15 @@ class EventRow(msgspec.Struct, frozen=True):
     meta: str | None
     created_at_ms: int
     kafka_offset: int
+    version: int = 0
 
 
 class MarkRow(msgspec.Struct, frozen=True):
-    """The last word on a session."""
+    """A word on a session; that of the highest version counts."""
 
+    session_id: str
     is_irrelevant: bool
+    version: int
 
 
 class DayRow(msgspec.Struct, frozen=True):
@@ -117,12 +152,23 @@ class TableRow(msgspec.Struct, frozen=True):
     table: str
 
 
-SESSION = Query("session", SessionRow)
-SESSION_EVENTS = Query("session_events", EventRow)
-SESSION_MARK = Query("session_mark", MarkRow)
+# A handful of rows: threads, asynchronous reading and remembering conditions cost more than they
+# bring.
+_POINT_READ: Mapping[str, str | int] = {
+    "max_threads": 1,
+    "local_filesystem_read_method": "pread",
+    "use_query_condition_cache": 0,
+    "use_skip_indexes_on_data_read": 0,
+}
+
+SESSION = Query("session", SessionRow, _POINT_READ)
+SESSION_EVENTS = Query("session_events", EventRow, _POINT_READ)
+SESSION_MARKS = Query("session_marks", MarkRow, _POINT_READ)
 EXPORT_DAYS = Query("export_days", DayRow)
 EXPORT_SESSIONS = Query("export_sessions", SessionRow)
 EXPORT_EVENTS = Query("export_events", EventRow)
+EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
+EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
 OVERVIEW = Query("overview", OverviewRow)
 QUERIES = Query("queries", QueryRow)
 POSITIONS = Query("positions", PositionRow)

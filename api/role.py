@@ -11,8 +11,11 @@ from api.analytics import analytics_router
 from api.export import export_router
 from api.queries import MISSING_TABLES
 from api.session import session_router
+from api.settling.keeper import Keeper
+from api.settling.settler import Settler
 from api.store import ClickHouseStore
 from clickstream.certainty import SessionFinder
+from clickstream.clock import SystemClock
 from clickstream.errors import Unavailable
 from clickstream.settings import Settings
 
@@ -31,6 +34,8 @@ class ReadRole:
         # Connections of its own: exports last long, and must not keep the other reads waiting.
         self._exports = ClickHouseStore(settings)
         self._finder = SessionFinder.of(settings)
+        clock = SystemClock()
+        self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 
     def routers(self) -> Sequence[APIRouter]:
         return (
@@ -40,9 +45,11 @@ class ReadRole:
         )
 
     async def start(self) -> None:
-        """Nothing to open: both connections are made when they are first needed."""
+        """Nothing to open: connections are made when they are first needed."""
+        self._keeper.start()
 
     async def stop(self) -> None:
+        await self._keeper.stop()
         await self._finder.stop()
         await self._store.close()
         await self._exports.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from clickstream.settings import Settings
 from clickstream.telemetry import READ_QUERY_SECONDS
 
 Row = TypeVar("Row")
-Value = str | int
+Value = str | int | Sequence[str]
 
 _FORMAT = "JSONEachRow"
 _READING = {
@@ -39,6 +39,15 @@ _STREAMING = {
     "optimize_read_in_order": 1,
     "max_block_size": 8192,
     "max_threads": 1,
+}
+_FILE = {
+    **_READING,
+    "max_execution_time": 0,
+    "http_send_timeout": 3600,
+    # ClickHouse holds some row groups in memory: half a million rows of the usual kind each, or
+    # 32 MiB. Its own default is 512 MiB, which a small server does not have.
+    "output_format_parquet_row_group_size": 500_000,
+    "output_format_parquet_row_group_size_bytes": 33_554_432,
 }
 # Rows handed on at once: a few milliseconds of work, so that other requests of this event loop are
 # not kept waiting by an export.
@@ -64,6 +73,15 @@ class Store(Protocol):
         """
         ...
 
+    def file(
+        self, query: Query[bytes], format: str, **values: Value
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """A large answer in one of ClickHouse's formats, as bytes, in constant memory.
+
+        An answer that breaks off may end with the text of an error: the format's own end tells.
+        """
+        ...
+
 
 class ClickHouseStore:
     """`Store` over HTTP. Connects when first asked, and again after that failed."""
@@ -76,10 +94,12 @@ class ClickHouseStore:
         self._connecting = asyncio.Lock()
 
     async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
-        limits = {**_READING, "max_execution_time": seconds}
         with READ_QUERY_SECONDS.labels(query.name).time():
             async with _answering(self._settings, seconds + _GRACE_SECONDS):
                 client = await self._connected()
+                # A server that does not know a setting is too old for what it turns off.
+                known = {k: v for k, v in query.settings.items() if k in client.server_settings}
+                limits = {**_READING, **known, "max_execution_time": seconds}
                 answer = await client.raw_query(
                     query.sql, parameters=values, settings=limits, fmt=_FORMAT
                 )
@@ -97,6 +117,19 @@ class ClickHouseStore:
         with translate(self._settings):
             async with answer as chunks:
                 yield decoded(chunks, msgspec.json.Decoder(query.row))
+
+    @asynccontextmanager
+    async def file(
+        self, query: Query[bytes], format: str, **values: Value
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with _answering(self._settings, self._settings.reads.query_seconds):
+            client = await self._connected()
+            answer = await client.raw_stream(
+                query.sql, parameters=values, settings=_FILE, fmt=format
+            )
+        with translate(self._settings):
+            async with answer as chunks:
+                yield chunks
 
     async def close(self) -> None:
         if self._client is not None:

@@ -27,7 +27,9 @@ def api_process(lab: Lab, settings: Settings) -> Iterator[ApiProcess]:
     """Started and ready; ended afterwards. Raises RuntimeError when it does not come up."""
     port = loopback_port()
     argv = [*PYTHON_MODULE, "clickstream", "api", "--port", str(port)]
-    with lab.process("api", argv, settings) as service:
+    # The newest day of a system at work is never quiet; it must not come to rest here either.
+    never = {"CLICKSTREAM_READS__SETTLE_SECONDS": "0"}
+    with lab.process("api", argv, settings, never) as service:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + _START_SECONDS
         while not _is_ready(url):

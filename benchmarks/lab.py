@@ -7,9 +7,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from confluent_kafka.admin import AdminClient
 
@@ -18,7 +19,7 @@ from clickstream.engines.embedded import Engines, embedded_engines
 from clickstream.processes.pact import Command, Pact
 from clickstream.processes.ports import free_port
 from clickstream.processes.service import Launch, Service
-from clickstream.settings import Settings, TopicSettings, WorkerSettings
+from clickstream.settings import Settings
 from schemas.setup import prepare
 
 PYTHON_MODULE = (sys.executable, "-m")
@@ -34,15 +35,20 @@ class Lab:
     folder: Path
     clickhouse_pid: int | None
     kafka_pid: int | None
+    kept: dict[str, Settings] = field(default_factory=dict)
+    """Corners that were not removed, by name."""
 
     @contextmanager
-    def corner(self, **overrides: Any) -> Iterator[Settings]:
-        """Own topics, consumer group and database, prepared, and removed afterwards."""
-        name = f"bench_{uuid.uuid4().hex[:10]}"
+    def corner(self, *, kept: str | None = None, **overrides: Any) -> Iterator[Settings]:
+        """Own topics, consumer group and database, prepared, and removed afterwards.
+
+        With `kept` they have that name and stay: the next run on this folder finds them filled.
+        """
+        name = kept or f"bench_{uuid.uuid4().hex[:10]}"
         fields: dict[str, Any] = {
             "clickhouse_url": _with_database(self.base, name),
-            "topics": TopicSettings(prefix=f"{name}."),
-            "worker": WorkerSettings(group=f"{name}-sink"),
+            "topics": self.base.topics.model_copy(update={"prefix": f"{name}."}),
+            "worker": self.base.worker.model_copy(update={"group": f"{name}-sink"}),
             **overrides,
         }
         settings = self.base.model_copy(
@@ -55,7 +61,10 @@ class Lab:
         try:
             yield settings
         finally:
-            _remove(settings, name)
+            if kept is None:
+                _remove(settings, name)
+            else:
+                self.kept[kept] = settings
 
     @contextmanager
     def process(
@@ -98,13 +107,16 @@ def embedded_lab(data_dir: Path | None = None) -> Iterator[Lab]:
 
 @contextmanager
 def own_lab(settings: Settings) -> Iterator[Lab]:
-    """The servers that the settings name."""
+    """The servers that the settings name. Nothing is left behind there, kept corners included."""
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
         pact = Pact()
+        lab = Lab(settings, pact, Path(temporary), None, None)
         try:
-            yield Lab(settings, pact, Path(temporary), None, None)
+            yield lab
         finally:
             pact.close()
+            for name, corner in lab.kept.items():
+                _remove(corner, name)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -123,6 +135,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
         "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
         "CLICKSTREAM_LOG_LEVEL": settings.log_level,
+        # Loopback, and no keys: whatever else the environment or a `.env` says.
+        "CLICKSTREAM_HTTP__HOST": "127.0.0.1",
+        **{f"CLICKSTREAM_{kind}_KEYS": "" for kind in ("WRITE", "READ", "ADMIN")},
         **options,
         **topics,
         **worker,
@@ -144,8 +159,8 @@ def _settings(engines: Engines) -> Settings:
 
 
 def _with_database(settings: Settings, name: str) -> str:
-    base, _, _ = settings.clickhouse_url.get_secret_value().rpartition("/")
-    return f"{base}/{name}"
+    url = urlsplit(settings.clickhouse_url.get_secret_value())
+    return url._replace(path=f"/{name}").geturl()
 
 
 def _remove(settings: Settings, database: str) -> None:

@@ -22,24 +22,28 @@ class Outcome:
     contender: str
     figures: Mapping[str, float]
     note: str = ""
+    curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """What was sampled over time: (seconds since the start, value), named as figures are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What our figure must reach: at most or at least `limit`.
+    """What our figure must reach: at most or at least a limit.
 
     With `against`, the limit is on ours divided by that contender's figure of the same name, taken
-    in the same run; the machine's speed then falls out of it.
+    in the same run; the machine's speed then falls out of it. `of` is for a benchmark that measures
+    us more than once.
     """
 
     figure: str
     at_most: float | None = None
     at_least: float | None = None
     against: str | None = None
+    of: str = OURS
 
     def value(self, outcomes: Sequence[Outcome]) -> float | None:
         """Our figure, or its ratio; None when one of the two was not measured."""
-        ours = _figure(outcomes, OURS, self.figure)
+        ours = _figure(outcomes, self.of, self.figure)
         if self.against is None or ours is None:
             return ours
         theirs = _figure(outcomes, self.against, self.figure)
@@ -52,7 +56,8 @@ class Target:
     def __str__(self) -> str:
         sign = f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
         against = f" × {self.against}" if self.against else ""
-        return f"{self.figure} {sign}{against}"
+        whose = f" of {self.of}" if self.of != OURS else ""
+        return f"{self.figure}{whose} {sign}{against}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,16 @@ class Verdict:
     target: str
     reached: float | None
     is_met: bool | None
+
+    @property
+    def number(self) -> str:
+        """What was reached, rounded for people."""
+        return _number(self.reached)
+
+    @property
+    def word(self) -> str:
+        """What to call it."""
+        return {True: "met", False: "MISSED", None: "not measured"}[self.is_met]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +112,7 @@ class Report:
             if outcome.note:
                 console.print(f"  {outcome.contender}: {outcome.note}", highlight=False)
         for verdict in self.verdicts:
-            word = {True: "met", False: "MISSED", None: "not measured"}[verdict.is_met]
-            line = f"  {verdict.target}: {_number(verdict.reached)} {word}"
+            line = f"  {verdict.target}: {verdict.number} {verdict.word}"
             console.print(line, style="red" if verdict.is_met is False else None, highlight=False)
 
 
@@ -117,6 +131,7 @@ def medians(rounds: Iterable[Sequence[Outcome]]) -> list[Outcome]:
                 for name in dict.fromkeys(name for o in several for name in o.figures)
             },
             several[-1].note,
+            several[-1].curves,
         )
         for (benchmark, contender), several in by_contender.items()
     ]

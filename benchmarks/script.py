@@ -50,7 +50,9 @@ def measure(benchmark: Benchmark, lab: Lab, size: Size, rounds: int) -> Report:
 
 def main(benchmark: Benchmark) -> None:
     """The command line of one script."""
-    typer.run(_command(benchmark))
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(_command(benchmark))
+    app()
 
 
 def _command(benchmark: Benchmark) -> Callable[..., None]:

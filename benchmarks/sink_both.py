@@ -70,7 +70,7 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     with engine.kafka_engine(settings) as copy:
         with (
             GroupProgress.of(settings, engine.GROUP, [topics.sessions, topics.events]) as records,
-            measured(lab, settings, None) as meter,
+            measured(lab, settings) as meter,
         ):
             copy.copy_sessions()
             copy.copy_events()

@@ -34,6 +34,7 @@ from benchmarks.sink import (
     settle,
     worker_in_group,
 )
+from benchmarks.sink_peers import STOCK_FAUST, SinkPeer, measure_peer, sink_peers
 from clickstream.settings import Settings
 from schemas.topics import Topics
 
@@ -49,6 +50,13 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
         settings = frozen_for_long(corner)
         yield ours(lab, settings, corpus)
         yield kafka_engine(lab, settings, corpus)
+        peers = sink_peers(lab)
+        for peer in peers:
+            if peer.share == 1:
+                yield measure_peer(lab, settings, corpus, peer, NAME)
+    for peer in peers:
+        if peer.share < 1:
+            yield slow_peer(lab, peer, size)
 
 
 def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
@@ -76,7 +84,7 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     with engine.kafka_engine(settings) as copy:
         with (
             GroupProgress.of(settings, engine.GROUP, [topic]) as events,
-            measured(lab, settings, None) as meter,
+            measured(lab, settings) as meter,
         ):
             copy.copy_events()
             events.wait(count, PATIENCE_SECONDS)
@@ -86,12 +94,22 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     return outcome(NAME, KAFKA_ENGINE, meter, count)
 
 
+def slow_peer(lab: Lab, peer: SinkPeer, size: Size) -> Outcome:
+    """On a topic of its own, which holds its share of the events."""
+    corpus = corpus_of(size.of(round(EVENTS * peer.share)))
+    with lab.corner() as settings:
+        feed_events(Feed(settings), corpus)
+        settle(settings)
+        return measure_peer(lab, settings, corpus, peer, NAME)
+
+
 BENCHMARK = Benchmark(
     NAME,
     round_,
     (
         Target("cpu_us_per_event", at_most=4.0),
         Target("cpu_us_per_event", at_most=0.8, against=KAFKA_ENGINE),
+        Target("cpu_us_per_event", at_most=0.05, against=STOCK_FAUST),
         Target("events_per_second", at_least=200_000),
     ),
 )

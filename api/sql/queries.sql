@@ -1,5 +1,8 @@
 -- The counts behind /analytics/queries: one row per query text.
-WITH irrelevant AS (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
+WITH irrelevant AS
+(
+    SELECT reinterpretAsUInt128(sipHash128(session_id)) FROM session_marks FINAL WHERE is_irrelevant
+)
 SELECT
     search_query,
     count() AS sessions,
@@ -10,24 +13,18 @@ SELECT
     sumIf(1 / best, best > 0) AS reciprocal_ranks
 FROM
 (
-    SELECT session_id, search_query, length(search_results.object_id) AS shown
-    FROM sessions FINAL
+    SELECT
+        search_query,
+        facts.impressions AS shown,
+        $events_of_type AS of_type,
+        $first_position AS best
+    FROM session_facts_now AS facts
     WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND ({relevance:String} = 'include'
-            OR session_id IN irrelevant = ({relevance:String} = 'only'))
-) AS searched
-LEFT JOIN
-(
-    SELECT session_id, count() AS of_type, minIf(position, position > 0) AS best
-    FROM events FINAL
-    WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
-        AND session_created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-        AND session_created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        AND event_type = {event_type:String}
-    GROUP BY session_id
-) AS done USING (session_id)
+            OR session_key IN irrelevant = ({relevance:String} = 'only'))
+)
 GROUP BY search_query
 HAVING sessions >= {min_sessions:UInt64}
 ORDER BY

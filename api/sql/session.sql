@@ -1,5 +1,6 @@
--- One session by its id, the first one posted. Sorting a handful of rows beats FINAL here: FINAL
--- would read whole granules of every part that may hold the id.
+-- Sessions by their ids, every row of each; the caller keeps the row of the highest version, which is
+-- the first one posted. FINAL would read whole granules of every part that may hold an id, and so
+-- would a sort before a limit. PREWHERE keeps the other columns unread where no id is.
 SELECT
     session_id,
     search_query,
@@ -11,8 +12,7 @@ SELECT
     sort_by,
     user_id,
     toUnixTimestamp64Milli(created_at) AS created_at_ms,
-    toString(session_day) AS day
+    toString(session_day) AS day,
+    version
 FROM sessions
-WHERE session_id = {session_id:String}
-ORDER BY version DESC
-LIMIT 1
+PREWHERE session_id IN {session_ids:Array(String)}

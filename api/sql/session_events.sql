@@ -1,5 +1,6 @@
--- The joined events of one session, each once, in no order. The day prunes partitions: events carry
--- the day of their session.
+-- The joined events of sessions, every row of each; the caller keeps the row of the highest version
+-- of each event, which is the first one posted. The days prune partitions: events carry the day of
+-- their session.
 SELECT
     session_id,
     event_id,
@@ -8,8 +9,8 @@ SELECT
     position,
     meta,
     toUnixTimestamp64Milli(created_at) AS created_at_ms,
-    kafka_offset
+    kafka_offset,
+    version
 FROM events
-WHERE session_id = {session_id:String} AND session_day = {session_day:Date}
-ORDER BY version DESC
-LIMIT 1 BY event_id
+PREWHERE session_id IN {session_ids:Array(String)}
+WHERE session_day IN {session_days:Array(Date)}

@@ -28,7 +28,7 @@ _EVENT_COLUMNS = """
     created_at DateTime64(3, 'UTC'), meta Nullable(String), received_at DateTime64(3, 'UTC')
 """
 
-_EVENTS = """
+COPIED_EVENTS = """
 CREATE TABLE copied_events
 (
     session_id String CODEC(ZSTD(1)), event_id String CODEC(ZSTD(1)),
@@ -94,7 +94,7 @@ class KafkaEngine:
     def copy_events(self) -> None:
         """Begin with the events topic."""
         self._copy(
-            "events", Topics.of(self._settings).events, _EVENT_COLUMNS, _EVENTS, _COPY_EVENTS
+            "events", Topics.of(self._settings).events, _EVENT_COLUMNS, COPIED_EVENTS, _COPY_EVENTS
         )
 
     def copy_sessions(self) -> None:

@@ -23,8 +23,11 @@ COMMANDS = (
     "migrate",
     "topics",
     "schemas",
+    "export",
+    "settle",
     "replay",
     "doctor",
+    "bench",
 )
 
 app = typer.Typer(

@@ -66,4 +66,5 @@ def test_document_describes_every_answer() -> None:
         assert set(answer["example"]) == set(answer["schema"]["properties"])
         assert "$ref" not in str(answer["schema"])
     names = {each["name"] for each in paths["/export/sessions"]["get"]["parameters"]}
-    assert names == {"from", "to", "relevance", "with_events", "Clickstream-Position"}
+    selecting = {"from", "to", "relevance", "Clickstream-Position"}
+    assert names == {*selecting, "with_events", "format"}

@@ -1,4 +1,4 @@
-"""Days that were settled give the numbers that they would give otherwise, whatever happens to them."""
+"""Days that were settled give the numbers that they would give otherwise, whatever happens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import settings as effort
 
 from api.settling.keeper import Keeper
 from api.settling.settler import Due, Settler
+from clickstream.cli.settle import _settle
 from clickstream.clickhouse import connect, database_of
 from clickstream.clock import ManualClock, SystemClock
 from clickstream.errors import SinkUnavailable
@@ -93,9 +94,7 @@ def test_settled_numbers_equal_plain_python_and_what_comes_later_counts(
     late = tuple(e for e in late if e.search in reference.sessions_once(before))
     marks = tuple(Mark(search.session_id, offset=300) for search in before.searches[1:2])
     store(module_settings, World((), late, marks))
-    after = World(
-        before.searches, before.events + late, before.marks + marks, before.unjoined
-    )
+    after = World(before.searches, before.events + late, before.marks + marks, before.unjoined)
     answers_equal_the_reference(client, after, request)
     settle(module_settings)
     answers_equal_the_reference(client, after, request)
@@ -150,9 +149,13 @@ def test_views_are_settled_from_whichever_database_they_are_read(
     settle(read_settings)
     name = database_of(read_settings)
     with connect(read_settings, database="default") as elsewhere:
-        builds = elsewhere.query(f"SELECT count() FROM {name}.settled_builds").first_row[0]
-        sessions = elsewhere.query(f"SELECT sum(sessions) FROM {name}.analytics_daily").first_row[0]
-    assert (builds, sessions) == (2, 4)
+        named = {"name": name}
+        builds = "SELECT count() FROM {name:Identifier}.settled_builds"
+        sessions = "SELECT sum(sessions) FROM {name:Identifier}.analytics_daily"
+        found = [
+            elsewhere.query(query, parameters=named).first_row[0] for query in (builds, sessions)
+        ]
+    assert found == [2, 4]
 
 
 @pytest.mark.engines
@@ -222,6 +225,18 @@ def test_day_that_changes_while_it_is_computed_is_not_declared(
 
 
 @pytest.mark.engines
+def test_command_settles_every_day_that_changed(
+    read_settings: Settings, sql: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(read_settings, BY_HAND)
+    asyncio.run(_settle(read_settings, 0))
+    assert number(sql, "SELECT count() FROM settled_builds") == 2
+    assert capsys.readouterr().out == f"2023-11-16 settled\n{DAY} settled\n"
+    asyncio.run(_settle(read_settings, 0))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.engines
 def test_day_is_due_only_after_it_was_quiet(read_settings: Settings, sql: Client) -> None:
     store(read_settings, World((Search("a"),)))
     assert with_settler(read_settings, lambda settler: settler.due(3600)) == []
@@ -234,16 +249,16 @@ class FakeSettler(Settler):
         self.error = error
         self.settled = 0
 
-    async def due(self, quiet_seconds: int) -> list[Due]:
+    async def due(self, quiet_seconds: int) -> list[Due]:  # noqa: ARG002  (as it is)
         return [Due("2023-11-15", "00")]
 
-    async def settle(self, due: Due) -> bool:
+    async def settle(self, due: Due) -> bool:  # noqa: ARG002
         self.settled += 1
         if self.error is not None:
             raise self.error
         return True
 
-    async def sweep(self, grace_seconds: int = 0) -> int:
+    async def sweep(self, grace_seconds: int = 0) -> int:  # noqa: ARG002
         return 0
 
     async def close(self) -> None:
@@ -251,13 +266,14 @@ class FakeSettler(Settler):
 
 
 @pytest.mark.parametrize(
-    ("error", "goes_on"), [(None, True), (SinkUnavailable("away"), True), (DatabaseError("no"), False)]
+    ("error", "goes_on"),
+    [(None, True), (SinkUnavailable("away"), True), (DatabaseError("no"), False)],
 )
 def test_keeper_goes_on_unless_it_may_not_write(error: Exception | None, goes_on: bool) -> None:
     async def run() -> int:
         settler = FakeSettler(error)
         # A thousandth of a second of quiet stands for a minute.
-        keeper = Keeper(settler, ManualClock(), quiet_seconds=0.001)  # type: ignore[arg-type]
+        keeper = Keeper(settler, ManualClock(), quiet_seconds=0.001)
         keeper.start()
         await asyncio.sleep(0.2)
         await keeper.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.queries import OVERVIEW, POSITIONS, QUERIES
+from api.queries import OVERVIEW, POSITIONS, QUERIES, Query
 from api.selection import Relevance, Selection
 from clickstream.clickhouse import connect
 from tests.api import reference
@@ -116,20 +116,20 @@ def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
 
 
 @pytest.mark.usefixtures("four_days")
+@pytest.mark.parametrize("event_type", ["click", "purchase"])
 @pytest.mark.parametrize("query", [OVERVIEW, QUERIES, POSITIONS], ids=lambda query: query.name)
 def test_endpoint_reads_only_the_days_asked_for_and_the_overflow(
-    sql: Client, query: object
+    sql: Client, query: Query[Any], event_type: str
 ) -> None:
-    assert isinstance(query, type(OVERVIEW))
     values: dict[str, object] = {
         **Selection(NOON_MS, NOON_MS + 1, Relevance.EXCLUDE).values(),
-        "event_type": "click",
+        "event_type": event_type,
         "order": "sessions",
         "direction": -1,
         "min_sessions": 1,
         "limit": 10,
     }
-    assert parts_read(sql, query.sql, values)[:2] == [2, 2]
+    assert parts_read(sql, query.about(event_type).sql, values)[:2] == [2, 2]
 
 
 def parts_read(sql: Client, query: str, values: dict[str, object]) -> list[int]:

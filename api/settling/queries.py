@@ -1,0 +1,64 @@
+"""The SQL of settling days. Values are bound; names are our own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The newest first: they are asked for most.
+DUE: Final = """
+SELECT toString(session_day), hex(content)
+FROM day_contents
+WHERE changed_at <= now() - {quiet_seconds:UInt32}
+    AND (session_day, content) NOT IN (SELECT session_day, content FROM settled_days)
+ORDER BY session_day DESC
+"""
+
+CONTENT: Final = "SELECT hex(content) FROM day_contents WHERE session_day = {day:Date}"
+
+COMPUTE: Final = """
+INSERT INTO session_facts
+(
+    session_day, build, session_id, session_key, created_at, search_query, user_id, user_key,
+    impressions, events, unlisted_events, clicks, clicked_position, clicked_places, clicked_deep,
+    events_of, position_of, places_of, deep_of
+)
+SELECT
+    session_day, {build:UInt64}, session_id, session_key, created_at, search_query, user_id,
+    user_key, impressions, events, unlisted_events, clicks, clicked_position, clicked_places,
+    clicked_deep, events_of, position_of, places_of, deep_of
+FROM session_facts_computed
+WHERE session_day = {day:Date}
+"""
+
+COMMIT: Final = """
+INSERT INTO settled_days (session_day, build, content, built_at)
+SELECT {day:Date}, {build:UInt64}, unhex({content:String}), now64(3)
+"""
+
+# A build is waste when the day has a later one, when the day is gone, or when it was cut short. Not
+# at once: a query that has just decided to read it must find it.
+WASTE: Final = """
+SELECT toString(session_day) AS day, build
+FROM (SELECT DISTINCT session_day, build FROM session_facts) AS kept
+LEFT JOIN
+(
+    SELECT
+        build,
+        built_at,
+        min(built_at) OVER (
+            PARTITION BY session_day ORDER BY built_at ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING
+        ) AS replaced_at
+    FROM settled_days
+) AS complete USING (build)
+WHERE (complete.built_at = 0
+        AND fromUnixTimestamp64Milli(bitShiftRight(build, 20)) < now() - INTERVAL 1 HOUR)
+    OR (complete.replaced_at > 0 AND complete.replaced_at < now64(3) - {grace_seconds:UInt32})
+    OR (complete.built_at > 0 AND complete.built_at < now64(3) - {grace_seconds:UInt32}
+        AND session_day NOT IN (SELECT session_day FROM day_contents))
+ORDER BY day
+SETTINGS join_use_nulls = 0
+"""
+
+# The record first: a day that came back would otherwise be read from a build that is not there.
+FORGET: Final = "DELETE FROM settled_days WHERE build = {build:UInt64}"
+DROP: Final = "ALTER TABLE session_facts DROP PARTITION ({day:String}, {build:UInt64})"

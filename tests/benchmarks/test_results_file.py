@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.outcome import OURS, Outcome, Report
+from benchmarks.results_file import outcomes
+
+
+def test_reports_are_read_back_and_a_later_file_replaces_the_rows_that_it_has(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "2026-01-01.jsonl", tmp_path / "latest.jsonl"
+    old = Outcome("row", OURS, {"us": 1.0})
+    kept = Outcome("other", OURS, {"us": 2.0}, "a note")
+    new = Outcome("row", OURS, {"us": 3.0})
+    lines = ['{"machine": {}}', *(Report.of(o.benchmark, [[o]], ()).to_json() for o in (old, kept))]
+    first.write_text("\n".join(lines))
+    second.write_text(Report.of("row", [[new]], ()).to_json() + "\n")
+    assert outcomes([first, second]) == {"row": [new], "other": [kept]}
