@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.catalogue import chosen
 from benchmarks.lab import embedded_lab
-from benchmarks.series import Extent, run, sum_up
+from benchmarks.series import Extent, run, screen, sum_up
 
 LATEST = Path(__file__).parent / "results" / "latest.jsonl"
 
@@ -35,7 +34,7 @@ def command(
     The short form takes up to 15 minutes on 2 cores. A target that is missed is a finding, and the
     exit status stays 0; it is 1 when a row could not be measured, or its ledger did not add up.
     """
-    console = Console(stderr=True)
+    console = screen()
     try:
         rows = chosen(only)
     except ValueError as error:

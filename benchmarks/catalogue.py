@@ -34,15 +34,15 @@ class Row:
 ROWS: Final = (
     Row("sink_events", "events into ClickHouse, beside other sinks", 0.5),
     Row("sink_both", "sessions and events into ClickHouse, beside its Kafka engine", 0.5),
-    Row("edge_event", "POST /session/events, beside other servers", 0.8),
-    Row("edge_session", "POST /session, beside other servers", 0.8),
+    Row("edge_event", "POST /session/events, beside other servers", 0.5),
+    Row("edge_session", "POST /session, beside other servers", 0.5),
     Row("freshness", "from acknowledged to readable", 0.5),
     Row("point_reads", "GET /session among many", 0.05),
     Row("analytics", "every analytics question", 0.05),
     Row("export", "Parquet, beside ClickHouse's own", 0.05),
     Row("storage", "bytes on disk", 0.05),
     Row("memory", "resident memory at full rate", 1 / 30, full_rounds=1),
-    Row("growth", "cost as tables and workers grow", 0.1, full_rounds=3, needs_pids=True),
+    Row("growth", "cost as tables and workers grow", 0.1, needs_pids=True),
 )
 
 

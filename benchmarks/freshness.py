@@ -4,7 +4,7 @@
 
 Method: one edge process, one worker, one api process. Sessions of 20 results are posted at a steady
 pace, each followed some seconds later by two requests of four events: 5,000 events a second. The
-clock of an event starts when the client has its 200. SQL is asked every 25 ms for all the samples
+clock of an event starts when the client has its 200. SQL is asked every 10 ms for all the samples
 that are still out; GET is asked by each of its few samples, since every question costs CPU that the
 pipeline needs. `parts` are those that inserts have created in ClickHouse.
 """

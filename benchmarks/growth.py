@@ -93,8 +93,9 @@ class Plan:
 
     @classmethod
     def of(cls, size: Size) -> Plan:
-        """A piece is a million down to a scale of 0.05, so that it is long enough to measure."""
-        piece = min(_PIECE, size.of(20 * _PIECE))
+        """A piece is a million down to a scale of 0.2, half a million at 0.1, so that it is long
+        enough to measure."""
+        piece = min(_PIECE, size.of(5 * _PIECE))
         return cls(piece, max(2 * piece, size.of(_STORED)))
 
     def copies(self, stored: int) -> int:

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickstream.demo.http import Http
 
 # What this adds to a measured time at most, besides the read itself. Seconds.
-_POLL_SECONDS = 0.025
+_POLL_SECONDS = 0.010
 
 # One event in so many is watched.
 _EVERY_SQL = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -46,6 +47,11 @@ class Finished:
     row: Row
     report: Report | None
     failure: str = ""
+
+
+def screen() -> Console:
+    """Where people read along: standard error, wide enough for the tables when it is a file."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 120)
 
 
 def run(

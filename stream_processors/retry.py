@@ -47,6 +47,13 @@ class UntilItWorks:
         self._stopping.set()
 
     def __call__(self, action: Callable[[], T]) -> T:
+        # A Retrying is a cycle that keeps the action and its result until the garbage collector
+        # comes by, which is seldom: none is made unless it is needed.
+        try:
+            return action()
+        except Unavailable as error:
+            _note(1, error)
+        self._pause(_FIRST_SECONDS)
         retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_LONGEST_SECONDS),
@@ -67,5 +74,9 @@ class UntilItWorks:
 
 def _report(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
+    _note(state.attempt_number + 1, error)
+
+
+def _note(attempt: int, error: BaseException | None) -> None:
     WORKER_RETRIES.labels(server=type(error).__name__).inc()
-    log.warning("attempt %d failed, trying again: %s", state.attempt_number, error)
+    log.warning("attempt %d failed, trying again: %s", attempt, error)

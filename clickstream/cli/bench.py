@@ -42,19 +42,17 @@ def command(
     export, storage, memory. Each drives processes of this machine against your servers, checks that
     nothing was lost or doubled, and says which targets were met. Takes about 15 minutes.
 
-    It makes topics, consumer groups and a database of its own, named bench_…, and removes them
-    afterwards; yours are not touched, but your servers are busy meanwhile.
+    It makes topics and databases of its own, named bench_…, and removes them afterwards; yours are
+    not touched, but your servers are busy meanwhile.
 
     Not measured: the CPU time of ClickHouse, and with it the row `growth`, because that needs the
     processes of the engines themselves: `python -m benchmarks` starts its own and has it all.
 
     Exit status 0 also when targets are missed; 1 when a row failed or its ledger did not add up.
     """
-    from rich.console import Console
-
     from benchmarks.catalogue import chosen
     from benchmarks.lab import own_lab
-    from benchmarks.series import Extent, run, sum_up
+    from benchmarks.series import Extent, run, screen, sum_up
     from clickstream.settings import Settings
 
     try:
@@ -64,7 +62,7 @@ def command(
     settings = Settings()
     if not yes:
         _refuse_other_machines(settings)
-    console = Console(stderr=True)
+    console = screen()
     for row in rows:
         if row.needs_pids:
             console.print(f"left out: {row.name}, it needs the CPU time of your ClickHouse")
