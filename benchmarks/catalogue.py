@@ -32,8 +32,8 @@ class Row:
 
 
 ROWS: Final = (
-    Row("sink_events", "events into ClickHouse, beside other sinks", 0.5),
-    Row("sink_both", "sessions and events into ClickHouse, beside its Kafka engine", 0.5),
+    Row("sink_events", "events into ClickHouse, beside other sinks", 1.0),
+    Row("sink_both", "sessions and events into ClickHouse, beside its Kafka engine", 1.0),
     Row("edge_event", "POST /session/events, beside other servers", 0.5),
     Row("edge_session", "POST /session, beside other servers", 0.5),
     Row("freshness", "from acknowledged to readable", 0.5),

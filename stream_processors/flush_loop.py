@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ class FlushLoop:
         self._on_report = on_report
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._buffer: deque[_Waiting] = deque()
+        self._buffer: list[_Waiting] = []
         self._rows = 0
         self._bytes = 0
         self._changed = asyncio.Condition()
@@ -147,16 +146,10 @@ class FlushLoop:
         return self._rows >= triggers.rows or self._bytes >= triggers.bytes or self._urgent
 
     def _take(self) -> list[FetchedBatch]:
-        """The oldest batches that make one flush; the last one may make it too large."""
-        batches: list[FetchedBatch] = []
-        rows = size = 0
-        while self._buffer and rows < self._triggers.rows and size < self._triggers.bytes:
-            batch = self._buffer.popleft().batch
-            batches.append(batch)
-            rows += len(batch)
-            size += batch.nbytes
-        self._rows -= rows
-        self._bytes -= size
+        """All of them: what has piled up is cheaper to write in one go, and bounded."""
+        batches = [waiting.batch for waiting in self._buffer]
+        self._buffer.clear()
+        self._rows = self._bytes = 0
         return batches
 
     async def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
