@@ -15,7 +15,7 @@ import psutil
 
 _PACKAGES: Final = (
     *("confluent-kafka", "faust-streaming", "fastavro", "pyruhvro", "pyarrow"),
-    *("clickhouse-connect", "granian", "fastapi", "msgspec"),
+    *("clickhouse-connect", "uvicorn", "fastapi", "msgspec"),
 )
 
 
@@ -26,7 +26,7 @@ def describe() -> Mapping[str, str]:
         "cpu": _cpu_model(),
         "cores": str(os.cpu_count()),
         "memory": f"{memory:.0f} GiB",
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "commit": _commit(),
         **{name: version(name) for name in _PACKAGES},
