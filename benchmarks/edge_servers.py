@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -64,8 +65,10 @@ def contenders(lab: Lab) -> list[EdgeServer]:
     servers = [
         our_server(),
         EdgeServer(FASTAPI, _fastapi, note="pydantic models, uvicorn with uvloop and httptools"),
-        EdgeServer(BARE, _bare, stores=False, note="a constant answer, nothing stored: the floor"),
     ]
+    if find_spec("granian"):  # of the optional dependencies `bench`
+        note = "a constant answer, nothing stored: the floor"
+        servers.append(EdgeServer(BARE, _bare, stores=False, note=note))
     if go := _built_go_server(lab.folder):
         servers.insert(2, EdgeServer(GO, go, note="net/http + franz-go"))
     return servers
