@@ -24,16 +24,14 @@ from benchmarks.corpus import Corpus
 from benchmarks.cpu import resident_bytes
 from benchmarks.edge_event import BENCHMARK as EDGE_EVENT
 from benchmarks.edge_round import EdgeRound, check_ledger
-from benchmarks.edge_servers import contenders, running
+from benchmarks.edge_servers import our_server, running
 from benchmarks.feed import Feed
 from benchmarks.lab import Lab
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
-from benchmarks.sink import PATIENCE_SECONDS, worker_in_group
+from benchmarks.sink import PATIENCE_SECONDS, check_events, worker_in_group
 from benchmarks.wrk import drive
-from clickstream import clickhouse
-from clickstream.settings import Settings
 from schemas.contracts import EVENT, SESSION
 from schemas.topics import Topics
 
@@ -79,7 +77,7 @@ def worker_curve(lab: Lab, seconds: float) -> Curve:
             with sampled(pid) as curve:
                 fed = _feed_for(seconds, feed, corpus, records)
             records.wait(fed * (1 + corpus.events), PATIENCE_SECONDS)
-            _check_events(settings, fed * corpus.events)
+            check_events(settings, fed * corpus.events)
     return curve
 
 
@@ -99,11 +97,10 @@ def _feed_for(seconds: float, feed: Feed, corpus: Corpus, records: GroupProgress
 
 def edge_curve(lab: Lab, seconds: float) -> Curve:
     """Megabytes of an edge that takes all that one process can."""
-    ours = next(server for server in contenders(lab) if server.name == OURS)
     event = EDGE_EVENT.round
     if not isinstance(event, EdgeRound):
         raise TypeError("edge_event is a round of the edge")
-    with lab.corner() as settings, running(lab, ours, settings) as edge:
+    with lab.corner() as settings, running(lab, our_server(), settings) as edge:
         with sampled(edge.pid) as curve:
             driven = drive(edge.url, event.load, seconds, lab.folder)
         check_ledger(settings, EVENT, driven.acknowledged)
@@ -140,15 +137,6 @@ def slope(curve: Curve) -> float:
     """Of a straight line through the last half, by least squares: a unit of the curve a second."""
     last = np.array([point for point in curve if point[0] >= curve[-1][0] / 2])
     return float(np.polyfit(last[:, 0], last[:, 1], 1)[0])
-
-
-def _check_events(settings: Settings, wanted: int) -> None:
-    """All are there, once, and joined."""
-    query = "SELECT count(), (SELECT count() FROM unjoined_events FINAL) FROM events FINAL"
-    with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
-        found = tuple(client.query(query).result_rows[0])
-    if found != (wanted, 0):
-        raise AssertionError(f"stored, unjoined: {found}; fed: {wanted}")
 
 
 BENCHMARK = Benchmark(

@@ -115,14 +115,18 @@ def settle(settings: Settings, seconds: float = 20.0) -> None:
 
 def check_ledger(settings: Settings, corpus: Corpus) -> None:
     """Every event is there, once, joined, and where its session listed it."""
-    with clickhouse.connect(settings, role="clickstream bench") as client:
+    check_events(settings, corpus.total * corpus.events)
+
+
+def check_events(settings: Settings, wanted: int) -> None:
+    """The same of so many events."""
+    with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
         found = client.query(
             "SELECT count(), uniqExact(session_id, event_id), countIf(position = 0),"
             # Adopted events are deleted some seconds later, and count for nobody.
             " (SELECT count() FROM unjoined_events FINAL"
             " WHERE session_id NOT IN (SELECT session_id FROM sessions)) FROM events FINAL"
         ).result_rows[0]
-    wanted = corpus.total * corpus.events
     if tuple(found) != (wanted, wanted, 0, 0):
         raise AssertionError(f"stored, distinct, unplaced, unjoined: {found}; fed: {wanted}")
 

@@ -44,14 +44,6 @@ class FlushTriggers:
     buffer_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A batch in the buffer, and when it came."""
-
-    batch: FetchedBatch
-    since: float
-
-
 class Stages(Protocol):
     """A flush in two halves, so that the next one is decoded while this one is being written."""
 
@@ -84,7 +76,8 @@ class FlushLoop:
         self._on_report = on_report
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._buffer: list[_Waiting] = []
+        self._buffer: list[FetchedBatch] = []
+        self._since = 0.0  # when its first batch came
         self._rows = 0
         self._bytes = 0
         self._changed = asyncio.Condition()
@@ -98,7 +91,9 @@ class FlushLoop:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._bytes < self._triggers.buffer_bytes)
-            self._buffer.append(_Waiting(batch, self._clock.monotonic()))
+            if not self._buffer:
+                self._since = self._clock.monotonic()
+            self._buffer.append(batch)
             self._rows += len(batch)
             self._bytes += batch.nbytes
             self._changed.notify_all()
@@ -134,7 +129,7 @@ class FlushLoop:
         """The next batches, once they are many or old enough; [] when only the sweep is due."""
         async with self._changed:
             if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
-                age = self._clock.monotonic() - self._buffer[0].since
+                age = self._clock.monotonic() - self._since
                 await self._wait(self._is_full, max(0.0, self._triggers.seconds - age))
             batches = self._take()
             self._in_flight += 1
@@ -147,8 +142,7 @@ class FlushLoop:
 
     def _take(self) -> list[FetchedBatch]:
         """All of them: what has piled up is cheaper to write in one go, and bounded."""
-        batches = [waiting.batch for waiting in self._buffer]
-        self._buffer.clear()
+        batches, self._buffer = self._buffer, []
         self._rows = self._bytes = 0
         return batches
 
