@@ -51,6 +51,14 @@ lint: $(VENV)/.installed ## ruff: rules and format
 types: $(VENV)/.installed ## mypy --strict
 	$(BIN)/mypy
 
+.PHONY: audit
+audit: $(VENV)/.installed ## ask for advisories about the locked packages, and whether any was withdrawn
+	$(BIN)/python deploy/audit.py
+
+.PHONY: sbom
+sbom: $(VENV)/.installed ## write sbom.cdx.json: what this is made of, the engines included (CycloneDX)
+	$(BIN)/python deploy/sbom.py
+
 .PHONY: bench
 bench: $(VENV)/.bench ## all benchmarks beside their peers, short: 15 minutes on 2 cores, one round
 	$(BIN)/python -m benchmarks
