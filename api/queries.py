@@ -156,6 +156,7 @@ class TableRow(msgspec.Struct, frozen=True):
 # bring.
 _POINT_READ: Mapping[str, str | int] = {
     "max_threads": 1,
+    "output_format_parallel_formatting": 0,
     "local_filesystem_read_method": "pread",
     "use_query_condition_cache": 0,
     "use_skip_indexes_on_data_read": 0,

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from api.analytics import analytics_router
+from api.erase import erase_router
 from api.export import export_router
 from api.queries import MISSING_TABLES
 from api.session import session_router
@@ -17,6 +18,7 @@ from api.store import ClickHouseStore
 from clickstream.certainty import SessionFinder
 from clickstream.clock import SystemClock
 from clickstream.errors import Unavailable
+from clickstream.http.access import Access
 from clickstream.settings import Settings
 
 # With the store's grace within the two seconds that `Role.ready` has.
@@ -42,6 +44,7 @@ class ReadRole:
             session_router(self._store, self._finder, self._settings),
             analytics_router(self._store, self._finder, self._settings),
             export_router(self._exports, self._finder, self._settings),
+            erase_router(self._settings),
         )
 
     async def start(self) -> None:
@@ -61,5 +64,5 @@ class ReadRole:
             return (str(error),)
         return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]
 
-    def wrap(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
         return app

@@ -69,7 +69,7 @@ def check_ledger(settings: Settings, contract: Contract, acknowledged: int) -> N
         ]
         if sum(ends) != acknowledged:
             raise RuntimeError(f"{acknowledged} records were acknowledged, {sum(ends)} are stored")
-        with ConfluentRegistry(settings.schema_registry_url) as registry:
+        with ConfluentRegistry.of(settings) as registry:
             decoder = Decoder(contract, registry)
             for number in partitions:
                 begin = max(0, ends[number] - _SAMPLE)

@@ -102,7 +102,7 @@ def _answers(url: str) -> bool:
 def _peer_environment(settings: Settings) -> Mapping[str, str]:
     """Names without our prefix are for the peers, which know nothing of our settings."""
     topics = Topics.of(settings)
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         ids = {c.name: registry.register(topics.subject_of(c), c.text) for c in (EVENT, SESSION)}
     return {
         "EDGE_BROKERS": settings.kafka_bootstrap_servers,

@@ -25,7 +25,7 @@ class Feed:
     def __init__(self, settings: Settings) -> None:
         topics = Topics.of(settings)
         self._partitions = settings.topics.partitions
-        with ConfluentRegistry(settings.schema_registry_url) as registry:
+        with ConfluentRegistry.of(settings) as registry:
             self._targets = {
                 contract.name: (
                     topics.topic_of(contract),

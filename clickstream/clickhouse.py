@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -134,9 +135,8 @@ def connect(
     A query fails after `answer_seconds` of silence. Raises SinkUnavailable when ClickHouse does not
     answer, or has no such database.
     """
-    address = address_of(settings)
     with translate(settings):
-        client = clickhouse_connect.get_client(**_options(address, role, database, answer_seconds))
+        client = clickhouse_connect.get_client(**_options(settings, role, database, answer_seconds))
         _pin(client)
     return client
 
@@ -149,10 +149,9 @@ async def connect_async(
     answer_seconds: float = _ANSWER_SECONDS,
 ) -> AsyncClient:
     """The same for one event loop. Close it with `await client.close()`."""
-    address = address_of(settings)
     with translate(settings):
         client = await clickhouse_connect.get_async_client(
-            **_options(address, role, database, answer_seconds)
+            **_options(settings, role, database, answer_seconds)
         )
         _pin(client)
     return client
@@ -178,14 +177,16 @@ def translate(settings: Settings) -> Iterator[None]:
 
 
 def _options(
-    address: Address, role: str, database: str | None, answer_seconds: float
+    settings: Settings, role: str, database: str | None, answer_seconds: float
 ) -> dict[str, Any]:
+    address = address_of(settings)
     return {
         "interface": address.scheme,
         "host": address.host,
         "port": address.port,
         "username": address.user,
         "password": address.password,
+        "ca_cert": settings.https_ca_file,
         "database": address.database if database is None else database,
         "client_name": role,
         "compress": "lz4",
@@ -212,7 +213,9 @@ def _bad_url(why: str) -> SetupError:
 def _silent(settings: Settings, error: BaseException) -> SinkUnavailable:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner  # the libraries wrap "connection refused" four times over
+    remedy = "start it, or set CLICKSTREAM_CLICKHOUSE_URL"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "set CLICKSTREAM_HTTPS_CA_FILE to the authority that signed its certificate"
     return SinkUnavailable(
-        f"ClickHouse at {address_of(settings).place} does not answer ({error}):"
-        " start it, or set CLICKSTREAM_CLICKHOUSE_URL"
+        f"ClickHouse at {address_of(settings).place} does not answer ({error}): {remedy}"
     )

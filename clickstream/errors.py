@@ -9,10 +9,15 @@ ClickstreamError
 │   ├── SessionNotFound       404  certain: the sink had caught up when it was looked for
 │   ├── BodyTooSlow           408  the body did not arrive in time
 │   ├── BodyTooLarge          413
-│   └── UnsupportedMedia      415
+│   ├── UnsupportedMedia      415
+│   ├── MalformedRequest      400  not HTTP
+│   ├── UrlTooLong            414
+│   ├── TooManyRequests       429 + Retry-After: this caller is over its rate
+│   └── HeadTooLarge          431
 ├── Unavailable               503 + Retry-After: try again, the outcome is unknown
 │   ├── BrokerUnavailable     Kafka cannot be reached, or its queue is full
 │   ├── RegistryUnavailable   the schema registry cannot be reached
+│   ├── Overloaded            this process has as much under way as it may
 │   ├── SinkUnavailable       ClickHouse cannot be reached
 │   └── SinkBehind            the sink did not reach the asked-for position in time
 ├── PoisonRecord              one Kafka record that can never be processed: a dead letter
@@ -26,7 +31,7 @@ ClickstreamError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -82,6 +87,30 @@ class UnsupportedMedia(RequestRefused):
     """The body is announced as something other than JSON."""
 
 
+class MalformedRequest(RequestRefused):
+    """The bytes are not HTTP."""
+
+
+class UrlTooLong(RequestRefused):
+    """The URL exceeds the configured number of bytes."""
+
+
+class HeadTooLarge(RequestRefused):
+    """Request line and headers exceed the configured number of bytes."""
+
+
+class TooManyRequests(RequestRefused):
+    """The caller is over its rate. Carries its remedy: seconds until the next request fits, and the
+    headers that tell the caller its quota."""
+
+    def __init__(
+        self, message: str, retry_after: int = 1, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+
+
 class Unavailable(ClickstreamError):
     """A server behind us does not answer. Carries its remedy: seconds until a retry makes sense."""
 
@@ -96,6 +125,10 @@ class BrokerUnavailable(Unavailable):
 
 class RegistryUnavailable(Unavailable):
     """The schema registry did not answer."""
+
+
+class Overloaded(Unavailable):
+    """This process has as much under way as it may. Nothing was done."""
 
 
 class SinkUnavailable(Unavailable):
@@ -148,6 +181,11 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     BodyTooSlow: HttpMeaning(408, "body-too-slow", "The body did not arrive in time"),
     BodyTooLarge: HttpMeaning(413, "body-too-large", "The body is too large"),
     UnsupportedMedia: HttpMeaning(415, "unsupported-media-type", "Send application/json"),
+    MalformedRequest: HttpMeaning(400, "malformed-request", "This is not HTTP"),
+    UrlTooLong: HttpMeaning(414, "url-too-long", "The URL is too long"),
+    HeadTooLarge: HttpMeaning(431, "head-too-large", "The headers are too large"),
+    TooManyRequests: HttpMeaning(429, "too-many-requests", "Too many requests"),
+    Overloaded: HttpMeaning(503, "overloaded", "This process is at its limit"),
     BrokerUnavailable: HttpMeaning(503, "broker-unavailable", "Kafka does not answer"),
     RegistryUnavailable: HttpMeaning(
         503, "registry-unavailable", "The schema registry does not answer"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -19,15 +19,67 @@ class Limits(BaseModel):
     items: int = Field(10_000, gt=0, description="most search results or events in a request")
     nesting: int = Field(64, gt=0, description="deepest nesting of a JSON value")
     id_chars: int = Field(512, gt=0, description="longest id, characters")
+    text_chars: int = Field(65_536, gt=0, description="longest search query, characters")
+    # 2 MiB take 17 s at 1 Mbit/s: shorter refuses slow phones, longer lets idle senders hold on.
+    body_seconds: float = Field(30.0, gt=0, description="longest wait for a body before a 408")
+    requests_per_second: float = Field(
+        0.0,
+        ge=0,
+        description="requests that one key (without keys: one client address) may make in the long"
+        " run, per process; beyond it a 429; 0: no limit",
+    )
+    burst: int = Field(
+        100, gt=0, description="requests that it may make at once after a pause, if limited"
+    )
+
+
+def _split(value: object) -> object:
+    """A list as it stands in the environment: separated by commas."""
+    if isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""Several keys, so that one can be rotated out. `clickstream.http.keys` has the form of each."""
 
 
 class HttpSettings(BaseModel):
-    """Where the HTTP processes listen."""
+    """Where the HTTP processes listen, and how much they take on at a time."""
 
     host: str = Field("127.0.0.1", description="address; beyond loopback only with keys set")
     port: int = Field(8000, ge=0, le=65535)
     ack_timeout_seconds: float = Field(
         5.0, gt=0, description="longest wait for Kafka's acknowledgement before a 503"
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="origins whose pages may read the answers, as https://shop.example, separated"
+        " by commas; * for every one; those that keys name are added; none: CORS is off",
+    )
+    connections: int = Field(8_192, gt=0, description="most connections; the next gets a 503")
+    requests_in_flight: int = Field(
+        4_096, gt=0, description="most requests at a time; the next gets a 503"
+    )
+    bytes_in_flight: int = Field(
+        64 * 1024 * 1024, gt=0, description="most bytes of their bodies; the next gets a 503"
+    )
+    url_bytes: int = Field(8 * 1024, gt=0, description="longest URL before a 414")
+    head_bytes: int = Field(
+        64 * 1024, gt=0, description="longest request line and headers before a 431"
+    )
+    head_seconds: float = Field(
+        10.0, gt=0, description="longest wait for the rest of a head before hanging up"
+    )
+    idle_seconds: float = Field(
+        75.0,
+        gt=0,
+        description="longest silence between requests before hanging up; longer than the 60 s for"
+        " which load balancers commonly keep connections",
+    )
+    write_seconds: float = Field(
+        30.0, gt=0, description="longest that a client may read nothing of its answer"
     )
 
 
@@ -89,9 +141,6 @@ class ReadSettings(BaseModel):
     )
 
 
-Keys = Annotated[tuple[SecretStr, ...], NoDecode]
-
-
 class Settings(BaseSettings):
     """The whole configuration of any process."""
 
@@ -104,13 +153,26 @@ class Settings(BaseSettings):
     )
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    schema_registry_url: str = "http://127.0.0.1:8081/apis/ccompat/v7"
+    # Not shown: it may carry a password, as may the options of Kafka's clients.
+    schema_registry_url: str = Field("http://127.0.0.1:8081/apis/ccompat/v7", repr=False)
     clickhouse_url: SecretStr = SecretStr("http://127.0.0.1:8123/clickstream")
-    write_keys: Keys = ()
-    read_keys: Keys = ()
-    admin_keys: Keys = ()
+    write_keys: Keys = Field((), description="keys that may write; docs/security.md says how")
+    read_keys: Keys = Field((), description="keys that may read")
+    admin_keys: Keys = Field((), description="keys that may do everything")
+    https_ca_file: str | None = Field(
+        None,
+        description="PEM file with the authorities trusted for https:// to ClickHouse and the"
+        " registry; without it the system's",
+    )
+    user_id_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="secret of at least 16 characters: user ids are then stored only as a hash that"
+        " is keyed with it; docs/privacy.md has the consequences",
+    )
     kafka: dict[str, str] = Field(
         default_factory=dict,
+        repr=False,
         description="any Kafka client option, dots as underscores: security_protocol, …",
     )
 
@@ -120,14 +182,6 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
     log_level: str = "INFO"
-
-    @field_validator("write_keys", "read_keys", "admin_keys", mode="before")
-    @classmethod
-    def _split_keys(cls, value: object) -> object:
-        """Several keys, separated by commas, so that one can be rotated out."""
-        if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
-        return value
 
     def kafka_options(self) -> dict[str, str]:
         """Options for librdkafka clients: the servers, and what was passed through."""

@@ -14,6 +14,7 @@ import time
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from clickstream.errors import SetupError
+from clickstream.log_repeats import NoRepeats
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
 
@@ -71,6 +72,9 @@ WORKER_DEAD_LETTERS = Counter(
 WORKER_RETRIES = Counter(
     "clickstream_worker_retries_total", "Attempts repeated after a transient fault", ["server"]
 )
+WORKER_PAUSED = Gauge(
+    "clickstream_worker_paused", "Waits for a server that is down; 0 when there is none"
+)
 WORKER_INDEX_BYTES = Gauge(
     "clickstream_worker_index_bytes", "Memory of the index of recent sessions"
 )
@@ -115,6 +119,7 @@ def configure_logging(level: str) -> None:
         raise SetupError(f"CLICKSTREAM_LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
+    handler.addFilter(NoRepeats())
     logging.basicConfig(level=number, handlers=[handler], force=True)
     # Their INFO is one line for each request that we make: noise beside our own.
     for chatty in ("httpx", "httpx2", "httpcore", "clickhouse_connect", "urllib3"):

@@ -26,7 +26,8 @@ and a test compares them.
 
 `CLICKSTREAM_KAFKA__<option>` passes any librdkafka option through, its dots as underscores:
 `CLICKSTREAM_KAFKA__security_protocol=SASL_SSL`. Keys are lists separated by commas, so that one can
-be rotated out while the other is already in use.
+be rotated out while the other is already in use; [security.md](security.md) has the form of a key,
+and says what the limits do.
 
 | Variable | Default | What it is |
 |---|---|---|

@@ -7,6 +7,7 @@ from msgspec import Struct
 from clickstream.clock import Clock
 from clickstream.position import Position
 from clickstream.settings import Limits
+from clickstream.user_ids import UserIds
 from producers.publisher import Publisher
 from producers.records import event_records, session_record
 from producers.requests import parse_events, parse_session
@@ -24,15 +25,20 @@ class Acceptor:
     """Takes bodies in. Both methods return once everything is durable, or raise RequestRefused
     (then nothing was written) or Unavailable (then the outcome is unknown: send it again)."""
 
-    def __init__(self, publisher: Publisher, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, publisher: Publisher, limits: Limits, clock: Clock, user_ids: UserIds
+    ) -> None:
         self._publisher = publisher
         self._limits = limits
         self._clock = clock
+        self._hide = user_ids.stored if user_ids.are_hashed else None
 
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
         request = parse_session(body, self._limits)
         record = session_record(request, self._clock.now_ms())
+        if self._hide is not None and request.user_id is not None:
+            record["user_id"] = self._hide(request.user_id)
         position = await self._publisher.publish(SESSION, request.session_id, [record])
         return Accepted(request.session_id, 1), position
 

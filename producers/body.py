@@ -11,9 +11,6 @@ from clickstream.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
 from clickstream.settings import Limits
 from producers.patience import Patience
 
-# 2 MiB take 17 s at 1 Mbit/s. Shorter refuses slow phones; longer lets idle senders hold sockets.
-_SECONDS: Final = 30.0
-
 # A client reads the refusal of a body only after it has sent the body: hung up on before, it sees a
 # broken pipe. So this much of a body that is too large, in multiples of the limit, is read first.
 _DRAINED: Final = 4
@@ -28,9 +25,9 @@ class Disconnected(Exception):
 class BodyReader:
     """Reads the bodies of all requests of one event loop."""
 
-    def __init__(self, limits: Limits, seconds: float = _SECONDS) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._most_bytes = limits.body_bytes
-        self._patience = Patience(seconds)
+        self._patience = Patience(limits.body_seconds)
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body.

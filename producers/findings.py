@@ -50,6 +50,10 @@ class Findings:
         elif len(value) > self._limits.id_chars:
             self.add(path, f"has {len(value)} characters, at most {self._limits.id_chars}", index)
 
+    def check_text(self, path: str, value: str) -> None:
+        if len(value) > self._limits.text_chars:
+            self.add(path, f"has {len(value)} characters, at most {self._limits.text_chars}")
+
     def too_many(self, path: str, count: int) -> bool:
         if count <= self._limits.items:
             return False

@@ -102,7 +102,7 @@ class KafkaPublisher:
         topics = Topics.of(settings)
         return cls(
             topics,
-            Encoders(lambda: ConfluentRegistry(settings.schema_registry_url), topics, WRITTEN),
+            Encoders(lambda: ConfluentRegistry.of(settings), topics, WRITTEN),
             producer_options(settings),
             lambda: KafkaOffsets(
                 settings.kafka_options(),

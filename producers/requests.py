@@ -79,6 +79,7 @@ def parse_session(body: bytes, limits: Limits) -> SessionRequest:
     sent = _decode(_SESSION, body, limits)
     found = Findings(limits)
     found.check_id("$.session_id", sent.session_id)
+    found.check_text("$.search_query", sent.search_query)
     if sent.user_id is not None:
         found.check_id("$.user_id", sent.user_id)
     request = SessionRequest(

@@ -10,11 +10,11 @@ from starlette.types import ASGIApp
 
 from clickstream.certainty import SessionFinder
 from clickstream.clock import Clock, SystemClock
-from clickstream.http.access import Access, Right
-from clickstream.http.answer import Answer
+from clickstream.http.access import Access
 from clickstream.http.app import PREFIX
 from clickstream.http.fast_lane import Post
 from clickstream.settings import Settings
+from clickstream.user_ids import UserIds
 from producers.accept import Acceptor
 from producers.endpoints import Endpoints
 from producers.existence import ClickHouseExistence
@@ -43,8 +43,7 @@ class WriteRole:
         self._publisher = publisher
         self._finder = finder
         self._existence = existence
-        self._access = Access.of(settings)
-        acceptor = Acceptor(publisher, settings.limits, clock)
+        acceptor = Acceptor(publisher, settings.limits, clock, UserIds.of(settings))
         marker = Marker(publisher, finder, existence, settings.limits, clock)
         self._endpoints = Endpoints(acceptor, marker, settings.limits)
 
@@ -74,30 +73,20 @@ class WriteRole:
         """ClickHouse is not asked: without it sessions and events are taken in all the same."""
         return await self._publisher.ready()
 
-    def wrap(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp, access: Access) -> ASGIApp:
         hot = {
             SESSION_PATH: self._endpoints.create_session,
             EVENTS_PATH: self._endpoints.push_events,
         }
-        return HotPath(app, _under_both_prefixes(hot), self._access)
+        return HotPath(app, _under_both_prefixes(hot), access)
 
     def posts(self) -> Mapping[str, Post]:
         return _under_both_prefixes(
             {
-                SESSION_PATH: self._admitted(self._endpoints.post_session),
-                EVENTS_PATH: self._admitted(self._endpoints.post_events),
+                SESSION_PATH: self._endpoints.post_session,
+                EVENTS_PATH: self._endpoints.post_events,
             }
         )
-
-    def _admitted(self, post: Post) -> Post:
-        if self._access.is_open:
-            return post
-
-        async def admitted(headers: Mapping[bytes, bytes], body: bytes) -> Answer:
-            self._access.caller(headers, Right.WRITE)
-            return await post(headers, body)
-
-        return admitted
 
 
 def _under_both_prefixes(hot: Mapping[str, T]) -> dict[str, T]:

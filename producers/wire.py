@@ -16,7 +16,13 @@ ABSENT = Raw()
 
 _OBJECT = {"type": ["object", "null"]}
 
-Id = Annotated[str, Meta(description="1 to 512 characters", examples=["sess-123"])]
+# The limits that are the default ones; said, not checked: `producers.findings` does that.
+_ID = {"minLength": 1, "maxLength": 512}
+
+Id = Annotated[
+    str,
+    Meta(description="1 to 512 characters", examples=["sess-123"], extra_json_schema=_ID),
+]
 Millis = Annotated[
     int | None,
     Meta(description="Milliseconds since the epoch; absent: the time of receipt"),
@@ -41,7 +47,7 @@ SortBy = Annotated[
 class SearchResultItem(Struct, frozen=True):
     """One result shown; its place in the list is its position."""
 
-    object_id: Annotated[str, Meta(description="What was shown")]
+    object_id: Annotated[str, Meta(description="What was shown", extra_json_schema=_ID)]
     rank: Annotated[float | None, Meta(description="Your own rank or score, kept untouched")] = None
     meta: ResultMeta = field(default_factory=lambda: ABSENT)
 
@@ -50,7 +56,13 @@ class SessionBody(Struct, frozen=True):
     """A search: the query, and the list that was shown. The first post of a session_id wins."""
 
     session_id: Id
-    search_query: Annotated[str, Meta(description="The query as the user issued it")]
+    search_query: Annotated[
+        str,
+        Meta(
+            description="The query as the user issued it, at most 65,536 characters",
+            extra_json_schema={"maxLength": 65_536},
+        ),
+    ]
     search_results: Annotated[
         list[SearchResultItem],
         Meta(description="In the order shown, at most 10,000; empty: a search without results"),
@@ -65,8 +77,8 @@ class SessionBody(Struct, frozen=True):
 class EventItem(Struct, frozen=True):
     """One interaction. The first post of an event_id within its session wins."""
 
-    event_id: Annotated[str, Meta(description="Unique within the session")]
-    object_id: Annotated[str, Meta(description="The result interacted with")]
+    event_id: Annotated[str, Meta(description="Unique within the session", extra_json_schema=_ID)]
+    object_id: Annotated[str, Meta(description="The result interacted with", extra_json_schema=_ID)]
     event_type: Annotated[str | None, Meta(description="`click` when absent")] = None
     created_at: Millis = None
     meta: EventMeta = field(default_factory=lambda: ABSENT)
@@ -76,7 +88,9 @@ class EventsBody(Struct, frozen=True):
     """Interactions with one session's results; it may arrive before its session does."""
 
     session_id: Id
-    events: Annotated[list[EventItem], Meta(description="1 to 10,000")]
+    events: Annotated[
+        list[EventItem], Meta(description="1 to 10,000", extra_json_schema={"minItems": 1})
+    ]
 
 
 class MarkBody(Struct, frozen=True):

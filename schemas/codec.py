@@ -83,6 +83,13 @@ class Decoder:
         writer = self._writer(schema_id_of(value))
         buffer = BytesIO(value)
         buffer.seek(_HEADER_BYTES)
+        return self._read(buffer, writer, len(value))
+
+    def decode_body(self, body: bytes) -> dict[str, Any]:
+        """The same for an Avro body without its header, written with the contract's own schema."""
+        return self._read(BytesIO(body), self._schema, len(body))
+
+    def _read(self, buffer: BytesIO, writer: Schema, end: int) -> dict[str, Any]:
         try:
             record = schemaless_reader(buffer, writer, self._schema)
         except SchemaResolutionError as error:
@@ -93,9 +100,9 @@ class Decoder:
             # fastavro names no set of errors for bytes that are not Avro: EOFError, ValueError,
             # IndexError, OverflowError and others come out of it.
             raise PoisonRecord(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
-        if buffer.tell() != len(value):
+        if buffer.tell() != end:
             raise PoisonRecord(
-                Reason.TRAILING_BYTES, f"{len(value) - buffer.tell()} bytes after the record"
+                Reason.TRAILING_BYTES, f"{end - buffer.tell()} bytes after the record"
             )
         if not isinstance(record, dict):
             raise PoisonRecord(Reason.SCHEMA_CLASH, "the writer's schema is not a record")

@@ -43,7 +43,7 @@ _TOPIC_SUFFIXES: Final = {
     "session": "sessions",
     "event": "events",
     "mark": "marks",
-    "dead_letter": "dead-letters",
+    "erasure": "erasures",
 }
 
 
@@ -84,7 +84,7 @@ VERSIONS: Final = load_versions(AVRO)
 SESSION: Final = VERSIONS["session"][-1]
 EVENT: Final = VERSIONS["event"][-1]
 MARK: Final = VERSIONS["mark"][-1]
-DEAD_LETTER: Final = VERSIONS["dead_letter"][-1]
+ERASURE: Final = VERSIONS["erasure"][-1]
 
-ALL: Final = (SESSION, EVENT, MARK, DEAD_LETTER)
+ALL: Final = (SESSION, EVENT, MARK, ERASURE)
 """The contracts that this version of the code reads and writes."""

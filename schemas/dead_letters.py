@@ -1,8 +1,15 @@
-"""Why a record can never be processed: the words in the dead-letter topic and table."""
+"""Dead letters as everybody sees them: the reasons, and the headers that their records carry."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""A record's own, in order; Kafka allows a name twice, and a value of null."""
 
 
 class Reason(StrEnum):
@@ -15,7 +22,7 @@ class Reason(StrEnum):
     """Does not begin with the five bytes of the Confluent wire format."""
 
     UNKNOWN_SCHEMA_ID = "unknown_schema_id"
-    """The registry answered, and never gave out this schema id."""
+    """The registry answered twice, and never gave out this schema id."""
 
     SCHEMA_CLASH = "schema_clash"
     """The writer's schema is known and cannot be read as ours."""
@@ -36,4 +43,47 @@ class Reason(StrEnum):
     """Not on the murmur2 partition of its session_id, so another worker owns its session."""
 
     OVERSIZE = "oversize"
-    """Too large to store whole, even as a dead letter."""
+    """Larger than a record may be (`schemas.topics.max_record_bytes`)."""
+
+
+REPLAY_HEADER: Final = "clickstream-replay"
+"""On a record that was put back into its topic: `Attempt` as `partition/offset/number`."""
+
+_ATTEMPT: Final = re.compile(rb"(\d{1,9})/(\d{1,18})/(\d{1,5})")
+_MOST_ATTEMPTS: Final = 65_535  # what the table's column holds
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which try of a record this is: where it failed first, and the number of this try, from 1."""
+
+    partition: int
+    offset: int
+    number: int
+
+    def header(self) -> tuple[str, bytes]:
+        """What a replayed record carries."""
+        return REPLAY_HEADER, f"{self.partition}/{self.offset}/{self.number}".encode()
+
+
+def replay_header(headers: Headers) -> Headers:
+    """The one of these that counts, if any does."""
+    return [header for header in headers if header[0] == REPLAY_HEADER][-1:]
+
+
+def without_replay_header(headers: Headers) -> Headers:
+    """As the record was posted first."""
+    return [header for header in headers if header[0] != REPLAY_HEADER]
+
+
+def attempt_of(partition: int, offset: int, headers: Headers) -> Attempt:
+    """Of the record at this place: what its last replay header says; without one, the first try.
+
+    Anybody may write a header: one that we could not have written counts for nothing.
+    """
+    for _, value in replay_header(headers):
+        if found := _ATTEMPT.fullmatch(value or b""):
+            first, at, number = (int(part) for part in found.groups())
+            if 2 <= number <= _MOST_ATTEMPTS:
+                return Attempt(first, at, number)
+    return Attempt(partition, offset, 1)

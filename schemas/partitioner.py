@@ -45,7 +45,12 @@ def murmur2(key: bytes) -> int:
 
 def partition_of(session_id: str, partitions: int) -> int:
     """The partition of one session, 0-based."""
-    return (murmur2(session_id.encode()) & _POSITIVE) % partitions
+    return partition_of_key(session_id.encode(), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    """The same for a key that may be no text."""
+    return (murmur2(key) & _POSITIVE) % partitions
 
 
 def partitions_of(

@@ -14,6 +14,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
+from clickstream.settings import Settings
 from schemas.compatibility import FULL_TRANSITIVE, clashes
 
 T = TypeVar("T")
@@ -56,6 +57,14 @@ class SchemaRegistry(Protocol):
         """The JSON text registered under an id. Raises LookupError for an id never given out."""
         ...
 
+    def confirm(self, schema_id: int, schema: str) -> None:
+        """Returns when the registry, asked anew, has this schema under this id.
+
+        Raises RegistryUnavailable otherwise: one that was emptied, or is another one, does not know
+        a foreign id either, and its word says nothing about a record.
+        """
+        ...
+
     def latest(self, subject: str) -> RegisteredSchema | None:
         """The newest version of a subject; None for a subject that is not there."""
         ...
@@ -72,31 +81,41 @@ class SchemaRegistry(Protocol):
 class ConfluentRegistry:
     """A registry that speaks Confluent's API (Confluent, Apicurio, Redpanda, Karapace).
 
-    `url` may carry user:password. Schemas are cached by id: an id never changes its meaning.
+    `url` may carry user:password; `ca_file` has the authorities to trust, if not the system's.
+    Schemas are cached by id: an id never changes its meaning.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
         self._place = _without_password(url)
+        self._url = url
+        self._ca_file = ca_file
         try:
-            self._client = SchemaRegistryClient(
-                {
-                    "url": url,
-                    "timeout": _TIMEOUT_SECONDS,
-                    "max.retries": _RETRIES,
-                    "retries.wait.ms": 200,
-                    "retries.max.wait.ms": 1000,
-                }
-            )
+            self._client = _client(url, ca_file)
         except ValueError as error:
             raise SetupError(
                 f"CLICKSTREAM_SCHEMA_REGISTRY_URL is {self._place!r}: not an http(s) URL"
             ) from error
+
+    @classmethod
+    def of(cls, settings: Settings) -> ConfluentRegistry:
+        """The one that the settings name."""
+        return cls(settings.schema_registry_url, settings.https_ca_file)
 
     def register(self, subject: str, schema: str) -> int:
         return self._ask(lambda: self._client.register_schema(subject, _avro(schema)))
 
     def schema(self, schema_id: int) -> str:
         return self._ask(lambda: self._client.get_schema(schema_id)).schema_str or ""
+
+    def confirm(self, schema_id: int, schema: str) -> None:
+        # A client of its own: ours would answer from memory.
+        with _client(self._url, self._ca_file) as anew:
+            try:
+                found = self._ask(lambda: anew.get_schema(schema_id)).schema_str
+            except LookupError:
+                found = None
+        if found is None or json.loads(found) != json.loads(schema):
+            raise _another_registry(self._place, schema_id)
 
     def latest(self, subject: str) -> RegisteredSchema | None:
         try:
@@ -184,6 +203,10 @@ class MemoryRegistry:
             raise LookupError(f"schema {schema_id} not found")
         return self._texts[schema_id - 1]
 
+    def confirm(self, schema_id: int, schema: str) -> None:
+        if self._texts[schema_id - 1 : schema_id] != [_compact(schema)]:
+            raise _another_registry("(memory)", schema_id)
+
     def latest(self, subject: str) -> RegisteredSchema | None:
         versions = self._subjects.get(subject)
         if not versions:
@@ -200,6 +223,29 @@ class MemoryRegistry:
         if level not in (FULL_TRANSITIVE, "NONE"):
             raise ValueError(f"only FULL_TRANSITIVE and NONE are known here, not {level}")
         self._levels[subject] = level
+
+
+def _client(url: str, ca_file: str | None) -> SchemaRegistryClient:
+    """Raises ValueError for what is no URL."""
+    trust = {"ssl.ca.location": ca_file} if ca_file else {}
+    return SchemaRegistryClient(
+        {
+            "url": url,
+            **trust,
+            "timeout": _TIMEOUT_SECONDS,
+            "max.retries": _RETRIES,
+            "retries.wait.ms": 200,
+            "retries.max.wait.ms": 1000,
+        }
+    )
+
+
+def _another_registry(place: str, schema_id: int) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        f"the schema registry at {place} no longer has our own schema as id {schema_id}: it was"
+        " emptied, or is another one. Nothing is set aside on its word: restore it, or start the"
+        " workers again when it is meant to be new"
+    )
 
 
 def _avro(schema: str) -> Schema:

@@ -34,7 +34,7 @@ def prepare(settings: Settings) -> Prepared:
     """
     migrations = migrate(settings)
     topics = create_topics(settings)
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         schema_ids = register_contracts(registry, Topics.of(settings))
     return Prepared(tuple(migrations), topics.created, topics.drift, schema_ids)
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from clickstream.errors import SetupError
 from clickstream.settings import Settings
-from schemas.contracts import DEAD_LETTER, EVENT, MARK, SESSION, Contract
+from schemas.contracts import ERASURE, EVENT, MARK, SESSION, Contract
 
 _DAY_MS = 24 * 60 * 60 * 1000
+
+# What cannot be processed is kept there as it came, so its values are of no contract.
+_DEAD_LETTERS: Final = "dead-letters"
 
 # What a record may hold beyond the request's body: key, headers, the two times, batch framing.
 # Avro itself is never longer than the JSON it came from. Too small: the broker refuses a request
@@ -27,7 +31,7 @@ def max_record_bytes(settings: Settings) -> int:
 
 
 def max_dead_letter_bytes(settings: Settings) -> int:
-    """The same for dead letters: a whole record, and as much again for its headers and error."""
+    """The same for dead letters: a whole record, and as much again for one that is oversize."""
     return 2 * max_record_bytes(settings)
 
 
@@ -39,11 +43,15 @@ class Topics:
     events: str
     marks: str
     dead_letters: str
+    erasures: str
 
     @classmethod
     def of(cls, settings: Settings) -> Topics:
         prefix = settings.topics.prefix
-        return cls(*(prefix + c.topic_suffix for c in (SESSION, EVENT, MARK, DEAD_LETTER)))
+        sessions, events, marks, erasures = (
+            prefix + contract.topic_suffix for contract in (SESSION, EVENT, MARK, ERASURE)
+        )
+        return cls(sessions, events, marks, prefix + _DEAD_LETTERS, erasures)
 
     def topic_of(self, contract: Contract) -> str:
         """The topic that holds this record, whichever version of it."""
@@ -51,7 +59,7 @@ class Topics:
             SESSION.name: self.sessions,
             EVENT.name: self.events,
             MARK.name: self.marks,
-            DEAD_LETTER.name: self.dead_letters,
+            ERASURE.name: self.erasures,
         }[contract.name]
 
     def subject_of(self, contract: Contract) -> str:
@@ -59,7 +67,7 @@ class Topics:
         return self.topic_of(contract) + "-value"
 
     def all(self) -> tuple[str, ...]:
-        return (self.sessions, self.events, self.marks, self.dead_letters)
+        return (self.sessions, self.events, self.marks, self.dead_letters, self.erasures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +95,23 @@ def definitions(settings: Settings) -> tuple[TopicDefinition, ...]:
     topics = Topics.of(settings)
     largest = dict.fromkeys(topics.all(), max_record_bytes(settings))
     largest[topics.dead_letters] = max_dead_letter_bytes(settings)
+    configs = {name: _config(settings, max_bytes) for name, max_bytes in largest.items()}
+    configs[topics.erasures] |= _KEPT_FOR_EVER
     return tuple(
         TopicDefinition(
-            name,
-            settings.topics.partitions,
-            settings.topics.replication_factor,
-            _config(settings, max_bytes),
+            name, settings.topics.partitions, settings.topics.replication_factor, config
         )
-        for name, max_bytes in largest.items()
+        for name, config in configs.items()
     )
+
+
+# What was erased must stay so for as long as there is a backup: only a newer record of the same key
+# replaces one. Compaction passes over the segment that is written to, so that one is ended daily.
+_KEPT_FOR_EVER: Final = {
+    "cleanup.policy": "compact",
+    "retention.ms": "-1",
+    "segment.ms": str(_DAY_MS),
+}
 
 
 def _config(settings: Settings, max_bytes: int) -> dict[str, str]:

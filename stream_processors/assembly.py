@@ -9,10 +9,9 @@ from confluent_kafka import Producer
 
 from clickstream.clock import Clock
 from clickstream.settings import Settings
-from schemas.codec import Encoder
-from schemas.contracts import DEAD_LETTER, EVENT, MARK, SESSION
+from schemas.contracts import EVENT, MARK, SESSION
 from schemas.registry import ConfluentRegistry, SchemaRegistry
-from schemas.topics import Topics
+from schemas.topics import Topics, max_dead_letter_bytes, max_record_bytes
 from stream_processors.clickhouse_sink import ClickHouseSink
 from stream_processors.dead_letters import KafkaDeadLetters
 from stream_processors.decode import BatchDecoder
@@ -37,15 +36,18 @@ class FlushParts:
 def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> FlushParts:
     """Connect to the registry and ClickHouse, waiting for them if need be, and build the flush."""
     topics = Topics.of(settings)
-    registry = ConfluentRegistry(settings.schema_registry_url)
-    schema_id = until_it_works(
-        partial(registry.register, topics.subject_of(DEAD_LETTER), DEAD_LETTER.text)
+    registry = ConfluentRegistry.of(settings)
+    producer = Producer(
+        {
+            **settings.kafka_options(),
+            "acks": "all",
+            "enable.idempotence": True,
+            # It reconnects for as long as Kafka is away; what matters of that, `publish` raises.
+            "log_level": 2,
+            "message.max.bytes": max_dead_letter_bytes(settings),
+        }
     )
-    dead_letters = KafkaDeadLetters(
-        Producer({**settings.kafka_options(), "acks": "all", "enable.idempotence": True}),
-        topics.dead_letters,
-        Encoder(DEAD_LETTER, schema_id),
-    )
+    dead_letters = KafkaDeadLetters(producer, topics.dead_letters)
     return assemble_flush(settings, clock, until_it_works, registry, dead_letters)
 
 
@@ -67,6 +69,7 @@ def assemble_flush(
             retry(partial(registry.register, topics.subject_of(contract), contract.text)),
             registry,
             settings.topics.partitions,
+            most_bytes=max_record_bytes(settings),
         )
         for contract in (SESSION, EVENT, MARK)
     }

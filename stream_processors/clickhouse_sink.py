@@ -13,9 +13,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
 from clickstream import clickhouse
+from clickstream.erasure.holders import COLUMNS, holders_among
+from clickstream.erasure.queries import delete
+from clickstream.erasure.target import portions
 from clickstream.errors import SinkUnavailable
 from clickstream.settings import Settings
 from stream_processors import rows
+from stream_processors.erased import Erased, HashSet
 from stream_processors.index import KNOWN
 from stream_processors.seen import Hashes
 from stream_processors.sink import DeadLetter
@@ -55,15 +59,34 @@ WHERE session_id IN (
 )
 """
 
+# After every flush: the three tables only grow, and ClickHouse knows how many rows its parts have.
+_TALLY = """
+SELECT sum(rows) FROM (
+    SELECT count() AS rows FROM erasures
+    UNION ALL SELECT count() FROM erased_sessions
+    UNION ALL SELECT count() FROM erased_letters
+)
+SETTINGS max_threads = 1
+"""
+_ERASED_USERS = """
+SELECT user_hash, toUnixTimestamp64Milli(max(cut_off)) AS latest
+FROM erasures GROUP BY user_hash
+"""
+_ERASED_SESSIONS = "SELECT DISTINCT session_hash FROM erased_sessions"
+_ERASED_LETTERS = "SELECT DISTINCT letter_hash FROM erased_letters"
+
 # ClickHouse's own default is 100 and it refuses the insert beyond; with a wide day window one flush
 # of a backlog may touch more days.
 _MOST_PARTITIONS_PER_INSERT = 90
 
 
 _DEAD_LETTER_COLUMNS = (
-    *("topic", "partition", "offset", "reason", "error"),
-    *("key", "value", "headers", "failed_at"),
+    *("topic", "partition", "offset", "reason", "error", "key", "value", "headers", "failed_at"),
+    *("first_partition", "first_offset", "attempt", "cut_bytes"),
 )
+
+# Letters in one insert: a flush of nothing but tiny poison has millions of them.
+_LETTERS_AT_ONCE = 10_000
 
 
 class ClickHouseSink:
@@ -96,22 +119,49 @@ class ClickHouseSink:
             self._call(partial(self._client.insert_arrow, table, part))
 
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        block = [
-            [
-                *letter.poison.source,
-                letter.poison.record.offset,
-                letter.poison.reason.value,
-                letter.poison.error,
-                letter.poison.record.key,
-                letter.poison.record.value,
-                list(letter.poison.record.headers),
-                letter.failed_at_ms,
-            ]
-            for letter in letters
-        ]
-        self._call(
-            lambda: self._client.insert(rows.DEAD_LETTERS, block, column_names=_DEAD_LETTER_COLUMNS)
+        for start in range(0, len(letters), _LETTERS_AT_ONCE):
+            block = [_letter_row(letter) for letter in letters[start : start + _LETTERS_AT_ONCE]]
+            self._call(
+                partial(
+                    self._client.insert,
+                    rows.DEAD_LETTERS,
+                    block,
+                    column_names=_DEAD_LETTER_COLUMNS,
+                )
+            )
+
+    def read_erased(self, tally: int) -> Erased | None:
+        now = self._call(lambda: int(self._client.raw_query(_TALLY)))
+        if now == tally:
+            return None
+        users, sessions, letters = (
+            self._call(partial(self._client.query_arrow, query))
+            for query in (_ERASED_USERS, _ERASED_SESSIONS, _ERASED_LETTERS)
         )
+        return Erased(
+            now,
+            dict(zip(*(column.to_pylist() for column in users.columns), strict=True)),
+            HashSet(sessions.column(0).to_pylist()),
+            HashSet(letters.column(0).to_pylist()),
+        )
+
+    def erase(self, session_ids: Sequence[str]) -> None:
+        columns = self._call(
+            lambda: self._client.query(COLUMNS, parameters={"database": self._client.database})
+        )
+        for holder in holders_among(columns.result_rows):
+            for ids in portions(session_ids) if holder.knows_sessions else ():
+                self._call(
+                    partial(
+                        self._client.command,
+                        delete(holder.condition),
+                        parameters={
+                            "database": self._client.database,
+                            "table": holder.table,
+                            "ids": ids,
+                        },
+                    )
+                )
 
     def sweep_adopted(self) -> None:
         self._call(lambda: self._client.command(_SWEEP_ADOPTED))
@@ -143,6 +193,15 @@ class ClickHouseSink:
                 yield
         except ClickHouseError as error:
             raise SinkUnavailable(f"ClickHouse refuses: {str(error)[:500]}") from error
+
+
+def _letter_row(letter: DeadLetter) -> list[object]:
+    poison, record, attempt = letter.poison, letter.poison.record, letter.attempt
+    return [
+        *(*poison.source, record.offset, poison.reason.value, letter.error),
+        *(record.key, record.value, list(record.headers), letter.failed_at_ms),
+        *(attempt.partition, attempt.offset, attempt.number, poison.cut_bytes),
+    ]
 
 
 def _by_partitions(table: pa.Table) -> list[pa.Table]:

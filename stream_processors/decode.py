@@ -7,19 +7,24 @@ until the culprits stand alone, and the same decoder judges them there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyruhvro
 
 from clickstream.errors import PoisonRecord
-from schemas.codec import Decoder, Encoder, header
+from schemas.codec import header
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
 from schemas.registry import SchemaRegistry
+from stream_processors.avro_size import ShortestForm
 from stream_processors.breaches import (
     Breach,
     Partitions,
@@ -28,26 +33,35 @@ from stream_processors.breaches import (
     wrong_partition,
 )
 from stream_processors.fetched import FetchedBatch, Partition, Record, Records
+from stream_processors.oversize import cut, kept_bytes, sizes
+from stream_processors.unwrap import SKIP, Unwrapper
 
 Rows = npt.NDArray[np.int64]
 
 # Values decoded at once: a Python object of each fits the processor's cache until it is freed.
 _AT_ONCE = 8_192
 
-# Bytes of the wire format before the Avro body, and what they are as fields.
-_SKIP = len(header(0))
+# The fields of the wire format before the Avro body.
 _MAGIC = "_magic"
 _SCHEMA_ID = "_schema_id"
+
+# Between two looks at a schema id that the registry does not know; once for a whole flush. Well
+# above the delay between two nodes of a registry, and hardly felt by readers of fresh data.
+_before_second_look = partial(time.sleep, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """One record that can never be processed, and why."""
+    """One record that can never be processed, and why.
+
+    `record` is as it was, but for the last `cut_bytes` bytes of one too large to keep.
+    """
 
     source: Partition
     record: Record
     reason: Reason
     error: str
+    cut_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +80,25 @@ class BatchDecoder:
     """
 
     def __init__(
-        self, contract: Contract, schema_id: int, registry: SchemaRegistry, partitions: int
+        self,
+        contract: Contract,
+        schema_id: int,
+        registry: SchemaRegistry,
+        partitions: int,
+        *,
+        most_bytes: int = sys.maxsize,
+        pause: Callable[[], None] = _before_second_look,
     ) -> None:
+        """A record of more than `most_bytes` is poison. `pause`: see `Unwrapper`."""
         self._text = contract.text
         self._framed_text = _framed(contract)
+        self._shortest = ShortestForm(contract.text)
         self._schema_id_bits = np.frombuffer(header(schema_id)[1:], dtype=np.int32)[0]
         self._columns: pa.Schema = pyruhvro.avro_to_arrow_schema(contract.text)
-        self._header = header(schema_id)
-        self._resolve = Decoder(contract, registry)
-        self._encode = Encoder(contract, schema_id)
+        self._nothing = pa.RecordBatch.from_pylist([], schema=self._columns)
+        self._unwrapper = Unwrapper(contract, schema_id, registry, pause)
         self._partitions = partitions
+        self._most_bytes = most_bytes
 
     def decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
         """All batches of our topic at once: a busy worker fetches many small ones.
@@ -84,11 +107,13 @@ class BatchDecoder:
         """
         pile = _Pile.of(batches)
         poison: list[Poison] = []
-        decoded = self._decode_framed(pile.records.values)
+        too_large = sizes(pile.records) > self._most_bytes
+        decoded = None if too_large.any() else self._decode_framed(pile.records.values)
         kept = np.arange(len(pile.records))
         if decoded is None:
-            bodies, wrapped = self._unwrap(pile, poison)
-            decoded, kept = self._to_arrow(bodies, wrapped, pile, poison)
+            poison += self._oversize(pile, np.flatnonzero(too_large))
+            bodies, rows = self._unwrap(pile, np.flatnonzero(~too_large), poison)
+            decoded, kept = self._to_arrow(bodies, rows, pile, poison)
         return self._sift(decoded, kept, pile, poison)
 
     def _decode_framed(self, values: pa.BinaryArray) -> pa.RecordBatch | None:
@@ -110,44 +135,72 @@ class BatchDecoder:
         ids = framed[_SCHEMA_ID].to_numpy().view(np.int32)
         if framed[_MAGIC].true_count or not (ids == self._schema_id_bits).all():
             return None
-        return framed.select(self._columns.names)
+        decoded = framed.select(self._columns.names)
+        # Nor does it say whether anything follows a record.
+        expected = self._shortest.bytes_of(decoded) + SKIP * len(values)
+        return decoded if expected == pc.sum(pc.binary_length(values)).as_py() else None
 
-    def _unwrap(self, pile: _Pile, poison: list[Poison]) -> tuple[list[bytes], Rows]:
+    def _oversize(self, pile: _Pile, rows: Rows) -> Iterator[Poison]:
+        """Nobody reads them, and what is kept of them is bounded."""
+        for row in rows:
+            whole = pile.records.record(int(row))
+            record, cut_bytes = cut(whole, kept_bytes(self._most_bytes))
+            yield Poison(
+                pile.place(int(row)),
+                record,
+                Reason.OVERSIZE,
+                f"key, value and headers are longer than {self._most_bytes:,} bytes",
+                cut_bytes,
+            )
+
+    def _unwrap(self, pile: _Pile, rows: Rows, poison: list[Poison]) -> tuple[list[bytes], Rows]:
         """Avro bodies in our own schema, without their header; and whose they are."""
-        bodies, kept = [], []
-        for row, value in enumerate(pile.records.values.to_pylist()):
-            try:
-                bodies.append(self._body(value))
-            except PoisonRecord as error:
-                poison.append(pile.poison(row, Reason(error.reason), str(error)))
-            else:
-                kept.append(row)
-        return bodies, np.array(kept, dtype=np.int64)
-
-    def _body(self, value: bytes | None) -> bytes:
-        if value is None:
-            raise PoisonRecord(Reason.NULL_VALUE, "the record has no value")
-        if value[:_SKIP] == self._header:
-            return value[_SKIP:]
-        return self._encode.encode(self._resolve.decode(value))[_SKIP:]
+        values = pile.records.values.take(pa.array(rows)).to_pylist()
+        unwrapped = self._unwrapper.unwrap(values)
+        for row, error in unwrapped.refused.items():
+            poison.append(pile.poison(int(rows[row]), Reason(error.reason), str(error)))
+        found = sorted(unwrapped.bodies)
+        return [unwrapped.bodies[row] for row in found], rows[np.array(found, dtype=np.int64)]
 
     def _to_arrow(
         self, bodies: list[bytes], kept: Rows, pile: _Pile, poison: list[Poison]
     ) -> tuple[pa.RecordBatch, Rows]:
-        if not bodies:
-            return _empty(self._columns), kept
+        """Those that decode, in their order, and whose they are. What does not is halved until the
+        culprits stand alone."""
+        good = [self._nothing]
+        places = [kept[:0]]
+        waiting = [(0, len(bodies))] if bodies else []
+        while waiting:
+            first, end = waiting.pop()
+            try:
+                decoded = self._read(bodies[first:end])
+            except PoisonRecord as error:
+                poison.append(pile.poison(int(kept[first]), Reason(error.reason), str(error)))
+                continue
+            if decoded is None:
+                middle = (first + end) // 2
+                waiting += [(middle, end), (first, middle)]
+            else:
+                good.append(decoded)
+                places.append(kept[first:end])
+        return pa.concat_batches(good), np.concatenate(places)
+
+    def _read(self, bodies: list[bytes]) -> pa.RecordBatch | None:
+        """All of them; None when one of several may be bad. Raises PoisonRecord for one alone."""
+        alone = len(bodies) == 1
         try:
             decoded = pyruhvro.deserialize_array(bodies, self._text)
             decoded.validate(full=True)
         except ValueError as error:
-            if len(bodies) == 1:
-                poison.append(pile.poison(int(kept[0]), Reason.UNDECODABLE, str(error)))
-                return _empty(self._columns), kept[:0]
-            middle = len(bodies) // 2
-            left, left_kept = self._to_arrow(bodies[:middle], kept[:middle], pile, poison)
-            right, right_kept = self._to_arrow(bodies[middle:], kept[middle:], pile, poison)
-            return pa.concat_batches([left, right]), np.concatenate([left_kept, right_kept])
-        return decoded, kept
+            if alone:
+                raise PoisonRecord(Reason.UNDECODABLE, str(error)) from error
+            return None
+        if self._shortest.bytes_of(decoded) == sum(map(len, bodies)):
+            return decoded
+        if alone:
+            self._unwrapper.check(bodies[0])  # either an unusual way to write it, or too long
+            return decoded
+        return None
 
     def _sift(
         self, decoded: pa.RecordBatch, kept: Rows, pile: _Pile, poison: list[Poison]
@@ -194,9 +247,11 @@ class _Pile:
             partitions=np.repeat(numbers, [len(batch) for batch in batches]),
         )
 
+    def place(self, row: int) -> Partition:
+        return Partition(self.topic, int(self.partitions[row]))
+
     def poison(self, row: int, reason: Reason, error: str) -> Poison:
-        source = Partition(self.topic, int(self.partitions[row]))
-        return Poison(source, self.records.record(row), reason, error)
+        return Poison(self.place(row), self.records.record(row), reason, error)
 
 
 def _framed(contract: Contract) -> str:
@@ -208,7 +263,3 @@ def _framed(contract: Contract) -> str:
     schema = json.loads(contract.text)
     frame = [{"name": _MAGIC, "type": "boolean"}, {"name": _SCHEMA_ID, "type": "float"}]
     return json.dumps({**schema, "fields": [*frame, *schema["fields"]]})
-
-
-def _empty(columns: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([], schema=columns)

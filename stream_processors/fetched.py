@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Headers = Sequence[tuple[str, bytes]]
+from schemas.dead_letters import Headers
 
 
 class Partition(NamedTuple):

@@ -8,6 +8,7 @@ versions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from clickstream.clock import Clock
 from schemas.topics import Topics
 from stream_processors import rows
 from stream_processors.decode import BatchDecoder, Decoded, Poison
+from stream_processors.erased import Erased, without_erased
 from stream_processors.fetched import FetchedBatch
 from stream_processors.index import SessionIndex
 from stream_processors.join import Joined, first_of_each, fresh, join, known_of, with_day, without
@@ -27,6 +29,10 @@ from stream_processors.session_day import DayWindow
 from stream_processors.sink import DeadLetter, Sink
 
 T = TypeVar("T")
+
+# A worker that has been idle looks for erasures before it writes, too, seconds: what it takes back
+# afterwards no reader sees, but the disk keeps it until the next merge.
+_LOOK_SECONDS = 1.0
 
 DecodedTopics = Mapping[str, Decoded]
 """What was decoded of one flush, by topic."""
@@ -66,6 +72,7 @@ class FlushReport:
     marks: int
     duplicates: int
     poison: tuple[Poison, ...]
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +80,14 @@ class _Plan:
     """Everything one flush will write. Fixed before the first insert, so that a retry repeats it.
 
     `known` are the stored sessions this flush met, new ones included: what the index learns.
+    `erased` are sessions that came after their user was erased (schema `rows.SESSION_COLUMNS`).
     """
 
     marks: pa.Table
     joined: Joined
     sessions: pa.Table
     known: pa.Table
+    erased: pa.Table
     adopted: int
     duplicates: int
     poison: tuple[Poison, ...]
@@ -106,6 +115,8 @@ class Flush:
         self._seen = seen
         self._clock = clock
         self._retry = retry
+        self._erased = Erased()
+        self._looked_at = -math.inf  # when the erasures were read
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
         """Both halves."""
@@ -123,11 +134,14 @@ class Flush:
 
     def write(self, decoded: DecodedTopics) -> FlushReport:
         """Write all of it. Returns when it is durable; raises only what `retry` gives up on."""
-        plan = self._plan(decoded)
+        if self._clock.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self._look_for_erasures()
+        plan = self._plan(decoded, self._erased)
         self._write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
         self._seen.add(plan.sessions["session_id"].chunks)
+        self._heed_erasures(plan)
         return FlushReport(
             sessions=plan.sessions.num_rows,
             joined=plan.joined.events.num_rows,
@@ -136,13 +150,14 @@ class Flush:
             marks=plan.marks.num_rows,
             duplicates=plan.duplicates,
             poison=plan.poison,
+            erased=plan.erased.num_rows,
         )
 
     def sweep(self) -> None:
         """Delete waiting events that were adopted. One attempt; raises SinkUnavailable."""
         self._sink.sweep_adopted()
 
-    def _plan(self, decoded: DecodedTopics) -> _Plan:
+    def _plan(self, decoded: DecodedTopics, erased: Erased) -> _Plan:
         rules, topics = self._rules, self._rules.topics
         events = [rows.event_rows(d.rows, rules.epoch) for d in _of(decoded, topics.events)]
         posted = [
@@ -150,28 +165,45 @@ class Flush:
             for d in _of(decoded, topics.sessions)
         ]
         sessions = rows.concat(posted, rows.SESSION_COLUMNS)
-        known = self._known(sessions, rows.concat(events, rows.UNJOINED_COLUMNS))
+        known = self._known(sessions, rows.concat(events, rows.UNJOINED_COLUMNS), erased)
         sessions = fresh(sessions, known)
+        gone = rows.SESSION_COLUMNS.empty_table()
+        if erased:
+            sessions = without_erased(sessions, erased.of_ids(sessions["session_id"]))
+            # Only of those that would be stored: who posts a session again does not own it.
+            of_users = erased.of_users(sessions)
+            gone = sessions.filter(pa.array(of_users))
+            sessions = without_erased(sessions, of_users)
+            known = without(known, gone)
+            erased = erased.with_sessions(gone["session_id"].to_pylist())
         adopted = rows.UNJOINED_COLUMNS.empty_table()
         if sessions.num_rows:
             known = pa.concat_tables([without(known, sessions), known_of(sessions)])
             adopted = self._retry(lambda: self._sink.find_unjoined(_ids(sessions)))
         joined = join(rows.concat([*events, adopted], rows.UNJOINED_COLUMNS), known)
-        marks = [rows.mark_rows(d.rows, rules.epoch) for d in _of(decoded, topics.marks)]
+        marks = rows.concat(
+            (rows.mark_rows(d.rows, rules.epoch) for d in _of(decoded, topics.marks)),
+            rows.MARK_COLUMNS,
+        )
         return _Plan(
-            marks=rows.concat(marks, rows.MARK_COLUMNS),
-            joined=Joined(rows.joined_rows(joined.events), joined.unjoined),
+            marks=without_erased(marks, erased.of_ids(marks["session_id"])),
+            joined=Joined(
+                rows.joined_rows(joined.events),
+                # An erased session is not known, so its events are among those without a session.
+                without_erased(joined.unjoined, erased.of_ids(joined.unjoined["session_id"])),
+            ),
             sessions=sessions,
             known=known,
+            erased=gone,
             adopted=adopted.num_rows,
             duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
             - sessions.num_rows,
-            poison=tuple(p for d in decoded.values() for p in d.poison),
+            poison=tuple(p for d in decoded.values() for p in d.poison if not erased.is_letter(p)),
         )
 
-    def _known(self, sessions: pa.Table, events: pa.Table) -> pa.Table:
+    def _known(self, sessions: pa.Table, events: pa.Table, erased: Erased) -> pa.Table:
         """Of the sessions that these records name, the stored ones: memory first, then the sink,
-        which is not asked for those that are certainly new."""
+        which is not asked for those that are certainly new, and may still have erased ones."""
         chunks = [*events["session_id"].chunks, *sessions["session_id"].chunks]
         named = pa.chunked_array(chunks, pa.string())
         distinct = pa.table({"session_id": named.unique()})
@@ -181,6 +213,7 @@ class Flush:
         if not missing.num_rows:
             return remembered
         looked_up = self._retry(lambda: self._sink.find_sessions(_ids(missing)))
+        looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
         return pa.concat_tables([remembered, looked_up])
 
     def _write(self, plan: _Plan) -> None:
@@ -188,6 +221,7 @@ class Flush:
         if letters:
             self._retry(lambda: self._dead_letters.publish(letters))
             self._retry(lambda: self._sink.write_dead_letters(letters))
+        self._erase(plan.erased)
         for table, part in (
             (rows.MARKS, plan.marks),
             (rows.EVENTS, plan.joined.events),
@@ -196,6 +230,47 @@ class Flush:
         ):
             if part.num_rows:
                 self._retry(partial(self._sink.write, table, part))
+
+    def _look_for_erasures(self) -> bool:
+        """Whether there are any that were not heeded so far."""
+        newer = self._retry(partial(self._sink.read_erased, self._erased.tally))
+        self._looked_at = self._clock.monotonic()
+        if newer is None:
+            return False
+        self._erased = newer
+        self._index.forget(newer.of_ids)
+        return True
+
+    def _heed_erasures(self, plan: _Plan) -> None:
+        """Take back what was erased while it was being written.
+
+        After the writing and before the commit. So whoever has announced an erasure and then sees
+        everything committed that was in the log by then knows: whatever was written without heeding
+        it was there before the announcement, or has been taken back here. This holds also for a
+        worker that has slept through the loss of its partitions and writes far too late.
+        """
+        if not self._look_for_erasures():
+            return
+        gone = plan.sessions.filter(pa.array(self._erased.of_users(plan.sessions)))
+        if gone.num_rows:
+            self._erased = self._erased.with_sessions(gone["session_id"].to_pylist())
+            self._index.forget(self._erased.of_ids)
+            self._erase(gone)
+        written = (plan.sessions, plan.joined.events, plan.joined.unjoined, plan.marks)
+        named = pa.chunked_array(
+            [chunk for table in written for chunk in table["session_id"].chunks], pa.string()
+        ).unique()
+        late = named.filter(pa.array(self._erased.of_ids(named)))
+        if len(late):
+            self._retry(partial(self._sink.erase, late.to_pylist()))
+
+    def _erase(self, sessions: pa.Table) -> None:
+        """Sessions whose user is erased, and which nobody has recorded yet."""
+        if sessions.num_rows:
+            # Recorded first: what waits or comes without its session would not be recognised.
+            erased = rows.erased_rows(sessions)
+            self._retry(partial(self._sink.write, rows.ERASED_SESSIONS, erased))
+            self._retry(partial(self._sink.erase, sessions["session_id"].to_pylist()))
 
 
 def _of(decoded: DecodedTopics, topic: str) -> Iterator[Decoded]:

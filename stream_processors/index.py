@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -87,6 +88,19 @@ class SessionIndex:
         if not len(places):
             return KNOWN.empty_table()
         return self._take(np.unique(places))
+
+    def forget(self, chosen: Callable[[pa.ChunkedArray], npt.NDArray[np.bool_]]) -> None:
+        """Forget the sessions for whose ids `chosen` says so. Looks at every id that is here."""
+        for key, batch in self._batches.items():
+            gone = chosen(batch["session_id"])
+            if not gone.any():
+                continue
+            kept = batch.filter(pa.array(~gone)).combine_chunks()
+            for id_ in _ids(batch):
+                self._places.pop(id_, None)
+            self._batches[key] = kept
+            self._batch_bytes += kept.nbytes - batch.nbytes
+            self._places.update(zip(_ids(kept), itertools.count(key << _ROW_BITS), strict=False))
 
     def _take(self, places: npt.NDArray[np.int64]) -> pa.Table:
         batches = places >> _ROW_BITS

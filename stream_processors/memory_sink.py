@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from stream_processors import rows
+from stream_processors.erased import Erased, HashSet
 from stream_processors.index import KNOWN
+from stream_processors.rows import ERASED_SESSIONS
 from stream_processors.seen import Hashes, hashes_of
 from stream_processors.sink import DeadLetter
 
@@ -30,6 +32,9 @@ class MemorySink:
     def __init__(self) -> None:
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
+        self.erasures: dict[bytes, int] = {}
+        self.erased_sessions: set[bytes] = set()
+        self.erased_letters: set[bytes] = set()
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
@@ -51,6 +56,9 @@ class MemorySink:
                 yield hashes_of(pa.array([row["session_id"]]))
 
     def write(self, table: str, rows: pa.Table) -> None:
+        if table == ERASED_SESSIONS:
+            self.erased_sessions.update(rows["session_hash"].to_pylist())
+            return
         stored = self.tables[table]
         for row in rows.to_pylist():
             key = tuple(row[name] for name in KEYS[table])
@@ -61,6 +69,17 @@ class MemorySink:
         for letter in letters:
             source = letter.poison.source
             self.dead_letters[*source, letter.poison.record.offset] = letter
+
+    def read_erased(self, tally: int) -> Erased | None:
+        sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_letters)
+        now = len(self.erasures) + len(sessions) + len(letters)
+        return None if now == tally else Erased(now, dict(self.erasures), sessions, letters)
+
+    def erase(self, session_ids: Sequence[str]) -> None:
+        for table in (rows.MARKS, rows.EVENTS, rows.UNJOINED, rows.SESSIONS):
+            stored = self.tables[table]
+            for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
+                del stored[key]
 
     def sweep_adopted(self) -> None:
         stored = {row["session_id"] for row in self.tables[rows.SESSIONS].values()}

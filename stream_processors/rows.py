@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.erasures import session_hash, user_hash
 from stream_processors.version import Versions, first_wins, last_wins
 
 SESSIONS: Final = "sessions"
@@ -16,6 +17,7 @@ EVENTS: Final = "events"
 UNJOINED: Final = "unjoined_events"
 MARKS: Final = "session_marks"
 DEAD_LETTERS: Final = "dead_letters"
+ERASED_SESSIONS: Final = "erased_sessions"
 
 _EVENT_FIELDS: Final = [
     pa.field("session_id", pa.string()),
@@ -77,6 +79,11 @@ SESSION_COLUMNS: Final = pa.schema(
 )
 """Table `sessions`."""
 
+ERASED_COLUMNS: Final = pa.schema(
+    [pa.field("session_hash", pa.binary(16)), pa.field("user_hash", pa.binary(32))]
+)
+"""Table `erased_sessions`, without what has a default."""
+
 
 def event_rows(decoded: pa.Table, epoch: int) -> pa.Table:
     """Decoded events → `UNJOINED_COLUMNS`; the first of a key wins."""
@@ -102,6 +109,13 @@ def session_rows(sessions: pa.Table, epoch: int) -> pa.Table:
 def joined_rows(events: pa.Table) -> pa.Table:
     """Events that the join has completed → `EVENT_COLUMNS`."""
     return _in_order(events, EVENT_COLUMNS)
+
+
+def erased_rows(sessions: pa.Table) -> pa.Table:
+    """Sessions whose users were erased → `ERASED_COLUMNS`."""
+    ids, users = sessions["session_id"].to_pylist(), sessions["user_id"].to_pylist()
+    hashes = {"session_hash": map(session_hash, ids), "user_hash": map(user_hash, users)}
+    return pa.table({name: list(column) for name, column in hashes.items()}, ERASED_COLUMNS)
 
 
 def concat(tables: Iterable[pa.Table], columns: pa.Schema) -> pa.Table:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow as pa
 
+from schemas.dead_letters import Attempt, attempt_of, replay_header
 from stream_processors.decode import Poison
+from stream_processors.erased import Erased
 from stream_processors.seen import Hashes
 
 
@@ -40,9 +42,21 @@ class Sink(Protocol):
         """Insert into `dead_letters`; a letter's key is its place in Kafka."""
         ...
 
+    def read_erased(self, tally: int) -> Erased | None:
+        """All that is erased; None when nothing was added since there were `tally` of it."""
+        ...
+
+    def erase(self, session_ids: Sequence[str]) -> None:
+        """Delete all that is stored of these sessions, for every reader, before it returns."""
+        ...
+
     def sweep_adopted(self) -> None:
         """Delete waiting events whose session is stored: they were adopted before it was."""
         ...
+
+
+# An error may quote what it is about: enough of it to know what went wrong. Characters.
+_MOST_ERROR = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +65,22 @@ class DeadLetter:
 
     poison: Poison
     failed_at_ms: int
+
+    @property
+    def attempt(self) -> Attempt:
+        """Which letter it is: a record that was replayed and fails again is not a new one."""
+        record = self.poison.record
+        return attempt_of(self.poison.source.partition, record.offset, record.headers)
+
+    @property
+    def error(self) -> str:
+        """For a person, as text that can be encoded."""
+        return self.poison.error[:_MOST_ERROR].encode(errors="backslashreplace").decode()
+
+    def without_content(self) -> DeadLetter:
+        """Without key, value and headers, except the header that says what it repeats."""
+        headers = replay_header(self.poison.record.headers)
+        empty = self.poison.record._replace(key=None, value=None, headers=headers)
+        size = len(self.poison.record.key or b"") + len(self.poison.record.value or b"")
+        cut_bytes = self.poison.cut_bytes + size
+        return replace(self, poison=replace(self.poison, record=empty, cut_bytes=cut_bytes))

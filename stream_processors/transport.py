@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -94,6 +94,18 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             log.warning("offsets are not committed yet: %r", error)
             return False
         return True
+
+    def trouble(self) -> str | None:
+        """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
+        consumer = self._consumer
+        if consumer is None or consumer._coordinator is None:
+            return "connecting to Kafka"
+        if consumer._coordinator.coordinator_id is None:
+            return "Kafka does not answer: its group has no coordinator"
+        subscription = consumer._subscription.subscription
+        if subscription is None or consumer._coordinator.need_rejoin(subscription):
+            return "waiting for the group to assign partitions"
+        return None
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's own stall detector counts per-record events that we do not make; see watchdog."""
@@ -214,6 +226,10 @@ class BatchConsumer(Consumer):
         for tp, offset in committed.items():
             start = beginnings[tp] if offset is None else offset
             self.ledger.start_at(Partition(*tp), self.generation, start)
+
+    def trouble(self) -> str | None:
+        """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
+        return cast(BatchConsumerThread, self._thread).trouble()
 
     def end_of(self, partition: Partition) -> int:
         """End of the log as of the last fetch; 0 before the first."""

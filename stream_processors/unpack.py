@@ -17,7 +17,8 @@ import pyarrow as pa
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
-from stream_processors.fetched import Headers, Records
+from schemas.dead_letters import Headers
+from stream_processors.fetched import Records
 
 
 class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has no types

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Callable
 from typing import Any, cast
 
 import faust
@@ -15,11 +16,14 @@ import pyarrow as pa
 
 from clickstream import telemetry
 from clickstream.clock import Clock, SystemClock
+from clickstream.processes.probe import listens
 from clickstream.settings import Settings
 from stream_processors.app import build_app
 from stream_processors.assembly import assemble
+from stream_processors.fetched import Partition
 from stream_processors.flush import FlushReport
 from stream_processors.flush_loop import FlushLoop, FlushTriggers
+from stream_processors.heartbeat import Heartbeat
 from stream_processors.index import SessionIndex
 from stream_processors.probe import serve_probe
 from stream_processors.retry import UntilItWorks
@@ -33,8 +37,12 @@ log = logging.getLogger(__name__)
 # the 25 s after which orchestrators kill. Seconds.
 _DRAIN_SECONDS = 12.0
 _LEAVE_SECONDS = 8.0
+# While a server is down that is likely to stay so: long enough for one that is only restarting.
+_DRAIN_PAUSED_SECONDS = 3.0
 
 _WATCH_SECONDS = 2.0
+# For the question whether Kafka is there at all.
+_ASK_SECONDS = 1.0
 
 # New objects after which the garbage collector looks for cycles among the youngest.
 _GARBAGE_OBJECTS = 20_000
@@ -65,14 +73,16 @@ class _Worker:
         self._clock = clock
         self._until_it_works = UntilItWorks()
         self._stop = asyncio.Event()
-        self._trouble: str | None = "starting"
+        self._trouble: Callable[[], str | None] = lambda: "starting"
+        self._stuck: str | None = None
+        self._heartbeat = Heartbeat(settings.worker.stall_seconds, _end_hung)
 
     async def run(self) -> int:
         running = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self._stop.set)
         if port := self._settings.worker.metrics_port:
-            serve_probe(port, alive=lambda: None, ready=lambda: self._trouble)
+            serve_probe(port, alive=lambda: self._stuck, ready=self._why_not_ready)
         assembling = asyncio.create_task(
             asyncio.to_thread(assemble, self._settings, self._clock, self._until_it_works)
         )
@@ -132,15 +142,21 @@ class _Worker:
 
     async def _become_ready(self, consumer: BatchConsumer) -> None:
         """Ready: a member of the group. With more workers than partitions it may hold none."""
-        self._trouble = "waiting for the group to assign partitions"
+        self._trouble = lambda: "waiting for the group to assign partitions"
         await consumer.in_group.wait()
-        self._trouble = None
+        self._trouble = consumer.trouble
+
+    def _why_not_ready(self) -> str | None:
+        """On the probe's thread."""
+        paused = self._until_it_works.trouble
+        return f"paused: {paused}" if paused else self._trouble()
 
     async def _leave(self, app: faust.App, loop: FlushLoop, consumer: BatchConsumer) -> None:
-        self._trouble = "stopping"
+        self._trouble = lambda: "stopping"
         consumer.stop_flow()
+        grace = _DRAIN_PAUSED_SECONDS if self._until_it_works.trouble else _DRAIN_SECONDS
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(loop.drain(), _DRAIN_SECONDS)
+            await asyncio.wait_for(loop.drain(), grace)
         self._until_it_works.stop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), _LEAVE_SECONDS)
@@ -148,20 +164,42 @@ class _Worker:
     async def _watch(self, consumer: BatchConsumer) -> None:
         """Ends the process when a partition has records and does not move."""
         watchdog = Watchdog(self._settings.worker.stall_seconds)
+        self._heartbeat.start()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            progress = {
-                partition: Progress(committed, consumer.end_of(partition))
-                for partition, committed in consumer.ledger.standing().items()
-            }
-            for partition, where in progress.items():
-                lag = max(0, where.end - where.committed)
-                telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
+            self._heartbeat.beat()
+            progress = _progress_of(consumer)
             now = self._clock.monotonic()
-            if self._until_it_works.is_waiting:
+            if self._until_it_works.trouble:
                 watchdog.excuse(now)
             elif stuck := watchdog.stalled(progress, now):
-                raise RuntimeError(f"no progress on {stuck}")
+                if await asyncio.to_thread(self._kafka_listens):
+                    self._stuck = f"no progress on {stuck}"
+                    raise RuntimeError(self._stuck)
+                watchdog.excuse(now)
+
+    def _kafka_listens(self) -> bool:
+        """Whether it is us who are stuck, and not Kafka that is down. Blocks for seconds."""
+        servers = self._settings.kafka_bootstrap_servers.split(",")
+        return any(listens(server.strip(), _ASK_SECONDS) for server in servers)
+
+
+def _progress_of(consumer: BatchConsumer) -> dict[Partition, Progress]:
+    """Where each of our partitions stands; its lag goes to the metrics as well."""
+    progress = {
+        partition: Progress(committed, consumer.end_of(partition))
+        for partition, committed in consumer.ledger.standing().items()
+    }
+    for partition, where in progress.items():
+        lag = max(0, where.end - where.committed)
+        telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
+    return progress
+
+
+def _end_hung() -> None:
+    """On the heartbeat's thread, because nothing else here moves."""
+    log.critical("the worker hangs: ended, to be started again")
+    os._exit(_EX_TEMPFAIL)
 
 
 def _spare_the_collector() -> None:

@@ -28,7 +28,7 @@ from schemas.topics import Topics
 
 T = TypeVar("T")
 
-TOPICS = Topics("t.sessions", "t.events", "t.marks", "t.dead-letters")
+TOPICS = Topics("t.sessions", "t.events", "t.marks", "t.dead-letters", "t.erasures")
 PARTITIONS = 2
 
 

@@ -23,9 +23,13 @@ COMMANDS = (
     "migrate",
     "topics",
     "schemas",
+    "grants",
+    "keys",
     "export",
     "settle",
     "replay",
+    "erase",
+    "dlq",
     "doctor",
     "bench",
 )

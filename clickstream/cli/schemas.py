@@ -37,7 +37,7 @@ def list_schemas(as_json: AsJson = False) -> None:
     settings = Settings()
     topics = Topics.of(settings)
     rows = []
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         for contract in ALL:
             latest = registry.latest(topics.subject_of(contract))
             rows.append(
@@ -64,7 +64,7 @@ def register(as_json: AsJson = False) -> None:
     from schemas.topics import Topics
 
     settings = Settings()
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         ids = register_contracts(registry, Topics.of(settings))
     if as_json:
         typer.echo(json.dumps({"schema_ids": ids}))

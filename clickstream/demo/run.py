@@ -20,6 +20,7 @@ from clickstream.demo.progress import Progress
 from clickstream.demo.readback import ApiReader, Relevant, SqlReader
 from clickstream.demo.schedule import Post, schedule
 from clickstream.demo.traffic import Traffic
+from clickstream.http.keys import plain_text
 from clickstream.settings import Settings
 
 # Measurements of freshness a run; each costs a few reads.
@@ -125,7 +126,7 @@ def _example(expected: Expected, found: Found) -> str:
 def _key(settings: Settings) -> str | None:
     """A key that the system accepts; None where it asks for none."""
     keys = (*settings.write_keys, *settings.read_keys)
-    return keys[0].get_secret_value() if keys else None
+    return plain_text(keys[0]) if keys else None
 
 
 @asynccontextmanager

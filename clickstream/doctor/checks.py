@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from clickstream.doctor import contracts, pipeline, servers
+from clickstream.doctor import contracts, letters, pipeline, servers
 from clickstream.doctor.finding import Check
 from clickstream.doctor.live_clickhouse import LiveClickHouse
 from clickstream.doctor.live_http import LiveHttp
@@ -30,7 +30,7 @@ def live_views(settings: Settings, http_url: str, request_seconds: float) -> Vie
     """The real servers that `settings` name."""
     return Views(
         LiveKafka(settings, request_seconds),
-        LiveRegistry(settings.schema_registry_url, request_seconds),
+        LiveRegistry(settings.schema_registry_url, settings.https_ca_file, request_seconds),
         LiveClickHouse(settings, request_seconds),
         LiveHttp(http_url, request_seconds),
     )
@@ -61,7 +61,7 @@ def checks(settings: Settings, views: Views, *, http_is_ours: bool) -> tuple[Che
         Check("worker", lambda: pipeline.check_worker(kafka), ("kafka",)),
         Check("lag", lambda: pipeline.check_lag(kafka), ("topics",)),
         Check("duplicates", lambda: pipeline.check_duplicates(clickhouse), ("tables",)),
-        Check("dead letters", lambda: pipeline.check_dead_letters(clickhouse), ("tables",)),
+        Check("dead letters", lambda: letters.check_dead_letters(clickhouse), ("tables",)),
         Check("unjoined", lambda: pipeline.check_unjoined(clickhouse), ("tables",)),
     )
 

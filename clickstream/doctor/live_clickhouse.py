@@ -10,6 +10,7 @@ from clickstream.clickhouse import connect
 from clickstream.doctor.view import Counts
 from clickstream.settings import Settings
 from schemas import declared
+from stream_processors.letters import queries
 
 # What a reader of the views sees: they pin the same setting, and the check is void without it.
 _COUNTS = """
@@ -19,8 +20,6 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 """
 
 _KEYS = {"sessions": "session_id", "events": "(session_id, event_id)"}
-
-_DEAD_LETTERS = "SELECT reason, count() FROM dead_letters FINAL GROUP BY reason ORDER BY reason"
 
 # Those whose session has come in the meantime are adopted and only wait to be swept.
 _UNJOINED = """
@@ -52,7 +51,7 @@ class LiveClickHouse:
 
     def dead_letters(self) -> Mapping[str, int]:
         with self._client() as client:
-            rows = client.query(_DEAD_LETTERS).result_rows
+            rows = client.query(queries.OPEN).result_rows
         return {str(reason): int(count) for reason, count in rows}
 
     def unjoined(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -16,8 +17,11 @@ _NOT_FOUND = 404
 class LiveRegistry:
     """Opens a connection for each question: a doctor asks a dozen."""
 
-    def __init__(self, url: str, request_seconds: float) -> None:
+    def __init__(self, url: str, ca_file: str | None, request_seconds: float) -> None:
         self._url = url.rstrip("/")
+        self._trust: ssl.SSLContext | bool = (
+            ssl.create_default_context(cafile=ca_file) if ca_file else True
+        )
         self._request_seconds = request_seconds
 
     def subjects(self) -> Sequence[str]:
@@ -36,4 +40,4 @@ class LiveRegistry:
         return str(answer.raise_for_status().json()["compatibilityLevel"])
 
     def _get(self, path: str) -> httpx.Response:
-        return httpx.get(self._url + path, timeout=self._request_seconds)
+        return httpx.get(self._url + path, timeout=self._request_seconds, verify=self._trust)

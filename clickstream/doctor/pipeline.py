@@ -49,17 +49,6 @@ def check_duplicates(clickhouse: ClickHouseView) -> Verdict:
     return ok(f"{seen}, each key once")
 
 
-def check_dead_letters(clickhouse: ClickHouseView) -> Verdict:
-    """No record had to be set aside as unprocessable."""
-    letters = clickhouse.dead_letters()
-    if letters:
-        return warn(
-            ", ".join(f"{count} {reason}" for reason, count in letters.items()),
-            "SELECT reason, error, topic, partition, offset FROM dead_letters FINAL",
-        )
-    return ok("none")
-
-
 def check_unjoined(clickhouse: ClickHouseView) -> Verdict:
     """Events do not wait for their session for ever."""
     count, oldest_seconds = clickhouse.unjoined()

@@ -96,7 +96,7 @@ class ClickHouseView(Protocol):
         ...
 
     def dead_letters(self) -> Mapping[str, int]:
-        """How many, by reason."""
+        """How many wait for somebody, by reason."""
         ...
 
     def unjoined(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
@@ -11,6 +12,7 @@ from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
 from clickstream.processes.probe import http_get
 from clickstream.processes.service import Launch
+from schemas.grants import ANALYST_SETTINGS, Role, grants
 
 _PROBE_SECONDS = 1.0
 _STOP_SECONDS = 20.0  # it ends running queries first; what it acknowledged is on disk anyway
@@ -34,13 +36,30 @@ _SERVER = {
 # time. One session lives in one partition, so partitions need not be compared.
 _READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
 
-_PROFILES = {
-    "default": _READ_ONCE,
-    "readonly": {**_READ_ONCE, "readonly": 2},  # 2: no writes, but settings of a query may be set
-}
+_PROFILES = {"default": _READ_ONCE, "readonly": ANALYST_SETTINGS}
 
-# No passwords: loopback only, like the rest of the embedded engines.
-_USERS = {"default": "default", "analyst": "readonly"}
+# The database that the users below may use; `default` owns the server.
+DATABASE = "clickstream"
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Someone who may connect. Without roles he may do everything."""
+
+    name: str
+    profile: str = "default"
+    roles: tuple[Role, ...] = ()
+
+
+# No passwords: loopback only, like the rest of the embedded engines. The processes have users of
+# their own so that what they are granted is seen to suffice.
+HTTP_USER, WORKER_USER = "http", "worker"
+_USERS = (
+    _User("default"),
+    _User(HTTP_USER, roles=(Role.EDGE, Role.API)),
+    _User(WORKER_USER, roles=(Role.WORKER,)),
+    _User("analyst", "readonly", (Role.ANALYST,)),
+)
 
 
 def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> Launch:
@@ -101,13 +120,21 @@ def write_users(path: Path, network: str) -> None:
         profile = SubElement(profiles, name)
         for setting, value in settings.items():
             SubElement(profile, setting).text = str(value)
-    for name, profile_name in _USERS.items():
-        user = SubElement(users, name)
+    for each in _USERS:
+        user = SubElement(users, each.name)
         SubElement(user, "password")
         SubElement(SubElement(user, "networks"), "ip").text = network
-        SubElement(user, "profile").text = profile_name
+        SubElement(user, "profile").text = each.profile
         SubElement(user, "quota").text = "default"
+        _grant(user, each.roles)
     _write(path, root)
+
+
+def _grant(user: Element, roles: tuple[Role, ...]) -> None:
+    if roles:
+        granted = SubElement(user, "grants")
+        for statement in dict.fromkeys(line for role in roles for line in grants(role, DATABASE)):
+            SubElement(granted, "query").text = statement
 
 
 def _write(path: Path, root: Element) -> None:

@@ -1,4 +1,4 @@
-"""API keys: who may write, who may read.
+"""The check in front of every route: who calls, and may they do this now.
 
 A key comes as `Authorization: Bearer <key>` or as `X-API-Key: <key>`. Admin keys may do everything.
 Without any key in the settings everything is open, and the server listens on loopback only
@@ -8,45 +8,31 @@ no key of its own is left to the admin keys.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import Request
 from starlette.types import Scope
 
+from clickstream.clock import Clock, SystemClock
 from clickstream.errors import Forbidden, Unauthorized
+from clickstream.http.answer import Header
+from clickstream.http.keys import Key, Right, digest_of, keys_of, moment
+from clickstream.http.rates import Rates
 from clickstream.settings import Settings
 
+__all__ = ["ADDED", "CALLER", "Access", "Key", "Right"]
 
-class Right(Enum):
-    """What a key may allow."""
-
-    WRITE = "write"
-    READ = "read"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A known key. Its text is not kept: `name` is the head of its SHA-256, for the audit trail."""
-
-    digest: bytes
-    rights: frozenset[Right]
-
-    @property
-    def name(self) -> str:
-        return f"key-{self.digest.hex()[:8]}"
-
-
-CALLER = "clickstream.caller"
+CALLER: Final = "clickstream.caller"
 """Where in the ASGI scope the name of the caller's key is left; None when access is open."""
 
-_READING = frozenset({"GET", "HEAD"})
+ADDED: Final = "clickstream.added"
+"""Where in the ASGI scope the list of headers is that the answer gets, whatever it is."""
+
+_NEEDED = {"GET": Right.READ, "HEAD": Right.READ, "DELETE": Right.ADMIN}
 
 # Nothing is checked here (auto_error=False): they put the two headers into the OpenAPI document.
 _BEARER = Security(HTTPBearer(auto_error=False, description="a write, read or admin key"))
@@ -54,45 +40,66 @@ _HEADER = Security(APIKeyHeader(name="X-API-Key", auto_error=False))
 
 
 class Access:
-    """The check in front of every route of a role."""
+    """Knows the keys, and what each caller has left. One for all that a process serves."""
 
-    def __init__(self, keys: tuple[Key, ...]) -> None:
-        self._keys = keys
+    def __init__(self, keys: tuple[Key, ...], rates: Rates | None, clock: Clock) -> None:
+        self.keys = keys
+        self._rates = rates
+        self._clock = clock
 
     @classmethod
-    def of(cls, settings: Settings) -> Access:
-        rights: dict[bytes, frozenset[Right]] = {}
-        granted = {
-            Right.WRITE: settings.write_keys,
-            Right.READ: settings.read_keys,
-            Right.ADMIN: settings.admin_keys,
-        }
-        for right, keys in granted.items():
-            for key in keys:
-                digest = _digest(key.get_secret_value().encode())
-                rights[digest] = rights.get(digest, frozenset()) | {right}
-        return cls(tuple(Key(digest, allowed) for digest, allowed in rights.items()))
+    def of(cls, settings: Settings, clock: Clock | None = None) -> Access:
+        """Raises SetupError for a key that cannot be understood."""
+        clock = clock or SystemClock()
+        limits = settings.limits
+        per_second = limits.requests_per_second
+        rates = Rates(per_second, limits.burst, clock) if per_second else None
+        return cls(keys_of(settings), rates, clock)
 
     @property
     def is_open(self) -> bool:
         """No keys at all: everyone may do everything."""
-        return not self._keys
+        return not self.keys
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody is ever refused: asking is a waste of time."""
+        return not self.keys and self._rates is None
 
     def caller(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
         """The name of the key that came with these headers; None when access is open.
 
-        Raises Unauthorized for no key or an unknown one, Forbidden for one without that right.
+        Raises Unauthorized for no key, an unknown or an expired one, Forbidden for one without that
+        right or from a page that it is not for.
         """
-        if not self._keys:
+        if not self.keys:
             return None
         key = self._known(_presented(headers))
-        if right not in key.rights and Right.ADMIN not in key.rights:
+        if key.expires_ms is not None and self._clock.now_ms() >= key.expires_ms:
+            raise Unauthorized(f"this key expired at {moment(key.expires_ms)}: use a new one")
+        if key.origins:
+            _check_origin(key, headers.get(b"origin"))
+        if not key.allows(right):
             raise Forbidden(f"this key may not {right.value}: use a {right.value} or an admin key")
         return key.name
 
+    def enter(
+        self, headers: Mapping[bytes, bytes], right: Right, address: Callable[[], str]
+    ) -> tuple[Header, ...]:
+        """For a request without ASGI: `caller`, and a token of its rate. Returns what to add to the
+        answer; raises TooManyRequests, too."""
+        caller = self.caller(headers, right)
+        return self._rates.admit(caller or address()) if self._rates is not None else ()
+
     def admit(self, scope: Scope, right: Right) -> None:
-        """Check the request of `scope`, and leave the caller's name in it. Raises like `caller`."""
-        scope[CALLER] = self.caller(dict(scope["headers"]), right) if self._keys else None
+        """Check the request of `scope`, and leave the caller's name in it. Raises like `enter`. A
+        request that is checked twice takes one token."""
+        is_first = CALLER not in scope
+        scope[CALLER] = self.caller(dict(scope["headers"]), right) if self.keys else None
+        if self._rates is not None and is_first:
+            client = scope.get("client")
+            address = client[0] if client else ""
+            scope.setdefault(ADDED, []).extend(self._rates.admit(scope[CALLER] or address))
 
     def guard(
         self,
@@ -100,14 +107,24 @@ class Access:
         _bearer: object = _BEARER,
         _header: object = _HEADER,
     ) -> None:
-        """FastAPI dependency: reading needs the read right, every other method the write right."""
-        self.admit(request.scope, Right.READ if request.method in _READING else Right.WRITE)
+        """FastAPI dependency of every route: reading needs the read right, deleting the admin
+        right, every other method the write right."""
+        self.admit(request.scope, _NEEDED.get(request.method, Right.WRITE))
+
+    def guard_admin(
+        self,
+        request: Request,
+        _bearer: object = _BEARER,
+        _header: object = _HEADER,
+    ) -> None:
+        """FastAPI dependency of a route that is the admin's whatever its method."""
+        self.admit(request.scope, Right.ADMIN)
 
     def _known(self, presented: bytes) -> Key:
-        digest = _digest(presented)
+        digest = digest_of(presented)
         found: Key | None = None
         # All are compared, each in constant time: how long it takes says nothing about any key.
-        for key in self._keys:
+        for key in self.keys:
             if hmac.compare_digest(key.digest, digest):
                 found = key
         if found is None:
@@ -124,5 +141,10 @@ def _presented(headers: Mapping[bytes, bytes]) -> bytes:
     raise Unauthorized("send a key: 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
 
 
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+def _check_origin(key: Key, origin: bytes | None) -> None:
+    """Such a key stands in a page, where everyone can read it. Browsers send the true origin; this
+    keeps other pages from using it, not somebody with curl."""
+    if origin is None:
+        raise Forbidden("this key is for web pages: the request has no Origin")
+    if origin.decode("latin-1") not in key.origins:
+        raise Forbidden("this key is not for pages of this origin")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Send
+
+Header = tuple[bytes, bytes]
+"""In ASGI's form: the name in lower case."""
+
+NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
+"""No browser may take an answer for anything but what it says it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +22,7 @@ class Answer:
     """Status, headers in ASGI's form (lower-case bytes) and body."""
 
     status: int
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: tuple[Header, ...]
     body: bytes
 
     @classmethod
@@ -36,6 +44,11 @@ class Answer:
             body,
         )
 
+    def http(self, added: Iterable[Header]) -> bytes:
+        """As HTTP/1.1, with these headers and `NOSNIFF` added."""
+        lines = b"".join([b"%b: %b\r\n" % header for header in (*self.headers, *added)])
+        return b"%b%b\r\n%b" % (_BEGINNINGS[self.status], lines, self.body)
+
     async def send(self, send: Send) -> None:
         """As ASGI messages."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
@@ -46,3 +59,9 @@ class Answer:
         response = Response(self.body, self.status)
         response.raw_headers = list(self.headers)
         return response
+
+
+_BEGINNINGS: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n%b: %b\r\n" % (status, status.phrase.encode(), *NOSNIFF)
+    for status in HTTPStatus
+}

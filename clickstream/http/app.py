@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream.http import problem
 from clickstream.http.access import Access
+from clickstream.http.docs import docs_router
+from clickstream.http.door import Door
 from clickstream.http.fast_lane import Post
 from clickstream.http.health import health_router
 from clickstream.http.openapi import problems
@@ -33,9 +35,11 @@ _DESCRIPTION = "Search clickstream: what was searched, what was shown, what was 
 class Application:
     """An ASGI application and the roles that live in it."""
 
-    def __init__(self, roles: Sequence[Role], access: Access) -> None:
+    def __init__(self, roles: Sequence[Role], door: Door) -> None:
         self.roles = tuple(roles)
-        self._serve: ASGIApp = Surface(_wrapped(self._fastapi(access), self.roles))
+        self.door = door
+        inside = _wrapped(self._fastapi(door.access), self.roles, door.access)
+        self._serve: ASGIApp = Surface(inside, door)
 
     def posts(self) -> Mapping[str, Post]:
         """The paths of all roles that need no ASGI."""
@@ -64,6 +68,9 @@ class Application:
             description=_DESCRIPTION,
             version=version("clickstream"),
             lifespan=self._lifespan,
+            docs_url=None,  # FastAPI's loads its scripts from elsewhere
+            redoc_url=None,
+            redirect_slashes=False,  # to a host that the caller has named
         )
         problem.install(app)
         guarded = [Depends(access.guard)]
@@ -73,7 +80,8 @@ class Application:
                 app.include_router(
                     router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
                 )
-        app.include_router(health_router(self.roles))
+        app.include_router(health_router(self.roles, access))
+        app.include_router(docs_router())
         return app
 
     @asynccontextmanager
@@ -83,11 +91,14 @@ class Application:
 
 
 def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
-    """The application that has these roles. Opens nothing before it runs."""
-    return Application(roles, Access.of(settings))
+    """The application that has these roles. Opens nothing before it runs.
+
+    Raises SetupError for a key or an origin that cannot be understood.
+    """
+    return Application(roles, Door.of(settings))
 
 
-def _wrapped(app: ASGIApp, roles: Sequence[Role]) -> ASGIApp:
+def _wrapped(app: ASGIApp, roles: Sequence[Role], access: Access) -> ASGIApp:
     for role in roles:
-        app = role.wrap(app)
+        app = role.wrap(app, access)
     return app

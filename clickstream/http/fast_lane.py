@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final, cast
 
@@ -19,19 +18,27 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from clickstream.http.answer import Answer
-from clickstream.http.full_lane import HEAD_SECONDS, FullLane
+from clickstream.errors import Overloaded
+from clickstream.http.access import Right
+from clickstream.http.answer import Answer, Header
+from clickstream.http.cors import Cors
+from clickstream.http.door import Door
+from clickstream.http.full_lane import FullLane, hang_up
 from clickstream.http.problem import is_expected, problem_of
 from clickstream.http.surface import count
+from clickstream.settings import HttpSettings
 
 Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[Answer]]
 """Headers (lower-case names) and the whole body → the answer, or an error of `clickstream.errors`.
-Checks keys, media type and size itself."""
+Checks media type and size itself; the write right is checked before it is called."""
 
 # A request that is larger, bytes, is left to the full lane, which bounds bodies and pauses reading.
 _MOST_BYTES: Final = 128 * 1024
 # So is one whose body is still not here after so many seconds.
 _BODY_SECONDS: Final = 1.0
+
+# How long a connection that is turned away may go on sending what nobody reads.
+_LINGER_SECONDS: Final = 0.5
 
 _UNUSUAL: Final = (b"transfer-encoding", b"expect", b"upgrade")
 
@@ -41,8 +48,10 @@ _log = logging.getLogger(__name__)
 class Lanes:
     """Makes the protocol of every connection: uvicorn's `http` option."""
 
-    def __init__(self, posts: Mapping[str, Post]) -> None:
+    def __init__(self, posts: Mapping[str, Post], door: Door, bounds: HttpSettings) -> None:
         self._posts = {path.encode(): (path, post) for path, post in posts.items()}
+        self._door = door
+        self._bounds = bounds
 
     def __call__(
         self,
@@ -52,9 +61,9 @@ class Lanes:
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> FastLane:
         def full() -> FullLane:
-            return FullLane(config, server_state, app_state, _loop)
+            return FullLane(config, server_state, app_state, _loop, self._bounds)
 
-        return FastLane(self._posts, server_state, full)
+        return FastLane(self._posts, self._door, self._bounds, server_state, full)
 
 
 class FastLane(asyncio.Protocol):
@@ -63,10 +72,17 @@ class FastLane(asyncio.Protocol):
     def __init__(
         self,
         posts: Mapping[bytes, tuple[str, Post]],
+        door: Door,
+        bounds: HttpSettings,
         server_state: ServerState,
         full: Callable[[], FullLane],
     ) -> None:
         self._posts = posts
+        # None where there is nothing to check: a request costs microseconds here.
+        self._access = None if door.access.is_idle else door.access
+        self._cors = door.cors or None
+        self._load = door.load
+        self._bounds = bounds
         self._state = server_state
         # What `shutdown` and `look` are called on; uvicorn's type knows its own protocols only.
         self._connections = cast("set[asyncio.Protocol]", server_state.connections)
@@ -76,6 +92,7 @@ class FastLane(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._behind: list[bytes] = []
         self._is_ending = False
+        self._unread_since: float | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -91,6 +108,9 @@ class FastLane(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if len(self._connections) >= self._bounds.connections:
+            self._turn_away()
+            return
         self._connections.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -107,17 +127,27 @@ class FastLane(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._hand_over()
             return
-        if self._post is None or self._begun > 1 or len(self._raw) > _MOST_BYTES:
+        size = len(self._raw)
+        if (
+            self._post is None
+            or self._begun > 1
+            or size > _MOST_BYTES
+            or size - len(self._body) > self._bounds.head_bytes
+        ):
             self._hand_over()
         elif self._complete:
-            self._task = self._loop.create_task(self._respond(*self._post))
-        # Else a part of the body is missing, and `look` sees that it comes.
+            self._start(*self._post)
+        elif size == len(data):
+            # A part of the body is missing; `look` sees that it comes.
+            self._since = self._loop.time()
 
     def pause_writing(self) -> None:
         """A client that does not read its answers is not read from."""
+        self._unread_since = self._loop.time()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._unread_since = None
         self._transport.resume_reading()
 
     # What the parser calls.
@@ -151,18 +181,30 @@ class FastLane(asyncio.Protocol):
 
     def look(self, now: float) -> None:
         """To be called every second or so, with the event loop's time."""
-        if self._task is not None:
+        if self._unread_since is not None:
+            if now - self._unread_since > self._bounds.write_seconds:
+                self._transport.abort()
+        elif self._task is not None:
             return
-        if self._raw and now - self._since > _BODY_SECONDS:
+        elif self._raw and now - self._since > _BODY_SECONDS:
             self._hand_over()
-        elif now - self._since > HEAD_SECONDS:
-            self._transport.close()
+        elif now - self._since > self._bounds.idle_seconds:
+            hang_up(self._transport)
 
     def shutdown(self) -> None:
         """Finish what is under way, and hang up."""
         self._is_ending = True
         if self._task is None:
             self._transport.close()
+
+    def _turn_away(self) -> None:
+        """Say so, without waiting for the request; a client that is about to send it is listened to
+        for a moment, or it would see a broken pipe instead of the answer."""
+        error = Overloaded(f"{len(self._connections)} connections are open: try again in a moment")
+        self._is_ending = True
+        self._transport.write(self._bytes(problem_of(error), ()))
+        self._transport.set_protocol(asyncio.Protocol())
+        self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
 
     def _hand_over(self) -> None:
         self._connections.discard(self)
@@ -171,18 +213,43 @@ class FastLane(asyncio.Protocol):
         self._transport.set_protocol(full)
         full.data_received(self._raw)
 
-    async def _respond(self, path: str, post: Post) -> None:
-        begun = perf_counter()
+    def _start(self, path: str, post: Post) -> None:
+        size = len(self._raw)
         try:
+            self._load.begin(size)
+        except Overloaded as error:
+            answer = problem_of(error)
+            count(path, "POST", answer.status, 0.0)
+            self._finish(answer, () if self._cors is None else self._cors_headers(self._cors))
+            return
+        self._task = self._loop.create_task(self._respond(path, post, size))
+
+    async def _respond(self, path: str, post: Post, size: int) -> None:
+        begun = perf_counter()
+        added = () if self._cors is None else self._cors_headers(self._cors)
+        try:
+            if self._access is not None:
+                added += self._access.enter(self._headers, Right.WRITE, self._address)
             answer = await post(self._headers, self._body)
         except Exception as error:
             if not is_expected(error):
                 _log.exception("POST %s failed", path)
             answer = problem_of(error)
+        finally:
+            self._load.end(size)
         count(path, "POST", answer.status, perf_counter() - begun)
-        if self._transport.is_closing():
-            return
-        self._transport.write(self._bytes(answer))
+        if not self._transport.is_closing():
+            self._finish(answer, added)
+
+    def _cors_headers(self, cors: Cors) -> tuple[Header, ...]:
+        return cors.headers(self._headers.get(b"origin"))
+
+    def _address(self) -> str:
+        peer = self._transport.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) else ""
+
+    def _finish(self, answer: Answer, added: tuple[Header, ...]) -> None:
+        self._transport.write(self._bytes(answer, added))
         if self._is_ending:
             self._transport.close()
             return
@@ -194,14 +261,7 @@ class FastLane(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(data)
 
-    def _bytes(self, answer: Answer) -> bytes:
-        headers = [*answer.headers, *self._state.default_headers]
+    def _bytes(self, answer: Answer, added: tuple[Header, ...]) -> bytes:
         if self._is_ending:
-            headers.append((b"connection", b"close"))
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        return b"%b%b\r\n%b" % (_STATUS_LINES[answer.status], lines, answer.body)
-
-
-_STATUS_LINES: Final = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
+            added = (*added, (b"connection", b"close"))
+        return answer.http((*self._state.default_headers, *added))

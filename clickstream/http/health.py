@@ -1,4 +1,8 @@
-"""`/livez`, `/readyz` and `/metrics`: what orchestrators and prometheus ask for. No key needed."""
+"""`/livez`, `/readyz` and `/metrics`: what orchestrators and prometheus ask for.
+
+The first two need no key: orchestrators and load balancers cannot send one, and the answers say
+nothing about what is stored. Metrics tell how much is searched and clicked: they need a read key.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,21 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from clickstream.http.openapi import answers
+from clickstream.http.access import Access
+from clickstream.http.openapi import answers, problems
 from clickstream.http.role import Role
 
 # An orchestrator's probe commonly gives up after one to three seconds; ours must have spoken.
 _READY_SECONDS = 2.0
+
+_METRICS = {
+    "description": "Counters, gauges and histograms",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -30,7 +40,7 @@ class Ready(msgspec.Struct, frozen=True):
     reasons: list[str] = []
 
 
-def health_router(roles: Sequence[Role]) -> APIRouter:
+def health_router(roles: Sequence[Role], access: Access) -> APIRouter:
     """The three routes of a process that has these roles."""
     router = APIRouter(tags=["health"])
     not_ready = answers(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[200]
@@ -49,9 +59,14 @@ def health_router(roles: Sequence[Role]) -> APIRouter:
         reasons = await _reasons(roles)
         return _json(503 if reasons else 200, Ready(not reasons, reasons))
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: _METRICS, **problems()},
+        dependencies=[Depends(access.guard)],
+    )
     async def metrics() -> Response:
-        """Metrics in prometheus' text format."""
+        """Metrics in prometheus' text format. Needs a read key, where there are keys."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

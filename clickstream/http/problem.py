@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from clickstream.errors import (
     STATUS,
@@ -27,6 +28,7 @@ from clickstream.errors import (
     HttpMeaning,
     InvalidRequest,
     MalformedBody,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
 )
@@ -37,6 +39,8 @@ MEDIA_TYPE = "application/problem+json"
 
 _UNEXPECTED = HttpMeaning(500, "internal-error", "Something went wrong here")
 _UNEXPECTED_DETAIL = "The fault is ours and has been logged; the outcome is unknown"
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +69,9 @@ def problem_of(error: BaseException) -> Answer:
         return _answer(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, TooManyRequests):
+        headers.update(error.headers)
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
@@ -110,7 +117,21 @@ async def _on_http(request: Request, error: Exception) -> Response:
         detail = f"{request.method} {request.url.path}: {title}; /docs lists what there is"
     # about:blank says that the status code is all there is to know (RFC 9457, 4.2.1).
     problem = Problem("about:blank", title, error.status_code, detail)
-    return _answer(problem, f"http-{error.status_code}", error.headers or {}).response()
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = ", ".join(_methods(request))  # Starlette stops at one route
+    return _answer(problem, f"http-{error.status_code}", headers).response()
+
+
+def _methods(request: Request) -> list[str]:
+    """What there is on this path."""
+    app: FastAPI = request.app
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+    return [method for method in _METHODS if has(method)]
 
 
 def _meaning_of(error: BaseException) -> HttpMeaning | None:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
+from clickstream.http.access import Access
 from clickstream.http.fast_lane import Post
 
 
@@ -49,10 +50,11 @@ class Role(Protocol):
         """
         ...
 
-    def wrap(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp, access: Access) -> ASGIApp:
         """Step in front of the whole application for hot paths; return `app` to stay out.
 
-        Called once, after `routers`. Lifespan and unknown requests must be passed on to `app`.
+        Called once, after `routers`. Lifespan and unknown requests must be passed on to `app`; a
+        request that is answered here is checked by `access` first.
         """
         ...
 
@@ -62,5 +64,6 @@ class TakesPosts(Protocol):
     """A role with paths so hot that they are answered without ASGI."""
 
     def posts(self) -> Mapping[str, Post]:
-        """By path. What `wrap` and the routes answer on these paths, in the same way."""
+        """By path. What `wrap` and the routes answer on these paths, in the same way. The lane
+        asks for the write right before it calls them."""
         ...

@@ -10,11 +10,13 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from math import ceil
 from typing import Final, cast
 
 import uvicorn
@@ -24,12 +26,14 @@ from clickstream.errors import SetupError
 from clickstream.http.access import Access
 from clickstream.http.app import Application
 from clickstream.http.fast_lane import FastLane, Lanes
-from clickstream.http.full_lane import HEAD_SECONDS, FullLane
+from clickstream.http.full_lane import FullLane
+from clickstream.http.keys import ENOUGH_CHARS, keys_of
 from clickstream.settings import HttpSettings, Settings
 
-# Connections that the kernel holds while we are busy, and connections that we serve at once.
+# Connections that the kernel holds while we are busy.
 _BACKLOG: Final = 2048
-_CONNECTIONS: Final = 8192
+# File descriptors beside those of connections: log, Kafka, ClickHouse.
+_OTHER_FILES: Final = 256
 # What is under way at SIGTERM may take this long, seconds: twice the wait for an acknowledgement.
 # Orchestrators commonly kill after 30.
 _DRAIN_SECONDS: Final = 10
@@ -51,7 +55,9 @@ def run(app: Application, settings: Settings) -> None:
     address = bindable(settings.http)
     refuse_exposure(address, settings)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its notices say nothing that ours do not
-    uvloop.run(_serve(app, address, settings.http.port))
+    _say_what_is_weak(app.door.access)
+    _allow_files(settings.http.connections + _OTHER_FILES)
+    uvloop.run(_serve(app, address, settings.http))
 
 
 def bindable(http: HttpSettings) -> str:
@@ -76,11 +82,32 @@ def bindable(http: HttpSettings) -> str:
 
 def refuse_exposure(address: str, settings: Settings) -> None:
     """SetupError when others than this machine could reach an application that asks for no key."""
-    if Access.of(settings).is_open and not ip_address(address).is_loopback:
+    if not keys_of(settings) and not ip_address(address).is_loopback:
         raise SetupError(
             f"refusing to listen on {settings.http.host} without keys: set CLICKSTREAM_WRITE_KEYS,"
             " CLICKSTREAM_READ_KEYS or CLICKSTREAM_ADMIN_KEYS, or listen on 127.0.0.1"
         )
+
+
+def _say_what_is_weak(access: Access) -> None:
+    for key in access.keys:
+        if key.is_weak:
+            _log.warning(
+                "%s has fewer than %d characters and can be guessed: `clickstream keys new` makes"
+                " a better one",
+                key.name,
+                ENOUGH_CHARS,
+            )
+
+
+def _allow_files(wanted: int) -> None:
+    """Shells commonly allow 1,024 open files, and a connection is one. Raised as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most < wanted:
+            _log.warning("at most %d open files are allowed, connections need %d", most, wanted)
 
 
 class _Server(uvicorn.Server):
@@ -106,27 +133,26 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def _serve(app: Application, address: str, port: int) -> None:
+async def _serve(app: Application, address: str, http: HttpSettings) -> None:
     async with app.running():
         _spare_the_collector()
         config = uvicorn.Config(
             app,
             host=address,
-            port=port,
-            http=cast("type[asyncio.Protocol]", Lanes(app.posts())),
+            port=http.port,
+            http=cast("type[asyncio.Protocol]", Lanes(app.posts(), app.door, http)),
             ws="none",
             lifespan="off",  # the roles' life is `running`
             interface="asgi3",
             backlog=_BACKLOG,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=int(HEAD_SECONDS),
+            timeout_keep_alive=ceil(http.idle_seconds),
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
         )
-        server = _Server(config, lambda: _announce(app, address, port))
+        server = _Server(config, lambda: _announce(app, address, http.port))
         serving = asyncio.create_task(server.serve())
         was_stopped = _stop_on_signal(server)
         await serving

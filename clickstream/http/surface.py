@@ -1,4 +1,5 @@
-"""`Surface`: the outermost layer of every HTTP process. Counts requests, and lets no error out."""
+"""`Surface`: the outermost layer of every HTTP process. Counts requests, bounds how many are under
+way, gives every answer its headers, and lets no error out."""
 
 from __future__ import annotations
 
@@ -10,6 +11,12 @@ from time import perf_counter
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clickstream.http.access import ADDED
+from clickstream.http.answer import NOSNIFF, Header
+from clickstream.http.cors import is_preflight
+from clickstream.http.door import Door
+from clickstream.http.load import Load
+from clickstream.http.page import protected
 from clickstream.http.problem import is_expected, problem_of
 from clickstream.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -19,6 +26,9 @@ ROUTE = "clickstream.route"
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# What orchestrators and prometheus ask is answered in an overload, too: it says that there is one.
+HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -27,17 +37,27 @@ class Surface:
     one in the middle of a response is raised on, so that the server breaks the connection and the
     client does not take half an answer for a whole one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        watched = _Watched(send)
+        headers = dict(scope["headers"])
+        added = [NOSNIFF, *self._door.cors.headers(headers.get(b"origin"))]
+        scope[ADDED] = added
+        watched = _Watched(send, added)
         begun = perf_counter()
         try:
-            await self._app(scope, receive, watched)
+            if self._door.cors and is_preflight(scope["method"], headers):
+                await self._door.cors.preflight(headers).send(watched)
+            elif scope["path"] in HEALTH_PATHS:
+                await self._app(scope, receive, watched)
+            else:
+                with _Metered(receive, self._door.load) as metered:
+                    await self._app(scope, metered, watched)
         except Exception as error:
             if not is_expected(error):
                 _log.exception("%s %s failed", scope["method"], scope["path"])
@@ -51,21 +71,50 @@ class Surface:
 
 
 class _Watched:
-    """`send`, remembering how far the response has come."""
+    """`send`, adding headers and remembering how far the response has come."""
 
-    __slots__ = ("_send", "complete", "status")
+    __slots__ = ("_added", "_send", "complete", "status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, added: list[Header]) -> None:
         self._send = send
+        self._added = added
         self.status = 0
         self.complete = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            message = {**message, "headers": protected([*message["headers"], *self._added])}
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         return self._send(message)
+
+
+class _Metered:
+    """`receive`, counted as under way while it is entered. Entering and receiving raise Overloaded
+    when that is too much."""
+
+    __slots__ = ("_load", "_receive", "_size")
+
+    def __init__(self, receive: Receive, load: Load) -> None:
+        self._receive = receive
+        self._load = load
+        self._size = 0
+
+    def __enter__(self) -> _Metered:
+        self._load.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._load.end(self._size)
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        if size:
+            self._load.grow(size)
+            self._size += size
+        return message
 
 
 def _route(scope: Scope) -> str:

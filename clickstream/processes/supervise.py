@@ -1,4 +1,8 @@
-"""Restart what died: soon the first time, ever later when it keeps dying."""
+"""Restart what died: soon the first time, ever later when it keeps dying.
+
+It never gives up: what keeps a process from living (a full disk, a server that is down) is mostly
+mended while it tries, and the other processes go on meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clickstream.clock import Clock
+from clickstream.errors import EngineError
 
 # The first restart is nearly at once: most deaths are single. Doubling from there, a process that
 # cannot live costs one start per half minute.
@@ -29,7 +34,7 @@ class Restartable(Protocol):
         ...
 
     def spawn(self) -> None:
-        """Start it again."""
+        """Start it again. Raises EngineError when it cannot be executed; it stays dead then."""
         ...
 
 
@@ -63,7 +68,14 @@ class Supervisor:
                 self._schedule(process.name, status, record, now)
             elif now >= record.restart_at:
                 record.restart_at, record.started_at = None, now
-                process.spawn()
+                self._spawn(process)
+
+    def _spawn(self, process: Restartable) -> None:
+        """One that cannot even be executed counts as dead at once, and is tried again later."""
+        try:
+            process.spawn()
+        except EngineError as error:
+            self._say(str(error))
 
     def _schedule(self, name: str, status: int, record: _Record, now: float) -> None:
         lived = now - record.started_at

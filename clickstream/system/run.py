@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from clickstream.clock import SystemClock
+from clickstream.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.engines.data_folder import DataFolder
 from clickstream.engines.embedded import ENGINE_PORTS, Engines
 from clickstream.engines.fetch import fetch
@@ -24,7 +26,6 @@ from clickstream.settings import Settings
 from clickstream.system.endpoints import Endpoints, forget_endpoints, write_endpoints
 from clickstream.system.roles import http_launch, worker_launch
 
-_DATABASE = "clickstream"
 _LOOK_SECONDS = 0.2
 
 
@@ -100,12 +101,18 @@ class System:
         environment = {
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
-            "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
         }
         port = self._plan.port or ports["http"]
         return [
-            http_launch(self._folder, environment, settings.http.host, port),
-            *(worker_launch(self._folder, environment, name, ports[name]) for name in workers),
+            http_launch(
+                self._folder, environment | _as(HTTP_USER, settings), settings.http.host, port
+            ),
+            *(
+                worker_launch(
+                    self._folder, environment | _as(WORKER_USER, settings), name, ports[name]
+                )
+                for name in workers
+            ),
         ]
 
     def _endpoints(self, settings: Settings) -> Endpoints:
@@ -127,10 +134,16 @@ def _check_port(port: int) -> None:
         raise EngineError(f"port {port} is in use; choose another with --port (0: any free one)")
 
 
+def _as(user: str, settings: Settings) -> dict[str, str]:
+    """The variable with which a process speaks to ClickHouse as this user."""
+    url = urlsplit(settings.clickhouse_url.get_secret_value())
+    return {"CLICKSTREAM_CLICKHOUSE_URL": url._replace(netloc=f"{user}@{url.netloc}").geturl()}
+
+
 def _settings(engines: Engines) -> Settings:
     """The operator's settings, with the embedded engines as servers."""
     return Settings(
         kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
         schema_registry_url=engines.schema_registry_url,
-        clickhouse_url=SecretStr(engines.clickhouse_database_url(_DATABASE)),
+        clickhouse_url=SecretStr(engines.clickhouse_database_url(DATABASE)),
     )

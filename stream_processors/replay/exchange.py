@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clickstream.clock import Clock
 from stream_processors.replay import queries
 from stream_processors.replay.databases import Databases
+from stream_processors.replay.erasures import take_erasures_back
 from stream_processors.replay.log import Log, Offsets
 from stream_processors.replay.patience import Patience
 from stream_processors.replay.progress import Progress
@@ -57,6 +58,7 @@ def exchange(
         ends = log.ends()
         rebuild.read_to(ends, progress)
         server.command(queries.KEEP_MOMENTS, shadow=databases.shadow, retired=databases.retired)
+        take_erasures_back(server, databases)
         progress.say("the rebuilt tables have caught up")
         put_in_place(server, databases)
     on_their_way = sum(max(0, end - committed.get(place, 0)) for place, end in ends.items())

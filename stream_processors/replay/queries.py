@@ -120,6 +120,16 @@ WHERE (topic, partition, offset) IN (
 )
 """  # noqa: S608 - names of our own
 
+
+def add_missing(table: str) -> str:
+    """Rows of the erasures that one database has and the other lacks."""
+    return f"""
+INSERT INTO {{target:Identifier}}.{table}
+SELECT * FROM {{source:Identifier}}.{table}
+WHERE (tuple(*)) NOT IN (SELECT tuple(*) FROM {{target:Identifier}}.{table})
+"""  # noqa: S608 - names of our own
+
+
 # --- Work that is still under way -------------------------------------------------------------
 
 OPEN_MUTATIONS: Final = (
@@ -145,6 +155,12 @@ _LATER_MARKS: Final = f"""(
 )"""  # noqa: S608 - names of our own
 
 _WAITING: Final = ", ".join(rows.UNJOINED_COLUMNS.names)
+
+# A rebuild brings purged letters back as rows; they are neither shown nor compared.
+_PURGED_LETTERS: Final = """(
+    SELECT topic, partition, offset, toUInt16(arrayJoin(range(1, toUInt32(attempt) + 1)))
+    FROM {live:Identifier}.dead_letter_acts FINAL WHERE act = 'purged'
+)"""
 
 FINGERPRINTS: Final = {
     rows.SESSIONS: f"""
@@ -184,6 +200,7 @@ WHERE session_id NOT IN {_LATER_MARKS}
     rows.DEAD_LETTERS: f"""
 SELECT {_SUM} FROM {{side:Identifier}}.{rows.DEAD_LETTERS} FINAL
 WHERE {_EARLIER_LETTER} AND failed_at > fromUnixTimestamp64Milli({{since:Int64}})
+    AND (topic, first_partition, first_offset, attempt) NOT IN {_PURGED_LETTERS}
 """,  # noqa: S608 - names of our own
 }
 """One row each: how many rows of that table come from before the bound offsets, and a checksum over

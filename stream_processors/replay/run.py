@@ -25,6 +25,7 @@ from stream_processors.replay.checks import (
 from stream_processors.replay.compare import Compared, compare
 from stream_processors.replay.coverage import Plan, plan
 from stream_processors.replay.databases import Databases
+from stream_processors.replay.erasures import hand_erasures_over, recall_erasures
 from stream_processors.replay.exchange import Exchanged, exchange, retire
 from stream_processors.replay.lease import lease
 from stream_processors.replay.log import Log, Offsets
@@ -95,6 +96,7 @@ def replay(
         _recover(server, databases, clock, progress)
         check_tables(settings, server, databases)
         log = Log(settings)
+        recall_erasures(settings, clock, progress)
         planned = _plan(settings, server, databases, log, origin)
         kept = databases.kept(clock.now_ms())
         with _rebuilt(settings, server, databases, log, planned, clock, progress) as rebuild:
@@ -146,6 +148,7 @@ def _rebuilt(
 ) -> Iterator[Rebuild]:
     """Shadow tables that lack only what came within the last moment."""
     with shadow_tables(settings, server, databases) as shadow:
+        hand_erasures_over(server, databases)
         if planned.keeps_older:
             keep_older(server, databases, _bounds(settings, planned.starts), progress)
         with rebuilding(shadow, planned.starts, clock) as rebuild:

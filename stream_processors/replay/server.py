@@ -18,7 +18,7 @@ from stream_processors.replay import queries
 _LONGEST_SECONDS = 24 * 3600.0
 
 # By this comment a replay knows its own databases, and deletes no others.
-_SIGNATURE = "made by clickstream replay"
+SIGNATURE = "made by clickstream replay"
 
 Rows = Sequence[Sequence[Any]]
 
@@ -47,12 +47,12 @@ class Server:
 
     def create(self, database: str) -> None:
         """Make a database that is not there yet, and sign it."""
-        self.command(f"CREATE DATABASE {{name:Identifier}} COMMENT '{_SIGNATURE}'", name=database)
+        self.command(f"CREATE DATABASE {{name:Identifier}} COMMENT '{SIGNATURE}'", name=database)
 
     def has(self, database: str) -> bool:
         """Whether it is there. SetupError when it is, and no replay has made it."""
         found = self.rows(queries.COMMENT_OF, name=database)
-        if found and found[0][0] != _SIGNATURE:
+        if found and found[0][0] != SIGNATURE:
             raise SetupError(
                 f"a replay needs the database name {database}, and there is one that no replay has"
                 " made: rename it"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clickstream.doctor import contracts, pipeline, servers
+from clickstream.doctor import contracts, letters, pipeline, servers
 from clickstream.doctor.checks import Views, checks, without_secrets
 from clickstream.doctor.examine import examine
 from clickstream.doctor.finding import Status, healthy
@@ -129,8 +129,10 @@ def test_a_key_that_readers_see_twice_fails() -> None:
 
 
 def test_dead_letters_warn_with_their_reasons() -> None:
-    verdict = pipeline.check_dead_letters(FakeClickHouse(letters={"undecodable": 4}))
-    assert (verdict.status, verdict.seen) == (Status.WARN, "4 undecodable")
+    counts = {"undecodable": 4, "wrong_key": 7}
+    verdict = letters.check_dead_letters(FakeClickHouse(letters=counts))
+    assert (verdict.status, verdict.seen) == (Status.WARN, "4 undecodable, 7 wrong_key")
+    assert "`clickstream dlq list --reason wrong_key`" in verdict.advice
 
 
 def test_unjoined_events_warn_when_they_have_waited_long() -> None:

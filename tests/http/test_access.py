@@ -1,13 +1,20 @@
 from __future__ import annotations
 
-import pytest
-from pydantic import SecretStr
-from starlette.testclient import TestClient
+from collections.abc import Sequence
 
+import pytest
+from fastapi import APIRouter
+from pydantic import SecretStr
+from starlette.responses import Response
+from starlette.testclient import TestClient
+from starlette.types import Scope
+
+from clickstream.clock import ManualClock
 from clickstream.errors import Forbidden, Unauthorized
-from clickstream.http.access import Access, Right
+from clickstream.http.access import ADDED, Access, Right
 from clickstream.http.app import build_app
-from clickstream.settings import Settings
+from clickstream.http.keys import day_or_time, declaration, new_key
+from clickstream.settings import Limits, Settings
 from tests.http.roles import FakeRole
 
 
@@ -16,6 +23,7 @@ def settings(**keys: str) -> Settings:
     return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # names are made above
 
 
+SHOP = b"https://shop.example"
 ALL = settings(write="w-key", read="r-key", admin="a-key")
 
 
@@ -128,7 +136,7 @@ def test_reading_wants_the_read_key_and_the_rest_the_write_key(
     assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
 def test_health_and_documents_need_no_key(path: str) -> None:
     assert TestClient(build_app(ALL, [FakeRole()])).get(path).status_code == 200
 
@@ -136,3 +144,68 @@ def test_health_and_documents_need_no_key(path: str) -> None:
 def test_the_document_offers_both_headers() -> None:
     document = TestClient(build_app(ALL, [FakeRole()])).get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}
+
+
+def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
+    clock = ManualClock(now_ms=day_or_time("2027-01-31") - 1)
+    access = Access.of(settings(write="old-key;expires=2027-01-31"), clock)
+    assert access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+    clock.advance(0.001)
+    with pytest.raises(Unauthorized, match="expired at 2027-02-01 00:00:00 UTC"):
+        access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+    with pytest.raises(Unauthorized, match="not known"):
+        access.caller({b"x-api-key": b"old-kez"}, Right.WRITE)
+
+
+def test_the_settings_need_only_the_hash() -> None:
+    key = new_key(Right.WRITE)
+    access = Access.of(settings(write=declaration(key, {"name": "shop"})))
+    assert access.caller({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
+    for other in (declaration(key, {}).encode(), key[:-1].encode(), b"shop"):
+        with pytest.raises(Unauthorized):
+            access.caller({b"x-api-key": other}, Right.WRITE)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [(SHOP, True), (b"https://x", False), (None, False)]
+)
+def test_a_key_for_pages_needs_their_origin(origin: bytes | None, allowed: bool) -> None:
+    access = Access.of(settings(write=f"page-key;origins={SHOP.decode()}"))
+    headers = {b"x-api-key": b"page-key", **({b"origin": origin} if origin else {})}
+    if allowed:
+        assert access.caller(headers, Right.WRITE)
+    else:
+        with pytest.raises(Forbidden, match="page"):
+            access.caller(headers, Right.WRITE)
+
+
+@pytest.mark.parametrize(("key", "status"), [("w-key", 403), ("r-key", 403), ("a-key", 405)])
+def test_deleting_is_the_admin_s(key: str, status: int) -> None:
+    class Deletes(FakeRole):
+        def routers(self) -> Sequence[APIRouter]:
+            router = APIRouter()
+
+            @router.delete("/thing")
+            async def delete_thing() -> Response:
+                return Response(status_code=405)
+
+            return (router,)
+
+    client = TestClient(build_app(ALL, [Deletes()]))
+    assert client.delete("/thing", headers={"x-api-key": key}).status_code == status
+
+
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("w-key", 403), ("r-key", 200)])
+def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
+    headers = {"x-api-key": key} if key else {}
+    answer = TestClient(build_app(ALL, [FakeRole()])).get("/metrics", headers=headers)
+    assert answer.status_code == status
+
+
+def test_a_route_may_ask_for_the_admin_as_well_and_costs_one_token() -> None:
+    limited = ALL.model_copy(update={"limits": Limits(requests_per_second=1, burst=5)})
+    access = Access.of(limited, ManualClock())
+    scope: Scope = {"type": "http", "headers": [(b"x-api-key", b"a-key")], "client": None}
+    access.admit(scope, Right.WRITE)
+    access.admit(scope, Right.ADMIN)
+    assert (b"ratelimit-remaining", b"4") in scope[ADDED]

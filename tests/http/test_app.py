@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream.errors import SetupError
+from clickstream.http.access import Access
 from clickstream.http.app import PREFIX, build_app
 from clickstream.settings import Settings
 from tests.http.roles import FakeRole
@@ -60,7 +61,7 @@ def test_a_role_that_will_not_start_is_stopped_with_those_before_it() -> None:
 
 def test_a_role_can_step_in_front_of_the_whole_application() -> None:
     class InFront(FakeRole):
-        def wrap(self, app: ASGIApp) -> ASGIApp:
+        def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
             async def front(scope: Scope, receive: Receive, send: Send) -> None:
                 if scope["type"] == "http" and scope["path"] == "/thing":
                     await Response("in front")(scope, receive, send)

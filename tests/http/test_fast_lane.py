@@ -14,20 +14,25 @@ from starlette.types import Receive, Scope, Send
 from clickstream.errors import BrokerUnavailable
 from clickstream.http import fast_lane, full_lane
 from clickstream.http.answer import Answer
+from clickstream.http.door import Door
 from clickstream.http.fast_lane import Lanes
 from clickstream.processes.ports import free_port
+from clickstream.settings import Settings
+
+SETTINGS = Settings(_env_file=None)
 
 Reply = tuple[int, dict[str, str], bytes]
 
 
-async def application(_: Scope, receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Behind the full lane: says how much it was sent; refuses `no` before the end."""
     size, more = 0, True
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False) and size < 1_000_000
-    await Answer.of(200, b"full %d" % size, "text/plain").send(send)
+    text = b"x" * 1_000_000 if scope["path"] == "/large" else b"full %d" % size
+    await Answer.of(200, text, "text/plain").send(send)
 
 
 async def post(headers: Mapping[bytes, bytes], body: bytes) -> Answer:
@@ -72,12 +77,13 @@ def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
+async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     port = free_port()
+    door = Door.of(settings)
     config = uvicorn.Config(
         application,
         port=port,
-        http=cast("type[asyncio.Protocol]", Lanes({"/hot": post})),
+        http=cast("type[asyncio.Protocol]", Lanes({"/hot": post}, door, settings.http)),
         lifespan="off",
         log_config=None,
         ws="none",
@@ -230,8 +236,8 @@ def test_shutting_down_finishes_what_is_under_way_and_says_so() -> None:
 
 def test_a_head_without_end_is_refused() -> None:
     async def act(client: Client, _: uvicorn.Server) -> None:
-        client.writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * (full_lane.HEAD_BYTES + 1))
-        assert (await client.answer())[0] == 400
+        client.writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * (SETTINGS.http.head_bytes + 1))
+        assert (await client.answer())[0] == 431
         assert await client.is_closed()
 
     with_client(act)
@@ -244,7 +250,7 @@ def test_a_silent_client_is_hung_up_on(begun: bytes) -> None:
         await asyncio.sleep(0.1)
         (lane,) = server.server_state.connections
         assert isinstance(lane, fast_lane.FastLane | full_lane.FullLane)
-        lane.look(asyncio.get_running_loop().time() + full_lane.HEAD_SECONDS + 1)
+        lane.look(asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1)
         assert await client.is_closed()
 
     with_client(act)

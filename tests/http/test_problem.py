@@ -18,6 +18,7 @@ from clickstream.errors import (
     InvalidRequest,
     SessionNotFound,
     SetupError,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
 )
@@ -50,7 +51,9 @@ def test_the_table_decides_what_an_error_looks_like(kind: type[ClickstreamError]
     assert document["type"] == f"urn:clickstream:problem:{STATUS[kind].slug}"
     assert document["title"] == STATUS[kind].title
     assert dict(answer.headers)[b"content-type"] == b"application/problem+json"
-    assert (b"retry-after" in dict(answer.headers)) == issubclass(kind, Unavailable)
+    assert (b"retry-after" in dict(answer.headers)) == issubclass(
+        kind, Unavailable | TooManyRequests
+    )
     assert (b"www-authenticate" in dict(answer.headers)) == (kind is Unauthorized)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clickstream.clock import ManualClock
+from clickstream.errors import EngineError
 from clickstream.processes.supervise import Supervisor
 
 
@@ -102,3 +103,19 @@ def test_one_death_does_not_hold_up_another() -> None:
     clock.advance(0.5)
     supervisor.look()
     assert (first.restarts, second.restarts) == (1, 0)
+
+
+def test_process_that_cannot_be_executed_is_tried_again() -> None:
+    stage = Stage()
+
+    def refuse() -> None:
+        stage.mortal.restarts += 1
+        raise EngineError("worker-1 cannot be executed: out of memory")
+
+    stage.mortal.spawn = refuse  # type: ignore[method-assign]
+    stage.die()
+    stage.pass_time(0.5)
+    stage.pass_time(0.1)
+    stage.pass_time(1)
+    assert stage.mortal.restarts == 2
+    assert "worker-1 cannot be executed: out of memory" in stage.said

@@ -34,7 +34,8 @@ class Connection:
 
 def read(connection: Connection, media_type: str = "", seconds: float = 60.0) -> bytes:
     headers = {b"content-type": media_type.encode()} if media_type else {}
-    return asyncio.run(BodyReader(LIMITS, seconds).read(headers, connection.receive))
+    limits = LIMITS.model_copy(update={"body_seconds": seconds})
+    return asyncio.run(BodyReader(limits).read(headers, connection.receive))
 
 
 @pytest.mark.parametrize("parts", [[b"0123456789"], [b"01234", b"", b"56789"], [b""]])

@@ -63,7 +63,7 @@ class Kafka:
         assert message.error() is None
         value = message.value()
         assert value is not None
-        with ConfluentRegistry(self.settings.schema_registry_url) as registry:
+        with ConfluentRegistry.of(self.settings) as registry:
             return Decoder(EVENT, registry).decode(value)
 
 

@@ -220,7 +220,7 @@ def check(*arguments: str) -> tuple[int, str]:
 
 
 def test_the_command_passes_our_schemas() -> None:
-    assert check() == (0, "compatible: dead_letter (1), event (1), mark (1), session (1)\n")
+    assert check() == (0, "compatible: erasure (1), event (1), mark (1), session (1)\n")
 
 
 def test_the_command_fails_on_a_bad_change_and_names_the_field(tmp_path: Path) -> None:

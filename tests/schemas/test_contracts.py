@@ -7,7 +7,7 @@ import pytest
 
 from clickstream.errors import SetupError
 from clickstream.settings import Settings, TopicSettings
-from schemas.contracts import ALL, DEAD_LETTER, EVENT, MARK, SESSION, load_versions
+from schemas.contracts import ALL, ERASURE, EVENT, MARK, SESSION, load_versions
 from schemas.topics import Topics
 
 RECORD = json.dumps({"type": "record", "name": "Mark", "fields": []})
@@ -21,14 +21,16 @@ def write(directory: Path, *names: str, text: str = RECORD) -> Path:
 
 def test_each_record_has_its_own_topic_and_subject() -> None:
     topics = Topics.of(Settings(_env_file=None, topics=TopicSettings(prefix="shop.")))
-    assert [topics.topic_of(contract) for contract in (SESSION, EVENT, MARK, DEAD_LETTER)] == [
+    assert [topics.topic_of(contract) for contract in (SESSION, EVENT, MARK, ERASURE)] == [
         "shop.sessions",
         "shop.events",
         "shop.marks",
-        "shop.dead-letters",
+        "shop.erasures",
     ]
     assert topics.subject_of(SESSION) == "shop.sessions-value"
-    assert topics.all() == tuple(topics.topic_of(contract) for contract in ALL)
+    assert topics.dead_letters == "shop.dead-letters"
+    of_contracts = {topics.topic_of(contract) for contract in ALL}
+    assert set(topics.all()) == of_contracts | {topics.dead_letters}
 
 
 def test_the_registered_text_does_not_depend_on_white_space(tmp_path: Path) -> None:

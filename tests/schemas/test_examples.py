@@ -23,10 +23,11 @@ def contract_of(example: Path) -> Contract:
 
 def payload_of(example: Path) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(example.read_text(encoding="utf-8"))
-    if example.name.startswith("dead_letter."):
-        _text_to_bytes(payload, "key", "value")
-        for header in payload.get("headers", []):
-            _text_to_bytes(header, "value")
+    if example.name.startswith("erasure."):
+        _text_to_bytes(payload, "user_hash")
+        for name in ("session_hashes", "letter_hashes"):
+            if name in payload:
+                payload[name] = [text.encode("latin-1") for text in payload[name]]
     return payload
 
 

@@ -64,6 +64,16 @@ def test_an_id_never_given_out_is_a_lookup_error(registry: SchemaRegistry) -> No
         registry.schema(2_000_000_000)
 
 
+def test_it_confirms_what_it_gave_out_and_nothing_else(
+    registry: SchemaRegistry, subject: str
+) -> None:
+    schema_id = registry.register(subject, record(A))
+    registry.confirm(schema_id, record(A))
+    for other_id, text in ((schema_id + 10_000, record(A)), (schema_id, record(B_REQUIRED))):
+        with pytest.raises(RegistryUnavailable, match="emptied, or is another one"):
+            registry.confirm(other_id, text)
+
+
 def test_latest_is_the_newest_version_of_its_subject(
     registry: SchemaRegistry, subject: str
 ) -> None:

@@ -55,6 +55,6 @@ def test_future_versions_are_held_to_full_transitive() -> None:
 @pytest.mark.engines
 def test_the_real_registry_holds_future_versions_to_full_transitive(settings: Settings) -> None:
     subject = Topics.of(settings).subject_of(SESSION)
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         assert registry.is_compatible(subject, SESSION.text)
         assert not registry.is_compatible(subject, WITHOUT_QUERY)

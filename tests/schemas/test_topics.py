@@ -64,6 +64,12 @@ def test_retention_is_as_set_and_segments_are_short_enough_to_keep_it() -> None:
     assert config["cleanup.policy"] == "delete"
 
 
+def test_erasures_are_kept_for_ever_whatever_the_retention() -> None:
+    settings = settings_with(retention_days=0.5)
+    config = config_of(settings, Topics.of(settings).erasures)
+    assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
+
+
 def test_drift_names_topic_option_and_both_values() -> None:
     definition = definitions(Settings(_env_file=None))[0]
     live = {**definition.config, "retention.ms": "1", "file.delete.delay.ms": "60000"}
@@ -164,8 +170,8 @@ def test_the_command_lists_creates_and_lists(
     assert status == 1
     assert {row["partitions"] for row in listed["topics"]} == {None}
     status, made = run("create")
-    assert (status, len(made["created"])) == (0, 4)
+    assert (status, len(made["created"])) == (0, 5)
     status, listed = run("list")
     assert status == 0
-    assert [row["drift"] for row in listed["topics"]] == [[], [], [], []]
+    assert [row["drift"] for row in listed["topics"]] == [[]] * 5
     assert run("create") == (0, {"created": [], "drift": []})

@@ -17,6 +17,7 @@ import pyarrow as pa
 from clickstream.clock import ManualClock
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.decode import BatchDecoder
+from stream_processors.erased import Erased
 from stream_processors.fetched import FetchedBatch, Partition
 from stream_processors.flush import Flush, FlushRules
 from stream_processors.index import SessionIndex
@@ -61,6 +62,12 @@ class SlowSink:
 
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self.pending.append(partial(self.store.write_dead_letters, letters))
+
+    def read_erased(self, tally: int) -> Erased | None:
+        return self.store.read_erased(tally)
+
+    def erase(self, session_ids: Sequence[str]) -> None:
+        self.pending.append(partial(self.store.erase, session_ids))
 
     def sweep_adopted(self) -> None:
         self.store.sweep_adopted()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
@@ -13,12 +15,15 @@ from clickstream.processes.pact import Pact
 from clickstream.processes.ports import free_port
 from clickstream.processes.service import Service, stop_all
 from clickstream.settings import Settings
-from clickstream.system.roles import worker_launch
+from clickstream.system.roles import PYTHON_MODULE, worker_launch
 from schemas.topics import Topics
 from tests.e2e.process_pair import environment_of
 
 # A killed worker is missed after the session timeout (8 s); a busy machine needs as long again.
 _SETTLE_SECONDS = 90.0
+
+EnvironmentOf = Callable[[str], Mapping[str, str]]
+"""The name of a worker → the variables it runs with."""
 
 Shares = dict[str, dict[str, set[int]]]
 """Member → topic → its partitions."""
@@ -27,11 +32,20 @@ Shares = dict[str, dict[str, set[int]]]
 class Fleet:
     """Workers that come, go and are killed; ends all of them at its own end."""
 
-    def __init__(self, settings: Settings, folder: Path, count: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        count: int,
+        program: Sequence[str] = PYTHON_MODULE,
+    ) -> None:
+        """`program` is run as `… worker`; a test may put a broken one in its place."""
         self.settings = settings
+        self._program = program
+        self._environment: EnvironmentOf | None = None
         self._folder = DataFolder(folder)
         self._pact = Pact()
-        self._admin = AdminClient(dict(settings.kafka_options()))
+        self._admin = AdminClient({**settings.kafka_options(), "log_level": 2})
         # Never subscribes. The admin client's question for a group's offsets crashes librdkafka.
         self._consumer = Consumer(
             {**settings.kafka_options(), "group.id": settings.worker.group, "log_level": 2}
@@ -59,6 +73,13 @@ class Fleet:
         for worker in new:
             worker.wait()
         self.workers += new
+
+    def replace_all(self, environment: EnvironmentOf | None) -> None:
+        """Stop all, and start as many with other variables; None: those of the settings."""
+        count = len(self.workers)
+        self.scale(0)
+        self._environment = environment
+        self.scale(count)
 
     def kill(self, number: int) -> None:
         """As a crash would end it; it stays away."""
@@ -115,7 +136,8 @@ class Fleet:
 
     def _new(self) -> Service:
         self._started += 1
-        launch = worker_launch(
-            self._folder, environment_of(self.settings), f"worker-{self._started}", free_port()
-        )
-        return Service(launch, self._pact)
+        name = f"worker-{self._started}"
+        variables = self._environment(name) if self._environment else environment_of(self.settings)
+        launch = worker_launch(self._folder, variables, name, free_port())
+        command = replace(launch.command, argv=(*self._program, "worker"))
+        return Service(replace(launch, command=command), self._pact)

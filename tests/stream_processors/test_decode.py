@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import Encoder
+from clickstream.errors import RegistryUnavailable
+from schemas.codec import Encoder, header
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
 from schemas.partitioner import partition_of
-from schemas.registry import MemoryRegistry
+from schemas.registry import MemoryRegistry, SchemaRegistry
 from stream_processors.decode import BatchDecoder, Decoded
 from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 from tests.stream_processors.records import (
@@ -37,14 +39,35 @@ def decode(
     *records: Record,
     contract: Contract = EVENT,
     partition: int | None = None,
-    registry: MemoryRegistry | None = None,
+    registry: SchemaRegistry | None = None,
+    most_bytes: int = 1_000_000,
+    pause: Callable[[], None] = lambda: None,
 ) -> Decoded:
     number = partition_of("s", PARTITIONS) if partition is None else partition
     source = Partition(TOPICS.topic_of(contract), number)
     batch = FetchedBatch(source, 1, 0, len(records), [Records.of(records)])
-    return BatchDecoder(contract, SCHEMA_ID, registry or MemoryRegistry(), PARTITIONS).decode(
-        [batch]
+    decoder = BatchDecoder(
+        contract,
+        SCHEMA_ID,
+        registry or registry_of(contract),
+        PARTITIONS,
+        most_bytes=most_bytes,
+        pause=pause,
     )
+    return decoder.decode([batch])
+
+
+def registry_of(contract: Contract) -> MemoryRegistry:
+    """One that has given out `SCHEMA_ID` for this contract."""
+    registry = MemoryRegistry()
+    fill(registry, contract)
+    return registry
+
+
+def fill(registry: MemoryRegistry, contract: Contract) -> None:
+    for number in range(1, SCHEMA_ID):
+        registry.register("earlier", json.dumps({"type": "fixed", "name": "F", "size": number}))
+    assert registry.register("ours", contract.text) == SCHEMA_ID
 
 
 def reasons(decoded: Decoded) -> list[tuple[int, Reason]]:
@@ -130,6 +153,102 @@ def test_a_record_of_another_registered_version_is_resolved_to_ours() -> None:
     )
     assert decoded.rows["event_id"].to_pylist() == ["d", "e"]
     assert "screen" not in decoded.rows.schema.names
+
+
+def test_bytes_behind_a_record_make_it_poison_and_no_other() -> None:
+    good = encoder().encode(event("s", "e"))
+    decoded = decode(record(0, good), record(1, good + b"\x00"), record(2, good))
+    assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
+    assert reasons(decoded) == [(1, Reason.TRAILING_BYTES)]
+
+
+def test_a_list_written_in_several_blocks_is_read() -> None:
+    """As Java's blocking encoder writes it: longer than fastavro would, and right."""
+    whole = encoder(SESSION).encode(session("s", ["a", "b"]))
+    one = b"\x02%b\x00\x00"
+    together = b"\x04" + one % b"a" + one % b"b" + b"\x00"
+    assert together in whole
+    apart = b"\x02" + one % b"a" + b"\x02" + one % b"b" + b"\x00"
+    decoded = decode(record(0, whole.replace(together, apart)), contract=SESSION)
+    shown = decoded.rows["search_results"].to_pylist()[0]
+    assert [result["object_id"] for result in shown] == ["a", "b"]
+
+
+def test_an_oversize_record_is_kept_as_far_as_a_dead_letter_goes() -> None:
+    large = encoder().encode(event("s", "e", meta='"' + "x" * 500_000 + '"'))
+    good = encoder().encode(event("s", "e"))
+    decoded = decode(record(0, large), record(1, good), most_bytes=200_000)
+    assert decoded.rows["kafka_offset"].to_pylist() == [1]
+    (poison,) = decoded.poison
+    assert (poison.reason, poison.cut_bytes) == (Reason.OVERSIZE, len(large) + 1 - 334_464)
+    assert large.startswith(poison.record.value or b"")
+    assert decode(record(0, large), most_bytes=len(large) + 1).poison == ()
+
+
+NEWER_ID = SCHEMA_ID + 1
+
+
+def newer_event() -> tuple[str, bytes]:
+    """A schema that can be read as ours, and a record with its id."""
+    schema = json.loads(EVENT.text)
+    schema["fields"].append({"name": "screen", "type": ["null", "string"], "default": None})
+    text = json.dumps(schema)
+    value = Encoder(Contract("event", 2, EVENT.topic_suffix, text, schema), NEWER_ID)
+    return text, value.encode(event("s", "e"))
+
+
+def test_an_id_that_the_registry_hears_of_a_moment_later_is_no_poison() -> None:
+    registry = registry_of(EVENT)
+    text, value = newer_event()
+    decoded = decode(
+        record(0, value), registry=registry, pause=lambda: registered(registry, text, NEWER_ID)
+    )
+    assert decoded.poison == ()
+    assert decoded.rows["event_id"].to_pylist() == ["e"]
+
+
+def registered(registry: MemoryRegistry, text: str, schema_id: int) -> None:
+    assert registry.register("newer", text) == schema_id
+
+
+def test_one_unknown_id_is_asked_for_twice_however_many_records_have_it() -> None:
+    class Counting(MemoryRegistry):
+        asked = 0
+
+        def schema(self, schema_id: int) -> str:
+            self.asked += schema_id == 99
+            return super().schema(schema_id)
+
+    registry = Counting()
+    fill(registry, EVENT)
+    value = header(99) + b"rest"
+    decoded = decode(*(record(n, value) for n in range(50)), registry=registry)
+    assert {poison.reason for poison in decoded.poison} == {Reason.UNKNOWN_SCHEMA_ID}
+    assert (len(decoded.poison), registry.asked) == (50, 2)
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_registry_that_is_away_makes_no_poison_at_either_look(look: int) -> None:
+    class GoingAway(MemoryRegistry):
+        asked = 0
+
+        def schema(self, schema_id: int) -> str:
+            self.asked += schema_id == NEWER_ID
+            if self.asked == look:
+                raise RegistryUnavailable("away")
+            return super().schema(schema_id)
+
+    registry = GoingAway()
+    fill(registry, EVENT)
+    _, value = newer_event()
+    with pytest.raises(RegistryUnavailable, match="away"):
+        decode(record(0, value), record(1, b"junk"), registry=registry)
+
+
+def test_a_registry_that_has_lost_our_own_schema_is_not_believed() -> None:
+    _, value = newer_event()
+    with pytest.raises(RegistryUnavailable, match="emptied, or is another one"):
+        decode(record(0, value), registry=MemoryRegistry())
 
 
 good_values = st.integers(0, 99).map(lambda n: encoder().encode(event("s", f"e{n}")))

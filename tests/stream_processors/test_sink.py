@@ -212,3 +212,29 @@ def test_dead_letters_keep_their_bytes_and_are_stored_once(settings: Settings) -
         (1, "undecodable", "FF", "00FE", "01"),
         (2, "undecodable", "FF", "00FE", "01"),
     ]
+
+
+def test_what_is_erased_is_read_when_something_was_added(store: Store) -> None:
+    sink, _ = store
+    assert sink.read_erased(0) is None
+    posted = session_table(session("s", user_id="u"), session("t", user_id="ü"))
+    sink.write(rows.ERASED_SESSIONS, rows.erased_rows(posted))
+    erased = sink.read_erased(0)
+    assert erased is not None
+    assert erased.tally == 2
+    assert erased.of_ids(ids("r", "s", "t")).tolist() == [False, True, True]
+    assert sink.read_erased(erased.tally) is None
+
+
+def test_erasing_sessions_leaves_the_others(store: Store) -> None:
+    sink, read = store
+    odd = "o\t'\\é\x00"
+    posted = session_table(session("s"), session(odd), session("t"))
+    sink.write(rows.SESSIONS, posted)
+    events = event_table(event("s", "e"), event(odd, "e"), event("t", "e"))
+    sink.write(rows.EVENTS, rows.joined_rows(join(events, known_of(posted)).events))
+    sink.write(rows.UNJOINED, events)
+    sink.write(rows.MARKS, rows.mark_rows(decoded(MARK, mark("s"), mark(odd), mark("t")), epoch=0))
+    sink.erase(["s", odd])
+    for table in (rows.SESSIONS, rows.EVENTS, rows.UNJOINED, rows.MARKS):
+        assert [row["session_id"] for row in read(table)] == ["t"]

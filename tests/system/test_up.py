@@ -137,3 +137,33 @@ def test_what_dies_is_restarted(data_dir: Path) -> None:
     finally:
         started.stop()
     assert load_endpoints(data_dir) is None
+
+
+def engine(process: psutil.Process) -> bool:
+    """Kafka, the registry or ClickHouse; `up` has a watcher below it, too."""
+    line = " ".join(process.cmdline())
+    return any(name in line for name in ("kafka.Kafka", "quarkus-run.jar", "clickhouse"))
+
+
+def test_engines_that_die_are_restarted_with_their_data(data_dir: Path) -> None:
+    started = start_up(data_dir)
+    try:
+        endpoints = started.endpoints
+        session = {**SESSION, "session_id": "sess-engines"}
+        assert httpx.post(f"{endpoints.http}/session", json=session).is_success
+        below = psutil.Process(endpoints.pid).children(recursive=True)
+        victims = [process for process in below if engine(process)]
+        assert len(victims) == 3
+        for victim in victims:
+            victim.kill()
+        until(lambda: not any(victim.is_running() for victim in victims))
+        (worker_url,) = endpoints.workers
+        until(lambda: answers(endpoints.http) and answers(worker_url))
+        question = {"session_id": "sess-engines"}
+        found = httpx.get(f"{endpoints.http}/session", params=question, timeout=20)
+        assert found.json()["session_id"] == "sess-engines"
+    finally:
+        started.stop()
+    said = (data_dir / "logs" / "up.log").read_text()
+    for name in ("kafka", "registry", "clickhouse"):
+        assert f"{name} was killed by signal 9" in said

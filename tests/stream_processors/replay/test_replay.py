@@ -11,6 +11,8 @@ import pytest
 
 from clickstream.clock import SystemClock
 from clickstream.errors import SetupError
+from stream_processors.letters.letter import Selection
+from stream_processors.letters.store import LetterStore
 from stream_processors.replay.origin import Earliest, FromOffset, FromTime, Origin
 from tests.stream_processors.replay.silent import Silent
 from tests.stream_processors.replay.stored import contents, databases, drop_kept, number
@@ -121,3 +123,14 @@ def test_the_command_prints_checksums_and_says_that_they_are_equal(filled: Fille
     assert {table["table"] for table in printed["tables"]} == set(filled.contents)
     assert all(table["before"] == table["after"] for table in printed["tables"])
     assert contents(filled.settings) == filled.contents
+
+
+def test_purged_letters_stay_purged_and_do_not_count(filled: Filled) -> None:
+    """The last test here: what was purged is remembered for as long as the database."""
+    with LetterStore(filled.settings, SystemClock()) as store:
+        found = store.entries(Selection())
+        purged, kept = found[:5], found[5:]
+        store.purge(purged)
+        outcome = replayed(filled.settings, Earliest())
+        assert outcome.equal
+        assert store.entries(Selection()) == kept

@@ -29,13 +29,17 @@ class Traffic:
     def __init__(self, settings: Settings) -> None:
         self.topics = Topics.of(settings)
         self._producer = Producer({**settings.kafka_options(), "partitioner": "murmur2_random"})
-        with ConfluentRegistry(settings.schema_registry_url) as registry:
+        with ConfluentRegistry.of(settings) as registry:
             self._encoders = {
                 contract.name: Encoder(
                     contract, registry.register(self.topics.subject_of(contract), contract.text)
                 )
                 for contract in (SESSION, EVENT, MARK)
             }
+
+    def encoder(self, contract: Contract) -> Encoder:
+        """Of one of the three records."""
+        return self._encoders[contract.name]
 
     def session(self, session_id: str, **fields: Any) -> None:
         now = {"created_at": now_ms(), "received_at": now_ms()}

@@ -1,0 +1,103 @@
+"""DELETE /users/{id}: everything of a user, proven gone before the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+from fastapi import APIRouter, Path, Response
+from starlette.requests import Request
+
+from clickstream.clock import SystemClock
+from clickstream.erasure.report import as_dict
+from clickstream.erasure.run import Outcome, erase
+from clickstream.errors import FieldError, InvalidRequest, Overloaded
+from clickstream.http.access import CALLER
+from clickstream.http.openapi import answers
+from clickstream.settings import Settings
+
+# Load balancers commonly give up after 60 s. What takes longer is gone on with by asking again.
+_SECONDS = 30.0
+_BUSY_SECONDS = 5
+
+_AUDIT = logging.getLogger("clickstream.audit")
+
+Erase = Callable[[str, str | None], Outcome]
+"""User id and name of the caller's key; blocks, and raises as `clickstream.erasure.run.erase`."""
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What an erasure did: `deleted` are rows of this run by table, `left` rows that remain, which
+    is none; `user_hash` is how the audit trail names the user."""
+
+    user_hash: str
+    cut_off: int
+    sessions: int
+    deleted: dict[str, int]
+    left: int
+    kept: list[str]
+    seconds: float
+
+
+_EXAMPLE = {
+    "user_hash": "3a8cf1f1e0d2a5a8fd0bb1b24bb1b8f3d5d9a0f6c8f2f0a7f4bb5c6f0c0e7c55",
+    "cut_off": 1701012345678,
+    "sessions": 2,
+    "deleted": {"events": 7, "sessions": 2},
+    "left": 0,
+    "kept": [],
+    "seconds": 0.8,
+}
+
+
+def erase_router(settings: Settings, run: Erase | None = None) -> APIRouter:
+    """The route; `run` is for tests. The access check in front of every DELETE asks for an admin
+    key."""
+    router = APIRouter(tags=["admin"])
+    run = run or _on_servers(settings)
+    # One at a time: each holds a thread, and the next would only wait for the first.
+    busy = asyncio.Lock()
+
+    @router.delete(
+        "/users/{user_id:path}",
+        summary="Erase everything of a user",
+        responses=answers(Erased, _EXAMPLE),
+    )
+    async def erase_user(
+        request: Request,
+        user_id: str = Path(max_length=settings.limits.id_chars, description="As it was posted"),
+    ) -> Response:
+        """Delete what was posted of this user until now, from every read, export, view and table,
+        for good. 200 means: no row is left. 503 with Retry-After means: ask again, it goes on where
+        it was. Erasing a user of whom there is nothing is a success, too.
+        """
+        if not user_id.strip():
+            raise InvalidRequest([FieldError("path.user_id", "must not be blank")])
+        if busy.locked():
+            raise Overloaded("another erasure is under way: try again", retry_after=_BUSY_SECONDS)
+        async with busy:
+            outcome = await asyncio.to_thread(run, user_id, request.scope.get(CALLER))
+        return Response(msgspec.json.encode(as_dict(outcome)), media_type="application/json")
+
+    return router
+
+
+def _on_servers(settings: Settings) -> Erase:
+    def run(user_id: str, caller: str | None) -> Outcome:
+        outcome = erase(
+            settings,
+            user_id,
+            requested_by=caller,
+            clock=SystemClock(),
+            seconds=_SECONDS,
+            say=lambda _: None,
+        )
+        _AUDIT.info(
+            "user %s erased by=%s sessions=%d",
+            *(outcome.user_hash, caller or "anonymous", outcome.sessions),
+        )
+        return outcome
+
+    return run

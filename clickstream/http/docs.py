@@ -1,0 +1,70 @@
+"""`/docs`: Swagger UI over the OpenAPI document, all of it served from here. No key needed: it
+shows what the product can do, not what is stored. What is tried out in it needs a key."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+_PAGE: Final = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>clickstream</title>
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="icon" href="data:,">
+</head>
+<body>
+<div id="docs"></div>
+<noscript>This needs JavaScript; <a href="openapi.json">openapi.json</a> says the same.</noscript>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+
+_START: Final = """\
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#docs",
+  deepLinking: true,
+  docExpansion: "list",
+  validatorUrl: null,
+});
+"""
+
+# They change with a release alone.
+_CACHED: Final = {"cache-control": "max-age=3600"}
+
+
+def docs_router() -> APIRouter:
+    """The page and its three parts; not in the document itself."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def page() -> Response:
+        return Response(_PAGE, media_type="text/html")
+
+    @router.get("/docs/start.js")
+    async def start() -> Response:
+        return Response(_START, media_type="text/javascript", headers=_CACHED)
+
+    @router.get("/docs/swagger-ui-bundle.js")
+    async def script() -> Response:
+        return _part("swagger-ui-bundle.js", "text/javascript")
+
+    @router.get("/docs/swagger-ui.css")
+    async def style() -> Response:
+        return _part("swagger-ui.css", "text/css")
+
+    return router
+
+
+def _part(name: str, media_type: str) -> Response:
+    content = files("fastapi_swagger.resources").joinpath(name).read_bytes()
+    return Response(content, media_type=media_type, headers=_CACHED)

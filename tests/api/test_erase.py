@@ -1,0 +1,64 @@
+"""DELETE /users/{id}: who may, and what it answers; what it does is in tests/erasure."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from api.erase import erase_router
+from api.role import ReadRole
+from clickstream.erasure.run import Outcome
+from clickstream.http.app import build_app
+from clickstream.settings import Settings
+
+OUTCOME = Outcome("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, (), 0.5)
+NOWHERE = Settings(
+    _env_file=None,
+    kafka_bootstrap_servers="127.0.0.1:1",
+    clickhouse_url=SecretStr("http://127.0.0.1:1/clickstream"),
+    read_keys=(SecretStr("r-key"),),
+    write_keys=(SecretStr("w-key"),),
+    admin_keys=(SecretStr("a-key"),),
+)
+
+
+@pytest.mark.parametrize("user", ["user-456", "a/b", "ünï c", "x:y?z&a=1#b"])
+def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
+    asked: list[str] = []
+
+    def run(user_id: str, _: str | None) -> Outcome:
+        asked.append(user_id)
+        return OUTCOME
+
+    app = FastAPI()
+    app.include_router(erase_router(Settings(_env_file=None), run))
+    with TestClient(app) as client:
+        answer = client.delete(f"/users/{quote(user, safe='')}")
+    assert answer.status_code == 200
+    assert asked == [user]
+    assert answer.json() == {
+        "user_hash": "ab" * 32,
+        "cut_off": 1_700_000_000_000,
+        "sessions": 2,
+        "deleted": {"sessions": 2},
+        "left": 0,
+        "kept": [],
+        "seconds": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [(None, 401), ("x", 401), ("r-key", 403), ("w-key", 403), ("a-key", 503)]
+)
+def test_only_an_admin_key_may_and_servers_that_are_down_are_a_503(
+    key: str | None, status: int
+) -> None:
+    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE)])) as client:
+        answer = client.delete("/users/ann", headers={"X-API-Key": key} if key else {})
+    assert answer.status_code == status
+    if status == 503:
+        assert int(answer.headers["retry-after"]) >= 1

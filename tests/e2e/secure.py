@@ -1,0 +1,143 @@
+"""Servers as a company runs them: Kafka with SASL over TLS, ClickHouse and the registry over https.
+
+The certificates are made for each run. Kafka is a broker of its own with a listener that takes TLS
+and passwords only. ClickHouse and the registry stand behind a door that ends TLS, as they would
+behind a load balancer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from clickstream.engines import kafka
+from clickstream.engines.fetch import fetch
+from clickstream.engines.progress import reporter
+from clickstream.processes.pact import Pact
+from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.processes.service import Service
+
+USER, PASSWORD = "clickstream", "a password that must not be logged"
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class Authority:
+    """A certificate authority of this run, and what it has signed for loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        authority.cert_pem.write_to_path(str(self.ca_file))
+        self._signed = authority.issue_cert(LOOPBACK)
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._signed.configure_cert(context)
+        return context
+
+    def broker_properties(self) -> dict[str, str]:
+        """A broker takes PEM with a PKCS 8 key, line ends written as backslash and n."""
+        key = load_pem_private_key(self._signed.private_key_pem.bytes(), password=None)
+        pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        chain = b"".join(blob.bytes() for blob in self._signed.cert_chain_pems)
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.key": _on_one_line(pkcs8),
+            "ssl.keystore.certificate.chain": _on_one_line(chain),
+        }
+
+
+def _on_one_line(pem: bytes) -> str:
+    return pem.decode().replace("\n", "\\n")
+
+
+class TlsDoor:
+    """Takes TLS on a free port of loopback and passes on to a plain one, inside a `with` block."""
+
+    def __init__(self, context: ssl.SSLContext, upstream_port: int) -> None:
+        self.port = free_port()
+        self._context = context
+        self._upstream_port = upstream_port
+        self._open = threading.Event()
+        self._stop: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="tls-door")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._open.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        stopped = asyncio.Event()
+        self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
+        server = await asyncio.start_server(self._accept, LOOPBACK, self.port, ssl=self._context)
+        self._open.set()
+        await stopped.wait()
+        server.close()
+
+    async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
+        await asyncio.gather(_pass_on(client, to_server), _pass_on(server, to_client))
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await source.read(_CHUNK_BYTES):
+            target.write(chunk)
+            await target.drain()
+    except OSError:
+        pass  # either side has hung up: the other is told below
+    finally:
+        target.close()
+
+
+@contextmanager
+def secure_kafka(authority: Authority, folder: Path) -> Iterator[str]:
+    """A broker whose one open door is `SASL_SSL` with the password above; its address."""
+    folder.mkdir()
+    plain, controller, secure = free_port(), free_port(), free_port()
+    installed = fetch(reporter())
+    launch = kafka.prepare(folder, folder / "log", installed.kafka_jars, plain, controller)
+    properties = folder / "server.properties"
+    login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    address = f"{LOOPBACK}:{secure}"
+    more = {
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{plain},CONTROLLER://{LOOPBACK}:{controller},"
+        f"SASL_SSL://{address}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{plain},SASL_SSL://{address}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+        "SASL_SSL:SASL_SSL",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}";',
+        **authority.broker_properties(),
+    }
+    # A later line replaces an earlier one of the same name.
+    with properties.open("a") as file:
+        file.writelines(f"{name}={value}\n" for name, value in more.items())
+    pact = Pact()
+    broker = Service(launch, pact)
+    try:
+        broker.start()
+        yield address
+    finally:
+        broker.stop()
+        pact.close()

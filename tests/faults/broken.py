@@ -1,0 +1,77 @@
+"""Program: an edge or a worker that breaks one promise, to see the fault lab notice.
+
+    CLICKSTREAM_TEST_BROKEN=commit_before_write python -m pytest tests/faults/test_killed_workers.py
+
+Each of these must make a test of this folder fail; docs/faults.md says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from clickstream.cli import main
+from clickstream.errors import Unavailable
+from clickstream.position import Position
+from producers.kafka_publisher import KafkaPublisher
+from stream_processors.fetched import Partition
+from stream_processors.offsets import OffsetLedger
+from stream_processors.retry import UntilItWorks
+from stream_processors.seen import SeenFilter
+
+
+def commit_before_write() -> None:
+    """Offsets are committed as soon as they are fetched."""
+
+    def everything(ledger: OffsetLedger) -> dict[Partition, int]:
+        positions = {p: a.position for p, a in ledger._assigned.items()}
+        return {p: position for p, position in positions.items() if position is not None}
+
+    OffsetLedger.committable = everything  # type: ignore[method-assign]
+
+
+def throw_away_what_fails() -> None:
+    """What ClickHouse does not take at the first attempt is dropped."""
+
+    def once(_: UntilItWorks, action: Callable[[], object]) -> object:
+        try:
+            return action()
+        except Unavailable:
+            return pa.table({})
+
+    UntilItWorks.__call__ = once  # type: ignore[method-assign,assignment]
+
+
+def never_look_up() -> None:
+    """What the worker does not remember is taken to be new."""
+    SeenFilter.are_new = lambda _, ids: np.ones(len(ids), dtype=bool)  # type: ignore[method-assign]
+
+
+def answer_before_kafka() -> None:
+    """The edge answers 200 while the records are still on their way."""
+    send = KafkaPublisher._send
+    under_way = set()
+
+    async def at_once(
+        self: KafkaPublisher, topic: str, key: bytes, values: list[bytes]
+    ) -> Position:
+        task = asyncio.ensure_future(send(self, topic, key, values))
+        under_way.add(task)
+        task.add_done_callback(lambda done: (under_way.discard(done), done.exception()))
+        return Position(topic, 0, 0)
+
+    KafkaPublisher._send = at_once  # type: ignore[method-assign]
+
+
+VERSIONS = {
+    each.__name__: each
+    for each in (commit_before_write, throw_away_what_fails, never_look_up, answer_before_kafka)
+}
+
+if __name__ == "__main__":
+    VERSIONS[sys.argv.pop(1)]()
+    main()

@@ -1,0 +1,96 @@
+"""What was sent and what was acknowledged, kept by the test, outside the system. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+EventKey = tuple[str, str]
+
+
+@dataclass
+class Ledger:
+    """Sessions and events (session id, event id) by what became of them."""
+
+    sent_sessions: set[str] = field(default_factory=set)
+    sent_events: set[EventKey] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)  # acknowledged
+    events: set[EventKey] = field(default_factory=set)  # acknowledged
+
+    def sent(self, session_id: str, event_ids: Iterable[str] | None) -> None:
+        """A post is on its way: of the session itself (None), or of events."""
+        if event_ids is None:
+            self.sent_sessions.add(session_id)
+        else:
+            self.sent_events.update((session_id, event_id) for event_id in event_ids)
+
+    def acknowledged(self, session_id: str, event_ids: Iterable[str] | None) -> None:
+        """The edge has answered 200."""
+        if event_ids is None:
+            self.sessions.add(session_id)
+        else:
+            self.events.update((session_id, event_id) for event_id in event_ids)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way of reading gave: each key as often as it came.
+
+    `misplaced` are events whose position is not where their object stood in the session's list.
+    """
+
+    sessions: Counter[str]
+    events: Counter[EventKey]
+    waiting: Counter[EventKey] = field(default_factory=Counter)
+    misplaced: frozenset[EventKey] = frozenset()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The differences; every number is 0 for a system that keeps its promise."""
+
+    lost: int
+    duplicated: int
+    invented: int
+    unjoined: int
+    misplaced: int
+    examples: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        return not (
+            self.lost or self.duplicated or self.invented or self.unjoined or self.misplaced
+        )
+
+
+def judge(ledger: Ledger, readings: Mapping[str, Found]) -> Verdict:
+    """Lost = acknowledged and not readable, in the worst reading; the others alike.
+
+    An event whose session nobody acknowledged may be joined or may wait: its session's fate is
+    unknown. What was sent and never acknowledged may be there or not.
+    """
+    found = [_differences(ledger, name, reading) for name, reading in readings.items()]
+    worst = {kind: max(len(each[kind]) for each in found) for kind in found[0]}
+    examples = [said for each in found for kind in each.values() for said in sorted(kind)[:3]]
+    return Verdict(**worst, examples=tuple(examples))
+
+
+def _differences(ledger: Ledger, name: str, found: Found) -> dict[str, list[str]]:
+    stored = found.events.keys() | found.waiting.keys()
+    joined = {key for key in ledger.events if key[0] in found.sessions}
+    everywhere = found.events + found.waiting
+    return {
+        "lost": _said(name, "lost", ledger.sessions - found.sessions.keys())
+        + _said(name, "lost", ledger.events - stored),
+        "duplicated": _said(name, "doubled", (k for k, n in found.sessions.items() if n > 1))
+        + _said(name, "doubled", (k for k, n in everywhere.items() if n > 1)),
+        "invented": _said(name, "never sent", found.sessions.keys() - ledger.sent_sessions)
+        + _said(name, "never sent", stored - ledger.sent_events),
+        "unjoined": _said(name, "not joined", joined - found.events.keys()),
+        "misplaced": _said(name, "in the wrong place", found.misplaced),
+    }
+
+
+def _said(reading: str, what: str, keys: Iterable[object]) -> list[str]:
+    return [f"{reading}: {key} {what}" for key in keys]

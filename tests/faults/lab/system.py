@@ -1,0 +1,189 @@
+"""The system under test: engines that may be broken, edge, api and workers as real processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr
+
+from clickstream.engines.data_folder import DataFolder
+from clickstream.engines.embedded import Engines, embedded_engines
+from clickstream.processes.pact import Pact
+from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.processes.service import Launch, Service, stop_all
+from clickstream.settings import HttpSettings, Settings
+from clickstream.system.roles import PYTHON_MODULE, http_launch
+from schemas.setup import prepare
+from tests.e2e.process_pair import environment_of
+from tests.faults.lab import reading
+from tests.faults.lab.ledger import Verdict, judge
+from tests.faults.lab.proxy import Proxy
+from tests.faults.lab.traffic import Traffic
+from tests.faults.lab.watch import Watch
+from tests.stream_processors.fleet import Fleet
+
+WORKERS = 3
+_KEEP_SECONDS = 0.1
+
+# A version of the system that breaks a promise: see tests/faults/broken.py.
+BROKEN = os.environ.get("CLICKSTREAM_TEST_BROKEN", "")
+
+
+class Keeper:
+    """Starts again what died, at once: a supervisor without its growing patience, which would
+    make fifty kills last an hour. `clickstream up` has the patient one."""
+
+    def __init__(self, services: Sequence[Service], fleet: Fleet) -> None:
+        self._services = services
+        self._fleet = fleet
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper")
+        self.deaths: list[tuple[str, int]] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_KEEP_SECONDS):
+            for service in (*self._services, *self._fleet.workers):
+                status = service.exit_status()
+                if status is not None:
+                    service.spawn()
+                    self.deaths.append((service.name, status))
+
+
+@dataclass
+class Lab:
+    """Everything that runs, and the days of traffic that have been used up."""
+
+    folder: Path
+    engines: Engines
+    settings: Settings
+    edge: Service
+    api: Service
+    fleet: Fleet
+    keeper: Keeper
+    watch: Watch
+    extras: list[Service]
+    _days: int = 0
+
+    def traffic(self, name: str, edge: Service | None = None, clients: int = 0) -> Traffic:
+        """Traffic whose sessions have a day of their own, so that counts can be compared."""
+        self._days += 1
+        day = datetime.now(UTC).date() - timedelta(days=self._days)
+        return Traffic((edge or self.edge).url, name, day, clients)
+
+    @contextmanager
+    def another_edge(self, **variables: str) -> Iterator[Service]:
+        """One more edge, with other settings than the usual one's."""
+        environment = {**environment_of(self.settings), **variables}
+        pact = Pact()
+        edge = Service(_http_launch(self.folder, environment, "edge", "another-edge"), pact)
+        edge.start()
+        self.extras.append(edge)
+        try:
+            yield edge
+        finally:
+            self.extras.remove(edge)
+            edge.stop()
+            pact.close()
+
+    def verdict(self, traffic: Traffic) -> Verdict:
+        """Of all readings of that traffic, once the sink has read everything."""
+        self.fleet.catch_up()
+        views = reading.read_views(self.settings, traffic.name, traffic.day)
+        api = reading.read_api(self.api.url, traffic.day, views.waiting)
+        self._check_metrics(traffic.day, len(views.sessions), len(views.events))
+        return judge(traffic.ledger, {"views": views, "api": api})
+
+    def _check_metrics(self, day: date, sessions: int, events: int) -> None:
+        assert reading.read_metrics(self.api.url, day) == reading.Metrics(sessions, events)
+        assert reading.dead_letters(self.settings) == 0
+
+    @contextmanager
+    def workers_behind_proxies(self) -> Iterator[Mapping[str, Proxy]]:
+        """Restart the workers, each with a proxy between itself and ClickHouse, by its name."""
+        with ExitStack() as stack:
+            proxies: dict[str, Proxy] = {}
+
+            def environment(name: str) -> Mapping[str, str]:
+                proxies[name] = stack.enter_context(Proxy(_port(self.engines.clickhouse_url)))
+                url = _database_url(f"http://{LOOPBACK}:{proxies[name].port}")
+                return {**environment_of(self.settings), "CLICKSTREAM_CLICKHOUSE_URL": url}
+
+            self.fleet.replace_all(environment)
+            try:
+                yield proxies
+            finally:
+                self.fleet.replace_all(None)
+
+
+@contextmanager
+def running_lab(folder: Path) -> Iterator[Lab]:
+    """All of it on new, empty engines."""
+    with ExitStack() as stack:
+        engines = stack.enter_context(embedded_engines(folder / "engines"))
+        settings = _settings(engines)
+        prepare(settings)
+        pact = Pact()
+        stack.callback(pact.close)
+        edge, api = services = [
+            Service(_http_launch(folder, environment_of(settings), name, name), pact)
+            for name in ("edge", "api")
+        ]
+        stack.callback(stop_all, services)
+        for service in services:
+            service.start()
+        fleet = stack.enter_context(Fleet(settings, folder, WORKERS, program=_program()))
+        keeper = stack.enter_context(Keeper(services, fleet))
+        extras: list[Service] = []
+
+        def pids() -> Mapping[str, int]:
+            everyone = (edge, api, *fleet.workers, *extras)
+            return {each.name: each.pid for each in everyone if each.pid is not None}
+
+        watch = stack.enter_context(Watch(settings, pids))
+        yield Lab(folder, engines, settings, edge, api, fleet, keeper, watch, extras)
+
+
+def _settings(engines: Engines) -> Settings:
+    return Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
+        schema_registry_url=engines.schema_registry_url,
+        clickhouse_url=SecretStr(_database_url(engines.clickhouse_url)),
+        http=HttpSettings(),
+    )
+
+
+def _http_launch(folder: Path, environment: Mapping[str, str], role: str, name: str) -> Launch:
+    """`clickstream edge` or `clickstream api`, a process of its own."""
+    launch = http_launch(DataFolder(folder / name), environment, LOOPBACK, free_port())
+    command = replace(launch.command, name=name, argv=(*_program(), role))
+    return replace(launch, command=command)
+
+
+def _program() -> Sequence[str]:
+    if not BROKEN:
+        return PYTHON_MODULE
+    return (PYTHON_MODULE[0], "-m", "tests.faults.broken", BROKEN)
+
+
+def _database_url(url: str) -> str:
+    return f"{url}/clickstream"
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])

@@ -1,0 +1,272 @@
+"""Nobody gets in: on the real processes, with keys set, whatever is sent."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from clickstream.http.app import PREFIX
+from clickstream.http.keys import declaration
+from tests.conftest import Corner
+from tests.e2e.process_pair import ProcessPair
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
+
+WRITE, READ, ADMIN = "cs_write_table-of-access", "cs_read_table-of-access", "cs_admin_table-of-it"
+EXPIRED, PAGES = "cs_write_expired-long-ago", "cs_write_pages-of-the-shop"
+SHOP = "https://shop.example"
+SECRET = "what-only-readers-may-see"
+
+# Open: orchestrators send no key, and these say nothing of what is stored.
+OPEN_PATHS = {"/livez", "/readyz", "/openapi.json"}
+OPEN = re.compile(r"/(livez|readyz|openapi\.json|docs(/.*)?)")
+
+INJECTIONS = [
+    "'; DROP TABLE sessions; --",
+    "' OR '1'='1",
+    "') UNION ALL SELECT * FROM sessions --",
+    '"; SELECT 1; --',
+    "1); DROP TABLE events",
+    "\\'; SELECT sleep(3); --",
+    "{session_id:String}",
+    "%(session_id)s %s {0} ${x} {{x}}",
+    "`id` $(id) | id; id && id",
+    "a\r\nX-Injected: yes\r\n\r\nHTTP/1.1 200 OK",
+    "../../../etc/passwd",
+    "<script>alert(1)</script>",
+    "\x00",
+    "a\x00b",
+    "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
+    "\u2028\u2029\ufeff\u202e\u0000",
+    "é e\u0301 ﬁ \U0001f9a6 \U0010ffff \ufffe",
+    "\\N",
+    "NULL",
+    "\t tab and spaces  ",
+]
+
+
+@pytest.fixture(scope="module")
+def pair(corner: Corner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPair]:
+    write = (WRITE, f"{EXPIRED};expires=2020-01-31", f"{PAGES};origins={SHOP}")
+    keys = {
+        "write_keys": tuple(SecretStr(key) for key in write),
+        "read_keys": (SecretStr(declaration(READ, {"name": "reader"})),),
+        "admin_keys": (SecretStr(ADMIN),),
+    }
+    folder = tmp_path_factory.mktemp("table")
+    with corner(**keys) as settings, ProcessPair(settings, folder) as running:
+        body = {"session_id": SECRET, "search_query": SECRET, "search_results": []}
+        assert running.post("/session", body).status_code == 200
+        running.catch_up()
+        yield running
+
+
+def ask(pair: ProcessPair, method: str, path: str, key: str | None, **more: Any) -> httpx.Response:
+    """One request; what is answered never shows what only readers may see."""
+    headers = {**({"X-API-Key": key} if key else {}), **more.pop("headers", {})}
+    answer = httpx.request(method, pair.url + path, headers=headers, timeout=60, **more)
+    assert "x-injected" not in answer.headers
+    if key not in (READ, ADMIN):
+        assert SECRET not in answer.text
+    return answer
+
+
+def operations(pair: ProcessPair) -> list[tuple[str, str]]:
+    """Every method and path of the document, also under the old prefix."""
+    paths = ask(pair, "GET", "/openapi.json", None).json()["paths"]
+    found = [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    assert len(found) >= 10
+    with_prefix = [(method, PREFIX + path) for method, path in found if path not in OPEN_PATHS]
+    return [*found, *(each for each in with_prefix if each[1] != f"{PREFIX}/metrics")]
+
+
+@pytest.mark.parametrize("key", [None, "cs_write_made-up", EXPIRED, "", "'; --", "a" * 5_000])
+def test_no_route_is_open_to_a_key_that_does_not_count(pair: ProcessPair, key: str | None) -> None:
+    for method, path in operations(pair):
+        answer = ask(pair, method, path.format(user_id="u"), key, json={})
+        assert answer.status_code == (200 if path in OPEN_PATHS else 401), (method, path)
+        if path not in OPEN_PATHS:
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("key", [WRITE, READ])
+def test_a_key_opens_what_it_is_for_and_nothing_else(pair: ProcessPair, key: str) -> None:
+    allowed = {WRITE: "POST", READ: "GET"}[key]
+    for method, path in operations(pair):
+        status = ask(pair, method, path.format(user_id="u"), key, json={}).status_code
+        if method == allowed or path in OPEN_PATHS:
+            assert status in (200, 422), (method, path, status)
+        else:
+            assert status == 403, (method, path, status)
+
+
+def test_a_key_for_pages_is_for_these_pages(pair: ProcessPair) -> None:
+    for headers, status in (({}, 403), ({"Origin": "https://x.example"}, 403)):
+        answer = ask(pair, "POST", "/session", PAGES, json={}, headers=headers)
+        assert answer.status_code == status
+    assert ask(pair, "POST", "/session", PAGES, headers={"Origin": SHOP}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//session",
+        "///session?session_id=" + SECRET,
+        "/session/",
+        "/./session?session_id=" + SECRET,
+        "/docs/../session?session_id=" + SECRET,
+        "/docs/..%2fsession?session_id=" + SECRET,
+        "/%2e%2e/session?session_id=" + SECRET,
+        "/livez/../session?session_id=" + SECRET,
+        "/livez%2f..%2fsession?session_id=" + SECRET,
+        "/livez;/session?session_id=" + SECRET,
+        "/livez?/session?session_id=" + SECRET,
+        "/session%00?session_id=" + SECRET,
+        "/session%0d%0aX-Injected:%20yes",
+        "/SESSION?session_id=" + SECRET,
+        "/%73ession?session_id=" + SECRET,
+        "/docs/../../../../etc/passwd",
+        "/docs/%2e%2e/%2e%2e/clickstream/settings.py",
+        "/docs/start.js/../../metrics",
+        "\\session",
+        "http://elsewhere.example/session?session_id=" + SECRET,
+        "/" + "a" * 7_000,
+        "/" + "a" * 20_000,
+        "/" + "%41" * 2_000,
+        "/session?session_id=" + "a" * 7_000,
+        "/session?" + "session_id=a&" * 500,
+        "*",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD", "TRACE", "CONNECT", "BREW"])
+def test_no_trick_with_the_path_gets_past_the_keys(
+    pair: ProcessPair, method: str, path: str
+) -> None:
+    place = urlsplit(pair.url)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
+    try:
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        connection.putheader("X-Original-URL", "/livez")
+        connection.putheader("X-Forwarded-For", "127.0.0.1")
+        connection.putheader("X-HTTP-Method-Override", "GET")
+        connection.putheader("Content-Length", "0")
+        connection.endheaders()
+        answer = connection.getresponse()
+        text = answer.read()
+    finally:
+        connection.close()
+    assert SECRET.encode() not in text
+    assert answer.getheader("X-Injected") is None
+    if not OPEN.fullmatch(urlsplit(path).path):
+        assert 400 <= answer.status < 500, (answer.status, text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-API-Key: made-up\r\n " + READ.encode(),
+        b"X-API-Key : " + READ.encode(),
+        b"X-API-Key: " + READ.encode() + b"\x00",
+        b"X-API-Key:\r" + READ.encode(),
+        b"X-API\x00-Key: " + READ.encode(),
+        b"Authorization: Bearer\r\n " + b"made-up",
+        b"Authorization: Basic " + READ.encode(),
+        b"Cookie: X-API-Key=" + READ.encode(),
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: -1",
+        b"Content-Length: 1\r\nContent-Length: 2",
+    ],
+)
+def test_no_trick_with_the_headers_either(pair: ProcessPair, line: bytes) -> None:
+    place = urlsplit(pair.url)
+    target = b"/session?session_id=" + SECRET.encode()
+    with socket.create_connection((place.hostname, place.port), timeout=60) as raw:
+        raw.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n")
+        raw.sendall(b"Connection: close\r\n\r\n")
+        text = b"".join(iter(lambda: raw.recv(65_536), b""))
+    status = int(text.split(b" ", 2)[1])
+    assert status in (400, 401)
+    assert SECRET.encode() not in text
+
+
+@pytest.mark.parametrize("number", range(len(INJECTIONS)))
+def test_what_is_not_refused_is_stored_as_it_was_sent(pair: ProcessPair, number: int) -> None:
+    text = INJECTIONS[number]
+    session_id = f"{number}{text}"
+    session = {
+        "session_id": session_id,
+        "search_query": text,
+        "search_results": [{"object_id": text, "rank": 1.0, "meta": {text: text}}],
+        "search_meta": {text: [text]},
+        "payload_filter": {"a": text},
+        "sort_by": {"field": text},
+        "user_id": text,
+    }
+    event = {"event_id": text, "object_id": text, "event_type": text, "meta": {text: text}}
+    assert ask(pair, "POST", "/session", WRITE, content=json.dumps(session)).status_code == 200
+    pair.post("/session", session)  # again: its position is what the read waits for
+    events = {"session_id": session_id, "events": [event]}
+    assert pair.post("/session/events", events).status_code == 200
+    stored = pair.get_session(session_id)
+    assert {name: stored[name] for name in session} == session
+    assert {name: stored["events"][0][name] for name in event} == event
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_no_parameter_reaches_sql(pair: ProcessPair, text: str) -> None:
+    document = ask(pair, "GET", "/openapi.json", None).json()
+    for path, methods in document["paths"].items():
+        if "get" not in methods:
+            continue
+        for parameter in methods["get"].get("parameters", ()):
+            if parameter["in"] != "query":
+                continue
+            params = {"session_id": "none", parameter["name"]: text}
+            answer = ask(pair, "GET", path, READ, params=params)
+            assert answer.status_code in (200, 404, 422), (path, parameter["name"], answer.text)
+    assert ask(pair, "GET", "/session", READ, params={"session_id": SECRET}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * 1_000_000, 422),
+        (b'{"session_id":' * 100_000, 422),
+        (b'{"session_id": "a", "events": [' + b"{}," * 10_001 + b"{}]}", 422),
+        (b'{"session_id": "' + b"a" * 600 + b'", "events": []}', 422),
+        (b'{"session_id": "' + b"a" * 3_000_000 + b'", "events": []}', 413),
+        (b'{"session_id": "\\ud800", "events": []}', 400),
+        (b'{"session_id": "\xff", "events": []}', 400),
+        (b'{"session_id": "\n", "events": []}', 400),
+        (b'{"session_id": "a", "events": [{"event_id": 1e999, "object_id": "o"}]}', 422),
+        (b'{"session_id": ' + b"9" * 100_000 + b"}", 422),
+        (b"\x00" * 1_000, 400),
+        (b"", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/session/events", "/session", "/session/irrelevant"])
+def test_huge_and_deep_and_broken_json_is_refused(
+    pair: ProcessPair, path: str, body: bytes, status: int
+) -> None:
+    answer = ask(pair, "POST", path, WRITE, content=body)
+    # A mark ignores `events`, and looks for its session.
+    allowed = {status, 422, 400} | ({404} if path == "/session/irrelevant" else set())
+    assert answer.status_code in allowed, answer.text[:300]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(answer.content) < 20_000
+
+
+def test_none_of_this_was_a_fault_of_ours(pair: ProcessPair) -> None:
+    text = ask(pair, "GET", "/metrics", READ).text
+    counted = re.findall(r'clickstream_http_requests_total\{.*status="(\d+)"\} (\S+)', text)
+    assert counted
+    assert not [(status, times) for status, times in counted if status.startswith("5")]
