@@ -71,6 +71,7 @@ _PASSING: Final[Mapping[int, str]] = {
     319: "the outcome of an insert is unknown",
     394: "the query was cancelled",
     439: "it cannot start a thread",
+    497: "its user may not do this: give it the role that `clickstream grants` prints",
     516: _REFUSED,
     745: "it is overloaded",
     999: "its Keeper does not answer",

@@ -6,6 +6,7 @@ Names are `CLICKSTREAM_` + the field, groups are joined by a double underscore:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
@@ -141,6 +142,20 @@ class ReadSettings(BaseModel):
     )
 
 
+class BackupSettings(BaseModel):
+    """Where backups may go."""
+
+    folder: Path | None = Field(
+        None,
+        description="folder in which the embedded ClickHouse may make backups, beside `backups` in"
+        " its data folder; better on another disk",
+    )
+    s3_access_key_id: str | None = Field(
+        None, description="for S3; without it ClickHouse uses what its own host has"
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="belongs to it")
+
+
 class Settings(BaseSettings):
     """The whole configuration of any process."""
 
@@ -176,11 +191,20 @@ class Settings(BaseSettings):
         description="any Kafka client option, dots as underscores: security_protocol, …",
     )
 
+    retention_days: int = Field(
+        0,
+        ge=0,
+        description="sessions and what belongs to them are deleted so many days after the search,"
+        " from tables and topics; 0: tables keep them for ever; `clickstream migrate` and"
+        " `clickstream topics retain` apply it",
+    )
+
     http: HttpSettings = HttpSettings()
     limits: Limits = Limits()
     topics: TopicSettings = TopicSettings()
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
+    backup: BackupSettings = BackupSettings()
     log_level: str = "INFO"
 
     def kafka_options(self) -> dict[str, str]:

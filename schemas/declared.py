@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickstream.clickhouse import connect, database_of, translate
 from clickstream.settings import Settings
 from schemas.migrate import MIGRATIONS, apply, load
+from schemas.retention import retain
 
 # A part of the schema (a table, or a column of it) → its properties.
 _Described = Mapping[str, Mapping[str, str]]
@@ -54,6 +55,7 @@ def diff(settings: Settings, directory: Path = MIGRATIONS) -> list[str]:
         with _scratch(client, live) as scratch:
             with connect(settings, role="diff", database=scratch) as builder:
                 apply(builder, migrations)
+                retain(builder, settings.retention_days)
             declared_tables = _describe(client, _TABLES, scratch, shown_as=live)
             declared_columns = _describe(client, _COLUMNS, scratch, shown_as=live)
         live_tables = _describe(client, _TABLES, live, shown_as=live)

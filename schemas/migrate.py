@@ -24,6 +24,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from clickstream.clickhouse import connect, database_of, translate
 from clickstream.errors import MigrationError
 from clickstream.settings import Settings
+from schemas.retention import retain
 from schemas.statements import Statement, split, why_not_rerunnable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -77,7 +78,8 @@ class Migration:
 
 
 def migrate(settings: Settings, directory: Path = MIGRATIONS) -> list[Migration]:
-    """Bring the database up to date, creating it first; returns what was applied now.
+    """Bring the database up to date, creating it first; returns what was applied now. Tables get
+    the retention of the settings.
 
     Idempotent. Raises MigrationError when the files and the record contradict each other or a
     statement fails, SinkUnavailable when ClickHouse does not answer.
@@ -89,7 +91,9 @@ def migrate(settings: Settings, directory: Path = MIGRATIONS) -> list[Migration]
         if not _count(client, _HAS_DATABASE, name):
             client.command(_CREATE_DATABASE, parameters={"name": name})
     with connect(settings, role="migrate") as client, translate(settings):
-        return apply(client, migrations)
+        applied = apply(client, migrations)
+        retain(client, settings.retention_days)
+    return applied
 
 
 def pending(settings: Settings, directory: Path = MIGRATIONS) -> list[Migration]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,8 @@ from typing import Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not marked as exported
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     ResourceType,
@@ -20,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from clickstream.errors import BrokerUnavailable, SetupError
 from clickstream.settings import Settings
 from schemas.topics import (
+    RETENTION_OPTIONS,
     TopicDefinition,
     TopicState,
     check_partitions,
@@ -80,6 +83,29 @@ def create_topics(settings: Settings) -> CreatedTopics:
     return CreatedTopics(tuple(created), tuple(differences))
 
 
+def retain_topics(settings: Settings, timeout_seconds: float = _TIMEOUT_SECONDS) -> tuple[str, ...]:
+    """Give existing topics the retention of the settings; the names of those that changed.
+
+    The one option that is ever changed in place: it alters what is deleted, not what a record is.
+    Raises BrokerUnavailable, SetupError.
+    """
+    broker = _Broker(settings, timeout_seconds)
+    wanted = definitions(settings)
+    states = broker.describe([topic.name for topic in wanted])
+    changed = []
+    for topic in wanted:
+        options = {
+            option: topic.config[option]
+            for option in RETENTION_OPTIONS
+            if topic.name in states
+            and states[topic.name].config.get(option) != topic.config[option]
+        }
+        if options:
+            broker.alter(topic.name, options)
+            changed.append(topic.name)
+    return tuple(changed)
+
+
 class _Broker:
     """The admin client of one Kafka, its errors translated."""
 
@@ -109,6 +135,16 @@ class _Broker:
         except TimeoutError as error:
             raise self._silent("no answer in time") from error
         return True
+
+    def alter(self, topic: str, options: Mapping[str, str]) -> None:
+        """Set these options and leave the others as they are."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in options.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        futures = self._admin.incremental_alter_configs([resource], request_timeout=self._timeout)
+        self._ask(partial(futures[resource].result, self._timeout))
 
     def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """Those of the topics that exist."""

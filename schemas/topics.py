@@ -6,6 +6,7 @@ sessions, events and marks before one worker. So a count is never changed in pla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ from clickstream.settings import Settings
 from schemas.contracts import ERASURE, EVENT, MARK, SESSION, Contract
 
 _DAY_MS = 24 * 60 * 60 * 1000
+
+RETENTION_OPTIONS: Final = ("retention.ms", "segment.ms")
+"""What follows from the retention of the settings."""
 
 # What cannot be processed is kept there as it came, so its values are of no contract.
 _DEAD_LETTERS: Final = "dead-letters"
@@ -115,7 +119,8 @@ _KEPT_FOR_EVER: Final = {
 
 
 def _config(settings: Settings, max_bytes: int) -> dict[str, str]:
-    retention_ms = int(settings.topics.retention_days * _DAY_MS)
+    days = min(settings.topics.retention_days, settings.retention_days or math.inf)
+    retention_ms = int(days * _DAY_MS)
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(retention_ms),

@@ -33,6 +33,11 @@ _SWEEP_SECONDS = 2.0
 _TIDY_SECONDS = 60.0
 
 
+# Flushes' worth of rows that may wait for theirs. Records without a value weigh nothing, and cost a
+# kilobyte each while they are set aside.
+_MOST_FLUSHES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class FlushTriggers:
     """When a flush is full: by rows, by bytes, or by the age of its first record. And how many
@@ -90,7 +95,7 @@ class FlushLoop:
     async def feed(self, batch: FetchedBatch) -> None:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._bytes < self._triggers.buffer_bytes)
+            await self._changed.wait_for(self._has_room)
             if not self._buffer:
                 self._since = self._clock.monotonic()
             self._buffer.append(batch)
@@ -135,6 +140,10 @@ class FlushLoop:
             self._in_flight += 1
             self._changed.notify_all()
         return batches
+
+    def _has_room(self) -> bool:
+        triggers = self._triggers
+        return self._bytes < triggers.buffer_bytes and self._rows < _MOST_FLUSHES * triggers.rows
 
     def _is_full(self) -> bool:
         triggers = self._triggers

@@ -45,7 +45,7 @@ def copy_in(
         _watch(server, id_, "restore, bytes", progress)
         if structure_only:
             for table in tables:
-                server.command(queries.STOP_MERGES, database=database, table=table)
+                server.command(queries.stop_merges(database, table))
 
 
 def _new_id() -> str:

@@ -60,10 +60,8 @@ def freeze(server: Server, live: str, into: str) -> list[str]:
     """Clone every table as it is now; their names. A moment's work, whatever their size."""
     tables = in_order(saved_tables(server, live))
     for table in tables:
-        names = {"live": live, "scratch": into, "table": table}
-        server.command(queries.CLONE_EMPTY, **names)
-        server.command(queries.STOP_MERGES, database=into, table=table)
-        server.command(queries.CLONE_PARTS, **names)
+        for statement in queries.clone(live, into, table):
+            server.command(statement)
     return tables
 
 

@@ -142,4 +142,3 @@ def refuse_incomplete(place: Place) -> SetupError:
         f"{place} has no {MANIFEST}: there is no backup, or it was cut short and is not complete."
         " Name the folder of a backup that ended with success"
     )
-

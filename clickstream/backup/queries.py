@@ -26,18 +26,6 @@ SELECT number, name, checksum FROM {database:Identifier}.schema_migrations FINAL
 CREATE: Final = f"CREATE DATABASE {{database:Identifier}} COMMENT '{SIGNATURE}'"
 DROP: Final = "DROP DATABASE IF EXISTS {database:Identifier} SYNC"
 
-# Hard links to the parts of that moment, taken at once: nothing is copied, nobody waits.
-CLONE_EMPTY: Final = (
-    "CREATE TABLE {scratch:Identifier}.{table:Identifier} AS {live:Identifier}.{table:Identifier}"
-)
-CLONE_PARTS: Final = (
-    "ALTER TABLE {scratch:Identifier}.{table:Identifier}"
-    " ATTACH PARTITION ALL FROM {live:Identifier}.{table:Identifier}"
-)
-# Also no rows are deleted by their age meanwhile: what is counted stays what it was.
-STOP_MERGES: Final = "SYSTEM STOP MERGES {database:Identifier}.{table:Identifier}"
-START_MERGES: Final = "SYSTEM START MERGES {database:Identifier}.{table:Identifier}"
-
 # Rows of which there is a better version do not count; `final` passes over tables without versions.
 FINGERPRINT: Final = """
 SELECT count(), sum(cityHash64(formatRow('RowBinary', *)))
@@ -60,6 +48,30 @@ def literal(value: str) -> str:
 def identifier(name: str) -> str:
     """A quoted name."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def clone(live: str, scratch: str, table: str) -> list[str]:
+    """Hard links to the parts of that moment, taken at once: nothing is copied, nobody waits.
+
+    Merges are stopped before there is a part: they would also delete rows by their age, and what is
+    counted must stay what it was.
+    """
+    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (live, scratch))
+    return [
+        f"CREATE TABLE {new} AS {old}",
+        stop_merges(scratch, table),
+        f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {old}",
+    ]
+
+
+def stop_merges(database: str, table: str) -> str:
+    """Until `start_merges`, or until the server is restarted."""
+    return f"SYSTEM STOP MERGES {identifier(database)}.{identifier(table)}"
+
+
+def start_merges(database: str, table: str) -> str:
+    """As they were."""
+    return f"SYSTEM START MERGES {identifier(database)}.{identifier(table)}"
 
 
 def backup(database: str, tables: Sequence[str], destination: str, id_: str) -> str:
@@ -88,7 +100,7 @@ def restore(
 
 def write_bucket(function: str, text: str) -> str:
     """One object from one text; refuses when there is one of that name."""
-    return f"INSERT INTO FUNCTION {function} SELECT {literal(text)}"  # noqa: S608 - quoted
+    return f"INSERT INTO FUNCTION {function} SELECT {literal(text)}"
 
 
 def read_bucket(function: str) -> str:

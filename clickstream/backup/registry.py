@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-import httpx2
+import httpx
 
 from clickstream.backup.manifest import SavedSchema
 from clickstream.errors import RegistryUnavailable, SetupError
@@ -34,7 +34,7 @@ _APICURIO_OWN: Final = "/apis/registry/v3/admin"
 class Registry:
     """Over HTTP. Every method blocks and raises RegistryUnavailable when no answer comes."""
 
-    def __init__(self, client: httpx2.Client, url: str) -> None:
+    def __init__(self, client: httpx.Client, url: str) -> None:
         self._client = client
         self._url = url.rstrip("/")
 
@@ -105,19 +105,19 @@ class Registry:
     def _put(self, path: str, body: Mapping[str, str]) -> None:
         self._send("PUT", self._url + path, content=json.dumps(body).encode(), headers=_JSON)
 
-    def _send(self, method: str, url: str, **what: Any) -> httpx2.Response:
+    def _send(self, method: str, url: str, **what: Any) -> httpx.Response:
         return self._checked(self._ask(method, url, **what))
 
-    def _ask(self, method: str, url: str, **what: Any) -> httpx2.Response:
+    def _ask(self, method: str, url: str, **what: Any) -> httpx.Response:
         try:
             return self._client.request(method, url, **what)
-        except httpx2.HTTPError as error:
+        except httpx.HTTPError as error:
             raise RegistryUnavailable(
                 f"the schema registry at {self._url} does not answer ({error}): start it, or set"
                 " CLICKSTREAM_SCHEMA_REGISTRY_URL"
             ) from error
 
-    def _checked(self, answer: httpx2.Response) -> httpx2.Response:
+    def _checked(self, answer: httpx.Response) -> httpx.Response:
         if answer.is_success:
             return answer
         raise SetupError(
@@ -134,7 +134,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
         raise SetupError("CLICKSTREAM_SCHEMA_REGISTRY_URL is not an http(s) URL")
     user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    with httpx2.Client(
+    with httpx.Client(
         timeout=_TIMEOUT_SECONDS, auth=user, verify=settings.https_ca_file or True
     ) as client:
         yield Registry(client, url)
@@ -192,9 +192,10 @@ def reduce_export(export: bytes, prefix: str) -> bytes:
 
 
 def _is_ours(name: str, prefix: str) -> bool:
-    parts = name.split("/")
-    artifact = parts[3] if parts[0] == "groups" and len(parts) > 4 else None  # noqa: PLR2004
-    return artifact is not None and unquote(artifact).startswith(prefix)
+    match name.split("/"):
+        case ["groups", _, "artifacts", artifact, _, *_]:
+            return unquote(artifact).startswith(prefix)
+    return False
 
 
 def _clash(schema: SavedSchema) -> SetupError:

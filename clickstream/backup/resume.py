@@ -60,8 +60,8 @@ def resume(
     if made_anew and epoch <= manifest.epoch:
         raise SetupError(
             f"{', '.join(made_anew)} was made anew since the backup: set"
-            f" CLICKSTREAM_TOPICS__EPOCH={manifest.epoch + 1} for every process, so that the rows of"
-            " the backup stay the first, and restore again"
+            f" CLICKSTREAM_TOPICS__EPOCH={manifest.epoch + 1} for every process, so that the rows"
+            " of the backup stay the first, and restore again"
         )
     return Resume(offsets, replayed, lost, bool(made_anew))
 

@@ -29,6 +29,8 @@ COMMANDS = (
     "settle",
     "replay",
     "erase",
+    "backup",
+    "restore",
     "dlq",
     "doctor",
     "bench",

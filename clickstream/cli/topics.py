@@ -75,6 +75,22 @@ def create(as_json: AsJson = False) -> None:
         typer.echo(f"differs: {difference}")
 
 
+@command.command("retain")
+def retain(as_json: AsJson = False) -> None:
+    """Give existing topics the retention of the settings; nothing else about them is changed."""
+    from clickstream.settings import Settings
+    from schemas.topic_admin import retain_topics
+
+    changed = retain_topics(Settings())
+    if as_json:
+        typer.echo(json.dumps({"changed": changed}))
+        return
+    for name in changed:
+        typer.echo(f"changed {name}")
+    if not changed:
+        typer.echo("all topics have the retention of the settings")
+
+
 def _print_table(rows: Sequence[_Row]) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -19,7 +19,7 @@ def command(
         typer.Option(help="Where everything is kept; default: the user's data folder."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0: any free one.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of stream processors.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Number of stream processors.")] = 1,
     ephemeral: Annotated[
         bool, typer.Option("--ephemeral", help="Use a temporary folder, removed at the end.")
     ] = False,

@@ -12,6 +12,7 @@ from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
 from clickstream.processes.probe import http_get
 from clickstream.processes.service import Launch
+from clickstream.settings import Settings
 from schemas.grants import ANALYST_SETTINGS, Role, grants
 
 _PROBE_SECONDS = 1.0
@@ -69,7 +70,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
     for needed in (data, temporary):
         needed.mkdir(parents=True, exist_ok=True)
     write_users(users, LOOPBACK)
-    _write(config, _config(data, users, port, tcp_port))
+    _write(config, _config(data, users, port, tcp_port, _backup_folders(folder)))
     if installed.clickhouse_binary is not None:
         argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
     else:
@@ -90,8 +91,19 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
     return Launch(command, url, lambda: answers(url), _STOP_SECONDS)
 
 
-def _config(data: Path, users: Path, port: int, tcp_port: int) -> Element:
+def _backup_folders(folder: Path) -> list[Path]:
+    """Where it may write backups: `backups` in the data folder, and what the operator names."""
+    named = Settings().backup.folder
+    return [folder.parent / "backups", *([named.expanduser().absolute()] if named else [])]
+
+
+def _config(
+    data: Path, users: Path, port: int, tcp_port: int, backup_folders: list[Path]
+) -> Element:
     root = Element("clickhouse")
+    allowed = SubElement(root, "backups")
+    for path in backup_folders:
+        SubElement(allowed, "allowed_path").text = f"{path}/"
     settings: dict[str, object] = {
         "path": f"{data}/",
         "tmp_path": f"{data / 'tmp'}/",

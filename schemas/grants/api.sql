@@ -1,7 +1,12 @@
 -- The read API reads everything, keeps the facts of days that have come to rest, and erases users.
 GRANT SELECT ON $database.*
 GRANT SELECT ON system.parts
+GRANT SELECT ON system.numbers
+GRANT SELECT ON system.processes
 GRANT INSERT ON $database.session_facts
 GRANT INSERT ON $database.settled_days
-GRANT ALTER DELETE ON $database.session_facts
-GRANT ALTER DELETE ON $database.settled_days
+GRANT INSERT ON $database.erasures
+GRANT INSERT ON $database.erased_sessions
+GRANT INSERT ON $database.erased_letters
+GRANT INSERT ON $database.erasure_log
+GRANT ALTER DELETE ON $database.*

@@ -11,7 +11,6 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-import numpy as np
 import pyarrow as pa
 
 from clickstream.cli import main
@@ -21,7 +20,6 @@ from producers.kafka_publisher import KafkaPublisher
 from stream_processors.fetched import Partition
 from stream_processors.offsets import OffsetLedger
 from stream_processors.retry import UntilItWorks
-from stream_processors.seen import SeenFilter
 
 
 def commit_before_write() -> None:
@@ -46,11 +44,6 @@ def throw_away_what_fails() -> None:
     UntilItWorks.__call__ = once  # type: ignore[method-assign,assignment]
 
 
-def never_look_up() -> None:
-    """What the worker does not remember is taken to be new."""
-    SeenFilter.are_new = lambda _, ids: np.ones(len(ids), dtype=bool)  # type: ignore[method-assign]
-
-
 def answer_before_kafka() -> None:
     """The edge answers 200 while the records are still on their way."""
     send = KafkaPublisher._send
@@ -69,7 +62,7 @@ def answer_before_kafka() -> None:
 
 VERSIONS = {
     each.__name__: each
-    for each in (commit_before_write, throw_away_what_fails, never_look_up, answer_before_kafka)
+    for each in (commit_before_write, throw_away_what_fails, answer_before_kafka)
 }
 
 if __name__ == "__main__":

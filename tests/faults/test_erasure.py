@@ -85,6 +85,8 @@ class Searching(threading.Thread):
 
     def post(self, sessions: int) -> None:
         """Return when so many more have been posted."""
+        while self.posted.acquire(blocking=False):
+            continue  # posted before this call
         for _ in range(sessions):
             self.posted.acquire()
 

@@ -140,10 +140,10 @@ def test_what_has_piled_up_is_written_in_one_go() -> None:
         await until(lambda: [0] in rig.stages.decoded)
         await rig.feed(batch(1))
         await until(lambda: [1] in rig.stages.decoded)
-        await rig.feed(*(batch(first) for first in range(2, 9)))
+        await rig.feed(*(batch(first) for first in range(2, 6)))
         rig.stages.may_write.set()
-        await until(lambda: bool(rig.committed) and rig.committed[-1] == 9)
-        assert rig.stages.written == [[0], [1], list(range(2, 9))]
+        await until(lambda: bool(rig.committed) and rig.committed[-1] == 6)
+        assert rig.stages.written == [[0], [1], list(range(2, 6))]
 
     run(test, rows=1)
 
@@ -213,6 +213,20 @@ def test_feeding_waits_while_the_buffer_is_full() -> None:
             await asyncio.wait_for(rig.feed(batch(3000, 1000)), 0.1)
 
     run(test)
+
+
+def test_records_that_weigh_nothing_fill_the_buffer_too() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(batch(0))
+        await until(lambda: len(rig.stages.decoded) == 1)  # is being written
+        await rig.feed(batch(1))
+        await until(lambda: len(rig.stages.decoded) == 2)  # waits for that
+        await rig.feed(*(batch(first) for first in range(2, 6)))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rig.feed(batch(6)), 0.1)
+
+    run(test, rows=1)
 
 
 def test_an_error_that_nothing_can_be_done_about_ends_the_loop() -> None:

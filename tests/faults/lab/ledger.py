@@ -56,12 +56,13 @@ class Verdict:
     unjoined: int
     misplaced: int
     examples: tuple[str, ...]
+    miscounted: int = 0  # sessions and events by which the metrics differ from the views
+    dead_lettered: int = 0
 
     @property
     def is_clean(self) -> bool:
-        return not (
-            self.lost or self.duplicated or self.invented or self.unjoined or self.misplaced
-        )
+        wrong = self.lost, self.duplicated, self.invented, self.unjoined, self.misplaced
+        return not any((*wrong, self.miscounted, self.dead_lettered))
 
 
 def judge(ledger: Ledger, readings: Mapping[str, Found]) -> Verdict:

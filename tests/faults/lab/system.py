@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -105,12 +105,13 @@ class Lab:
         self.fleet.catch_up()
         views = reading.read_views(self.settings, traffic.name, traffic.day)
         api = reading.read_api(self.api.url, traffic.day, views.waiting)
-        self._check_metrics(traffic.day, len(views.sessions), len(views.events))
-        return judge(traffic.ledger, {"views": views, "api": api})
-
-    def _check_metrics(self, day: date, sessions: int, events: int) -> None:
-        assert reading.read_metrics(self.api.url, day) == reading.Metrics(sessions, events)
-        assert reading.dead_letters(self.settings) == 0
+        counted = reading.read_metrics(self.api.url, traffic.day)
+        return replace(
+            judge(traffic.ledger, {"views": views, "api": api}),
+            miscounted=abs(counted.sessions - len(views.sessions))
+            + abs(counted.events - len(views.events)),
+            dead_lettered=reading.dead_letters(self.settings),
+        )
 
     @contextmanager
     def workers_behind_proxies(self) -> Iterator[Mapping[str, Proxy]]:

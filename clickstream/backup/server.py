@@ -1,0 +1,28 @@
+"""ClickHouse as backup and restore talk to it: a replay's server, patient with S3 for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from clickstream.clickhouse import connect
+from clickstream.settings import Settings
+from stream_processors.replay.server import Server
+
+# A checksum over a whole table is one silent statement. Seconds.
+_LONGEST_SECONDS: Final = 24 * 3600.0
+
+# ClickHouse would try a wrong address a thousand times before it says so. These few take seconds.
+_PATIENCE: Final = {"s3_retry_attempts": 5, "backup_restore_s3_retry_attempts": 10}
+
+
+@contextmanager
+def open_server(settings: Settings) -> Iterator[Server]:
+    """Uses no database: names say which."""
+    with connect(
+        settings, role="clickstream backup", database="system", answer_seconds=_LONGEST_SECONDS
+    ) as client:
+        for name in _PATIENCE.keys() & client.server_settings.keys():
+            client.set_client_setting(name, _PATIENCE[name])
+        yield Server(settings, client)

@@ -1,0 +1,99 @@
+"""`CLICKSTREAM_RETENTION_DAYS` → the TTL of tables. docs/privacy.md says what it means for users.
+
+Sessions and their events go together and by whole days: both lie in the partition of the session's
+day, all of whose rows expire at once, so parts are dropped and nothing is rewritten. What is
+computed from them (facts of settled days) is cleared away when its day is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+# The partition of sessions whose created_at was too far from their receipt has no day of its own.
+_DAY: Final = "if(session_day = toDate(0), toDate(received_at), session_day)"
+
+# A mark must outlive its session, or the session would count again. One that was sent ahead of its
+# session waits for it for a month, as events do.
+_MARKS_LONGER_DAYS: Final = 31
+
+# What waits, and what could not be processed, is never kept longer than this. The expressions are
+# those of 0001_tables.sql.
+_WAITING_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When the rows of a table expire: so many days after `since`, an SQL expression."""
+
+    table: str
+    since: str
+    days: int
+
+    @property
+    def ttl(self) -> str:
+        return f"{self.since} + toIntervalDay({self.days})"
+
+
+def expiries(days: int) -> tuple[Expiry, ...]:
+    """Of each table that has any. `days` 0: sessions, events and marks stay for ever."""
+    waiting = min(days or _WAITING_DAYS, _WAITING_DAYS)
+    always = (
+        Expiry("unjoined_events", "toDateTime(received_at)", waiting),
+        Expiry("dead_letters", "toDateTime(failed_at)", waiting),
+    )
+    if not days:
+        return always
+    return (
+        Expiry("sessions", _DAY, days),
+        Expiry("events", _DAY, days),
+        Expiry("session_marks", "toDateTime(received_at)", days + _MARKS_LONGER_DAYS),
+        *always,
+    )
+
+
+# Tables without a TTL of their own in the migrations.
+_KEPT: Final = ("sessions", "events", "session_marks")
+
+_TTL_OF: Final = """
+SELECT extract(engine_full, ' TTL (.*?)(?: SETTINGS |$)')
+FROM system.tables
+WHERE database = currentDatabase() AND name = {table:String}
+"""
+_MATERIALIZE: Final = "ALTER TABLE {table:Identifier} MATERIALIZE TTL"
+_REMOVE: Final = "ALTER TABLE {table:Identifier} REMOVE TTL"
+
+
+def retain(client: Client, days: int) -> list[str]:
+    """Give the tables of the client's database their TTLs; the names of those that changed.
+
+    Idempotent. Rows that have expired go in the background, within hours.
+    """
+    wanted = {expiry.table: expiry for expiry in expiries(days)}
+    changed = [table for table, expiry in wanted.items() if _expire(client, expiry)]
+    return changed + [table for table in _KEPT if table not in wanted and _keep(client, table)]
+
+
+def _expire(client: Client, expiry: Expiry) -> bool:
+    names = {"table": expiry.table}
+    before = client.command(_TTL_OF, parameters=names)
+    # The server writes the expression in a form of its own, so it is asked what has changed.
+    client.command(_modify(expiry), settings={"materialize_ttl_after_modify": 0})
+    if client.command(_TTL_OF, parameters=names) == before:
+        return False
+    client.command(_MATERIALIZE, parameters=names)
+    return True
+
+
+def _keep(client: Client, table: str) -> bool:
+    if not client.command(_TTL_OF, parameters={"table": table}):
+        return False
+    client.command(_REMOVE, parameters={"table": table})
+    return True
+
+
+def _modify(expiry: Expiry) -> str:
+    """An expression cannot be bound; both parts of it are ours."""
+    return f"ALTER TABLE {expiry.table} MODIFY TTL {expiry.ttl}"
