@@ -120,6 +120,15 @@ def test_the_script_grants_what_the_embedded_users_have(role: Role) -> None:
     assert all(allowed.fullmatch(line) for line in granted)
 
 
+@pytest.mark.engines
+@pytest.mark.parametrize("role", list(Role))
+def test_the_server_can_read_the_script(owner: Settings, role: Role) -> None:
+    # The embedded server keeps its users in a file, so it can parse these and not run them.
+    with connect(owner) as client:
+        for statement in script(role, DATABASE).split(";\n")[:-1]:
+            client.command("SELECT formatQuery({sql:String})", parameters={"sql": statement})
+
+
 def test_the_command_prints_the_roles_of_the_database_in_the_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
