@@ -66,6 +66,9 @@ WORKER_ADOPTED = Counter(
 WORKER_DUPLICATES = Counter(
     "clickstream_worker_duplicates_total", "Records dropped because an earlier one won"
 )
+WORKER_ERASED = Counter(
+    "clickstream_worker_erased_total", "Sessions not stored because their user was erased"
+)
 WORKER_DEAD_LETTERS = Counter(
     "clickstream_worker_dead_letters_total", "Records that can never be processed", ["reason"]
 )

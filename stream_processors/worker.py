@@ -216,6 +216,7 @@ def _count(report: FlushReport, index: SessionIndex) -> None:
     telemetry.WORKER_UNJOINED.inc(report.unjoined)
     telemetry.WORKER_ADOPTED.inc(report.adopted)
     telemetry.WORKER_DUPLICATES.inc(report.duplicates)
+    telemetry.WORKER_ERASED.inc(report.erased)
     for poison in report.poison:
         telemetry.WORKER_DEAD_LETTERS.labels(poison.reason.value).inc()
     telemetry.WORKER_INDEX_BYTES.set(index.nbytes)

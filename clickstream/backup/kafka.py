@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from clickstream.backup.manifest import SavedTopic
 from clickstream.backup.resume import LiveTopic
@@ -19,6 +26,17 @@ from stream_processors.fetched import Partition
 T = TypeVar("T")
 
 _REQUEST_SECONDS: Final = 15.0
+_ASK_AGAIN_SECONDS: Final = 0.2
+
+# While the broker that looks after the group is found, or changes. It passes within seconds, also
+# for a group that nobody has ever used.
+_PASSING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 
 
 class Kafka:
@@ -95,7 +113,7 @@ class Kafka:
         """Where the workers begin. SetupError when some are running: they would overrule it."""
         places = [TopicPartition(*place, offset) for place, offset in offsets.items()]
         try:
-            self._group.commit(offsets=places, asynchronous=False)
+            _patiently(lambda: self._group.commit(offsets=places, asynchronous=False))
         except KafkaException as error:
             raise SetupError(
                 f"Kafka does not let group {self._settings.worker.group} begin elsewhere"
@@ -113,7 +131,7 @@ class Kafka:
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return question()
+            return _patiently(question)
         except (KafkaException, TimeoutError) as error:
             raise BrokerUnavailable(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer ({error}):"
@@ -125,3 +143,18 @@ def joined_topics(settings: Settings) -> tuple[str, ...]:
     """Those that workers read under their group."""
     topics = Topics.of(settings)
     return topics.sessions, topics.events, topics.marks
+
+
+def _patiently(question: Callable[[], T]) -> T:
+    """Ask again while the answer is one that passes."""
+    again = Retrying(
+        retry=retry_if_exception(_passes),
+        stop=stop_after_delay(_REQUEST_SECONDS),
+        wait=wait_fixed(_ASK_AGAIN_SECONDS),
+        reraise=True,
+    )
+    return again(question)
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _PASSING

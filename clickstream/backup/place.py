@@ -16,6 +16,9 @@ REGISTRY: Final = "registry.zip.hex"
 TABLES: Final = "tables"
 """The part that ClickHouse writes and reads itself."""
 
+# As ClickHouse reports S3's answer. Anything else, such as a refused key, is shown as it is.
+_NO_SUCH_OBJECT: Final = ("response code: 404", "NoSuchKey", "key does not exist")
+
 _BUCKET_SCHEMES: Final = ("s3://", "http://", "https://")
 
 
@@ -112,7 +115,7 @@ class Bucket:
         try:
             rows = self._server.rows(queries.read_bucket(self._function(name)))
         except SetupError as error:
-            if "404" in str(error) or "S3_ERROR" in str(error):
+            if any(sign in str(error) for sign in _NO_SUCH_OBJECT):
                 return None
             raise
         return str(rows[0][0]) if rows else None

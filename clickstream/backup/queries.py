@@ -9,7 +9,7 @@ from typing import Final
 SIGNATURE: Final = "made by clickstream backup"
 
 # They rebuild themselves (docs/decisions/0007-session-facts.md), or are made by the migrations.
-DERIVED: Final = ("session_facts", "settled_days", "schema_migrations")
+DERIVED: Final = ("session_facts", "session_type_facts", "settled_days", "schema_migrations")
 
 TABLES: Final = """
 SELECT name FROM system.tables

@@ -13,8 +13,13 @@ from stream_processors.replay.server import Server
 # A checksum over a whole table is one silent statement. Seconds.
 _LONGEST_SECONDS: Final = 24 * 3600.0
 
-# ClickHouse would try a wrong address a thousand times before it says so. These few take seconds.
-_PATIENCE: Final = {"s3_retry_attempts": 5, "backup_restore_s3_retry_attempts": 10}
+_SETTINGS: Final = {
+    # ClickHouse would try a wrong address a thousand times before it says so. These take seconds.
+    "s3_retry_attempts": 5,
+    "backup_restore_s3_retry_attempts": 10,
+    # A manifest for S3 travels as part of a query. Bytes.
+    "max_query_size": 64 * 1024 * 1024,
+}
 
 
 @contextmanager
@@ -23,6 +28,6 @@ def open_server(settings: Settings) -> Iterator[Server]:
     with connect(
         settings, role="clickstream backup", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:
-        for name in _PATIENCE.keys() & client.server_settings.keys():
-            client.set_client_setting(name, _PATIENCE[name])
+        for name in _SETTINGS.keys() & client.server_settings.keys():
+            client.set_client_setting(name, _SETTINGS[name])
         yield Server(settings, client)

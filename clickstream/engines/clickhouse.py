@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
@@ -39,6 +40,11 @@ _READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
 
 _PROFILES = {"default": _READ_ONCE, "readonly": ANALYST_SETTINGS}
 
+# A query gets no second thread where less than 1 GiB is free for each: never, on a server that has
+# less than that in all. Not for any binary or image: older ones refuse to start with a setting that
+# they do not know.
+_OF_THE_LIBRARY = {"max_threads_min_free_memory_per_thread": 0}
+
 # The database that the users below may use; `default` owns the server.
 DATABASE = "clickstream"
 
@@ -69,7 +75,8 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
     temporary = folder / "tmp"
     for needed in (data, temporary):
         needed.mkdir(parents=True, exist_ok=True)
-    write_users(users, LOOPBACK)
+    own_binary = installed.clickhouse_binary is not None
+    write_users(users, LOOPBACK, {} if own_binary else _OF_THE_LIBRARY)
     _write(config, _config(data, users, port, tcp_port, _backup_folders(folder)))
     if installed.clickhouse_binary is not None:
         argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
@@ -123,14 +130,17 @@ def _config(
     return root
 
 
-def write_users(path: Path, network: str) -> None:
-    """The users and their profiles; each may connect from `network` only."""
+def write_users(path: Path, network: str, more: Mapping[str, int] | None = None) -> None:
+    """The users and their profiles; each may connect from `network` only.
+
+    `more` are settings for everybody.
+    """
     root = Element("clickhouse")
     profiles, users = SubElement(root, "profiles"), SubElement(root, "users")
     SubElement(SubElement(root, "quotas"), "default")
     for name, settings in _PROFILES.items():
         profile = SubElement(profiles, name)
-        for setting, value in settings.items():
+        for setting, value in {**settings, **(more or {})}.items():
             SubElement(profile, setting).text = str(value)
     for each in _USERS:
         user = SubElement(users, each.name)

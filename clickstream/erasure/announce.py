@@ -45,7 +45,7 @@ class Announcer:
         self._live = database_of(settings)
         topics = Topics.of(settings)
         self._topic = topics.erasures
-        with ConfluentRegistry(settings.schema_registry_url) as registry:
+        with ConfluentRegistry.of(settings) as registry:
             schema_id = registry.register(topics.subject_of(ERASURE), ERASURE.text)
         self._encode = Encoder(ERASURE, schema_id).encode
         self._producer = Producer(

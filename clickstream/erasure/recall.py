@@ -63,7 +63,7 @@ def announced(settings: Settings, clock: Clock) -> Iterator[Erasure]:
     """Every erasure that is in the topic now, in no particular order."""
     starts, ends = _extent(settings)
     with (
-        ConfluentRegistry(settings.schema_registry_url) as registry,
+        ConfluentRegistry.of(settings) as registry,
         LogReader(settings, clock) as reader,
     ):
         decoder = Decoder(ERASURE, registry)

@@ -28,7 +28,7 @@ def replay(
     """
     with (
         LetterStore(settings, clock) as store,
-        ConfluentRegistry(settings.schema_registry_url) as registry,
+        ConfluentRegistry.of(settings) as registry,
     ):
         replayer = Replayer(settings, store, Superseded(settings, store, registry))
         return replayer.replay(_amended(store.letters(selection), key, value))
@@ -43,7 +43,7 @@ def preview(settings: Settings, clock: Clock, selection: Selection) -> Replayed:
     kept: list[Kept] = []
     with (
         LetterStore(settings, clock) as store,
-        ConfluentRegistry(settings.schema_registry_url) as registry,
+        ConfluentRegistry.of(settings) as registry,
     ):
         superseded = Superseded(settings, store, registry)
         looker = Looker(settings, registry)

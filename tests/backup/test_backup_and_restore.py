@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from clickstream.backup import bring_back, save
-from clickstream.backup.manifest import SavedTopic
+from clickstream.backup.manifest import SavedTopic, read, write
 from clickstream.errors import SetupError
 from stream_processors.replay.origin import FromOffset
 from tests.backup.world import drop, folder_of, fresh_database, restored, saved
 from tests.erasure.world import erased, post_user, rows_naming
 from tests.stream_processors.fleet import Fleet
 from tests.stream_processors.replay.silent import Silent
-from tests.stream_processors.replay.stored import contents, databases, drop_kept
+from tests.stream_processors.replay.stored import Contents, contents, databases, drop_kept
 from tests.stream_processors.replay.test_traffic import Ledger, meanwhile
 from tests.stream_processors.replay.traffic import Traffic, post_history
 
@@ -33,6 +34,16 @@ def lost(settings: Settings) -> Iterator[Settings]:
     with fresh_database(settings) as fresh:
         yield fresh
         drop_kept(fresh)
+
+
+def without_moments(found: Contents) -> Contents:
+    """Without the times at which workers gave up on dead letters: a record that is read again is
+    given up on again."""
+    letters = [
+        tuple(value for value in row if not isinstance(value, datetime))
+        for row in found["dead_letters"]
+    ]
+    return {**found, "dead_letters": letters}
 
 
 def test_a_backup_under_load_and_kafka_make_the_same_tables(
@@ -61,9 +72,9 @@ def test_a_backup_under_load_and_kafka_make_the_same_tables(
     assert not outcome.warnings
     with Fleet(lost, tmp_path / "two", count=1) as fleet:
         fleet.catch_up()
-        assert contents(lost) == original
+        assert without_moments(contents(lost)) == without_moments(original)
         assert replay(lost, FromOffset(20), SystemClock(), Silent()).equal
-    assert contents(lost) == original
+    assert without_moments(contents(lost)) == without_moments(original)
 
 
 def test_what_is_written_between_the_two_moments_of_a_backup_is_not_lost(
@@ -221,17 +232,12 @@ def test_a_folder_that_clickhouse_may_not_use_says_what_to_do(taken: Taken, tmp_
 
 def test_rows_that_are_not_those_that_were_saved_are_refused(taken: Taken) -> None:
     settings, source = taken
-    # As a backup of which a part was exchanged for that of another: whole, and not the same.
+    # As when a part of a backup is exchanged for that of another one: whole, and not the same.
     other = folder_of(settings)
-    traffic = Traffic(settings)
-    del traffic
     saved(settings, other)
-    body = json.loads((other / "manifest.json").read_text())
-    body.pop("checksum")
-    body["tables"][0]["checksum"] += 1
-    from clickstream.backup.manifest import _checksum
-
-    (other / "manifest.json").write_text(json.dumps({**body, "checksum": _checksum(body)}))
+    manifest = read((other / "manifest.json").read_text(), str(other))
+    altered = tuple(replace(each, checksum=each.checksum ^ 1) for each in manifest.tables)
+    (other / "manifest.json").write_text(write(replace(manifest, tables=altered)))
     with fresh_database(settings) as lost:
         with pytest.raises(SetupError, match="changed or is damaged"):
             restored(lost, other)

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Self
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
@@ -30,6 +27,7 @@ from clickstream.engines.progress import reporter
 from clickstream.processes.pact import Pact
 from clickstream.processes.ports import LOOPBACK, free_port
 from clickstream.processes.service import Service
+from tests.listener import Listener
 
 USER, PASSWORD = "clickstream", "a password that must not be logged"
 
@@ -66,35 +64,14 @@ def _on_one_line(pem: bytes) -> str:
     return pem.decode().replace("\n", "\\n")
 
 
-class TlsDoor:
-    """Takes TLS on a free port of loopback and passes on to a plain one, inside a `with` block."""
+class TlsDoor(Listener):
+    """Takes TLS and passes on to a plain port of loopback."""
 
     def __init__(self, context: ssl.SSLContext, upstream_port: int) -> None:
-        self.port = free_port()
-        self._context = context
+        super().__init__(context)
         self._upstream_port = upstream_port
-        self._open = threading.Event()
-        self._stop: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="tls-door")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._open.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        stopped = asyncio.Event()
-        self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
-        server = await asyncio.start_server(self._accept, LOOPBACK, self.port, ssl=self._context)
-        self._open.set()
-        await stopped.wait()
-        server.close()
-
-    async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
         await asyncio.gather(_pass_on(client, to_server), _pass_on(server, to_client))
 

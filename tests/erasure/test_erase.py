@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from api.settling.settler import Settler
@@ -199,6 +200,8 @@ def test_without_workers_it_is_deleted_and_not_yet_proven(
     assert views_naming(settings, "ann") == {}
     with Fleet(settings, tmp_path, count=1) as fleet:
         fleet.catch_up()
+        metrics = httpx.get(f"{fleet.workers[0].url}/metrics").text
+        assert "clickstream_worker_erased_total 1.0\n" in metrics
         erased(settings, "ann")
         assert rows_naming(settings, "ann") == {}
 

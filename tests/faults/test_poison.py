@@ -141,7 +141,7 @@ def ids(settings: Settings) -> SchemaIds:
         text = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
         subject = f"{settings.topics.prefix}json-value"
         json_schema = client.register_schema(subject, Schema(text, "JSON"))
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         event = registry.register(topics.subject_of(EVENT), EVENT.text)
         clashing, unknown = poison.register(registry, settings.topics.prefix)
     return SchemaIds(event, clashing, json_schema, unknown)
@@ -150,7 +150,7 @@ def ids(settings: Settings) -> SchemaIds:
 def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
     settings: Settings, ids: SchemaIds, tmp_path: Path
 ) -> None:
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         session_schema = registry.register(Topics.of(settings).subject_of(SESSION), SESSION.text)
     traffic = Traffic(settings, ids, session_schema)
     with Fleet(settings, tmp_path, count=1) as fleet:
@@ -242,7 +242,7 @@ def stored(settings: Settings) -> tuple[set[str], Counter[tuple[str, str]]]:
 
 
 def mend_the_registry(settings: Settings, ids: SchemaIds) -> None:
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         given = registry.register(f"{settings.topics.prefix}newer-value", poison.newer_schema())
     assert given == ids.unknown
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from stream_processors import flush, rows
+from stream_processors.erased import Erased
 from stream_processors.fetched import Partition
 from stream_processors.flush import DecodedTopics, Flush
 from stream_processors.index import KNOWN
@@ -146,9 +147,9 @@ def poison_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
     """A second posting of a session drops the whole flush instead of the duplicate."""
     plan = Flush._plan
 
-    def refuse(self: Flush, decoded: DecodedTopics) -> Any:
-        planned = plan(self, decoded)
-        return plan(self, {}) if planned.duplicates else planned
+    def refuse(self: Flush, decoded: DecodedTopics, erased: Erased) -> Any:
+        planned = plan(self, decoded, erased)
+        return plan(self, {}, erased) if planned.duplicates else planned
 
     patch.setattr(Flush, "_plan", refuse)
 

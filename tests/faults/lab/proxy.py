@@ -7,13 +7,11 @@ ClickHouse has done what it was asked to, and the client does not know it yet.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from functools import partial
-from typing import Self
 from urllib.parse import unquote_plus
 
-from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.processes.ports import LOOPBACK
+from tests.listener import Listener
 
 OnAnswer = Callable[[str], bool]
 """Called with the beginning of the request that ClickHouse has just done, its SQL included;
@@ -25,35 +23,15 @@ _KEPT_BYTES = 8 * 1024
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class Proxy:
-    """Listens on a free port of loopback and passes on, inside a `with` block."""
+class Proxy(Listener):
+    """Passes on what comes to it, and asks `on_answer` before it passes on an answer."""
 
     def __init__(self, upstream_port: int) -> None:
-        self.port = free_port()
+        super().__init__()
         self.on_answer: OnAnswer = lambda _: True
         self._upstream_port = upstream_port
-        self._listening = threading.Event()
-        self._stop: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="proxy")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._listening.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        stopped = asyncio.Event()
-        self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
-        server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
-        self._listening.set()
-        await stopped.wait()
-        server.close()
-
-    async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
             server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
         except OSError:

@@ -187,7 +187,7 @@ def test_what_is_not_whole_needs_a_value(settings: Settings, dlq: Any, tmp_path:
 
 def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: Any) -> None:
     topics = Topics.of(settings)
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         schema_id = registry.register(topics.subject_of(MARK), MARK.text)
     posted = mark("s")
     name = Worker(settings).fail(
@@ -206,7 +206,7 @@ def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: An
 
 
 def test_a_dry_run_says_what_would_be_stored(settings: Settings, dlq: Any) -> None:
-    with ConfluentRegistry(settings.schema_registry_url) as registry:
+    with ConfluentRegistry.of(settings) as registry:
         schema_id = registry.register(Topics.of(settings).subject_of(EVENT), EVENT.text)
     worker = Worker(settings)
     value = Encoder(EVENT, schema_id).encode(event("s", "e"))
