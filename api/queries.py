@@ -24,43 +24,32 @@ class Query(Generic[Row]):
     row: type[Row]
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """ClickHouse's settings for it, where the usual ones do not fit."""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
     """What stands for each `$name` of the file: text of ours, never of a client."""
 
     @property
     def sql(self) -> str:
         text = _SQL[self.name]
-        return Template(text).substitute(self.columns) if self.columns else text
+        return Template(text).substitute(self.parts) if self.parts else text
 
     def about(self, event_type: str) -> Query[Row]:
         """The same, about events of this type; bind `event_type` all the same.
 
-        Clicks have columns of their own. Maps are slow, and ClickHouse reads both sides of an `if`,
-        also where its condition is constant.
+        Clicks have columns of their own in the facts of sessions, other types rows of their own.
         """
-        return replace(self, columns=_OF_CLICKS if event_type == CLICK else _OF_OTHERS)
+        return replace(self, parts=_OF_CLICKS if event_type == CLICK else _OF_OTHERS)
 
 
 CLICK: Final = "click"
-
-_OF_CLICKS: Final = {
-    "events_of_type": "facts.clicks",
-    "first_position": "clicked_position",
-    "places": "clicked_places",
-    "deep_places": "clicked_deep",
-}
-_OF_OTHERS: Final = {
-    "events_of_type": "events_of[{event_type:String}]",
-    "first_position": "position_of[{event_type:String}]",
-    "places": "places_of[{event_type:String}]",
-    "deep_places": "deep_of[{event_type:String}]",
-}
-
 
 _SQL = {
     file.stem: file.read_text(encoding="utf-8")
     for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
+
+# `$counts`: does a row of `$facts` stand for a session?
+_OF_CLICKS: Final = {"facts": "session_facts_now", "counts": "true"}
+_OF_OTHERS: Final = {"facts": _SQL["facts_of_type"], "counts": "facts.counts"}
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -162,6 +151,9 @@ _POINT_READ: Mapping[str, str | int] = {
     "use_skip_indexes_on_data_read": 0,
 }
 
+# A server with little memory (less than 1 GiB free for each thread) would use one core of several.
+_WHOLE_RANGE: Mapping[str, str | int] = {"max_threads_min_free_memory_per_thread": 0}
+
 SESSION = Query("session", SessionRow, _POINT_READ)
 SESSION_EVENTS = Query("session_events", EventRow, _POINT_READ)
 SESSION_MARKS = Query("session_marks", MarkRow, _POINT_READ)
@@ -170,7 +162,7 @@ EXPORT_SESSIONS = Query("export_sessions", SessionRow)
 EXPORT_EVENTS = Query("export_events", EventRow)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
 EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
-OVERVIEW = Query("overview", OverviewRow)
-QUERIES = Query("queries", QueryRow)
-POSITIONS = Query("positions", PositionRow)
+OVERVIEW = Query("overview", OverviewRow, _WHOLE_RANGE)
+QUERIES = Query("queries", QueryRow, _WHOLE_RANGE)
+POSITIONS = Query("positions", PositionRow, _WHOLE_RANGE)
 MISSING_TABLES = Query("missing_tables", TableRow)

@@ -16,14 +16,16 @@ from clickstream import clickhouse
 _PARTS = """
 SELECT table, sum(bytes_on_disk), sum(rows)
 FROM system.parts
-WHERE active AND database = currentDatabase() AND table IN ('sessions', 'events', 'session_facts')
+WHERE active AND database = currentDatabase()
+    AND table IN ('sessions', 'events', 'session_facts', 'session_type_facts')
     AND position(partition, {newest:String}) = 0
 GROUP BY table
 """
 _COLUMNS = """
 SELECT table, column, sum(column_data_compressed_bytes) AS bytes
 FROM system.parts_columns
-WHERE active AND database = currentDatabase() AND table IN ('sessions', 'events', 'session_facts')
+WHERE active AND database = currentDatabase()
+    AND table IN ('sessions', 'events', 'session_facts', 'session_type_facts')
 GROUP BY table, column
 ORDER BY bytes DESC
 LIMIT 12
@@ -46,13 +48,14 @@ def measure_storage(lab: Lab, size: Size) -> Iterator[Outcome]:
         }
         sessions, events = found["sessions"], found["events"]
         facts = found.get("session_facts", (0, 1))
+        type_facts, _ = found.get("session_type_facts", (0, 0))
         yield Outcome(
             "storage",
             OURS,
             {
                 "bytes_per_event": events[0] / events[1],
                 "bytes_per_shown_result": sessions[0] / sessions[1] / RESULTS,
-                "fact_bytes_per_session": facts[0] / facts[1],
+                "fact_bytes_per_session": (facts[0] + type_facts) / facts[1],
             },
             _largest(client),
         )

@@ -57,6 +57,7 @@ def expiries(days: int) -> tuple[Expiry, ...]:
 # Tables without a TTL of their own in the migrations.
 _KEPT: Final = ("sessions", "events", "session_marks")
 
+_TABLES: Final = "SELECT name FROM system.tables WHERE database = currentDatabase()"
 _TTL_OF: Final = """
 SELECT extract(engine_full, ' TTL (.*?)(?: SETTINGS |$)')
 FROM system.tables
@@ -67,13 +68,15 @@ _REMOVE: Final = "ALTER TABLE {table:Identifier} REMOVE TTL"
 
 
 def retain(client: Client, days: int) -> list[str]:
-    """Give the tables of the client's database their TTLs; the names of those that changed.
+    """Give the tables that the client's database has their TTLs; the names of those that changed.
 
     Idempotent. Rows that have expired go in the background, within hours.
     """
-    wanted = {expiry.table: expiry for expiry in expiries(days)}
-    changed = [table for table, expiry in wanted.items() if _expire(client, expiry)]
-    return changed + [table for table in _KEPT if table not in wanted and _keep(client, table)]
+    there = set(client.query(_TABLES).result_columns[0])
+    wanted = [expiry for expiry in expiries(days) if expiry.table in there]
+    changed = [expiry.table for expiry in wanted if _expire(client, expiry)]
+    kept = there.intersection(_KEPT) - {expiry.table for expiry in wanted}
+    return changed + [table for table in sorted(kept) if _keep(client, table)]
 
 
 def _expire(client: Client, expiry: Expiry) -> bool:

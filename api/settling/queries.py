@@ -19,14 +19,26 @@ COMPUTE: Final = """
 INSERT INTO session_facts
 (
     session_day, build, session_id, session_key, created_at, search_query, user_id, user_key,
-    impressions, events, unlisted_events, clicks, clicked_position, clicked_places, clicked_deep,
-    events_of, position_of, places_of, deep_of
+    impressions, events, unlisted_events, clicks, clicked_position, clicked_places, clicked_deep
 )
 SELECT
     session_day, {build:UInt64}, session_id, session_key, created_at, search_query, user_id,
     user_key, impressions, events, unlisted_events, clicks, clicked_position, clicked_places,
-    clicked_deep, events_of, position_of, places_of, deep_of
+    clicked_deep
 FROM session_facts_computed
+WHERE session_day = {day:Date}
+"""
+
+COMPUTE_TYPES: Final = """
+INSERT INTO session_type_facts
+(
+    session_day, build, event_type, session_key, created_at, search_query, impressions, events,
+    position, places, deep
+)
+SELECT
+    session_day, {build:UInt64}, event_type, session_key, created_at, search_query, impressions,
+    events, position, places, deep
+FROM session_type_facts_computed
 WHERE session_day = {day:Date}
 """
 
@@ -39,7 +51,12 @@ SELECT {day:Date}, {build:UInt64}, unhex({content:String}), now64(3)
 # at once: a query that has just decided to read it must find it.
 WASTE: Final = """
 SELECT toString(session_day) AS day, build
-FROM (SELECT DISTINCT session_day, build FROM session_facts) AS kept
+FROM
+(
+    SELECT session_day, build FROM session_facts
+    UNION DISTINCT
+    SELECT session_day, build FROM session_type_facts
+) AS kept
 LEFT JOIN
 (
     SELECT
@@ -61,4 +78,7 @@ SETTINGS join_use_nulls = 0
 
 # The record first: a day that came back would otherwise be read from a build that is not there.
 FORGET: Final = "DELETE FROM settled_days WHERE build = {build:UInt64}"
-DROP: Final = "ALTER TABLE session_facts DROP PARTITION ({day:String}, {build:UInt64})"
+DROPS: Final = (
+    "ALTER TABLE session_facts DROP PARTITION ({day:String}, {build:UInt64})",
+    "ALTER TABLE session_type_facts DROP PARTITION ({day:String}, {build:UInt64})",
+)

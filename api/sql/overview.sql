@@ -8,11 +8,11 @@ WITH
     counted AS
     (
         SELECT
-            countIf(is_chosen) AS sessions,
-            countIf(is_chosen AND shown = 0) AS zero_result_sessions,
-            sumIf(shown, is_chosen) AS impressions,
+            countIf(is_chosen AND counts) AS sessions,
+            countIf(is_chosen AND counts AND shown = 0) AS zero_result_sessions,
+            sumIf(shown, is_chosen AND counts) AS impressions,
             uniqExactIf(user_key, is_chosen AND user_key != 0) AS users,
-            countIf(is_irrelevant) AS irrelevant_sessions,
+            countIf(is_irrelevant AND counts) AS irrelevant_sessions,
             sumIf(of_any_type, is_chosen) AS events,
             sumIf(of_type, is_chosen) AS clicks,
             sumIf(unlisted, is_chosen) AS unlisted_events,
@@ -25,12 +25,13 @@ WITH
                 facts.impressions AS shown,
                 facts.events AS of_any_type,
                 facts.unlisted_events AS unlisted,
-                $events_of_type AS of_type,
-                $first_position AS best,
+                facts.clicks AS of_type,
+                clicked_position AS best,
+                $counts AS counts,
                 session_key IN irrelevant AS is_irrelevant,
                 {relevance:String} = 'include'
                     OR is_irrelevant = ({relevance:String} = 'only') AS is_chosen
-            FROM session_facts_now AS facts
+            FROM $facts AS facts
             WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date}
                     OR session_day = '1970-01-01')
                 AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')

@@ -5,18 +5,20 @@ WITH irrelevant AS
 )
 SELECT
     toUInt16(place) AS position,
-    sum(lists) AS impressions,
-    sum(if(place <= 64, if(bitTest(places, place - 1), lists, 0), countEqual(deep, place)))
+    sum(shown) AS impressions,
+    -- Both sides of an `if` are evaluated for every row: no bit may be asked for that is not there.
+    sum(if(place > 64, countEqual(deep, place), if(bitTest(places, least(place, 64) - 1), lists, 0)))
         AS clicked_impressions
 FROM
 (
     -- Lists of one length that were clicked at the same places count together.
     SELECT
         least(facts.impressions, {limit:UInt32}) AS listed,
-        $places AS places,
+        clicked_places AS places,
         count() AS lists,
-        groupArrayArray($deep_places) AS deep
-    FROM session_facts_now AS facts
+        countIf($counts) AS shown,
+        groupArrayArray(clicked_deep) AS deep
+    FROM $facts AS facts
     WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')

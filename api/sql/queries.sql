@@ -5,9 +5,9 @@ WITH irrelevant AS
 )
 SELECT
     search_query,
-    count() AS sessions,
-    countIf(shown = 0) AS zero_result_sessions,
-    sum(shown) AS impressions,
+    countIf(counts) AS sessions,
+    countIf(counts AND shown = 0) AS zero_result_sessions,
+    sumIf(shown, counts) AS impressions,
     sum(of_type) AS clicks,
     countIf(of_type > 0) AS sessions_with_click,
     sumIf(1 / best, best > 0) AS reciprocal_ranks
@@ -16,9 +16,10 @@ FROM
     SELECT
         search_query,
         facts.impressions AS shown,
-        $events_of_type AS of_type,
-        $first_position AS best
-    FROM session_facts_now AS facts
+        facts.clicks AS of_type,
+        clicked_position AS best,
+        $counts AS counts
+    FROM $facts AS facts
     WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')

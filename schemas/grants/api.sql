@@ -4,6 +4,7 @@ GRANT SELECT ON system.parts
 GRANT SELECT ON system.numbers
 GRANT SELECT ON system.processes
 GRANT INSERT ON $database.session_facts
+GRANT INSERT ON $database.session_type_facts
 GRANT INSERT ON $database.settled_days
 GRANT INSERT ON $database.erasures
 GRANT INSERT ON $database.erased_sessions

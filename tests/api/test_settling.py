@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -57,6 +58,7 @@ def settle(settings: Settings) -> list[str]:
 def sql(read_settings: Settings) -> Iterator[Client]:
     with connect(read_settings) as client:
         client.command("TRUNCATE TABLE session_facts")
+        client.command("TRUNCATE TABLE session_type_facts")
         client.command("TRUNCATE TABLE settled_days")
         yield client
 
@@ -65,7 +67,9 @@ def number(sql: Client, query: str) -> int:
     return int(sql.query(query).first_row[0])
 
 
-def answers_equal_the_reference(client: TestClient, world: World, request: Asked) -> None:
+def answers_equal_the_reference(
+    client: TestClient, world: World, request: Asked, limit: int = 50
+) -> None:
     params = request.params()
     overview = client.get("/analytics/overview", params=params).json()
     del overview["range"]
@@ -75,6 +79,7 @@ def answers_equal_the_reference(client: TestClient, world: World, request: Asked
     assert [query["search_query"] for query in queries] == [row["search_query"] for row in wanted]
     for query, want in zip(queries, wanted, strict=True):
         assert query == pytest.approx(want)
+    params |= {"limit": str(limit)}
     positions = client.get("/analytics/positions", params=params).json()["positions"]
     assert positions == [pytest.approx(row) for row in reference.positions(world, request)]
 
@@ -98,6 +103,53 @@ def test_settled_numbers_equal_plain_python_and_what_comes_later_counts(
     answers_equal_the_reference(client, after, request)
     settle(module_settings)
     answers_equal_the_reference(client, after, request)
+
+
+LONG_LIST = tuple((f"o{place}", None, None) for place in range(1, 71))
+KEPT, FRESH = Search("kept", results=LONG_LIST), Search("x", "x", LONG_LIST, NOON_MS + DAY_MS)
+EACH_WAY = World(
+    (KEPT, FRESH, Search("idle")),
+    tuple(
+        Event(search, f"{event_type}{object_id}", object_id, event_type)
+        for search in (KEPT, FRESH)
+        for object_id, event_type in (
+            ("o70", "cart"),
+            ("o65", "cart"),
+            ("o64", "cart"),
+            ("o3", "click"),
+            ("elsewhere", "buy"),
+        )
+    ),
+)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("relevance", ["exclude", "include", "only"])
+@pytest.mark.parametrize("event_type", ["click", "cart", "buy", "never seen"])
+def test_every_type_counts_the_same_on_kept_and_on_fresh_days(
+    read_settings: Settings, client: TestClient, event_type: str, relevance: str
+) -> None:
+    fresh = replace(EACH_WAY, searches=(FRESH,), events=EACH_WAY.events[5:])
+    kept = replace(EACH_WAY, searches=(KEPT, EACH_WAY.searches[2]), events=EACH_WAY.events[:5])
+    marks = (Mark("kept"),)
+    store(read_settings, kept)
+    settle(read_settings)
+    store(read_settings, replace(fresh, marks=marks))
+    request = Asked(event_type=event_type, relevance=relevance)
+    answers_equal_the_reference(client, replace(EACH_WAY, marks=marks), request, limit=100)
+
+
+@pytest.mark.engines
+def test_view_of_positions_knows_places_beyond_64(read_settings: Settings, sql: Client) -> None:
+    events = tuple(Event(KEPT, object_id, object_id) for object_id in ("o3", "o64", "o65", "o70"))
+    store(read_settings, World((KEPT,), events))
+    clicked = (
+        "SELECT position FROM analytics_positions AS places"
+        " WHERE places.clicked_impressions = 1 ORDER BY position"
+    )
+    assert [row[0] for row in sql.query(clicked).result_rows] == [3, 64, 65, 70]
+    settle(read_settings)
+    assert [row[0] for row in sql.query(clicked).result_rows] == [3, 64, 65, 70]
 
 
 @pytest.mark.engines
@@ -209,19 +261,19 @@ def test_day_that_changes_while_it_is_computed_is_not_declared(
             await super()._compute(day, build)
             store(read_settings, World((Search("b"),)))
 
-    store(read_settings, World((Search("a"),)))
+    store(read_settings, BY_HAND)
 
     async def work() -> bool:
         settler = Interrupted(read_settings, SystemClock())
-        (due,) = await settler.due(0)
+        *_, due = await settler.due(0)
         try:
             return await settler.settle(due)
         finally:
             await settler.close()
 
     assert asyncio.run(work()) is False
-    assert number(sql, "SELECT count() FROM settled_days") == 0
-    assert number(sql, "SELECT count() FROM session_facts") == 0
+    for table in ("settled_days", "session_facts", "session_type_facts"):
+        assert number(sql, f"SELECT count() FROM {table}") == 0  # noqa: S608
 
 
 @pytest.mark.engines

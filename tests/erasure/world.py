@@ -32,7 +32,7 @@ def post_user(traffic: Traffic, user: str) -> None:
     the sessions. Every id begins with the user's."""
     for n in range(SESSIONS):
         id_ = f"{user}-s{n}"
-        traffic.event(id_, "early")
+        traffic.event(id_, "early", event_type="save")
         traffic.session(id_, user_id=user, search_query=f"a query of {user}")
         traffic.event(id_, "click", "b", meta=json.dumps(f"of {user}"))
         if n % 2:

@@ -1,2 +1,0 @@
--- nodes: LOCAL
--- Holds this number free, because numbers run without gaps: delete this file when yours takes it.
