@@ -123,6 +123,8 @@ class _Worker:
         for task in (watching, ended):
             task.cancel()
         await self._leave(app, loop, consumer)
+        if flushing.done() and (given_up := flushing.exception()):
+            log.warning("what is not written yet will be read again: %s", given_up)
         return 0
 
     async def _before_stop(self, *tasks: asyncio.Task[Any]) -> bool:
@@ -163,7 +165,7 @@ class _Worker:
 
     async def _watch(self, consumer: BatchConsumer) -> None:
         """Ends the process when a partition has records and does not move."""
-        watchdog = Watchdog(self._settings.worker.stall_seconds)
+        watchdog = Watchdog(self._settings.worker.stall_seconds, self._kafka_listens)
         self._heartbeat.start()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
@@ -172,11 +174,9 @@ class _Worker:
             now = self._clock.monotonic()
             if self._until_it_works.trouble:
                 watchdog.excuse(now)
-            elif stuck := watchdog.stalled(progress, now):
-                if await asyncio.to_thread(self._kafka_listens):
-                    self._stuck = f"no progress on {stuck}"
-                    raise RuntimeError(self._stuck)
-                watchdog.excuse(now)
+            elif stuck := await asyncio.to_thread(watchdog.stalled, progress, now):
+                self._stuck = f"no progress on {stuck}"
+                raise RuntimeError(self._stuck)
 
     def _kafka_listens(self) -> bool:
         """Whether it is us who are stuck, and not Kafka that is down. Blocks for seconds."""

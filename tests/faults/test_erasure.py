@@ -15,7 +15,7 @@ from stream_processors.replay.origin import Earliest
 from stream_processors.replay.run import replay
 from tests.e2e.process_pair import environment_of
 from tests.erasure.world import erased, post_user, read_naming, rows_naming
-from tests.faults.lab.plan import LONG
+from tests.faults.lab.plan import LONG, times
 from tests.stream_processors.fleet import Fleet
 from tests.stream_processors.replay.silent import Silent
 from tests.stream_processors.replay.traffic import Traffic
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
 
-# An erasure changes ClickHouse some ten times: one is killed before each, and when there is time,
-# another one after each.
+# An erasure changes ClickHouse some ten times: one is killed before every other change, and when
+# there is time, before and after each.
+_NUMBERS = range(1, 9) if LONG else range(1, 9, 2)
 _WHEN = ("before", "after") if LONG else ("before",)
-DEATHS = [(when, number) for number in range(1, 9) for when in _WHEN]
+DEATHS = [(when, number) for number in _NUMBERS for when in _WHEN]
 
 
 def test_an_erasure_that_was_killed_is_completed_by_the_next(
@@ -106,7 +107,7 @@ def test_erasing_beside_traffic_and_dying_workers_leaves_nothing(
         ann.start()
         bob.start()
         try:
-            for _ in range(2):
+            for _ in range(times(2, short=1)):
                 ann.phase = "before"
                 ann.post(100)
                 fleet.kill(0)

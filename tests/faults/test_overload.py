@@ -20,7 +20,7 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_800)]
 
 # `make faults` asks for ten minutes; CI is content with the default.
-SECONDS = float(os.environ.get("CLICKSTREAM_TEST_OVERLOAD_SECONDS", "15"))
+SECONDS = float(os.environ.get("CLICKSTREAM_TEST_OVERLOAD_SECONDS", "10"))
 TAKEN = 32
 CLIENTS = 5 * TAKEN
 # Requests of a session, so that there are few sessions to read back.
