@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(2_400)]
 
 # `make faults` asks for twenty; CI is content with one of each kind.
-FAULTS = int(os.environ.get("CLICKSTREAM_TEST_FAULTS", "3"))
+FAULTS = int(os.environ.get("CLICKSTREAM_TEST_FAULTS", "2"))
 
 
 def faults(fleet: Fleet, chance: random.Random) -> list[Callable[[], None]]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
 
 # Records of good traffic, and one in a hundred more of poison; `make faults` asks for 20,000.
-RECORDS = int(os.environ.get("CLICKSTREAM_TEST_POISON_RECORDS", "5000"))
+RECORDS = int(os.environ.get("CLICKSTREAM_TEST_POISON_RECORDS", "2500"))
 EVENTS_PER_SESSION = 9
 
 ANY = Selection(states=tuple(State))

@@ -21,7 +21,7 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(3_600)]
 
 # `make faults` asks for 5,000; CI is content with the default.
-EXAMPLES = int(os.environ.get("CLICKSTREAM_TEST_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("CLICKSTREAM_TEST_EXAMPLES", "200"))
 # Fewer than the document has, so that all together are enough.
 _OPERATIONS = 8
 KEY = "cs_admin_for-this-test-alone"
