@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Self
 
 from clickstream.processes.ports import LOOPBACK, free_port
 
+Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""One connection, to its end."""
+
 
 class Listener:
-    """Listens on a free port of loopback inside a `with` block; a subclass says what comes of a
-    connection."""
+    """Listens on a free port of loopback inside a `with` block."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, accept: Accept, context: ssl.SSLContext | None = None) -> None:
         """With a `context` clients have to speak TLS."""
         self.port = free_port()
+        self._accept = accept
         self._context = context
         self._listening = threading.Event()
         self._stop: Callable[[], object] = lambda: None
@@ -36,11 +39,7 @@ class Listener:
     async def _serve(self) -> None:
         stopped = asyncio.Event()
         self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
-        server = await asyncio.start_server(self.accept, LOOPBACK, self.port, ssl=self._context)
+        server = await asyncio.start_server(self._accept, LOOPBACK, self.port, ssl=self._context)
         self._listening.set()
         await stopped.wait()
         server.close()
-
-    async def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        """One connection, to its end."""
-        raise NotImplementedError

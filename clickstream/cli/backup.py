@@ -33,11 +33,11 @@ def command(
     from clickstream.backup.report import saved_as_dict, saved_lines
     from clickstream.backup.save import save
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.replay.progress import ConsoleProgress
 
     # An order to stop is an error like any other: what is under way is put back.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    saved = save(Settings(), target, SystemClock(), ConsoleProgress(Console(stderr=True)))
+    saved = save(operator_settings(), target, SystemClock(), ConsoleProgress(Console(stderr=True)))
     lines = [json.dumps(saved_as_dict(saved))] if as_json else saved_lines(saved)
     typer.echo("\n".join(lines))

@@ -53,7 +53,7 @@ def _drive(endpoints: Endpoints, sessions: int, seed: int) -> Account:
     from clickstream.clock import SystemClock
     from clickstream.demo.progress import Progress
     from clickstream.demo.run import Plan, run
-    from clickstream.doctor.target import settings_of
+    from clickstream.system.servers import settings_of
 
     progress = Progress(Console(stderr=True))
     return asyncio.run(

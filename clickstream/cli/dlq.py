@@ -52,11 +52,11 @@ def list_letters(
     from rich.console import Console
 
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.letters import report
     from stream_processors.letters.store import LetterStore
 
-    settings = Settings()
+    settings = operator_settings()
     selection = _selection(settings, None, reason, topic, since, state, limit)
     with LetterStore(settings, SystemClock()) as store:
         counts, entries = store.counts(selection), store.entries(selection)
@@ -78,13 +78,13 @@ def show(
     """One letter: its headers and bytes, what went wrong, and whether a replay would help."""
     from clickstream.clock import SystemClock
     from clickstream.errors import SetupError
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.registry import ConfluentRegistry
     from stream_processors.letters import report
     from stream_processors.letters.look import Looker
     from stream_processors.letters.store import LetterStore
 
-    settings = Settings()
+    settings = operator_settings()
     selection = _selection(settings, [name])
     with LetterStore(settings, SystemClock()) as store:
         found = [letter for block in store.letters(selection) for letter in block]
@@ -124,14 +124,14 @@ def replay(
     """
     from clickstream.clock import SystemClock
     from clickstream.errors import SetupError
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.letters import report, run
 
     _need_a_filter(names, reason, topic, since, everything=everything)
     value = value_file.read_bytes() if value_file else None
     if (value is not None or key is not None) and len(names or ()) != 1:
         raise SetupError("--value-file and --key are for one letter: name it")
-    settings = Settings()
+    settings = operator_settings()
     selection = _selection(settings, names, reason, topic, since, state)
     if dry_run:
         done = run.preview(settings, SystemClock(), selection)
@@ -159,11 +159,11 @@ def purge(
 ) -> None:
     """Delete letters from ClickHouse. The dead-letter topic keeps its copies for its retention."""
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.letters.store import LetterStore
 
     _need_a_filter(names, reason, topic, since, everything=everything)
-    settings = Settings()
+    settings = operator_settings()
     with LetterStore(settings, SystemClock()) as store:
         selection = _selection(settings, names, reason, topic, since, state)
         entries = store.entries(selection)

@@ -60,9 +60,9 @@ def _preview(user_id: str, seconds: float, *, as_json: bool) -> None:
     from clickstream.clock import SystemClock
     from clickstream.erasure.report import preview_as_dict, preview_lines_of
     from clickstream.erasure.run import preview
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
 
-    found = preview(Settings(), user_id, SystemClock(), seconds)
+    found = preview(operator_settings(), user_id, SystemClock(), seconds)
     lines = [json.dumps(preview_as_dict(found))] if as_json else preview_lines_of(found)
     typer.echo("\n".join(lines))
 
@@ -70,10 +70,10 @@ def _preview(user_id: str, seconds: float, *, as_json: bool) -> None:
 def _reapply(seconds: float, *, as_json: bool) -> None:
     from clickstream.clock import SystemClock
     from clickstream.erasure.reapply import reapply
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
 
     deleted = reapply(
-        Settings(), SystemClock(), seconds, say=lambda line: typer.echo(line, err=True)
+        operator_settings(), SystemClock(), seconds, say=lambda line: typer.echo(line, err=True)
     )
     if as_json:
         typer.echo(json.dumps({"deleted": dict(sorted(deleted.items()))}))
@@ -87,10 +87,10 @@ def _erase(user_id: str, seconds: float, *, as_json: bool) -> None:
     from clickstream.clock import SystemClock
     from clickstream.erasure.report import as_dict, lines_of
     from clickstream.erasure.run import erase
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
 
     outcome = erase(
-        Settings(),
+        operator_settings(),
         user_id,
         requested_by="command line",
         clock=SystemClock(),

@@ -53,14 +53,14 @@ def command(
     The columns are those of GET /export/sessions and GET /export/events: docs/metrics.md.
     """
     from api.selection import Relevance, selection
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
 
     if what is What.EVENTS and format is As.NDJSON:
         raise typer.BadParameter("as ndjson, events come with their sessions: export sessions")
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is none of exclude, include and only")
     chosen = selection(start, end, Relevance(relevance))
-    written = asyncio.run(_export(Settings(), chosen, what, format, output))
+    written = asyncio.run(_export(operator_settings(), chosen, what, format, output))
     print(f"{output}: {written:,} bytes")
 
 

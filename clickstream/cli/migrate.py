@@ -28,11 +28,11 @@ def command(
     --check also compares every table and column with what the migrations declare, for which it
     makes a database of its own for a moment. Exit status 1 when something is pending or differs.
     """
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.declared import diff
     from schemas.migrate import migrate, pending
 
-    settings = Settings()
+    settings = operator_settings()
     if check:
         _report_check([str(m) for m in pending(settings)], diff(settings), as_json=as_json)
     elif dry_run:

@@ -69,20 +69,20 @@ def _recover(*, as_json: bool) -> None:
     from rich.console import Console
 
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.replay.progress import ConsoleProgress
     from stream_processors.replay.run import recover
 
-    done = recover(Settings(), SystemClock(), ConsoleProgress(Console(stderr=True)))
+    done = recover(operator_settings(), SystemClock(), ConsoleProgress(Console(stderr=True)))
     word = done.name.lower().replace("_", " ")
     typer.echo(json.dumps({"done": word}) if as_json else f"recovered: {word}")
 
 
 def _preview(origin: Origin, *, as_json: bool) -> None:
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.replay.run import preview
 
-    plan = preview(Settings(), origin)
+    plan = preview(operator_settings(), origin)
     if as_json:
         typer.echo(json.dumps(_plan_as_json(origin, plan)))
         return
@@ -114,13 +114,15 @@ def _replay(origin: Origin, *, keep_old: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.replay.progress import ConsoleProgress
     from stream_processors.replay.report import as_dict, print_outcome
     from stream_processors.replay.run import replay
 
     progress = ConsoleProgress(Console(stderr=True))
-    outcome: Outcome = replay(Settings(), origin, SystemClock(), progress, keep_old=keep_old)
+    outcome: Outcome = replay(
+        operator_settings(), origin, SystemClock(), progress, keep_old=keep_old
+    )
     if as_json:
         typer.echo(json.dumps(as_dict(outcome)))
     else:

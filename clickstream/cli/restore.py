@@ -39,15 +39,15 @@ def command(
     from clickstream.backup.bring_back import bring_back, preview
     from clickstream.backup.report import restored_as_dict, restored_lines
     from clickstream.clock import SystemClock
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from stream_processors.replay.progress import ConsoleProgress
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if dry_run:
-        done = preview(Settings(), source, database)
+        done = preview(operator_settings(), source, database)
     else:
         progress = ConsoleProgress(Console(stderr=True))
-        done = bring_back(Settings(), source, SystemClock(), progress, database)
+        done = bring_back(operator_settings(), source, SystemClock(), progress, database)
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

@@ -29,12 +29,12 @@ class _Row:
 @command.command("list")
 def list_schemas(as_json: AsJson = False) -> None:
     """Each record with our newest version and the newest one in the registry."""
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.contracts import ALL
     from schemas.registry import ConfluentRegistry
     from schemas.topics import Topics
 
-    settings = Settings()
+    settings = operator_settings()
     topics = Topics.of(settings)
     rows = []
     with ConfluentRegistry.of(settings) as registry:
@@ -58,12 +58,12 @@ def list_schemas(as_json: AsJson = False) -> None:
 @command.command("register")
 def register(as_json: AsJson = False) -> None:
     """Register every version of every record, held to FULL_TRANSITIVE; idempotent."""
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.registry import ConfluentRegistry
     from schemas.setup import register_contracts
     from schemas.topics import Topics
 
-    settings = Settings()
+    settings = operator_settings()
     with ConfluentRegistry.of(settings) as registry:
         ids = register_contracts(registry, Topics.of(settings))
     if as_json:

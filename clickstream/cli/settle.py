@@ -21,9 +21,9 @@ def command(
     The read API does this by itself when its user may write to ClickHouse. Safe at any time, and
     from several processes at once: numbers are the same before, during and after.
     """
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
 
-    asyncio.run(_settle(Settings(), quiet_seconds))
+    asyncio.run(_settle(operator_settings(), quiet_seconds))
 
 
 async def _settle(settings: Settings, quiet_seconds: int) -> None:

@@ -31,11 +31,11 @@ def list_topics(as_json: AsJson = False) -> None:
 
     Exit status 1 when a topic is missing or has another partition count.
     """
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.topic_admin import describe_topics
     from schemas.topics import definitions, drift
 
-    settings = Settings()
+    settings = operator_settings()
     found = describe_topics(settings)
     rows = []
     for definition in definitions(settings):
@@ -60,10 +60,10 @@ def list_topics(as_json: AsJson = False) -> None:
 @command.command("create")
 def create(as_json: AsJson = False) -> None:
     """Create the topics that are missing; existing ones are compared and never changed."""
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.topic_admin import create_topics
 
-    made = create_topics(Settings())
+    made = create_topics(operator_settings())
     if as_json:
         typer.echo(json.dumps({"created": made.created, "drift": made.drift}))
         return
@@ -78,10 +78,10 @@ def create(as_json: AsJson = False) -> None:
 @command.command("retain")
 def retain(as_json: AsJson = False) -> None:
     """Give existing topics the retention of the settings; nothing else about them is changed."""
-    from clickstream.settings import Settings
+    from clickstream.system.servers import operator_settings
     from schemas.topic_admin import retain_topics
 
-    changed = retain_topics(Settings())
+    changed = retain_topics(operator_settings())
     if as_json:
         typer.echo(json.dumps({"changed": changed}))
         return

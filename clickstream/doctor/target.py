@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from clickstream.engines.data_folder import default_data_folder
 from clickstream.errors import SetupError
 from clickstream.settings import Settings
-from clickstream.system.endpoints import Endpoints, load_endpoints
+from clickstream.system.endpoints import load_endpoints
+from clickstream.system.servers import names_servers, settings_of
 
-_SERVERS = {"kafka_bootstrap_servers", "schema_registry_url", "clickhouse_url"}
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
@@ -31,22 +29,13 @@ def find_target(data_dir: Path | None = None, http_url: str | None = None) -> Ta
     """
     settings = Settings()
     endpoints = None
-    if data_dir is not None or not _SERVERS & settings.model_fields_set:
+    if data_dir is not None or not names_servers(settings):
         endpoints = load_endpoints(data_dir or default_data_folder())
     if data_dir is not None and endpoints is None:
         raise SetupError(f"no `clickstream up` is running on {data_dir}")
     if endpoints is None:
         return Target(settings, http_url or _own_url(settings), http_is_ours=False)
     return Target(settings_of(endpoints), http_url or endpoints.http, http_is_ours=http_url is None)
-
-
-def settings_of(endpoints: Endpoints) -> Settings:
-    """The operator's settings, with that system's servers."""
-    return Settings(
-        kafka_bootstrap_servers=endpoints.kafka,
-        schema_registry_url=endpoints.registry,
-        clickhouse_url=SecretStr(endpoints.clickhouse),
-    )
 
 
 def _own_url(settings: Settings) -> str:

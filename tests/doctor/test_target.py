@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+import clickstream.cli
 from clickstream.doctor.target import find_target
 from clickstream.engines.data_folder import default_data_folder
 from clickstream.errors import SetupError
 from clickstream.system.endpoints import Endpoints, write_endpoints
+from clickstream.system.servers import operator_settings
 
 
 def running_up(folder: Path) -> Endpoints:
@@ -67,6 +70,26 @@ def test_servers_set_explicitly_come_before_a_running_up(monkeypatch: pytest.Mon
     assert find_target().settings.kafka_bootstrap_servers == endpoints.kafka
     monkeypatch.setenv("CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092")
     assert find_target().settings.kafka_bootstrap_servers == "kafka-1:9092"
+
+
+def test_every_operators_command_finds_the_same_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert operator_settings().kafka_bootstrap_servers == "127.0.0.1:9092"
+    folder = default_data_folder()
+    folder.mkdir(parents=True)
+    endpoints = running_up(folder)
+    found = operator_settings()
+    assert found.kafka_bootstrap_servers == endpoints.kafka
+    assert found.clickhouse_url.get_secret_value() == endpoints.clickhouse
+    # One server that is set is enough: what is done must not be done to another system's tables.
+    monkeypatch.setenv("CLICKSTREAM_SCHEMA_REGISTRY_URL", "http://registry:8081")
+    assert operator_settings().kafka_bootstrap_servers == "127.0.0.1:9092"
+
+
+def test_no_command_of_an_operator_reads_the_servers_by_itself() -> None:
+    processes_or_no_server = {"worker.py", "listen.py", "bench.py", "grants.py", "keys.py"}
+    alone = re.compile(r"(?<!\w)Settings\(\)")
+    files = Path(clickstream.cli.__file__).parent.glob("*.py")
+    assert {file.name for file in files if alone.search(file.read_text())} <= processes_or_no_server
 
 
 def test_without_anything_the_defaults_are_visited() -> None:

@@ -68,10 +68,10 @@ class TlsDoor(Listener):
     """Takes TLS and passes on to a plain port of loopback."""
 
     def __init__(self, context: ssl.SSLContext, upstream_port: int) -> None:
-        super().__init__(context)
+        super().__init__(self._pass, context)
         self._upstream_port = upstream_port
 
-    async def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def _pass(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
         await asyncio.gather(_pass_on(client, to_server), _pass_on(server, to_client))
 

@@ -27,11 +27,11 @@ class Proxy(Listener):
     """Passes on what comes to it, and asks `on_answer` before it passes on an answer."""
 
     def __init__(self, upstream_port: int) -> None:
-        super().__init__()
+        super().__init__(self._pass)
         self.on_answer: OnAnswer = lambda _: True
         self._upstream_port = upstream_port
 
-    async def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def _pass(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
             server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
         except OSError:
