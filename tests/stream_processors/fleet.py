@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ class Fleet:
             {**settings.kafka_options(), "group.id": settings.worker.group, "log_level": 2}
         )
         self._started = 0
+        # Held where somebody leaves on purpose: nobody may revive who has just ended so.
+        self._leaving = threading.Lock()
         self.workers: list[Service] = []
         self.scale(count)
 
@@ -64,9 +67,10 @@ class Fleet:
 
     def scale(self, count: int) -> None:
         """Start or gracefully stop workers until there are `count`."""
-        surplus = self.workers[count:]
+        with self._leaving:
+            surplus = self.workers[count:]
+            del self.workers[count:]
         stop_all(surplus)
-        del self.workers[count:]
         new = [self._new() for _ in range(count - len(self.workers))]
         for worker in new:
             worker.spawn()
@@ -83,7 +87,19 @@ class Fleet:
 
     def kill(self, number: int) -> None:
         """As a crash would end it; it stays away."""
-        self.workers.pop(number).kill()
+        with self._leaving:
+            worker = self.workers.pop(number)
+        worker.kill()
+
+    def revive(self) -> list[tuple[str, int]]:
+        """Start again, without waiting, whoever died and was not sent away; from any thread.
+        Names and exit statuses."""
+        with self._leaving:
+            dead = [(each, each.exit_status()) for each in self.workers]
+            for worker, status in dead:
+                if status is not None:
+                    worker.spawn()
+        return [(worker.name, status) for worker, status in dead if status is not None]
 
     def shares(self) -> Shares:
         """Who has what, once the group has as many members as there are workers and is stable."""

@@ -57,7 +57,8 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopping.wait(_KEEP_SECONDS):
-            for service in (*self._services, *self._fleet.workers):
+            self.deaths += self._fleet.revive()
+            for service in self._services:
                 status = service.exit_status()
                 if status is not None:
                     service.spawn()
