@@ -18,6 +18,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
+from clickstream.clickhouse_pool import pool_for
 from clickstream.errors import SetupError, SinkUnavailable
 from clickstream.settings import Settings
 
@@ -137,7 +138,9 @@ def connect(
     answer, or has no such database.
     """
     with translate(settings):
-        client = clickhouse_connect.get_client(**_options(settings, role, database, answer_seconds))
+        client = clickhouse_connect.get_client(
+            **_options(settings, role, database, answer_seconds), pool_mgr=_pool(settings)
+        )
         _pin(client)
     return client
 
@@ -198,6 +201,11 @@ def _options(
         "autogenerate_session_id": False,
         "settings": {name: value for name, value in _PINNED.items() if name not in _OPTIONAL},
     }
+
+
+def _pool(settings: Settings) -> urllib3.PoolManager:
+    address = address_of(settings)
+    return pool_for(address.scheme, address.host, address.port, settings.https_ca_file)
 
 
 def _pin(client: Client | AsyncClient) -> None:

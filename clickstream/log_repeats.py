@@ -18,8 +18,8 @@ _PAUSE_SECONDS: Final = 60.0
 # Distinct lines that are remembered; beyond it all are forgotten, and said again.
 _MOST_LINES: Final = 1_000
 
-# Ports, ids and milliseconds differ from attempt to attempt.
-_NUMBERS: Final = re.compile(r"\d+")
+# Ids of queries, ports and milliseconds differ from attempt to attempt.
+_CHANGING: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 
 
 class NoRepeats(logging.Filter):
@@ -35,7 +35,7 @@ class NoRepeats(logging.Filter):
         if record.levelno < logging.WARNING or not record.name.startswith(_LIBRARIES):
             return True
         line, now = record.getMessage(), self._now()
-        key = record.name, _NUMBERS.sub("", line)
+        key = record.name, _CHANGING.sub("", line)
         said = self._said.get(key)
         if said is not None and now - said.at < _PAUSE_SECONDS:
             said.held_back += 1

@@ -38,3 +38,15 @@ def test_other_lines_and_our_own_pass() -> None:
     assert repeats.filter(record("aiokafka", "one"))
     assert repeats.filter(record("aiokafka", "two"))
     assert all(repeats.filter(record("stream_processors.retry", "again")) for _ in range(3))
+
+
+def test_ids_of_queries_make_no_other_line() -> None:
+    repeats = NoRepeats(ManualClock().monotonic)
+    lines = [
+        record("urllib3", f"Retrying: /?query_id={id_}")
+        for id_ in (
+            "874d6b77-239e-43f7-9d41-970553f281dc",
+            "bfc7e6e2-24c6-4cb9-9cd3-3d76e90da3ab",
+        )
+    ]
+    assert [repeats.filter(line) for line in lines] == [True, False]

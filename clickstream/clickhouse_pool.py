@@ -1,0 +1,63 @@
+"""Connections to ClickHouse that take no answer for whole whose head was cut.
+
+ClickHouse sends the head of an answer in pieces, `200 OK` first. When it dies between two of them,
+Python's `http.client` takes the end of the connection for the end of the head: a success, with an
+empty body. A look-up would find nothing, and a count be zero.
+"""
+
+from __future__ import annotations
+
+import functools
+from http.client import RemoteDisconnected
+from typing import Final
+
+from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3 itself does
+        return _framed(super().getresponse())
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3 itself does
+        return _framed(super().getresponse())
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _SecurePool}
+
+
+def pool_for(scheme: str, host: str, port: int, ca_file: str | None) -> PoolManager:
+    """The connections of this process to a server, shared by its clients. Proxies are those of the
+    environment (`http_proxy`, `no_proxy`), as usual."""
+    return _pool(scheme, check_env_proxy(scheme, host, port), ca_file)
+
+
+@functools.lru_cache
+def _pool(scheme: str, proxy: str | None, ca_file: str | None) -> PoolManager:
+    proxies = {"http_proxy": None, "https_proxy": None, f"{scheme}_proxy": proxy}
+    manager: PoolManager = get_pool_manager(
+        ca_cert=ca_file, http_proxy=proxies["http_proxy"], https_proxy=proxies["https_proxy"]
+    )
+    manager.pool_classes_by_scheme = _POOLS
+    return manager
+
+
+def _framed(answer: HTTPResponse) -> HTTPResponse:
+    """An answer that says where it ends, so that a cut is noticed; ClickHouse's always do. Raises
+    RemoteDisconnected for another."""
+    if answer.chunked or "Content-Length" in answer.headers:
+        return answer
+    answer.close()
+    raise RemoteDisconnected("Remote end closed connection inside the head of its answer")
