@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port
+from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
 from benchmarks.outcome import OURS
-from clickstream.processes.probe import http_get
 from clickstream.settings import Settings
 from schemas.contracts import EVENT, SESSION
 from schemas.registry import ConfluentRegistry
@@ -28,7 +26,6 @@ GO: Final = "Go"
 BARE: Final = "bare granian"
 
 _GO_SOURCE: Final = Path(__file__).parent / "peers" / "go" / "edge"
-_START_SECONDS: Final = 60.0
 
 
 class MakeArgv(Protocol):
@@ -78,25 +75,14 @@ def contenders(lab: Lab) -> list[EdgeServer]:
 def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Running]:
     """Start it in a corner of the lab, wait until it answers, end it afterwards.
 
-    Raises RuntimeError when it does not come up; its log is in the lab's folder.
+    EngineError when it does not come up; its log is in the lab's folder.
     """
     port = loopback_port()
     url = f"http://127.0.0.1:{port}"
     name = f"edge {server.name}"
-    with lab.process(name, server.argv(port), settings, _peer_environment(settings)) as service:
-        deadline = time.monotonic() + _START_SECONDS
-        while not _answers(url):
-            if service.exit_status() is not None or time.monotonic() > deadline:
-                log = lab.folder / "logs" / f"{name}.log"
-                raise RuntimeError(f"{name} does not answer:\n{log.read_text()[-2000:]}")
-            time.sleep(0.1)
-        assert service.pid is not None  # noqa: S101  (it runs: its exit status is None)
-        yield Running(service.pid, url)
-
-
-def _answers(url: str) -> bool:
-    answer = http_get(f"{url}/readyz", 1.0)
-    return answer is not None and answer.status == 200
+    variables = _peer_environment(settings)
+    with lab.process(name, server.argv(port), settings, variables, url) as service:
+        yield Running(pid_of(service), url)
 
 
 def _peer_environment(settings: Settings) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +19,15 @@ from clickstream import clickhouse
 from clickstream.engines.embedded import Engines, embedded_engines
 from clickstream.processes.pact import Command, Pact
 from clickstream.processes.ports import free_port
+from clickstream.processes.probe import is_ready
 from clickstream.processes.service import Launch, Service
 from clickstream.settings import Settings
 from schemas.setup import prepare
 
 PYTHON_MODULE = (sys.executable, "-m")
+
+_PROBE_SECONDS = 2.5
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +78,33 @@ class Lab:
         argv: Sequence[str],
         settings: Settings,
         env: Mapping[str, str] | None = None,
+        url: str | None = None,
     ) -> Iterator[Service]:
-        """A process that speaks to this corner; started, not waited for, killed at the end."""
+        """A process that speaks to this corner; killed at the end.
+
+        With `url` it is waited for until it is ready there; EngineError with the end of its log
+        when it does not come up.
+        """
         command = Command(
             name,
             argv,
             self.folder / "logs" / f"{name}.log",
             env={**environment(settings), **(env or {})},
         )
-        service = Service(Launch(command, "", lambda: True, 5.0), self.pact)
-        service.spawn()
+        answers = partial(is_ready, url, _PROBE_SECONDS) if url else lambda: True
+        service = Service(Launch(command, url or "", answers, _STOP_SECONDS), self.pact)
         try:
+            service.start()
             yield service
         finally:
             service.stop()
+
+
+def pid_of(service: Service) -> int:
+    """The process id of one that has been started and not stopped."""
+    if service.pid is None:
+        raise AssertionError(f"{service.name} was stopped")
+    return service.pid
 
 
 @contextmanager

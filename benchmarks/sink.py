@@ -7,15 +7,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 
 from benchmarks.corpus import Corpus
 from benchmarks.cpu import Meter, metered
 from benchmarks.feed import Feed
-from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port
+from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
 from benchmarks.outcome import Outcome
 from clickstream import clickhouse
-from clickstream.processes.probe import http_get
 from clickstream.settings import Settings, WorkerSettings
 from schemas.contracts import EVENT, SESSION
 
@@ -31,11 +29,9 @@ _SESSIONS_AT_ONCE = 20_000
 def worker_in_group(lab: Lab, settings: Settings) -> Iterator[int]:
     """A worker that has its partitions; its process id."""
     port = loopback_port()
-    with lab.process("worker", WORKER, settings_with(settings, metrics_port=port)) as worker:
-        wait_until_ready(f"http://127.0.0.1:{port}/readyz", PATIENCE_SECONDS)
-        if worker.pid is None:
-            raise AssertionError("it has just answered")
-        yield worker.pid
+    settings = settings_with(settings, metrics_port=port)
+    with lab.process("worker", WORKER, settings, url=f"http://127.0.0.1:{port}") as worker:
+        yield pid_of(worker)
 
 
 def settings_with(settings: Settings, **worker: float) -> Settings:
@@ -43,15 +39,6 @@ def settings_with(settings: Settings, **worker: float) -> Settings:
     return settings.model_copy(
         update={"worker": WorkerSettings(**{**settings.worker.model_dump(), **worker})}
     )
-
-
-def wait_until_ready(url: str, seconds: float) -> None:
-    """Return once it answers 200; TimeoutError when it does not."""
-    deadline = time.monotonic() + seconds
-    while (answer := http_get(url, 1.0)) is None or answer.status != HTTPStatus.OK:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{url} is not ready after {seconds:.0f} s")
-        time.sleep(0.05)
 
 
 def corpus_of(events: int) -> Corpus:

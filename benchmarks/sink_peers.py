@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.corpus import Corpus
-from benchmarks.lab import PYTHON_MODULE, Lab
+from benchmarks.lab import PYTHON_MODULE, Lab, pid_of
 from benchmarks.outcome import Outcome
 from benchmarks.peers.kafka_engine import COPIED_EVENTS
 from benchmarks.sink import PATIENCE_SECONDS, measured, outcome
@@ -81,9 +81,7 @@ def measure_peer(
     ):
         poll_seconds = _POLL_SECONDS if peer.share == 1 else _SLOW_POLL_SECONDS
         begun = _wait_for_rows(client, count // 10, process, poll_seconds)
-        if process.pid is None:
-            raise AssertionError("it has just written rows")
-        with measured(lab, settings, process.pid) as meter:
+        with measured(lab, settings, pid_of(process)) as meter:
             _wait_for_rows(client, count, process, poll_seconds)
         _check_copy(client, count)
     if begun == count:

@@ -123,8 +123,8 @@ class _Worker:
         for task in (watching, ended):
             task.cancel()
         await self._leave(app, loop, consumer)
-        if flushing.done() and (given_up := flushing.exception()):
-            log.warning("what is not written yet will be read again: %s", given_up)
+        if flushing.done() and not flushing.cancelled():
+            log.warning("what is not written yet will be read again: %s", flushing.exception())
         return 0
 
     async def _before_stop(self, *tasks: asyncio.Task[Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import socket
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 
@@ -42,3 +43,9 @@ def http_get(url: str, timeout_seconds: float) -> Answer | None:
         return None
     finally:
         connection.close()
+
+
+def is_ready(url: str, timeout_seconds: float) -> bool:
+    """Whether the process of ours at `url` says that it is. Never raises."""
+    answer = http_get(f"{url}/readyz", timeout_seconds)
+    return answer is not None and answer.status == HTTPStatus.OK

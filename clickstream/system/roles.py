@@ -6,13 +6,13 @@ Each command line names its role: `python -m clickstream worker`, `… edge --wi
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import Mapping
+from functools import partial
 
 from clickstream.engines.data_folder import DataFolder
 from clickstream.processes.pact import Command
 from clickstream.processes.ports import LOOPBACK
-from clickstream.processes.probe import http_get
+from clickstream.processes.probe import is_ready
 from clickstream.processes.service import Launch
 
 _PROBE_SECONDS = 2.5  # /readyz asks the servers behind it, and gives each two seconds
@@ -30,7 +30,7 @@ def http_launch(folder: DataFolder, environment: Mapping[str, str], host: str, p
         folder.log("http"),
         env={**environment, "CLICKSTREAM_HTTP__HOST": host, "CLICKSTREAM_HTTP__PORT": str(port)},
     )
-    return Launch(command, url, _ready(url), _STOP_SECONDS)
+    return Launch(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
 
 def worker_launch(
@@ -44,17 +44,9 @@ def worker_launch(
         folder.log(name),
         env={**environment, "CLICKSTREAM_WORKER__METRICS_PORT": str(port)},
     )
-    return Launch(command, url, _ready(url), _STOP_SECONDS)
+    return Launch(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
 
 def _reachable(host: str) -> str:
     """An address at which a server that listens on `host` answers us."""
     return LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not bound)
-
-
-def _ready(url: str) -> Callable[[], bool]:
-    def answers() -> bool:
-        answer = http_get(f"{url}/readyz", _PROBE_SECONDS)
-        return answer is not None and answer.status == HTTPStatus.OK
-
-    return answers
