@@ -74,11 +74,14 @@ class FlushLoop:
         triggers: FlushTriggers,
         clock: Clock,
         on_report: Callable[[FlushReport], None],
+        is_paused: Callable[[], bool],
     ) -> None:
+        """`is_paused` says whether a stage waits for a server that is down."""
         self._stages = stages
         self._triggers = triggers
         self._clock = clock
         self._on_report = on_report
+        self._is_paused = is_paused
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._buffer: list[FetchedBatch] = []
@@ -142,6 +145,10 @@ class FlushLoop:
         return batches
 
     def _has_room(self) -> bool:
+        if self._buffer and self._is_paused():
+            return (
+                False  # Kafka keeps what waits for hours; memory need not. A write's end asks again
+            )
         triggers = self._triggers
         return self._bytes < triggers.buffer_bytes and self._rows < _MOST_FLUSHES * triggers.rows
 

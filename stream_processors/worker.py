@@ -98,6 +98,7 @@ class _Worker:
             ),
             self._clock,
             on_report=lambda report: _count(report, parts.index),
+            is_paused=lambda: self._until_it_works.trouble is not None,
         )
         app = build_app(self._settings, loop.feed)
         warmer = Warmer(parts.seen, parts.sink)

@@ -70,8 +70,13 @@ class Rig:
         self.ledger.assign([SOURCE], 1)
         self.ledger.start_at(SOURCE, 1, 0)
         self.committed: list[int] = []
+        self.is_paused = False
         self.loop = FlushLoop(
-            self.stages, FlushTriggers(rows, size, seconds, 5_000), SystemClock(), lambda _: None
+            self.stages,
+            FlushTriggers(rows, size, seconds, 5_000),
+            SystemClock(),
+            lambda _: None,
+            lambda: self.is_paused,
         )
 
     async def feed(self, *batches: FetchedBatch) -> None:
@@ -225,6 +230,25 @@ def test_records_that_weigh_nothing_fill_the_buffer_too() -> None:
         await rig.feed(*(batch(first) for first in range(2, 6)))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(rig.feed(batch(6)), 0.1)
+
+    run(test, rows=1)
+
+
+def test_while_a_server_is_down_next_to_nothing_piles_up() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(batch(0))
+        await until(lambda: len(rig.stages.decoded) == 1)  # is being written
+        rig.is_paused = True
+        await rig.feed(batch(1))
+        waiting = asyncio.create_task(rig.feed(batch(2), batch(3)))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        rig.is_paused = False
+        rig.stages.may_write.set()
+        await waiting
+        await rig.loop.drain()
+        assert sorted(first for flush in rig.stages.written for first in flush) == [0, 1, 2, 3]
 
     run(test, rows=1)
 
