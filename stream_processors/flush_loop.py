@@ -146,9 +146,8 @@ class FlushLoop:
 
     def _has_room(self) -> bool:
         if self._buffer and self._is_paused():
-            return (
-                False  # Kafka keeps what waits for hours; memory need not. A write's end asks again
-            )
+            # Kafka keeps for days what waits; memory need not. The end of the write asks again.
+            return False
         triggers = self._triggers
         return self._bytes < triggers.buffer_bytes and self._rows < _MOST_FLUSHES * triggers.rows
 
