@@ -37,6 +37,10 @@ _TIDY_SECONDS = 60.0
 # kilobyte each while they are set aside.
 _MOST_FLUSHES = 4
 
+# A write that takes longer than any flush should waits for a server that hangs without a word,
+# seconds: the client itself gives up after a minute.
+_HANGING_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class FlushTriggers:
@@ -90,6 +94,7 @@ class FlushLoop:
         self._bytes = 0
         self._changed = asyncio.Condition()
         self._in_flight = 0
+        self._writing_since: float | None = None
         self._urgent = False
         # A predecessor may have died between its commit and its sweep.
         self._sweep_due = True
@@ -145,11 +150,15 @@ class FlushLoop:
         return batches
 
     def _has_room(self) -> bool:
-        if self._buffer and self._is_paused():
+        if self._buffer and (self._is_paused() or self._hangs()):
             # Kafka keeps for days what waits; memory need not. The end of the write asks again.
             return False
         triggers = self._triggers
         return self._bytes < triggers.buffer_bytes and self._rows < _MOST_FLUSHES * triggers.rows
+
+    def _hangs(self) -> bool:
+        since = self._writing_since
+        return since is not None and self._clock.monotonic() - since > _HANGING_SECONDS
 
     def _is_full(self) -> bool:
         triggers = self._triggers
@@ -175,8 +184,8 @@ class FlushLoop:
         ledger: OffsetLedger,
         commit: Callable[[], Awaitable[object]],
     ) -> None:
+        started = self._writing_since = self._clock.monotonic()
         if batches:
-            started = self._clock.monotonic()
             report = await self._on(self._writer, self._stages.write, decoded)
             WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
             self._count(batches, report)
@@ -187,6 +196,9 @@ class FlushLoop:
             self._in_flight -= 1
             self._changed.notify_all()
         await self._sweep_if_due()
+        async with self._changed:
+            self._writing_since = None
+            self._changed.notify_all()
 
     def _count(self, batches: Sequence[FetchedBatch], report: FlushReport) -> None:
         WORKER_FLUSH_ROWS.observe(sum(len(batch) for batch in batches))

@@ -11,6 +11,7 @@ import pytest
 
 from clickstream.clock import SystemClock
 from clickstream.errors import SinkUnavailable
+from stream_processors import flush_loop
 from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 from stream_processors.flush import DecodedTopics, FlushReport
 from stream_processors.flush_loop import FlushLoop, FlushTriggers
@@ -245,6 +246,28 @@ def test_while_a_server_is_down_next_to_nothing_piles_up() -> None:
         await asyncio.sleep(0.1)
         assert not waiting.done()
         rig.is_paused = False
+        rig.stages.may_write.set()
+        await waiting
+        await rig.loop.drain()
+        assert sorted(first for flush in rig.stages.written for first in flush) == [0, 1, 2, 3]
+
+    run(test, rows=1)
+
+
+def test_while_a_write_hangs_next_to_nothing_piles_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flush_loop, "_HANGING_SECONDS", 0.05)
+
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(batch(0))
+        await until(lambda: len(rig.stages.decoded) == 1)  # is being written
+        await asyncio.sleep(0.1)
+        await rig.feed(batch(1))
+        await until(lambda: len(rig.stages.decoded) == 2)  # waits for that
+        await rig.feed(batch(2))
+        waiting = asyncio.create_task(rig.feed(batch(3)))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
         rig.stages.may_write.set()
         await waiting
         await rig.loop.drain()
