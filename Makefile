@@ -51,14 +51,14 @@ INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain
 
 # Processes and servers die, freeze and stay away, under load.
 .PHONY: faults-system
-faults-system: install
+faults-system: install ## half of it: processes and servers die, freeze and stay away
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_MINUTES=$(FAULT_MINUTES) \
 	  CLICKSTREAM_TEST_OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) \
 	  $(BIN)/python -m pytest --durations=10 tests/faults $(addprefix --ignore=,$(INPUT_FAULTS))
 
 # It takes what the other half leaves of the machine.
 .PHONY: faults-input
-faults-input: install
+faults-input: install ## the other half: poison, fuzzing, what clients send, erasures
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_POISON_RECORDS=20000 CLICKSTREAM_TEST_ORDERS=50 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
 	  nice -n 10 $(BIN)/python -m pytest --durations=10 \
