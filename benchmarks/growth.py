@@ -25,6 +25,7 @@ from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import (
     PATIENCE_SECONDS,
+    WAITING,
     corpus_of,
     feed_events,
     feed_sessions,
@@ -182,10 +183,9 @@ class _Pieces:
 
 def _check_ledger(settings: Settings, wanted: int) -> None:
     """All are there, once, joined, and where their sessions listed them."""
-    query = """
-        SELECT count(), countIf(position = 0), (SELECT count() FROM unjoined_events FINAL)
-        FROM events FINAL
-    """
+    # Without a count of distinct ids, which a hundred million do not fit into memory: FINAL counts
+    # each key once.
+    query = f"SELECT count(), countIf(position = 0), {WAITING} FROM events FINAL"  # noqa: S608 - our own text
     with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
         found = tuple(client.query(query).result_rows[0])
     if found != (wanted, 0, 0):
