@@ -60,6 +60,7 @@ faults-system: install ## half of it: processes and servers die, freeze and stay
 .PHONY: faults-input
 faults-input: install ## the other half: poison, fuzzing, what clients send, erasures
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_POISON_RECORDS=20000 CLICKSTREAM_TEST_ORDERS=50 \
+	  CLICKSTREAM_TEST_SESSIONS=1000 CLICKSTREAM_TEST_FAULTS=20 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
 	  nice -n 10 $(BIN)/python -m pytest --durations=10 \
 	  tests/fuzz tests/stream_processors/test_orders.py $(INPUT_FAULTS)

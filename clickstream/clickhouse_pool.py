@@ -46,9 +46,10 @@ def pool_for(scheme: str, host: str, port: int, ca_file: str | None) -> PoolMana
 
 @functools.lru_cache
 def _pool(scheme: str, proxy: str | None, ca_file: str | None) -> PoolManager:
-    proxies = {"http_proxy": None, "https_proxy": None, f"{scheme}_proxy": proxy}
     manager: PoolManager = get_pool_manager(
-        ca_cert=ca_file, http_proxy=proxies["http_proxy"], https_proxy=proxies["https_proxy"]
+        ca_cert=ca_file,
+        http_proxy=proxy if scheme == "http" else None,
+        https_proxy=proxy if scheme == "https" else None,
     )
     manager.pool_classes_by_scheme = _POOLS
     return manager

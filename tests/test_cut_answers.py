@@ -18,7 +18,7 @@ from clickstream.clickhouse_pool import pool_for
 from clickstream.errors import SinkUnavailable
 from clickstream.processes.ports import LOOPBACK
 from clickstream.settings import Settings
-from tests.listener import Listener
+from tests.listener import Listener, pass_on
 
 # As ClickHouse sends them, in this order.
 ANSWER = (
@@ -71,7 +71,7 @@ class CutDoor(Listener):
         self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
         server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
-        asking = asyncio.create_task(_pass_on(client, to_server))
+        asking = asyncio.create_task(pass_on(client, to_server))
         with contextlib.suppress(OSError):
             while chunk := await server.read(65_536):
                 to_client.write(chunk[: self.bytes_let_through])
@@ -81,12 +81,6 @@ class CutDoor(Listener):
         asking.cancel()
         to_client.close()
         to_server.close()
-
-
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := await source.read(65_536):
-            target.write(chunk)
 
 
 def through(settings: Settings, port: int) -> Settings:

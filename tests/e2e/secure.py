@@ -27,11 +27,9 @@ from clickstream.engines.progress import reporter
 from clickstream.processes.pact import Pact
 from clickstream.processes.ports import LOOPBACK, free_port
 from clickstream.processes.service import Service
-from tests.listener import Listener
+from tests.listener import Listener, pass_on
 
 USER, PASSWORD = "clickstream", "a password that must not be logged"
-
-_CHUNK_BYTES = 64 * 1024
 
 
 class Authority:
@@ -73,18 +71,7 @@ class TlsDoor(Listener):
 
     async def _pass(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(LOOPBACK, self._upstream_port)
-        await asyncio.gather(_pass_on(client, to_server), _pass_on(server, to_client))
-
-
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while chunk := await source.read(_CHUNK_BYTES):
-            target.write(chunk)
-            await target.drain()
-    except OSError:
-        pass  # either side has hung up: the other is told below
-    finally:
-        target.close()
+        await asyncio.gather(pass_on(client, to_server), pass_on(server, to_client))
 
 
 @contextmanager
