@@ -102,7 +102,9 @@ class WorkerSettings(BaseModel):
 
     group: str = Field("clickstream-sink", description="consumer group")
     flush_rows: int = Field(50_000, gt=0, description="rows that end a batch")
-    flush_seconds: float = Field(0.25, gt=0, description="age that ends a batch, seconds")
+    flush_seconds: float = Field(
+        0.26, gt=0, description="time after the last batch that ends the next one, seconds"
+    )
     flush_bytes: int = Field(16 * 1024 * 1024, gt=0, description="Avro bytes that end a batch")
     buffer_bytes: int = Field(
         32 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"

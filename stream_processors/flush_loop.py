@@ -44,8 +44,8 @@ _HANGING_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class FlushTriggers:
-    """When a flush is full: by rows, by bytes, or by the age of its first record. And how many
-    bytes may wait for theirs."""
+    """What ends a flush: its rows, its bytes, or the time since the one before. And how many bytes
+    may wait for theirs."""
 
     rows: int
     bytes: int
@@ -89,10 +89,10 @@ class FlushLoop:
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._buffer: list[FetchedBatch] = []
-        self._since = 0.0  # when its first batch came
         self._rows = 0
         self._bytes = 0
         self._changed = asyncio.Condition()
+        self._taken_at = clock.monotonic()
         self._in_flight = 0
         self._writing_since: float | None = None
         self._urgent = False
@@ -104,8 +104,6 @@ class FlushLoop:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
             await self._changed.wait_for(self._has_room)
-            if not self._buffer:
-                self._since = self._clock.monotonic()
             self._buffer.append(batch)
             self._rows += len(batch)
             self._bytes += batch.nbytes
@@ -139,11 +137,16 @@ class FlushLoop:
             writing.cancel()
 
     async def _next(self) -> list[FetchedBatch]:
-        """The next batches, once they are many or old enough; [] when only the sweep is due."""
+        """The next batches, once they are many or it is time; [] when only the sweep is due.
+
+        Flushes are paced, records are not aged: the parts that ClickHouse gets to merge are as few,
+        and what comes after a pause is written at once.
+        """
         async with self._changed:
             if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
-                age = self._clock.monotonic() - self._since
-                await self._wait(self._is_full, max(0.0, self._triggers.seconds - age))
+                due = self._taken_at + self._triggers.seconds
+                await self._wait(self._is_full, max(0.0, due - self._clock.monotonic()))
+                self._taken_at = self._clock.monotonic()
             batches = self._take()
             self._in_flight += 1
             self._changed.notify_all()

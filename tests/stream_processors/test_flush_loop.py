@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 
-from clickstream.clock import SystemClock
+from clickstream.clock import Clock, ManualClock, SystemClock
 from clickstream.errors import SinkUnavailable
 from stream_processors import flush_loop
 from stream_processors.fetched import FetchedBatch, Partition, Record, Records
@@ -58,14 +58,16 @@ class Stages:
     def _alone(self) -> Iterator[None]:
         self.writers += 1
         assert self.writers == 1
-        yield
-        self.writers -= 1
+        try:
+            yield
+        finally:
+            self.writers -= 1
 
 
 class Rig:
     """A loop that runs, its ledger, and the offsets that were committed."""
 
-    def __init__(self, rows: int, seconds: float, size: int) -> None:
+    def __init__(self, rows: int, seconds: float, size: int, clock: Clock) -> None:
         self.stages = Stages()
         self.ledger = OffsetLedger()
         self.ledger.assign([SOURCE], 1)
@@ -75,7 +77,7 @@ class Rig:
         self.loop = FlushLoop(
             self.stages,
             FlushTriggers(rows, size, seconds, 5_000),
-            SystemClock(),
+            clock,
             lambda _: None,
             lambda: self.is_paused,
         )
@@ -96,9 +98,10 @@ def run(
     rows: int = 1000,
     seconds: float = 60.0,
     size: int = 1_000_000,
+    clock: Clock | None = None,
 ) -> None:
     async def go() -> None:
-        rig = Rig(rows, seconds, size)
+        rig = Rig(rows, seconds, size, clock or SystemClock())
         async with running(rig), asyncio.timeout(SECONDS):
             await test(rig)
 
@@ -154,12 +157,26 @@ def test_what_has_piled_up_is_written_in_one_go() -> None:
     run(test, rows=1)
 
 
-def test_the_age_of_the_first_record_ends_a_flush() -> None:
+def test_the_time_since_the_last_flush_ends_the_next() -> None:
     async def test(rig: Rig) -> None:
-        await rig.feed(batch(0))
-        await until(lambda: rig.committed == [1])
+        for first in range(3):
+            await rig.feed(batch(first))
+            await until(lambda first=first: rig.committed[-1:] == [first + 1])
 
     run(test, seconds=0.05)
+
+
+def test_what_comes_after_a_pause_is_written_at_once() -> None:
+    async def test(rig: Rig) -> None:
+        clock.advance(60)
+        await rig.feed(batch(0))
+        await until(lambda: rig.committed == [1])
+        await rig.feed(batch(1))
+        await asyncio.sleep(0.2)
+        assert rig.committed == [1], "the next one is not due yet"
+
+    clock = ManualClock()
+    run(test, seconds=60, clock=clock)
 
 
 def test_records_that_waited_behind_a_write_are_not_made_to_wait_again() -> None:
@@ -286,7 +303,7 @@ def test_an_error_that_nothing_can_be_done_about_ends_the_loop() -> None:
 
     async def go() -> None:
         async with asyncio.timeout(SECONDS):
-            rig = Rig(rows=1, seconds=60.0, size=1_000)
+            rig = Rig(rows=1, seconds=60.0, size=1_000, clock=SystemClock())
             await test(rig)
             assert rig.committed == []
 
