@@ -29,9 +29,12 @@ demo: install ## start the whole system, drive traffic through it, print the led
 up: install ## start the whole system on port 8000, until Ctrl-C
 	$(BIN)/clickstream up
 
+# Processes that run tests side by side, each with engines of its own; 0 runs them in one.
+TESTS_AT_ONCE ?= 2
+
 .PHONY: test
 test: install ## run every test, those on real engines too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE)
 
 .PHONY: e2e
 e2e: install ## run only the tests that need real engines

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # A shell that starts us in the background leaves SIGINT ignored, and what we start inherits that:
 # it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
@@ -32,6 +34,17 @@ if TYPE_CHECKING:
     from tests.containers import ContainerEngines
 
 Corner = Callable[..., AbstractContextManager["Settings"]]
+
+
+class _ByFolder(LoadScopeScheduling):
+    """Hands out whole folders: the tests of one share a world, and know their order in it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFolder:
+    return _ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.lab.report import Table
+from tests.faults.lab.report import HEAD, Table
 from tests.faults.lab.system import Lab, running_lab
 
-_TABLE = pytest.StashKey[Table]()
+# A test's lines go with its report, which comes back from whatever process it ran in.
+_LINE = "line of the table of faults"
 
 
 @pytest.fixture(scope="session")
@@ -20,16 +21,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> Table:
+def table(record_property: Callable[[str, object], None]) -> Table:
     """`table.add(…)` puts a line into the table at the end."""
-    return request.config.stash.setdefault(_TABLE, Table())
+    return Table(lambda line: record_property(_LINE, line))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    lines = list(config.stash.setdefault(_TABLE, Table()).lines())
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == _LINE
+    ]
     if lines:
         terminalreporter.section("faults")
-    for line in lines:
-        terminalreporter.write_line(line)
+    for line in (*HEAD, *lines) if lines else ():
+        terminalreporter.write_line(str(line))

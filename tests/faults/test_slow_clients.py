@@ -95,7 +95,8 @@ def test_others_are_served_and_the_slow_are_hung_up_on(pair: ProcessPair, kind: 
     assert set(statuses) == {200}
     if kind in ("body", "chunks"):
         answered = [client.said.split(b" ", 2)[1] for client in clients if client.said]
-        assert set(answered) == {b"408"}
+        # Who was sending at that moment may learn no more than that the connection is gone.
+        assert set(answered) <= {b"408"}
     edge = psutil.Process(pair.edge.pid)
     assert len(edge.net_connections("tcp")) < SLOW_CLIENTS
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from tests.faults.lab.ledger import Verdict
 from tests.faults.lab.traffic import Traffic
 
-_HEADS = "Fault | Times | Events acknowledged | Lost | Duplicated | Worst recovery | Also"
-
-
-@dataclass(frozen=True)
-class _Row:
-    fault: str
-    times: int
-    events: int
-    lost: int
-    duplicated: int
-    recovery: str
-    notes: str
+HEAD = (
+    "| Fault | Times | Events acknowledged | Lost | Duplicated | Worst recovery | Also |",
+    "|---|---|---|---|---|---|---|",
+)
 
 
 class Table:
-    """What each fault, struck so often under load, has done."""
+    """What each fault, struck so often under load, has done: Markdown for docs/faults.md."""
 
-    def __init__(self) -> None:
-        self._rows: list[_Row] = []
+    def __init__(self, write: Callable[[str], None]) -> None:
+        """`write` keeps a line."""
+        self._write = write
 
     def add(
         self,
@@ -39,16 +31,7 @@ class Table:
     ) -> None:
         """`times` is how often it struck; the recovery is the worst, None where there is none."""
         recovery = "" if recovery_seconds is None else f"{recovery_seconds:.1f} s"
-        events, lost, doubled = len(traffic.ledger.events), verdict.lost, verdict.duplicated
-        self._rows.append(_Row(fault, times, events, lost, doubled, recovery, notes))
-
-    def lines(self) -> Iterator[str]:
-        """As Markdown, to be pasted into docs/faults.md; nothing when nothing was added."""
-        if self._rows:
-            yield f"| {_HEADS} |"
-            yield "|---|---|---|---|---|---|---|"
-        for row in self._rows:
-            yield (
-                f"| {row.fault} | {row.times} | {row.events:,} | {row.lost} | {row.duplicated} |"
-                f" {row.recovery} | {row.notes} |"
-            )
+        self._write(
+            f"| {fault} | {times} | {len(traffic.ledger.events):,} | {verdict.lost} |"
+            f" {verdict.duplicated} | {recovery} | {notes} |"
+        )
