@@ -37,6 +37,10 @@ _TIDY_SECONDS = 60.0
 # kilobyte each while they are set aside.
 _MOST_FLUSHES = 4
 
+# What is posted together comes in fetches of different topics; so much later all of it is here, and
+# an event need not be written as one that waits for its session. Seconds.
+_TOGETHER_SECONDS = 0.05
+
 # A write that takes longer than any flush should waits for a server that hangs without a word,
 # seconds: the client itself gives up after a minute.
 _HANGING_SECONDS = 5.0
@@ -92,6 +96,7 @@ class FlushLoop:
         self._rows = 0
         self._bytes = 0
         self._changed = asyncio.Condition()
+        self._since = 0.0  # when its first batch came
         self._taken_at = clock.monotonic()
         self._in_flight = 0
         self._writing_since: float | None = None
@@ -104,6 +109,8 @@ class FlushLoop:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
             await self._changed.wait_for(self._has_room)
+            if not self._buffer:
+                self._since = self._clock.monotonic()
             self._buffer.append(batch)
             self._rows += len(batch)
             self._bytes += batch.nbytes
@@ -139,12 +146,13 @@ class FlushLoop:
     async def _next(self) -> list[FetchedBatch]:
         """The next batches, once they are many or it is time; [] when only the sweep is due.
 
-        Flushes are paced, records are not aged: the parts that ClickHouse gets to merge are as few,
-        and what comes after a pause is written at once.
+        Flushes are paced, records are not aged: ClickHouse gets no more parts to merge, and what
+        comes after a pause is written at once.
         """
         async with self._changed:
             if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
-                due = self._taken_at + self._triggers.seconds
+                pace = self._triggers.seconds
+                due = max(self._taken_at + pace, self._since + min(pace, _TOGETHER_SECONDS))
                 await self._wait(self._is_full, max(0.0, due - self._clock.monotonic()))
                 self._taken_at = self._clock.monotonic()
             batches = self._take()

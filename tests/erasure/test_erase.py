@@ -99,6 +99,7 @@ def test_what_comes_of_erased_sessions_later_is_not_stored_and_new_sessions_are(
     assert rows_naming(pipeline.settings, "ann") == {}
 
     pipeline.traffic.session("ann-new", user_id="ann")
+    pipeline.settle()
     pipeline.traffic.event("ann-new", "click")
     pipeline.settle()
     assert rows_naming(pipeline.settings, "ann") == {"sessions": 1, "events": 1}

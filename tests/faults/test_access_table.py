@@ -190,8 +190,9 @@ def test_no_trick_with_the_headers_either(pair: ProcessPair, line: bytes) -> Non
     place = urlsplit(pair.url)
     target = b"/session?session_id=" + SECRET.encode()
     with socket.create_connection((place.hostname, place.port), timeout=60) as raw:
-        raw.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n")
-        raw.sendall(b"Connection: close\r\n\r\n")
+        # In one piece: what a server has not read when it hangs up costs the client its answer.
+        head = b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n"
+        raw.sendall(head + b"Connection: close\r\n\r\n")
         text = b"".join(iter(lambda: raw.recv(65_536), b""))
     status = int(text.split(b" ", 2)[1])
     assert status in (400, 401)
