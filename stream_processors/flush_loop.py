@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from clickstream.clock import Clock
 from clickstream.errors import Unavailable
 from clickstream.telemetry import WORKER_FLUSH_ROWS, WORKER_FLUSH_SECONDS, WORKER_RECORDS
-from stream_processors.fetched import FetchedBatch
+from stream_processors.fetched import FetchedBatch, Partition
 from stream_processors.flush import DecodedTopics, FlushReport
 from stream_processors.offsets import OffsetLedger
 
@@ -55,6 +55,15 @@ class FlushTriggers:
     bytes: int
     seconds: float
     buffer_bytes: int
+
+
+class _Origin(NamedTuple):
+    """What is left of a batch once it is decoded: where it came from, and its number of rows."""
+
+    source: Partition
+    generation: int
+    first: int
+    rows: int
 
 
 class Stages(Protocol):
@@ -138,8 +147,12 @@ class FlushLoop:
                 # Partitions that were taken away meanwhile are their new owner's to write.
                 ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
                 decoded = await self._on(self._decoder, self._stages.decode, ours)
+                origins = [_Origin(b.source, b.generation, b.first, len(b)) for b in ours]
+                # Nobody needs their bytes any more, and the write may take long.
+                del batches, ours
                 await writing
-                writing = asyncio.create_task(self._write(ours, decoded, ledger, commit))
+                writing = asyncio.create_task(self._write(origins, decoded, ledger, commit))
+                del decoded
         finally:
             writing.cancel()
 
@@ -190,18 +203,18 @@ class FlushLoop:
 
     async def _write(
         self,
-        batches: Sequence[FetchedBatch],
+        origins: Sequence[_Origin],
         decoded: DecodedTopics,
         ledger: OffsetLedger,
         commit: Callable[[], Awaitable[object]],
     ) -> None:
         started = self._writing_since = self._clock.monotonic()
-        if batches:
+        if origins:
             report = await self._on(self._writer, self._stages.write, decoded)
             WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
-            self._count(batches, report)
-            for batch in batches:
-                ledger.written(batch.source, batch.generation, batch.first)
+            self._count(origins, report)
+            for origin in origins:
+                ledger.written(origin.source, origin.generation, origin.first)
             await commit()
         async with self._changed:
             self._in_flight -= 1
@@ -211,10 +224,10 @@ class FlushLoop:
             self._writing_since = None
             self._changed.notify_all()
 
-    def _count(self, batches: Sequence[FetchedBatch], report: FlushReport) -> None:
-        WORKER_FLUSH_ROWS.observe(sum(len(batch) for batch in batches))
-        for batch in batches:
-            WORKER_RECORDS.labels(batch.source.topic).inc(len(batch))
+    def _count(self, origins: Sequence[_Origin], report: FlushReport) -> None:
+        WORKER_FLUSH_ROWS.observe(sum(origin.rows for origin in origins))
+        for origin in origins:
+            WORKER_RECORDS.labels(origin.source.topic).inc(origin.rows)
         self._sweep_due |= report.adopted > 0
         self._on_report(report)
 
