@@ -26,8 +26,10 @@ def test_every_process_drains_in_time(lab: Lab, table: Table) -> None:
         for number in range(rounds):
             time.sleep(1)
             worker = lab.fleet.workers[number % WORKERS]
-            for role, service in (("edge", lab.edge), ("api", lab.api), ("worker", worker)):
+            ended = {"edge": lab.edge, "api": lab.api, "worker": worker}
+            for role, service in ended.items():
                 slowest[role] = max(slowest[role], terminate(lab, service))
+            for service in ended.values():
                 service.wait()
     verdict = lab.verdict(traffic)
     table.add(
