@@ -54,6 +54,8 @@ def test_example_is_written_and_read_back_as_it_is(example: Path) -> None:
             assert value == payload.get(name, fields[name].get("default"))
 
 
-@pytest.mark.parametrize("contract", [c for cs in VERSIONS.values() for c in cs], ids=str)
+@pytest.mark.parametrize(
+    "contract", [c for cs in VERSIONS.values() for c in cs], ids=lambda c: f"{c.name} {c.version}"
+)
 def test_every_version_of_every_record_has_several_examples(contract: Contract) -> None:
     assert len([path for path in EXAMPLES if contract_of(path) == contract]) >= 3
