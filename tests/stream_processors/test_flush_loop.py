@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -193,6 +194,19 @@ def test_records_that_waited_behind_a_write_are_not_made_to_wait_again() -> None
         await until(lambda: rig.committed == [1, 2])
 
     run(test, seconds=0.1)
+
+
+def test_fetched_bytes_are_let_go_while_their_rows_are_written() -> None:
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        fetched = batch(0)
+        values = weakref.ref(fetched.parts[0].values)
+        await rig.feed(fetched)
+        del fetched
+        await until(lambda: [0] in rig.stages.decoded and values() is None)
+        assert rig.stages.written == []
+
+    run(test, rows=1)
 
 
 def test_nothing_is_committed_before_it_is_written() -> None:
