@@ -21,8 +21,7 @@ from tests.faults.lab.system import Lab
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_800)]
 
 CAUGHT_UP_RECORDS = 1_000
-# So that the next blow finds them at work; how soon is what `test_killed_workers.py` is about.
-CAUGHT_UP_SECONDS = 120.0
+CAUGHT_UP_SECONDS = 30.0
 SHARE = 0.1
 
 _INTO_SESSIONS = re.compile(r"INSERT INTO [\w.`]*\bsessions\b")
