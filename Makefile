@@ -49,8 +49,9 @@ OVERLOAD_SECONDS ?= 180
 faults: install ## the fault lab, long: kills, outages, rebalances, overload, fuzzing, and a table of what came of it
 	@$(MAKE) --no-print-directory --jobs 2 faults-system faults-input
 
-# Those about what is sent, and about erasures: nothing in them is timed.
-INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py erasure.py)
+# Those about what is sent, and about erasures: nothing in them is timed to a second.
+INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py \
+  erasure.py slow_clients.py)
 
 # Processes and servers die, freeze and stay away, under load.
 .PHONY: faults-system
