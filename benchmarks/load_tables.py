@@ -45,8 +45,10 @@ _DAY_MS: Final = 86_400_000
 _EPOCH: Final = 0
 # Sessions of one insert: as many rows as a worker writes when it is far behind.
 _CHUNK: Final = 50_000
-# The newest day arrives in inserts of a worker that keeps up, and is read before it is merged.
+# The newest day ends with inserts of a worker that keeps up. So much of the day has come since its
+# facts were computed when they are about to be computed anew (`api/settling/queries.py`).
 _FRESH_PARTS: Final = 8
+_FRESH_SHARE: Final = 1 / 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,11 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
         with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
             if _stored(client) < month.sessions:
                 _load(settings, client, month)
-            _arrive_again(settings, client, month)
+            for table in (rows.SESSIONS, rows.EVENTS):
+                # Nothing may merge parts away while they are measured.
+                client.command(f"SYSTEM STOP MERGES {table}")
             asyncio.run(_settle(settings))
+            _arrive_again(settings, month)
             _check(client, month)
         yield settings, month
 
@@ -121,20 +126,17 @@ def _load(settings: Settings, client: Client, month: Month) -> None:
     client.command(f"OPTIMIZE TABLE {rows.MARKS} FINAL")
 
 
-def _arrive_again(settings: Settings, client: Client, month: Month) -> None:
-    """Redeliver the end of the newest day, so that it has parts that are not merged yet."""
-    for table in (rows.SESSIONS, rows.EVENTS):
-        # Nothing may merge them away while they are measured.
-        client.command(f"SYSTEM STOP MERGES {table}")
+def _arrive_again(settings: Settings, month: Month) -> None:
+    """Redeliver the end of the newest day, so that it has parts that came after its facts."""
     feed = _Feed(settings, month.corpus)
     for first, count in _latest(month):
         feed.send(feed.made(first, count))
 
 
 async def _settle(settings: Settings) -> None:
-    """As the read API does it in the background; the newest day is never quiet for long."""
+    """As the read API does it in the background."""
     settler = Settler(settings, SystemClock())
-    for due in sorted(await settler.due(0), key=lambda due: due.day)[:-1]:
+    for due in await settler.due(0):
         await settler.settle(due)
         _say(f"the facts of {due.day} are settled")
     await settler.sweep(0)
@@ -150,7 +152,7 @@ def _backlog(month: Month) -> Iterator[tuple[int, int]]:
 
 def _latest(month: Month) -> Iterator[tuple[int, int]]:
     """(first, count) of the last inserts, small ones."""
-    count = max(1, month.sessions // DAYS // 100)
+    count = max(1, round(month.sessions / DAYS * _FRESH_SHARE / _FRESH_PARTS))
     for part in range(_FRESH_PARTS, 0, -1):
         yield month.sessions - part * count, count
 

@@ -140,7 +140,7 @@ class ReadSettings(BaseModel):
     max_waiters: int = Field(1_000, gt=0, description="reads that may wait for the sink at once")
     query_seconds: int = Field(30, gt=0, description="longest analytics query")
     settle_seconds: int = Field(
-        60, ge=0, description="a day nothing was written to for so long gets its facts; 0: never"
+        60, ge=0, description="what lies still of a day for so long gets its facts; 0: never"
     )
 
 

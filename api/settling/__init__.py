@@ -1,1 +1,1 @@
-"""Facts of days that have come to rest; docs/decisions/0007-session-facts.md."""
+"""Facts of days, computed once; docs/decisions/0007 and 0012."""

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from typing import Final
 
-# The newest first: they are asked for most.
+# Parts that nothing has been done to for a while, merges included: they are likely to stay. Due is
+# a day whose facts they would improve: the whole day, or a fiftieth of one that is written to, when
+# so much is covered then that the facts are used. The newest first: they are asked for most.
 DUE: Final = """
-SELECT toString(session_day), hex(content)
-FROM day_contents
-WHERE changed_at <= now() - {quiet_seconds:UInt32}
-    AND (session_day, content) NOT IN (SELECT session_day, content FROM settled_days)
+SELECT toString(session_day), still_parts, session_parts, event_parts
+FROM
+(
+    SELECT
+        session_day,
+        sum(rows) AS all_rows,
+        sumIf(rows, is_still) AS still_rows,
+        groupArrayIf(content, is_still) AS still_parts,
+        groupArrayIf(part, is_still AND table = 'sessions') AS session_parts,
+        groupArrayIf(part, is_still AND table = 'events') AS event_parts
+    FROM (SELECT *, changed_at <= now() - {quiet_seconds:UInt32} AS is_still FROM day_parts)
+    GROUP BY session_day
+) AS days
+LEFT JOIN (SELECT session_day, other_rows, true AS has_facts FROM settled_builds) AS kept
+    USING (session_day)
+WHERE still_rows > 0
+    AND all_rows - still_rows <= least(still_rows, 1000000)
+    AND (NOT has_facts
+        OR (still_rows = all_rows AND other_rows > 0)
+        OR other_rows > all_rows - still_rows + all_rows / 50)
 ORDER BY session_day DESC
+SETTINGS join_use_nulls = 0
 """
 
-CONTENT: Final = "SELECT hex(content) FROM day_contents WHERE session_day = {day:Date}"
+HOLDS: Final = """
+SELECT hasAll(groupArray(content), {parts:Array(UInt128)})
+FROM day_parts
+WHERE session_day = {day:Date}
+"""
 
 COMPUTE: Final = """
 INSERT INTO session_facts
@@ -43,8 +66,8 @@ WHERE session_day = {day:Date}
 """
 
 COMMIT: Final = """
-INSERT INTO settled_days (session_day, build, content, built_at)
-SELECT {day:Date}, {build:UInt64}, unhex({content:String}), now64(3)
+INSERT INTO settled_days (session_day, build, parts, built_at)
+SELECT {day:Date}, {build:UInt64}, {parts:Array(UInt128)}, now64(3)
 """
 
 # A build is waste when the day has a later one, when the day is gone, or when it was cut short. Not
@@ -71,7 +94,7 @@ WHERE (complete.built_at = 0
         AND fromUnixTimestamp64Milli(bitShiftRight(build, 20)) < now() - INTERVAL 1 HOUR)
     OR (complete.replaced_at > 0 AND complete.replaced_at < now64(3) - {grace_seconds:UInt32})
     OR (complete.built_at > 0 AND complete.built_at < now64(3) - {grace_seconds:UInt32}
-        AND session_day NOT IN (SELECT session_day FROM day_contents))
+        AND session_day NOT IN (SELECT session_day FROM day_parts))
 ORDER BY day
 SETTINGS join_use_nulls = 0
 """

@@ -1,13 +1,15 @@
-"""One day at a time: compute its facts, see that it has not changed meanwhile, declare them."""
+"""One day at a time: compute its facts from some of its parts, see that these are still there
+afterwards, declare the facts."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.binding import format_str
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.settling import queries
@@ -29,10 +31,14 @@ _ALREADY_RUNNING: Final = 216
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A day without facts that hold, and the checksum of what it consists of."""
+    """A day whose facts are wanted, and the parts to compute them from."""
 
     day: str
-    content: str
+    parts: tuple[int, ...]
+    """Their checksums: facts hold for as long as all of them are there."""
+    session_parts: tuple[str, ...]
+    """The names of those of sessions, as they are called at this moment."""
+    event_parts: tuple[str, ...]
 
 
 class Settler:
@@ -48,29 +54,33 @@ class Settler:
         self._client: AsyncClient | None = None
 
     async def due(self, quiet_seconds: int) -> Sequence[Due]:
-        """Days that nothing has been written to for that long, newest first."""
-        rows = await self._query(queries.DUE, quiet_seconds=quiet_seconds)
-        return [Due(str(day), str(content)) for day, content in rows]
+        """Days with parts that have been still for that long and have no facts; newest first."""
+        rows: Sequence[Any] = await self._query(queries.DUE, quiet_seconds=quiet_seconds)
+        return [
+            Due(day, tuple(parts), tuple(session_parts), tuple(event_parts))
+            for day, parts, session_parts, event_parts in rows
+        ]
 
     async def settle(self, due: Due) -> bool:
         """Compute and declare the facts of one day; False when it was not to be.
 
-        Another process may be at it, or the day has changed. Blocks nobody.
+        Another process may be at it, or one of the parts is gone. Blocks nobody.
         """
         # The time in front tells how old a build is that was never declared.
         build = self._clock.now_ms() << 20 | secrets.randbits(20)
-        if await self._content(due.day) != due.content:
+        if not await self._holds(due):
             return False
         try:
-            await self._compute(due.day, build)
+            await self._compute(due, build)
         except DatabaseError as error:
             if error.code == _ALREADY_RUNNING:
                 return False
             raise
-        if await self._content(due.day) != due.content:
+        # Parts do not come back: what is there now has been there all the time.
+        if not await self._holds(due):
             await self._drop(due.day, build)
             return False
-        await self._command(queries.COMMIT, day=due.day, build=build, content=due.content)
+        await self._command(queries.COMMIT, day=due.day, build=build, parts=list(due.parts))
         return True
 
     async def sweep(self, grace_seconds: int = GRACE_SECONDS) -> int:
@@ -86,27 +96,37 @@ class Settler:
             await self._client.close()
             self._client = None
 
-    async def _compute(self, day: str, build: int) -> None:
-        name = f"clickstream settle {database_of(self._settings)} {day}"
+    async def _compute(self, due: Due, build: int) -> None:
+        database = database_of(self._settings)
+        name = f"clickstream settle {database} {due.day}"
+        # Of nothing but these parts: what a later one holds may be deleted there, and only there.
+        filters = ", ".join(
+            f"{format_str(f'{database}.{table}')}: {format_str(_of_parts(parts))}"
+            for table, parts in (("sessions", due.session_parts), ("events", due.event_parts))
+        )
         with translate(self._settings):
             client = await self._connected()
             # An id of its own for each: that of a query which has just ended may still be taken.
             for part, compute in (("", queries.COMPUTE), (" types", queries.COMPUTE_TYPES)):
                 await client.command(
                     compute,
-                    parameters={"day": day, "build": build},
-                    settings={**_COMPUTING, "query_id": name + part},
+                    parameters={"day": due.day, "build": build},
+                    settings={
+                        **_COMPUTING,
+                        "query_id": name + part,
+                        "additional_table_filters": f"{{{filters}}}",
+                    },
                 )
 
     async def _drop(self, day: str, build: object) -> None:
         for drop in queries.DROPS:
             await self._command(drop, day=day, build=build)
 
-    async def _content(self, day: str) -> str | None:
-        rows = await self._query(queries.CONTENT, day=day)
-        return str(rows[0][0]) if rows else None
+    async def _holds(self, due: Due) -> bool:
+        rows = await self._query(queries.HOLDS, day=due.day, parts=list(due.parts))
+        return bool(rows[0][0])
 
-    async def _query(self, sql: str, **parameters: str | int) -> Sequence[Sequence[object]]:
+    async def _query(self, sql: str, **parameters: object) -> Sequence[Sequence[object]]:
         with translate(self._settings):
             client = await self._connected()
             rows: Sequence[Sequence[object]] = (
@@ -125,3 +145,8 @@ class Settler:
                 self._settings, role="clickstream settle", answer_seconds=_ANSWER_SECONDS
             )
         return self._client
+
+
+def _of_parts(parts: Sequence[str]) -> str:
+    """A condition on rows."""
+    return f"_part IN ({', '.join(map(format_str, parts))})" if parts else "false"

@@ -15,7 +15,13 @@ GRANT SELECT ON $database.session_facts
 GRANT SELECT ON $database.session_type_facts
 GRANT SELECT ON $database.settled_days
 GRANT SELECT ON $database.settled_builds
-GRANT SELECT ON $database.day_contents
+GRANT SELECT ON $database.day_parts
+GRANT SELECT ON $database.unsettled_sessions
+GRANT SELECT ON $database.session_facts_kept
+GRANT SELECT ON $database.session_type_facts_kept
+GRANT SELECT ON $database.sessions_to_compute
+GRANT SELECT ON $database.events_to_compute
+GRANT SELECT ON $database.session_facts_fresh
 GRANT SELECT ON $database.session_facts_now
 GRANT SELECT ON $database.session_facts_computed
 GRANT SELECT ON $database.session_type_facts_computed

@@ -152,14 +152,26 @@ def test_view_of_positions_knows_places_beyond_64(read_settings: Settings, sql: 
     assert [row[0] for row in sql.query(clicked).result_rows] == [3, 64, 65, 70]
 
 
+# So many that a few rows beside them do not make the facts of the day useless.
+MANY = tuple(Search(f"many{number}") for number in range(20))
+
+
+def merge(sql: Client) -> None:
+    """Make one part of what is there."""
+    for table in ("sessions", "events"):
+        sql.command(f"SYSTEM START MERGES {table}")
+        sql.command(f"OPTIMIZE TABLE {table} FINAL")
+        sql.command(f"SYSTEM STOP MERGES {table}")
+
+
 @pytest.mark.engines
 def test_facts_are_read_where_they_hold_and_nowhere_else(
     read_settings: Settings, sql: Client
 ) -> None:
-    store(read_settings, World((Search("a"), Search("b", created_at=NOON_MS + DAY_MS))))
+    store(read_settings, World((*MANY, Search("next day", created_at=NOON_MS + DAY_MS))))
     assert len(settle(read_settings)) == 2
     assert settle(read_settings) == []
-    # Facts of a's day that could not be computed from the tables: they must be what is read.
+    # Facts that could not be computed from the tables: they must be what is read.
     sql.command(
         "INSERT INTO session_facts (session_day, build, session_id, impressions)"
         " SELECT session_day, build, 'planted', 7 FROM settled_builds"
@@ -167,9 +179,29 @@ def test_facts_are_read_where_they_hold_and_nowhere_else(
         parameters={"day": DAY},
     )
     shown = "SELECT sum(impressions) FROM session_facts_now"
-    assert number(sql, shown) == 1 + 1 + 7
-    store(read_settings, World((Search("c"),)))
-    assert number(sql, shown) == 1 + 1 + 1
+    assert number(sql, shown) == len(MANY) + 1 + 7
+    # What comes later is computed, and the facts of all others are read as before.
+    store(read_settings, World((Search("late"),), (Event(MANY[0], "late"),)))
+    assert number(sql, shown) == len(MANY) + 1 + 7 + 1
+    # Those of a session with later rows are not, and those of a part that is gone are not.
+    store(read_settings, World((), (Event(Search("planted"), "late"),)))
+    assert number(sql, shown) == len(MANY) + 1 + 1
+    sql.command("TRUNCATE TABLE events")
+    assert number(sql, shown) == len(MANY) + 1 + 7 + 1
+    merge(sql)
+    assert number(sql, shown) == len(MANY) + 1 + 1
+
+
+@pytest.mark.engines
+def test_day_is_computed_when_most_of_it_came_later(read_settings: Settings, sql: Client) -> None:
+    store(read_settings, World((Search("a"), Search("b"))))
+    settle(read_settings)
+    for name in "cd":
+        store(read_settings, World((Search(name),)))
+    assert number(sql, "SELECT sum(other_rows) FROM settled_builds") == 2
+    store(read_settings, World((Search("e"),)))
+    assert number(sql, "SELECT count() FROM settled_builds") == 0
+    assert number(sql, "SELECT count() FROM session_facts_now") == 5
 
 
 @pytest.mark.engines
@@ -242,38 +274,81 @@ def test_replaced_builds_are_dropped_after_a_while_and_the_last_one_stays(
 
 
 @pytest.mark.engines
-def test_day_that_has_changed_since_it_was_seen_is_left_for_later(
+def test_day_whose_parts_were_merged_since_it_was_seen_is_left_for_later(
     read_settings: Settings, sql: Client
 ) -> None:
     store(read_settings, World((Search("a"),)))
-    (seen,) = with_settler(read_settings, lambda settler: settler.due(0))
     store(read_settings, World((Search("b"),)))
+    (seen,) = with_settler(read_settings, lambda settler: settler.due(0))
+    merge(sql)
     assert with_settler(read_settings, lambda settler: settler.settle(seen)) is False
     assert number(sql, "SELECT count() FROM settled_days") == 0
 
 
-@pytest.mark.engines
-def test_day_that_changes_while_it_is_computed_is_not_declared(
-    read_settings: Settings, sql: Client
-) -> None:
-    class Interrupted(Settler):
-        async def _compute(self, day: str, build: int) -> None:
-            await super()._compute(day, build)
-            store(read_settings, World((Search("b"),)))
+class Interrupted(Settler):
+    """Something happens after the facts were computed, before they are declared."""
 
-    store(read_settings, BY_HAND)
+    def __init__(self, settings: Settings, happens: Callable[[], None]) -> None:
+        super().__init__(settings, SystemClock())
+        self._happens = happens
+
+    async def _compute(self, due: Due, build: int) -> None:
+        await super()._compute(due, build)
+        self._happens()
+
+
+def settle_interrupted(settings: Settings, happens: Callable[[], None]) -> bool:
+    """Settle the oldest day that is due."""
 
     async def work() -> bool:
-        settler = Interrupted(read_settings, SystemClock())
+        settler = Interrupted(settings, happens)
         *_, due = await settler.due(0)
         try:
             return await settler.settle(due)
         finally:
             await settler.close()
 
-    assert asyncio.run(work()) is False
+    return asyncio.run(work())
+
+
+@pytest.mark.engines
+def test_day_whose_parts_are_merged_while_it_is_computed_is_not_declared(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, BY_HAND)
+    store(read_settings, World((Search("b"),)))
+    assert settle_interrupted(read_settings, lambda: merge(sql)) is False
     for table in ("settled_days", "session_facts", "session_type_facts"):
         assert number(sql, f"SELECT count() FROM {table}") == 0  # noqa: S608
+
+
+@pytest.mark.engines
+def test_day_that_is_written_to_while_it_is_computed_gets_its_facts(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World(MANY))
+    later = World((Search("b"),), (Event(MANY[0], "e", object_id="a", event_type="cart"),))
+    assert settle_interrupted(read_settings, lambda: store(read_settings, later)) is True
+    assert number(sql, "SELECT other_rows FROM settled_builds") == 2
+    facts = sql.query("SELECT session_id, events FROM session_facts_now").result_rows
+    assert sorted(facts) == [("b", 0), *sorted((s.session_id, s is MANY[0]) for s in MANY)]
+
+
+@pytest.mark.engines
+def test_what_a_later_part_held_and_lost_is_not_in_the_facts(
+    read_settings: Settings, sql: Client
+) -> None:
+    store(read_settings, World(MANY))
+    (due,) = with_settler(read_settings, lambda settler: settler.due(0))
+    store(read_settings, World((Search("b"),), (Event(MANY[0], "e"),)))
+    assert with_settler(read_settings, lambda settler: settler.settle(due)) is True
+    sql.command("TRUNCATE TABLE events")
+    later = "SELECT part FROM day_parts WHERE part NOT IN {parts:Array(String)}"
+    (part,) = sql.query(later, parameters={"parts": list(due.session_parts)}).first_row
+    sql.command("ALTER TABLE sessions DROP PART {part:String}", parameters={"part": part})
+    assert number(sql, "SELECT other_rows FROM settled_builds") == 0
+    facts = sql.query("SELECT count(), sum(events) FROM session_facts_now").first_row
+    assert facts == (len(MANY), 0)
 
 
 @pytest.mark.engines
@@ -302,7 +377,7 @@ class FakeSettler(Settler):
         self.settled = 0
 
     async def due(self, quiet_seconds: int) -> list[Due]:  # noqa: ARG002  (as it is)
-        return [Due("2023-11-15", "00")]
+        return [Due("2023-11-15", (1,), ("part",), ())]
 
     async def settle(self, due: Due) -> bool:  # noqa: ARG002
         self.settled += 1

@@ -112,7 +112,7 @@ def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
     day = moment(NOON_MS).date().isoformat()
     values: dict[str, object] = {"view": view, "day": day}
     query = "SELECT * FROM {view:Identifier} WHERE session_day = {day:Date}"
-    assert parts_read(sql, query, values) == [1, 1]
+    assert parts_read(sql, query, values) == {"sessions": 1, "events": 1}
 
 
 @pytest.mark.usefixtures("four_days")
@@ -129,18 +129,18 @@ def test_endpoint_reads_only_the_days_asked_for_and_the_overflow(
         "min_sessions": 1,
         "limit": 10,
     }
-    assert parts_read(sql, query.about(event_type).sql, values)[:2] == [2, 2]
+    assert parts_read(sql, query.about(event_type).sql, values) == {"sessions": 2, "events": 2}
 
 
-def parts_read(sql: Client, query: str, values: dict[str, object]) -> list[int]:
-    """Parts that survive the partition key, for each read of `sessions` and `events`."""
+def parts_read(sql: Client, query: str, values: dict[str, object]) -> dict[str, int]:
+    """Parts that survive the partition key, in all reads of `sessions` and of `events`."""
     plan = "\n".join(
         line for (line,) in sql.query(f"EXPLAIN indexes = 1 {query}", parameters=values).result_rows
     )
     reads = re.split(r"ReadFromMergeTree \(\S+?\.(\w+)\)", plan)
-    return [
-        int(parts)
-        for table, text in zip(reads[1::2], reads[2::2], strict=True)
-        if table in ("sessions", "events")
-        for parts in re.findall(r"Parts: (\d+) \|", text)[:1]
-    ]
+    found = {"sessions": 0, "events": 0}
+    for table, text in zip(reads[1::2], reads[2::2], strict=True):
+        if table in found:
+            (parts,) = re.findall(r"Parts: (\d+) \|", text)[:1]
+            found[table] += int(parts)
+    return found
