@@ -18,7 +18,6 @@ from clickstream import telemetry
 from clickstream.clock import Clock, SystemClock
 from clickstream.processes.probe import listens
 from clickstream.settings import Settings
-from stream_processors.allocator import give_back_early
 from stream_processors.app import build_app
 from stream_processors.assembly import assemble
 from stream_processors.fetched import Partition
@@ -59,7 +58,6 @@ def run_worker(settings: Settings) -> None:
     Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
     that has been told to stop must stop. What is not committed then is read again by the successor.
     """
-    give_back_early()
     telemetry.configure_logging(settings.log_level)
     # Arrow's own allocator keeps what a peak needed, thread by thread: 735 MB of a worker that
     # catches up, and 540 with this one.
