@@ -69,6 +69,11 @@ faults-input: install ## the other half: poison, fuzzing, what clients send, era
 	  nice -n 10 $(BIN)/python -m pytest --durations=10 \
 	  tests/fuzz tests/stream_processors/test_orders.py $(INPUT_FAULTS)
 
+# Its fleet is in the way of the timed rows above, where it is killed twice only.
+.PHONY: faults-ledger
+faults-ledger: install ## workers killed, restarted and scaled twenty times by themselves, and every id counted
+	CLICKSTREAM_TEST_FAULTS=20 $(BIN)/python -m pytest tests/faults/test_ledger.py
+
 .PHONY: lint
 lint: $(VENV)/.installed ## ruff: rules and format
 	$(BIN)/ruff check .
