@@ -4,10 +4,11 @@
 
 Method: as in `sink_both`, one worker catches up with sessions and events that it has not seen, once
 on tables that hold a million events, and again when they hold ten million and a hundred million.
-The stored ones are copies of the first two million under new ids, made by ClickHouse itself, spread
-over the last 30 days, the day that is being written included. Then two workers share the partitions
-of the next piece. All pieces are of one size. At a scale below 1 there are fewer copies;
-`stored_events` says how many there were.
+The stored ones are copies of the first four million under new ids, made by ClickHouse itself,
+spread over the last 30 days, the day that is being written included. Then two workers share the
+partitions. Three million are measured each time, in one go: a merge comes once in a while and is of
+many pieces, so that a single piece pays for it as good as never, or for all of it. At a scale below
+1 there are fewer copies, and the pieces are smaller; `stored_events` says how many there were.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ TWO_WORKERS = "clickstream, two workers"
 
 _STORED: Final = 100_000_000
 _PIECE: Final = 1_000_000
+_MEASURED_PIECES: Final = 3
 _DAYS: Final = 30
 
 # Merges of what was copied must not be counted as the work of what follows. Seconds.
@@ -87,7 +89,7 @@ _COPIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many events are stored when it is measured, and how many are measured each time."""
+    """How many events are stored when it is measured, and how many are in a piece."""
 
     piece: int
     stored: int
@@ -97,11 +99,11 @@ class Plan:
         """A piece is a million down to a scale of 0.2, half a million at 0.1, so that it is long
         enough to measure."""
         piece = min(_PIECE, size.of(5 * _PIECE))
-        return cls(piece, max(2 * piece, size.of(_STORED)))
+        return cls(piece, size.of(_STORED))
 
     def copies(self, stored: int) -> int:
-        """Of the two pieces that are stored at first, until so many events are stored."""
-        return max(0, stored // (2 * self.piece) - 1)
+        """Of what is stored at first, until so many events are stored."""
+        return max(0, stored // ((1 + _MEASURED_PIECES) * self.piece) - 1)
 
 
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
@@ -111,7 +113,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
         settings = frozen_for_long(corner)
         pieces = _Pieces(lab, settings, plan.piece)
         with worker_in_group(lab, settings) as worker:
-            pieces.catch_up(FEW_STORED, [worker])  # not measured: it has just started
+            pieces.catch_up(FEW_STORED, [worker], 1)  # not measured: it has just started
             yield pieces.catch_up(FEW_STORED, [worker])
             few, most = plan.copies(plan.stored // 10), plan.copies(plan.stored)
             pieces.copy(range(few))
@@ -120,7 +122,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
             yield pieces.catch_up(OURS, [worker])
         with ExitStack() as stack:
             workers = [stack.enter_context(worker_in_group(lab, settings)) for _ in range(2)]
-            pieces.catch_up(TWO_WORKERS, workers)
+            pieces.catch_up(TWO_WORKERS, workers, 1)
             yield pieces.catch_up(TWO_WORKERS, workers)
         _check_ledger(settings, pieces.stored)
 
@@ -137,16 +139,19 @@ class _Pieces:
         self._originals = 0
         self.stored = 0
 
-    def catch_up(self, contender: str, workers: Sequence[int]) -> Outcome:
+    def catch_up(
+        self, contender: str, workers: Sequence[int], count: int = _MEASURED_PIECES
+    ) -> Outcome:
         """Fill both topics while the workers stand still, then let them go on."""
         before, settings = self.stored, self._settings
         topics = Topics.of(settings)
-        corpus = self._next()
+        corpora = [self._next() for _ in range(count)]
         with ExitStack() as stack:
             for worker in workers:
                 stack.enter_context(frozen(worker))
-            feed_sessions(self._feed, corpus)
-            feed_events(self._feed, corpus)
+            for corpus in corpora:
+                feed_sessions(self._feed, corpus)
+                feed_events(self._feed, corpus)
             settle(settings)
         names = [topics.sessions, topics.events]
         with (
@@ -154,7 +159,7 @@ class _Pieces:
             measured(self._lab, settings, *workers) as meter,
         ):
             records.wait(records.end(), PATIENCE_SECONDS)
-        events = corpus.total * corpus.events
+        events = sum(corpus.total * corpus.events for corpus in corpora)
         self.stored += events
         found = outcome(NAME, contender, meter, events)
         return Outcome(NAME, contender, {**found.figures, "stored_events": before})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from functools import partial
 from typing import TypeVar
 
@@ -51,13 +52,16 @@ WHERE kafka_partition IN {partitions:Array(UInt32)}
 SETTINGS max_threads = 1
 """
 
+# Each part of the waiting events asks anew, and twice: in a table of many days, what a sweep of all
+# of them reads costs more than writing what was adopted.
 _SWEEP_ADOPTED = """
 DELETE FROM unjoined_events
 WHERE session_id IN (
     SELECT session_id FROM sessions
-    WHERE session_id IN (SELECT session_id FROM unjoined_events)
+    WHERE session_id IN (SELECT session_id FROM unjoined_events) {on_days}
 )
 """
+_ON_DAYS = "AND session_day IN {days:Array(Date)}"
 
 # After every flush: the three tables only grow, and ClickHouse knows how many rows its parts have.
 _TALLY = """
@@ -163,8 +167,10 @@ class ClickHouseSink:
                     )
                 )
 
-    def sweep_adopted(self) -> None:
-        self._call(lambda: self._client.command(_SWEEP_ADOPTED))
+    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
+        statement = _SWEEP_ADOPTED.format(on_days="" if days is None else _ON_DAYS)
+        parameters = {} if days is None else {"days": sorted(days)}
+        self._call(lambda: self._client.command(statement, parameters))
 
     def _look_up(self, query: str, session_ids: pa.Array, columns: pa.Schema) -> pa.Table:
         named = pa.table({"session_id": session_ids})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -117,6 +118,7 @@ class Flush:
         self._retry = retry
         self._erased = Erased()
         self._looked_at = -math.inf  # when the erasures were read
+        self._adopted_days: set[date] = set()
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
         """Both halves."""
@@ -142,6 +144,9 @@ class Flush:
         self._index.admit(plan.known)
         self._seen.add(plan.sessions["session_id"].chunks)
         self._heed_erasures(plan)
+        if plan.adopted:
+            # Perhaps more than those of the sessions that adopted, which is as good.
+            self._adopted_days.update(plan.sessions["session_day"].unique().to_pylist())
         return FlushReport(
             sessions=plan.sessions.num_rows,
             joined=plan.joined.events.num_rows,
@@ -154,8 +159,14 @@ class Flush:
         )
 
     def sweep(self) -> None:
-        """Delete waiting events that were adopted. One attempt; raises SinkUnavailable."""
+        """Delete the waiting events that this one adopted. One attempt; raises SinkUnavailable."""
+        self._sink.sweep_adopted(self._adopted_days)
+        self._adopted_days.clear()
+
+    def tidy(self) -> None:
+        """Delete the waiting events that anybody adopted. One attempt; raises SinkUnavailable."""
         self._sink.sweep_adopted()
+        self._adopted_days.clear()
 
     def _plan(self, decoded: DecodedTopics, erased: Erased) -> _Plan:
         rules, topics = self._rules, self._rules.topics

@@ -24,14 +24,27 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Adopted events are deleted from `unjoined_events` at most this often, seconds: a deletion is a
-# mutation, and a mutation per flush would be slower than the flush.
-_SWEEP_SECONDS = 2.0
 
-# And at least this often, seconds: a worker that has lost its partitions without noticing may write
-# an event as unjoined after its successor has joined it.
-_TIDY_SECONDS = 60.0
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How long to leave it alone, by how long it took: seconds."""
 
+    at_least: float
+    at_most: float
+
+    def after(self, took: float) -> float:
+        """So that it has a twentieth of the time, where the bounds allow it."""
+        return min(max(self.at_least, 20 * took), self.at_most)
+
+
+# Events that this worker adopted are deleted from `unjoined_events`: a deletion is a mutation, and
+# a mutation per flush would be slower than the flush.
+_SWEEP = _Pace(2.0, 60.0)
+
+# Events that anybody adopted: a predecessor may have died between its commit and its sweep, and a
+# worker that has lost its partitions without noticing may write an event as unjoined after its
+# successor has joined it. All days are looked into.
+_TIDY = _Pace(60.0, 600.0)
 
 # Flushes' worth of rows that may wait for theirs. Records without a value weigh nothing, and cost a
 # kilobyte each while they are set aside.
@@ -78,7 +91,12 @@ class Stages(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Blocks. Deletes events that no longer wait; never while a write is under way."""
+        """Blocks. Deletes events that no longer wait, of its own adoptions; never while a write is
+        under way."""
+        ...
+
+    def tidy(self) -> None:
+        """The same of everybody's adoptions."""
         ...
 
 
@@ -110,9 +128,8 @@ class FlushLoop:
         self._in_flight = 0
         self._writing_since: float | None = None
         self._urgent = False
-        # A predecessor may have died between its commit and its sweep.
-        self._sweep_due = True
-        self._swept_at = clock.monotonic()
+        self._adopted = False
+        self._sweep_at = self._tidy_at = clock.monotonic() + _SWEEP.at_least
 
     async def feed(self, batch: FetchedBatch) -> None:
         """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
@@ -163,7 +180,7 @@ class FlushLoop:
         comes after a pause is written at once.
         """
         async with self._changed:
-            if await self._wait(lambda: bool(self._buffer), _SWEEP_SECONDS):
+            if await self._wait(lambda: bool(self._buffer), _SWEEP.at_least):
                 pace = self._triggers.seconds
                 due = max(self._taken_at + pace, self._since + min(pace, _TOGETHER_SECONDS))
                 await self._wait(self._is_full, max(0.0, due - self._clock.monotonic()))
@@ -228,20 +245,24 @@ class FlushLoop:
         WORKER_FLUSH_ROWS.observe(sum(origin.rows for origin in origins))
         for origin in origins:
             WORKER_RECORDS.labels(origin.source.topic).inc(origin.rows)
-        self._sweep_due |= report.adopted > 0
+        self._adopted |= report.adopted > 0
         self._on_report(report)
 
     async def _sweep_if_due(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._swept_at < (_SWEEP_SECONDS if self._sweep_due else _TIDY_SECONDS):
+        started = self._clock.monotonic()
+        tidy = started >= self._tidy_at
+        if not tidy and not (self._adopted and started >= self._sweep_at):
             return
-        self._swept_at = now
         try:
-            await self._on(self._writer, self._stages.sweep)
+            await self._on(self._writer, self._stages.tidy if tidy else self._stages.sweep)
         except Unavailable as error:
             log.warning("adopted events are not swept yet: %s", error)
         else:
-            self._sweep_due = False
+            self._adopted = False
+        ended = self._clock.monotonic()
+        self._sweep_at = ended + _SWEEP.after(ended - started)
+        if tidy:
+            self._tidy_at = ended + _TIDY.after(ended - started)
 
     async def _on(self, thread: ThreadPoolExecutor, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, work, *args)

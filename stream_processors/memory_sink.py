@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -81,8 +82,12 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
-    def sweep_adopted(self) -> None:
-        stored = {row["session_id"] for row in self.tables[rows.SESSIONS].values()}
+    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
+        stored = {
+            row["session_id"]
+            for row in self.tables[rows.SESSIONS].values()
+            if days is None or row["session_day"] in days
+        }
         waiting = self.tables[rows.UNJOINED]
         for key in [key for key in waiting if key[0] in stored]:
             del waiting[key]

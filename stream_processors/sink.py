@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Protocol
 
 import pyarrow as pa
@@ -50,8 +51,9 @@ class Sink(Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
-    def sweep_adopted(self) -> None:
-        """Delete waiting events whose session is stored: they were adopted before it was."""
+    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
+        """Delete waiting events whose session is stored: they were adopted before it was. With
+        `days`, those whose session is stored on one of these, and no other day is looked into."""
         ...
 
 

@@ -121,7 +121,7 @@ def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
 
 def the_sweep_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Waiting events are deleted although their session has not come."""
-    patch.setattr(MemorySink, "sweep_adopted", lambda sink: sink.tables[rows.UNJOINED].clear())
+    patch.setattr(MemorySink, "sweep_adopted", lambda sink, *_: sink.tables[rows.UNJOINED].clear())
 
 
 def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ worker that lost its partitions without noticing are all just interleavings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from typing import Any, Protocol
 
@@ -69,8 +70,8 @@ class SlowSink:
     def erase(self, session_ids: Sequence[str]) -> None:
         self.pending.append(partial(self.store.erase, session_ids))
 
-    def sweep_adopted(self) -> None:
-        self.store.sweep_adopted()
+    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
+        self.store.sweep_adopted(days)
 
 
 class FakeWorker:

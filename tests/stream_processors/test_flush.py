@@ -46,6 +46,35 @@ def test_adopted_clicks_leave_the_waiting_room_when_it_is_swept() -> None:
     assert list(world.unjoined()) == [("other", "e")]
 
 
+def test_a_sweep_is_of_its_own_adoptions_and_tidying_is_of_everybodys() -> None:
+    theirs, ours = {"created_at": NOW_MS}, {"created_at": NOW_MS - 86_400_000}
+    world = World()
+    world.post(event("theirs", "e"), event("ours", "e"))
+    world.post(session("theirs", **theirs))
+    world.restart()  # before it was swept
+    world.post(session("ours", **ours))
+    world.flush.sweep()
+    assert list(world.unjoined()) == [("theirs", "e")]
+    world.flush.tidy()
+    assert list(world.unjoined()) == []
+
+
+def test_what_could_not_be_swept_is_swept_the_next_time() -> None:
+    world = World()
+    world.post(event("s", "e"))
+    world.post(session("s"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.sink, "sweep_adopted", is_down)
+        with pytest.raises(SinkUnavailable):
+            world.flush.sweep()
+    world.flush.sweep()
+    assert list(world.unjoined()) == []
+
+
+def is_down(*_: object) -> None:
+    raise SinkUnavailable("it is down")
+
+
 def test_the_order_of_arrival_leaves_no_trace() -> None:
     early, late = World(), World()
     early.post(session("s"), event("s", "e", "b"))

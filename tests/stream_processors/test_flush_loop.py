@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +22,7 @@ from stream_processors.offsets import OffsetLedger
 
 SOURCE = Partition("events", 0)
 NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())
+ADOPTED = replace(NOTHING, adopted=1)
 SECONDS = 5.0
 
 
@@ -37,6 +40,10 @@ class Stages:
         self.may_write = threading.Event()
         self.may_write.set()
         self.broken: Exception | None = None
+        self.report = NOTHING
+        self.swept: list[str] = []
+        self.sweep_takes: Callable[[], None] = lambda: None
+        self.sweeps_fail = False
         self.writers = 0
 
     def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
@@ -49,11 +56,20 @@ class Stages:
             if self.broken:
                 raise self.broken
             self.written.append(self.decoded[int(next(iter(decoded)))])
-        return NOTHING
+        return self.report
 
     def sweep(self) -> None:
+        self._sweep("sweep")
+
+    def tidy(self) -> None:
+        self._sweep("tidy")
+
+    def _sweep(self, which: str) -> None:
         with self._alone():
-            raise SinkUnavailable("it is down")
+            self.swept.append(which)
+            self.sweep_takes()
+            if self.sweeps_fail:
+                raise SinkUnavailable("it is down")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -165,6 +181,70 @@ def test_the_time_since_the_last_flush_ends_the_next() -> None:
             await until(lambda first=first: rig.committed[-1:] == [first + 1])
 
     run(test, seconds=0.05)
+
+
+def test_own_adoptions_are_swept_soon_and_everybodys_now_and_then() -> None:
+    async def test(rig: Rig) -> None:
+        flush = flushes(rig, clock)
+        assert await flush(1, ADOPTED) == []
+        assert await flush(1) == ["tidy"], "a predecessor may have left some"
+        assert await flush(1, ADOPTED) == []
+        assert await flush(1) == ["sweep"]
+        assert await flush(50) == [], "nothing was adopted"
+        assert await flush(10) == ["tidy"]
+
+    clock = ManualClock()
+    run(test, rows=1, clock=clock)
+
+
+def test_a_sweep_that_takes_long_is_left_alone_for_long() -> None:
+    async def test(rig: Rig) -> None:
+        flush = flushes(rig, clock)
+        assert await flush(2) == ["tidy"]
+        rig.stages.sweep_takes = lambda: clock.advance(1)
+        assert await flush(2, ADOPTED) == ["sweep"]
+        assert await flush(19, ADOPTED) == []
+        rig.stages.sweep_takes = lambda: clock.advance(30)
+        assert await flush(1) == ["sweep"]
+        assert await flush(60, ADOPTED) == ["tidy"], "which comes first when both are due"
+        assert await flush(59, ADOPTED) == []
+        assert await flush(1) == ["sweep"], "after a minute at the latest"
+
+    clock = ManualClock()
+    run(test, rows=1, clock=clock)
+
+
+def test_a_sweep_that_fails_is_tried_again() -> None:
+    async def test(rig: Rig) -> None:
+        flush = flushes(rig, clock)
+        rig.stages.sweeps_fail = True
+        assert await flush(2, ADOPTED) == ["tidy"]
+        assert await flush(2) == ["sweep"]
+        rig.stages.sweeps_fail = False
+        assert await flush(2) == ["sweep"]
+        assert await flush(2) == []
+
+    clock = ManualClock()
+    run(test, rows=1, clock=clock)
+
+
+def flushes(rig: Rig, clock: ManualClock) -> Callable[..., Awaitable[list[str]]]:
+    """Flush so many seconds later; what was swept then."""
+    numbers = itertools.count()
+
+    async def write(report: FlushReport) -> None:
+        rig.stages.report = report
+        await rig.feed(batch(number := next(numbers)))
+        await until(lambda: rig.committed[-1:] == [number + 1])
+
+    async def flush(seconds: float, report: FlushReport = NOTHING) -> list[str]:
+        clock.advance(seconds)
+        rig.stages.swept = []
+        await write(report)
+        await write(NOTHING)  # not before the sweep after the other one is over
+        return rig.stages.swept
+
+    return flush
 
 
 def test_what_comes_after_a_pause_is_written_at_once() -> None:

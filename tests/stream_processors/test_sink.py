@@ -166,6 +166,17 @@ def test_the_sweep_takes_events_whose_session_is_stored_and_no_others(store: Sto
     assert [row["session_id"] for row in read(rows.UNJOINED)] == ["t"]
 
 
+def test_a_sweep_of_some_days_takes_events_of_sessions_of_those_days_only(store: Store) -> None:
+    sink, read = store
+    sink.write(rows.UNJOINED, event_table(*(event(name, "e") for name in ("s", "t", "u"))))
+    days_ago = {"s": 0, "t": 1, "u": 2}
+    stored = [session(name, created_at=NOW_MS - n * 86_400_000) for name, n in days_ago.items()]
+    tables = {record["session_id"]: session_table(record) for record in stored}
+    sink.write(rows.SESSIONS, pa.concat_tables(tables.values()))
+    sink.sweep_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
+    assert [row["session_id"] for row in read(rows.UNJOINED)] == ["t"]
+
+
 def test_a_write_over_more_days_than_one_insert_may_touch_is_split(store: Store) -> None:
     sink, read = store
     many = [session(f"s{n}", created_at=NOW_MS - n * 86_400_000) for n in range(130)]
