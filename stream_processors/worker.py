@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import faust
-import pyarrow as pa
 
 from clickstream import telemetry
 from clickstream.clock import Clock, SystemClock
@@ -59,9 +58,6 @@ def run_worker(settings: Settings) -> None:
     that has been told to stop must stop. What is not committed then is read again by the successor.
     """
     telemetry.configure_logging(settings.log_level)
-    # Arrow's own allocator keeps what a peak needed, thread by thread: 735 MB of a worker that
-    # catches up, and 540 with this one.
-    pa.set_memory_pool(pa.system_memory_pool())
     status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
     logging.shutdown()
     os._exit(status)
