@@ -8,7 +8,8 @@ The stored ones are copies of the first four million under new ids, made by Clic
 spread over the last 30 days, the day that is being written included. Then two workers share the
 partitions. Three million are measured each time, in one go: a merge comes once in a while and is of
 many pieces, so that a single piece pays for it as good as never, or for all of it. At a scale below
-1 there are fewer copies, and the pieces are smaller; `stored_events` says how many there were.
+1 there are fewer copies, and the pieces are smaller; `stored_events` says how many there were, and
+`merged_rows_per_event` how much was merged, of events and sessions.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ class _Pieces:
                 feed_events(self._feed, corpus)
             settle(settings)
         names = [topics.sessions, topics.events]
+        merged = self._merged_rows()
         with (
             GroupProgress.of(settings, settings.worker.group, names) as records,
             measured(self._lab, settings, *workers) as meter,
@@ -161,8 +163,18 @@ class _Pieces:
             records.wait(records.end(), PATIENCE_SECONDS)
         events = sum(corpus.total * corpus.events for corpus in corpora)
         self.stored += events
-        found = outcome(NAME, contender, meter, events)
-        return Outcome(NAME, contender, {**found.figures, "stored_events": before})
+        figures = {
+            **outcome(NAME, contender, meter, events).figures,
+            "merged_rows_per_event": (self._merged_rows() - merged) / events,
+            "stored_events": before,
+        }
+        return Outcome(NAME, contender, figures)
+
+    def _merged_rows(self) -> int:
+        """How many rows ClickHouse has merged since it started, of whatever table."""
+        with clickhouse.connect(self._settings, role="clickstream bench") as client:
+            found = client.query("SELECT sum(value) FROM system.events WHERE event = 'MergedRows'")
+        return int(found.first_row[0])
 
     def copy(self, numbers: range) -> None:
         """Store these copies of all that was stored at the first call; wait for the merges."""
