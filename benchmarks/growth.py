@@ -174,7 +174,7 @@ class _Pieces:
         """How many rows ClickHouse has merged since it started, of whatever table."""
         with clickhouse.connect(self._settings, role="clickstream bench") as client:
             found = client.query("SELECT sum(value) FROM system.events WHERE event = 'MergedRows'")
-        return int(found.first_row[0])
+        return int(found.result_rows[0][0])
 
     def copy(self, numbers: range) -> None:
         """Store these copies of all that was stored at the first call; wait for the merges."""
