@@ -22,6 +22,7 @@ from stream_processors.assembly import assemble
 from stream_processors.fetched import Partition
 from stream_processors.flush import FlushReport
 from stream_processors.flush_loop import FlushLoop, FlushTriggers
+from stream_processors.heap import give_back_freed
 from stream_processors.heartbeat import Heartbeat
 from stream_processors.index import SessionIndex
 from stream_processors.probe import serve_probe
@@ -58,6 +59,7 @@ def run_worker(settings: Settings) -> None:
     that has been told to stop must stop. What is not committed then is read again by the successor.
     """
     telemetry.configure_logging(settings.log_level)
+    give_back_freed()
     status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
     logging.shutdown()
     os._exit(status)

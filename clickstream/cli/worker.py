@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def command() -> None:
     """Run one stream processor: Kafka → join → ClickHouse. Ends on SIGTERM, losing nothing."""
-    from stream_processors.heap import share_one_heap
+    from stream_processors.heap import share_heaps
 
-    share_one_heap()  # before the others bring in Arrow, and threads
+    share_heaps()  # before the others bring in Arrow, and threads
 
     from clickstream.settings import Settings
     from stream_processors.worker import run_worker

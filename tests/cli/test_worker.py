@@ -52,12 +52,14 @@ main()
 _IS_GLIBC = hasattr(ctypes.CDLL(None), "malloc_info")
 
 
-def test_all_memory_is_in_one_heap_of_the_c_library() -> None:
-    assert memory() == ("system", 8_000, 1)
+def test_all_memory_is_in_few_heaps_of_the_c_library() -> None:
+    allocator, in_c_library, heaps = memory()
+    assert (allocator, in_c_library) == ("system", 8_000)
+    assert heaps <= 2
 
 
 def test_arrows_allocator_can_be_chosen() -> None:
-    assert memory(ARROW_DEFAULT_MEMORY_POOL="mimalloc") == ("mimalloc", 0, 1)
+    assert memory(ARROW_DEFAULT_MEMORY_POOL="mimalloc")[:2] == ("mimalloc", 0)
 
 
 @pytest.mark.skipif(not _IS_GLIBC, reason="only glibc has heaps by thread")
