@@ -27,7 +27,7 @@ from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import (
     PATIENCE_SECONDS,
-    WAITING,
+    check_events,
     corpus_of,
     feed_events,
     feed_sessions,
@@ -125,7 +125,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
             workers = [stack.enter_context(worker_in_group(lab, settings)) for _ in range(2)]
             pieces.catch_up(TWO_WORKERS, workers, 1)
             yield pieces.catch_up(TWO_WORKERS, workers)
-        _check_ledger(settings, pieces.stored)
+        check_events(settings, pieces.stored)
 
 
 class _Pieces:
@@ -196,17 +196,6 @@ class _Pieces:
         corpus = Corpus(self._corpus.end_ms, self._corpus.total, seed=7 + 100 * self._number)
         self._number += 1
         return corpus
-
-
-def _check_ledger(settings: Settings, wanted: int) -> None:
-    """All are there, once, joined, and where their sessions listed them."""
-    # Without a count of distinct ids, which a hundred million do not fit into memory: FINAL counts
-    # each key once.
-    query = f"SELECT count(), countIf(position = 0), {WAITING} FROM events FINAL"  # noqa: S608 - our own text
-    with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
-        found = tuple(client.query(query).result_rows[0])
-    if found != (wanted, 0, 0):
-        raise AssertionError(f"stored, unplaced, unjoined: {found}; fed and copied: {wanted}")
 
 
 BENCHMARK = Benchmark(
