@@ -41,11 +41,15 @@ Rows = npt.NDArray[np.int64]
 # Values decoded at once: a Python object of each fits the processor's cache until it is freed.
 _AT_ONCE = 8_192
 
+# Bytes of batches that are decoded at once. Three copies of them are there meanwhile: what was
+# fetched in one place, what pyruhvro made of it, and that in one place.
+_PIECE_BYTES = 8 * 2**20
+
 # The fields of the wire format before the Avro body.
 _MAGIC = "_magic"
 _SCHEMA_ID = "_schema_id"
 
-# Between two looks at a schema id that the registry does not know; once for a whole flush. Well
+# Between two looks at a schema id that the registry does not know; once for each piece. Well
 # above the delay between two nodes of a registry, and hardly felt by readers of fresh data.
 _before_second_look = partial(time.sleep, 0.5)
 
@@ -105,6 +109,11 @@ class BatchDecoder:
 
         Raises RegistryUnavailable; everything else that goes wrong is poison.
         """
+        parts = [self._decode(piece) for piece in _pieces(batches)]
+        poison = tuple(found for part in parts for found in part.poison)
+        return Decoded(pa.concat_tables(part.rows for part in parts), poison)
+
+    def _decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
         pile = _Pile.of(batches)
         poison: list[Poison] = []
         too_large = sizes(pile.records) > self._most_bytes
@@ -252,6 +261,19 @@ class _Pile:
 
     def poison(self, row: int, reason: Reason, error: str) -> Poison:
         return Poison(self.place(row), self.records.record(row), reason, error)
+
+
+def _pieces(batches: Sequence[FetchedBatch]) -> Iterator[Sequence[FetchedBatch]]:
+    """In their order, so many in each as are decoded at once."""
+    piece: list[FetchedBatch] = []
+    room = _PIECE_BYTES
+    for batch in batches:
+        if piece and batch.nbytes > room:
+            yield piece
+            piece, room = [], _PIECE_BYTES
+        piece.append(batch)
+        room -= batch.nbytes
+    yield piece
 
 
 def _framed(contract: Contract) -> str:

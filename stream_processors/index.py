@@ -64,8 +64,8 @@ class SessionIndex:
         fresh = [i for i, id_ in enumerate(_ids(sessions)) if id_ not in self._places]
         if not fresh:
             return
-        if len(fresh) < sessions.num_rows:
-            sessions = sessions.take(pa.array(fresh))
+        # A copy: what was decoded together is freed together, with all columns.
+        sessions = sessions.take(pa.array(fresh))
         while self._batches:
             last_key = next(reversed(self._batches))
             last = self._batches[last_key]

@@ -33,15 +33,18 @@ class Joined:
 
 def first_of_each(sessions: pa.Table) -> pa.Table:
     """One row per session_id: the one of lowest offset. A session's offsets share a partition."""
-    ordered = sessions.sort_by("kafka_offset")
-    codes = ordered["session_id"].combine_chunks().dictionary_encode().indices
-    _, firsts = np.unique(codes.to_numpy(zero_copy_only=False), return_index=True)
-    return ordered.take(pa.array(np.sort(firsts)))
+    ids = _one_chunk(sessions["session_id"]).dictionary_encode()
+    if len(ids.dictionary) == sessions.num_rows:
+        return sessions
+    order = np.argsort(sessions["kafka_offset"].to_numpy(), kind="stable")
+    codes = ids.indices.to_numpy(zero_copy_only=False)[order]
+    _, firsts = np.unique(codes, return_index=True)
+    return sessions.take(pa.array(order[np.sort(firsts)]))
 
 
 def without(sessions: pa.Table, known: pa.Table) -> pa.Table:
     """Rows whose session_id is not in `known`."""
-    return sessions.filter(pc.invert(_in(sessions["session_id"], known["session_id"])))
+    return _kept(sessions, pc.invert(_in(sessions["session_id"], known["session_id"])))
 
 
 def fresh(sessions: pa.Table, known: pa.Table) -> pa.Table:
@@ -53,7 +56,8 @@ def fresh(sessions: pa.Table, known: pa.Table) -> pa.Table:
     """
     places = pc.index_in(sessions["session_id"], value_set=_one_chunk(known["session_id"]))
     stored = pc.take(known["version"], places)
-    return sessions.filter(pc.fill_null(pc.equal(stored, sessions["version"]), fill_value=True))
+    is_fresh = pc.fill_null(pc.equal(stored, sessions["version"]), fill_value=True)
+    return _kept(sessions, is_fresh)
 
 
 def with_day(sessions: pa.Table, window: DayWindow) -> pa.Table:
@@ -82,7 +86,7 @@ def join(events: pa.Table, known: pa.Table) -> Joined:
     sessions = pc.index_in(events["session_id"], value_set=_one_chunk(known["session_id"]))
     found = pc.is_valid(sessions)
     unjoined = events.filter(pc.invert(found))
-    events = events.filter(found)
+    events = _kept(events, found)
     rows = sessions.filter(found).combine_chunks()
     positions = _positions(
         rows.to_numpy(zero_copy_only=False), _one_chunk(events["object_id"]), known["object_ids"]
@@ -136,6 +140,11 @@ def _places(
         done += width
         searching = searching[~found & (lengths[searching] > done)]
     return places
+
+
+def _kept(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+    """The rows for which it is true; the same table, not a copy, when that is all of them."""
+    return rows if pc.all(mask).as_py() else rows.filter(mask)
 
 
 def _in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:

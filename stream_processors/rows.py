@@ -97,9 +97,12 @@ def mark_rows(decoded: pa.Table, epoch: int) -> pa.Table:
 
 def session_rows(sessions: pa.Table, epoch: int) -> pa.Table:
     """Decoded sessions with their day → `SESSION_COLUMNS`; the first of a key wins."""
-    results = sessions["search_results"].combine_chunks()
+    results = sessions["search_results"].chunks
     for name in ("object_id", "rank", "meta"):
-        column = pa.ListArray.from_arrays(results.offsets, pc.struct_field(results.values, name))
+        column = pa.chunked_array(
+            pa.ListArray.from_arrays(chunk.offsets, pc.struct_field(chunk.values, name))
+            for chunk in results
+        )
         sessions = sessions.append_column(f"search_results.{name}", column)
     return _in_order(
         _with_version(sessions, first_wins(_offsets(sessions), epoch)), SESSION_COLUMNS

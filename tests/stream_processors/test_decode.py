@@ -13,6 +13,7 @@ from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
 from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry, SchemaRegistry
+from stream_processors import decode as decode_module
 from stream_processors.decode import BatchDecoder, Decoded
 from stream_processors.fetched import FetchedBatch, Partition, Record, Records
 from tests.stream_processors.records import (
@@ -93,6 +94,24 @@ def test_good_records_around_poison_are_unharmed() -> None:
     decoded = decode(record(0, good), record(1, good[:9]), record(2, good), record(3, b"\x01junk"))
     assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
     assert reasons(decoded) == [(3, Reason.BAD_MAGIC_BYTE), (1, Reason.UNDECODABLE)]
+
+
+def test_batches_decode_to_the_same_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = encoder().encode(event("s", "e"))
+    values = [good, good, good, b"\x01junk", good, good[:9], good, good]
+    source = Partition(TOPICS.topic_of(EVENT), partition_of("s", PARTITIONS))
+    batches = [
+        FetchedBatch(source, 1, n, n + 1, [Records.of([record(n, value)])])
+        for n, value in enumerate(values)
+    ]
+    decoder = BatchDecoder(EVENT, SCHEMA_ID, registry_of(EVENT), PARTITIONS, pause=lambda: None)
+    whole = decoder.decode(batches)
+    assert whole.rows["kafka_offset"].to_pylist() == [0, 1, 2, 4, 6, 7]
+    for size in (1, batches[0].nbytes, 3 * batches[0].nbytes):
+        monkeypatch.setattr(decode_module, "_PIECE_BYTES", size)
+        in_pieces = decoder.decode(batches)
+        assert in_pieces.rows.equals(whole.rows)
+        assert sorted(reasons(in_pieces)) == sorted(reasons(whole))
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,14 @@ def test_memory_stays_below_its_bound_and_the_newest_sessions_stay() -> None:
     assert found(index, "s0") == {}
 
 
+def test_what_was_decoded_together_with_an_admitted_session_is_let_go() -> None:
+    before = pa.total_allocated_bytes()
+    index = SessionIndex(1_000_000)
+    index.admit(known(*(f"s{n}" for n in range(50_000))).slice(10, 3))
+    assert len(index) == 3
+    assert pa.total_allocated_bytes() - before < 10_000
+
+
 def test_without_memory_nothing_is_remembered_and_nothing_breaks() -> None:
     index = SessionIndex(0)
     index.admit(known("a"))

@@ -103,6 +103,22 @@ ids = st.sampled_from(["s", "t", "u", "v"])
 objects = st.sampled_from(["a", "b", "c", "ä", ""])
 
 
+def test_where_all_rows_stay_none_is_copied() -> None:
+    known = sessions(s=["a"], t=["b"])
+    posted = known.append_column("kafka_offset", pa.array([2, 1]))
+    assert first_of_each(posted) is posted
+    assert without(known, sessions(u=["a"])) is known
+    assert fresh(known, known) is known
+    clicks = events(("s", "a"), ("t", "b"))
+    assert text_of(join(clicks, known).events) == text_of(clicks)
+
+
+def text_of(rows: pa.Table) -> int:
+    """Where the characters of `object_id` are in memory."""
+    address: int = rows["object_id"].chunk(0).buffers()[2].address
+    return address
+
+
 @given(
     known=st.dictionaries(ids, st.lists(objects, max_size=6)),
     asked=st.lists(st.tuples(ids, objects), max_size=30),
