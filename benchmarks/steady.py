@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from benchmarks.corpus import Corpus
-from benchmarks.lean_http import LeanPoster
 
 # (session id, event id) of an event that was acknowledged just now.
 Acknowledged = Callable[[str, str], None]
@@ -23,6 +22,14 @@ _EVENTS_AFTER = (2.0, 4.0)
 
 # Requests under way at once; more than this, and the servers do not keep up with the pace.
 _MOST_UNDER_WAY = 2_000
+
+
+class Poster(Protocol):
+    """What posts; `LeanPoster` does."""
+
+    async def post(self, path: str, body: object) -> int:
+        """The status of the answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,11 @@ class SteadyLoad:
     seconds, and a server closes what is idle."""
 
     def __init__(self, corpus: Corpus, events_per_second: int) -> None:
+        self._events = corpus.total * corpus.events
         self._posts = list(_posts(corpus, corpus.events / events_per_second))
         self._slots = asyncio.Semaphore(_MOST_UNDER_WAY)
 
-    async def run(self, http: LeanPoster, acknowledged: Acknowledged) -> float:
+    async def run(self, http: Poster, acknowledged: Acknowledged) -> float:
         """Seconds that it took. Raises RuntimeError at the first answer that is not a 200."""
         started = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
@@ -51,7 +59,15 @@ class SteadyLoad:
                 tasks.create_task(self._send(http, post, acknowledged))
         return time.perf_counter() - started
 
-    async def _send(self, http: LeanPoster, post: _Post, acknowledged: Acknowledged) -> None:
+    def pace_kept(self, seconds: float) -> float:
+        """Events a second of a run that took so long: less than asked for when it was held up.
+
+        Either half of the events takes as long as the sessions do, and the later half is over so
+        much after the last session: those seconds are no longer at full pace, and do not count.
+        """
+        return self._events / (seconds - _EVENTS_AFTER[-1])
+
+    async def _send(self, http: Poster, post: _Post, acknowledged: Acknowledged) -> None:
         try:
             status = await http.post(post.path, post.body)
         finally:
