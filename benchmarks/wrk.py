@@ -70,14 +70,20 @@ class Driven:
     p99_ms: float
 
 
+def installed() -> str:
+    """Where it is. Raises WrkMissing."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise WrkMissing("wrk is not installed: apt install wrk, brew install wrk")
+    return wrk
+
+
 def drive(url: str, load: Load, seconds: float, folder: Path) -> Driven:
     """Send for about so many seconds; returns when every request has been answered.
 
     Raises WrkMissing.
     """
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise WrkMissing("wrk is not installed: apt install wrk, brew install wrk")
+    wrk = installed()
     began = time.time()
     # Whole seconds: Lua's clock knows no others.
     stop_at = math.ceil(began + seconds)
