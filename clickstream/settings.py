@@ -105,12 +105,12 @@ class WorkerSettings(BaseModel):
     flush_seconds: float = Field(
         0.26, gt=0, description="time after the last batch that ends the next one, seconds"
     )
-    flush_bytes: int = Field(16 * 1024 * 1024, gt=0, description="Avro bytes that end a batch")
+    flush_bytes: int = Field(8 * 1024 * 1024, gt=0, description="Avro bytes that end a batch")
     buffer_bytes: int = Field(
-        32 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
+        12 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
     )
     index_bytes: int = Field(
-        96 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
+        64 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
     )
     seen_bytes: int = Field(
         64 * 1024 * 1024,
