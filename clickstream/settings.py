@@ -110,7 +110,7 @@ class WorkerSettings(BaseModel):
         12 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
     )
     index_bytes: int = Field(
-        64 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
+        96 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
     )
     seen_bytes: int = Field(
         64 * 1024 * 1024,
