@@ -142,6 +142,20 @@ def test_of_an_event_written_in_any_order_the_lowest_offset_stays(store: Store) 
     assert sink.find_unjoined(ids("s"))["object_id"].to_pylist() == ["first"]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_an_event_that_is_twice_in_one_write_the_lowest_offset_stays(
+    store: Store, order: tuple[int, int]
+) -> None:
+    """ClickHouse gets such a block as it is, and must find the double when it is read."""
+    sink, read = store
+    posted = session_table(session("s", ["first", "second"]))
+    sink.write(rows.SESSIONS, pa.concat_tables([posted, posted]))
+    twice = event_table(event("s", "e", "first"), event("s", "e", "second")).take(order)
+    sink.write(rows.EVENTS, rows.joined_rows(join(twice, known_of(posted)).events))
+    assert [row["object_id"] for row in read(rows.EVENTS)] == ["first"]
+    assert [row["session_id"] for row in read(rows.SESSIONS)] == ["s"]
+
+
 def test_of_a_mark_written_in_any_order_the_highest_offset_stays(store: Store) -> None:
     sink, read = store
     both = rows.mark_rows(decoded(MARK, mark("s"), mark("s", is_irrelevant=False)), epoch=0)
