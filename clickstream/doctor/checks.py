@@ -61,6 +61,7 @@ def checks(settings: Settings, views: Views, *, http_is_ours: bool) -> tuple[Che
         Check("worker", lambda: pipeline.check_worker(kafka), ("kafka",)),
         Check("lag", lambda: pipeline.check_lag(kafka), ("topics",)),
         Check("duplicates", lambda: pipeline.check_duplicates(clickhouse), ("tables",)),
+        Check("hashes", lambda: pipeline.check_hashes(clickhouse), ("tables",)),
         Check("dead letters", lambda: letters.check_dead_letters(clickhouse), ("tables",)),
         Check("unjoined", lambda: pipeline.check_unjoined(clickhouse), ("tables",)),
     )

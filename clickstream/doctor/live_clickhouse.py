@@ -21,6 +21,18 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 
 _KEYS = {"sessions": "session_id", "events": "(session_id, event_id)"}
 
+# Sessions that count and share their hash with a marked one.
+NAMESAKES = """
+WITH irrelevant AS (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
+SELECT uniqExact(session_id)
+FROM sessions
+WHERE {hash}(session_id) IN (SELECT {hash}(session_id) FROM irrelevant)
+    AND session_id NOT IN irrelevant
+"""
+
+# That of `events.session_hash`.
+_HASH = "sipHash64"
+
 # Those whose session has come in the meantime are adopted and only wait to be swept.
 _UNJOINED = """
 SELECT count(), max(dateDiff('second', received_at, now64(3, 'UTC')))
@@ -48,6 +60,10 @@ class LiveClickHouse:
     def counts(self) -> Mapping[str, Counts]:
         with self._client() as client:
             return {table: _counts(client, table, key) for table, key in _KEYS.items()}
+
+    def namesakes(self) -> int:
+        with self._client() as client:
+            return int(client.query(NAMESAKES.format(hash=_HASH)).result_rows[0][0])
 
     def dead_letters(self) -> Mapping[str, int]:
         with self._client() as client:

@@ -49,6 +49,16 @@ def check_duplicates(clickhouse: ClickHouseView) -> Verdict:
     return ok(f"{seen}, each key once")
 
 
+def check_hashes(clickhouse: ClickHouseView) -> Verdict:
+    """`relevant_events` compares hashes of session ids: it hides no session that counts."""
+    if count := clickhouse.namesakes():
+        return fail(
+            f"{count} session(s) that count have the hash of one that was marked irrelevant",
+            "relevant_events leaves their events out: read `events FINAL` and compare session_id",
+        )
+    return ok("no session that counts has the hash of a marked one")
+
+
 def check_unjoined(clickhouse: ClickHouseView) -> Verdict:
     """Events do not wait for their session for ever."""
     count, oldest_seconds = clickhouse.unjoined()

@@ -95,6 +95,10 @@ class ClickHouseView(Protocol):
         """Of `sessions` and `events`."""
         ...
 
+    def namesakes(self) -> int:
+        """Sessions that count and have the hash of one that was marked irrelevant."""
+        ...
+
     def dead_letters(self) -> Mapping[str, int]:
         """How many wait for somebody, by reason."""
         ...

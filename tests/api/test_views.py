@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from api.queries import OVERVIEW, POSITIONS, QUERIES, Query
 from api.selection import Relevance, Selection
 from clickstream.clickhouse import connect
+from schemas.migrate import MIGRATIONS, load
 from tests.api import reference
 from tests.api.reference import Asked
-from tests.api.stored import DAY_MS, NOON_MS, Event, Search, World, moment, store
-from tests.api.test_analytics import BY_HAND
+from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, moment, store
+from tests.api.test_analytics import BY_HAND, CLICKED
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -94,6 +96,51 @@ def test_a_later_mark_takes_a_session_out_of_every_view(
     assert sql.query(everywhere).first_row == (5, 5, 5, 2)
     store(read_settings, World(marks=BY_HAND.marks))
     assert sql.query(everywhere).first_row == (4, 4, 4, 1)
+
+
+def test_relevant_events_are_those_of_sessions_that_count_each_once(
+    read_settings: Settings, sql: Client
+) -> None:
+    again = Event(CLICKED, "e1", "c", offset=9)  # posted a second time: the first one counts
+    store(read_settings, replace(BY_HAND, events=(*BY_HAND.events, again)))
+    assert relevant_events(sql) == counted(BY_HAND)
+    store(read_settings, World(marks=(Mark("5", is_irrelevant=False, offset=1), Mark("1"))))
+    late = Event(CLICKED, "after the mark", "a")
+    store(read_settings, World(events=(late,)))
+    marks = (Mark("1"),)
+    assert relevant_events(sql) == counted(replace(BY_HAND, marks=marks))
+
+
+def test_events_of_parts_that_have_no_hashes_are_compared_too(
+    read_settings: Settings, sql: Client
+) -> None:
+    """They are of before migration 14, and have not been merged since."""
+    sql.command("ALTER TABLE events DROP COLUMN session_hash")
+    try:
+        store(read_settings, BY_HAND)
+    finally:
+        (hashes,) = (m for m in load(MIGRATIONS) if m.number == 14)
+        for statement in hashes.statements:
+            sql.command(statement.text)
+    assert relevant_events(sql) == counted(BY_HAND)
+
+
+def relevant_events(sql: Client) -> list[tuple[object, ...]]:
+    found = sql.query(
+        "SELECT session_id, event_id, object_id, event_type, position FROM relevant_events"
+        " ORDER BY ALL"
+    )
+    return list(map(tuple, found.result_rows))
+
+
+def counted(world: World) -> list[tuple[object, ...]]:
+    """The same in plain Python."""
+    kept = {search.session_id for search in reference.selected(world, Asked())}
+    return sorted(
+        (e.search.session_id, e.event_id, e.object_id, e.event_type, e.position)
+        for e in world.events
+        if e.search.session_id in kept
+    )
 
 
 def test_impressions_are_the_lists_that_count_place_by_place(

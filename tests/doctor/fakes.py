@@ -84,6 +84,7 @@ class FakeClickHouse:
 
     differences: list[str] = field(default_factory=list)
     tables: dict[str, Counts] = field(default_factory=lambda: {"sessions": Counts(2, 2)})
+    hidden: int = 0
     letters: dict[str, int] = field(default_factory=dict)
     waiting: tuple[int, int] = (0, 0)
     down: Exception | None = None
@@ -98,6 +99,9 @@ class FakeClickHouse:
 
     def counts(self) -> Mapping[str, Counts]:
         return self.tables
+
+    def namesakes(self) -> int:
+        return self.hidden
 
     def dead_letters(self) -> Mapping[str, int]:
         return self.letters

@@ -128,6 +128,13 @@ def test_a_key_that_readers_see_twice_fails() -> None:
     assert "3 rows for 2 keys" in verdict.seen
 
 
+def test_a_session_that_its_hash_hides_fails() -> None:
+    assert pipeline.check_hashes(FakeClickHouse()).status is Status.OK
+    verdict = pipeline.check_hashes(FakeClickHouse(hidden=2))
+    assert verdict.status is Status.FAIL
+    assert "2 session(s)" in verdict.seen
+
+
 def test_dead_letters_warn_with_their_reasons() -> None:
     counts = {"undecodable": 4, "wrong_key": 7}
     verdict = letters.check_dead_letters(FakeClickHouse(letters=counts))

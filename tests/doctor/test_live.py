@@ -14,9 +14,11 @@ from clickstream.clickhouse import connect
 from clickstream.doctor.checks import checks, live_views
 from clickstream.doctor.examine import examine
 from clickstream.doctor.finding import Finding, Status
+from clickstream.doctor.live_clickhouse import NAMESAKES
 from clickstream.processes.ports import free_port
 from clickstream.settings import Settings
 from schemas.topics import Topics
+from tests.api.stored import Mark, Search, World, store
 
 pytestmark = pytest.mark.engines
 
@@ -75,6 +77,17 @@ def test_a_dropped_view_is_missed(settings: Settings) -> None:
     findings = visit(settings)
     assert "tables" in failed(findings)
     assert "impressions" in findings["tables"].seen
+
+
+def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Settings) -> None:
+    """By their length in place of the real hash, for which nobody knows two ids that share it."""
+    marked, namesake, other = Search("a1"), Search("b2"), Search("c33")
+    store(settings, World((marked, namesake, namesake, other), marks=(Mark("a1"), Mark("gone"))))
+    with connect(settings) as client:
+        for function, expected in (("length", 1), ("sipHash64", 0)):
+            found = client.query(NAMESAKES.format(hash=function)).result_rows
+            assert found == [(expected,)]
+    assert visit(settings)["hashes"].status is Status.OK
 
 
 def test_a_stopped_clickhouse_is_the_culprit(settings: Settings) -> None:
