@@ -77,6 +77,18 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def since(self, offset: int) -> Records:
+        """Those from this offset on; the same where that is all of them."""
+        first = int(np.searchsorted(self.offsets, offset))
+        if first == 0:
+            return self
+        return Records(
+            self.offsets[first:],
+            self.keys.slice(first),
+            self.values.slice(first),
+            {row - first: found for row, found in self.headers.items() if row >= first},
+        )
+
     def record(self, row: int) -> Record:
         """One of them."""
         return Record(

@@ -1,24 +1,26 @@
 """Fetched bytes → columns of records, one fetch of a partition at a time.
 
 aiokafka makes a `ConsumerRecord` of every record: about 1 µs each, and several times that once the
-garbage collector has a few hundred thousand of them to walk. Its parser is quick, so we take the
-columns from there.
+garbage collector has a few hundred thousand of them to walk. So we make
+columns from the bytes that it has cut into batches and checked.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import _MemoryRecordsPy as RawRecords
 
 from schemas.dead_letters import Headers
 from stream_processors.fetched import Records
+from stream_processors.record_blocks import Block, block_of, columns_of
 
 
 class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
@@ -27,7 +29,7 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
     next_fetch_offset: int
 
     def __init__(self, stock: PartitionRecords) -> None:
-        """Takes over from a stock one that nobody has begun to read."""
+        """Takes over from a stock one that nobody has begun to read, of `RawRecords`."""
         self.__dict__.update(stock.__dict__)
         # Its generator holds it and is held by it: the fetch's bytes would stay until the garbage
         # collector comes by, which is seldom (hundreds of megabytes at full rate).
@@ -35,17 +37,21 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
         self._records_iterator = self._unpack_records()
 
     def _unpack_records(self) -> Iterator[Records]:
-        columns = _Columns()
+        start = self.next_fetch_offset
+        batches = []
         while self._records.has_next():
+            data = self._records._next_slice
             batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not self._is_hidden(batch):
-                columns.take(batch, self.next_fetch_offset)
+                batches.append((data, batch))
             # Also behind a batch without records for us: what is left of it is never delivered.
             self.next_fetch_offset = batch.next_offset
-        if columns.offsets:
-            yield columns.records()
+            start = min(start, batch.next_offset)
+        # The first batch comes whole: what lies before `start` in it was read before.
+        if len(records := _columns(batches).since(start)):
+            yield records
 
     def _is_hidden(self, batch: Any) -> bool:
         """Whether the batch is Kafka's own (a transaction marker), or was never committed."""
@@ -58,35 +64,32 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
         return bool(batch.is_control_batch)
 
 
-@dataclass(slots=True)
-class _Columns:
-    """Columns in the making. Trickling records come in batches of one or two: what costs by the
-    array is done once for all of them."""
+def _columns(batches: Sequence[tuple[memoryview, Any]]) -> Records:
+    """The records of these batches, each as its bytes and as aiokafka's."""
+    blocks = [block_of(data) for data, _ in batches]
+    found = None if None in blocks else columns_of(cast("list[Block]", blocks))
+    return _one_by_one(batch for _, batch in batches) if found is None else found
 
-    offsets: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    headers: dict[int, Headers] = field(default_factory=dict)
 
-    def take(self, batch: Any, start: int) -> None:
-        """A compressed batch comes whole: what lies before `start` was read before."""
-        offset, key, value = self.offsets.append, self.keys.append, self.values.append
-        # One at a time: a list of record objects would be walked by the garbage collector.
+def _one_by_one(batches: Iterable[Any]) -> Records:
+    """By aiokafka's own parser, which takes all that Kafka allows."""
+    offsets: list[int] = []
+    keys: list[bytes | None] = []
+    values: list[bytes | None] = []
+    headers: dict[int, Headers] = {}
+    for batch in batches:
         for record in batch:
-            if record.offset >= start:
-                if record.headers:
-                    self.headers[len(self.offsets)] = tuple(record.headers)
-                offset(record.offset)
-                key(record.key)
-                value(record.value)
-
-    def records(self) -> Records:
-        return Records(
-            np.array(self.offsets, dtype=np.int64),
-            pa.array(self.keys, pa.binary()),
-            pa.array(self.values, pa.binary()),
-            self.headers,
-        )
+            if record.headers:
+                headers[len(offsets)] = tuple(record.headers)
+            offsets.append(record.offset)
+            keys.append(record.key)
+            values.append(record.value)
+    return Records(
+        np.array(offsets, dtype=np.int64),
+        pa.array(keys, pa.binary()),
+        pa.array(values, pa.binary()),
+        headers,
+    )
 
 
 class ColumnarResults(OrderedDict[Any, Any]):
@@ -105,3 +108,5 @@ def fetch_columns(fetcher: Any) -> None:
     """
     if not isinstance(fetcher._records, ColumnarResults):
         fetcher._records = ColumnarResults(fetcher._records)
+        # The compiled one, which it would make of each fetch, keeps the bytes to itself.
+        aiokafka_fetcher.MemoryRecords = RawRecords

@@ -21,14 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.fetched import Record, Records
-from stream_processors.unpack import ColumnarResults, ColumnsOfPartition
+from stream_processors.unpack import ColumnarResults, ColumnsOfPartition, RawRecords
 
 LZ4 = 3
 SOURCE = TopicPartition("events", 0)
 PRODUCER = 77
 
-raw = st.none() | st.binary(max_size=20)
-headers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=2)
+# Mostly the usual ones, which are read all at once.
+raw = st.binary(max_size=200) | st.none()
+headers = st.just([]) | st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=2)
 batches = st.lists(st.lists(st.tuples(raw, raw, headers), min_size=1, max_size=5), max_size=4)
 
 
@@ -51,17 +52,28 @@ def wire(
 
 
 def stock(
-    data: bytes, start: int = 0, isolation: int = READ_UNCOMMITTED, aborted: Sequence[int] = ()
+    data: bytes,
+    start: int = 0,
+    isolation: int = READ_UNCOMMITTED,
+    aborted: Sequence[int] = (),
+    records: type = MemoryRecords,
 ) -> PartitionRecords:
     transactions = [(PRODUCER, first) for first in aborted]
-    records = MemoryRecords(data)
-    return PartitionRecords(SOURCE, records, transactions, start, None, None, True, isolation)
+    return PartitionRecords(
+        SOURCE, records(data), transactions, start, None, None, True, isolation
+    )
 
 
-def rows(columns: Sequence[Records]) -> list[Record]:
-    if not columns:
+def columns(
+    data: bytes, start: int = 0, isolation: int = READ_UNCOMMITTED, aborted: Sequence[int] = ()
+) -> ColumnsOfPartition:
+    return ColumnsOfPartition(stock(data, start, isolation, aborted, RawRecords))
+
+
+def rows(parts: Sequence[Records]) -> list[Record]:
+    if not parts:
         return []
-    found = Records.concat(columns)
+    found = Records.concat(parts)
     return [found.record(row) for row in range(len(found))]
 
 
@@ -72,7 +84,7 @@ def test_columns_hold_what_stock_records_hold(
     compression: int,
 ) -> None:
     data = wire(sent, compression)
-    theirs, ours = stock(data, start), ColumnsOfPartition(stock(data, start))
+    theirs, ours = stock(data, start), columns(data, start)
     expected = [Record(r.offset, r.key, r.value, r.headers) for r in theirs]
     assert rows(list(ours)) == expected
     assert ours.next_fetch_offset == theirs.next_fetch_offset
@@ -85,7 +97,7 @@ def test_what_a_transaction_took_back_is_hidden_as_stock_hides_it(
 ) -> None:
     data = wire([[(b"k", b"1", [])], [(b"k", b"2", [])]], transactional=True)
     theirs = stock(data, 0, isolation, aborted)
-    ours = ColumnsOfPartition(stock(data, 0, isolation, aborted))
+    ours = columns(data, 0, isolation, aborted)
     assert [r.value for r in rows(list(ours))] == [r.value for r in theirs]
     assert ours.next_fetch_offset == theirs.next_fetch_offset == 2
 
@@ -94,21 +106,21 @@ def test_a_batch_that_was_damaged_on_the_way_is_fetched_again() -> None:
     data = bytearray(wire([[(b"k", b"value", [])]]))
     data[-3] ^= 1
     with pytest.raises(CorruptRecordException):
-        list(ColumnsOfPartition(stock(bytes(data))))
+        list(columns(bytes(data)))
 
 
 def test_a_fetch_that_was_read_is_freed_without_the_garbage_collector() -> None:
     gc.disable()
     try:
-        fetched = stock(wire([[(b"k", b"v", [])]]))
+        fetched = stock(wire([[(b"k", b"v", [])]]), records=RawRecords)
         left = weakref.ref(fetched)
         results = ColumnarResults()
         results[SOURCE] = FetchResult(
             SOURCE, partition_records=fetched, assignment=None, backoff=0.0
         )
-        columns = list(results.pop(SOURCE)._partition_records)
+        taken = list(results.pop(SOURCE)._partition_records)
         del fetched
         assert left() is None
-        assert len(columns) == 1
+        assert len(taken) == 1
     finally:
         gc.enable()
