@@ -63,6 +63,15 @@ def test_a_slice_of_an_array_is_read_from_its_own_beginning(
     ]
 
 
+@hypothesis.given(
+    st.integers(0, 9).flatmap(lambda n: st.lists(st.text("aé", min_size=n, max_size=n)))
+)
+def test_ids_of_one_length_agree_too(session_ids: list[str]) -> None:
+    """Of one length in bytes where they have no accents, which take two."""
+    array = pa.array(["padding", *session_ids], type=pa.string()).slice(1)
+    assert partitions_of(array, 8).tolist() == [partition_of(id_, 8) for id_ in session_ids]
+
+
 def test_uuids_spread_over_all_partitions() -> None:
     array = pa.array([str(uuid.UUID(int=n * 7**40 % 2**128)) for n in range(10_000)])
     partitions = partitions_of(array, 8)
