@@ -77,7 +77,7 @@ def test_a_count_that_is_not_that_of_the_records_is_refused(count: int) -> None:
 def test_bytes_nobody_meant_to_send_are_refused_or_read() -> None:
     """Whatever lies there: no other error, no crash, and no more memory than there are bytes."""
     (block,) = blocks_of(wire([[(b"key", b"value" * n, []) for n in range(20)]]))
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     refused = 0
     for _ in range(5_000):
         data = bytearray(block.data)

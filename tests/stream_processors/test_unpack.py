@@ -59,9 +59,7 @@ def stock(
     records: type = MemoryRecords,
 ) -> PartitionRecords:
     transactions = [(PRODUCER, first) for first in aborted]
-    return PartitionRecords(
-        SOURCE, records(data), transactions, start, None, None, True, isolation
-    )
+    return PartitionRecords(SOURCE, records(data), transactions, start, None, None, True, isolation)
 
 
 def columns(
