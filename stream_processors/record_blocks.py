@@ -58,7 +58,7 @@ class Block(NamedTuple):
     """The records of one batch: uncompressed, as they lie there, and the offset they count from."""
 
     base_offset: int
-    count: int
+    rows: int
     data: bytes
 
 
@@ -76,11 +76,11 @@ def block_of(batch: memoryview) -> Block | None:
 def columns_of(blocks: Sequence[Block]) -> Records | None:
     """Their records, in their order; None when one of them is unusual: it has no key or no value,
     or it has headers. None says nothing else about any of them."""
-    if not all(0 <= block.count <= len(block.data) for block in blocks):
+    if not all(0 <= block.rows <= len(block.data) for block in blocks):
         return None
     # A block without items would be the end of the array.
-    full = [block for block in blocks if block.count > 0]
-    parts = [part for block in full for part in (_varint(block.count), block.data)]
+    full = [block for block in blocks if block.rows > 0]
+    parts = [part for block in full for part in (_varint(block.rows), block.data)]
     try:
         (fetch,) = pyruhvro.deserialize_array([b"".join((*parts, _END_OF_ARRAY))], _RECORDS)
     except ValueError:
@@ -89,7 +89,7 @@ def columns_of(blocks: Sequence[Block]) -> Records | None:
     if not _are_whole(records, blocks):
         return None
     bases = np.array([block.base_offset for block in full], dtype=np.int64)
-    bases = np.repeat(bases, [block.count for block in full])
+    bases = np.repeat(bases, [block.rows for block in full])
     return Records(
         bases + records["offset_delta"].to_numpy(),
         _as_bytes(records["key"]),
@@ -101,7 +101,7 @@ def columns_of(blocks: Sequence[Block]) -> Records | None:
 def _are_whole(records: pa.RecordBatch, blocks: Sequence[Block]) -> bool:
     """Whether these are all records, have nothing else in them, and nothing lies behind them."""
     return (
-        records.num_rows == sum(block.count for block in blocks)
+        records.num_rows == sum(block.rows for block in blocks)
         and not records["headers"].to_numpy().any()
         and not records["attributes"].true_count
         and _SHORTEST.bytes_of(records) == sum(len(block.data) for block in blocks)

@@ -71,7 +71,7 @@ def test_a_batch_that_was_emptied_by_compaction_ends_nothing() -> None:
 @pytest.mark.parametrize("count", [-1, 1, 3, 2**31 - 1])
 def test_a_count_that_is_not_that_of_the_records_is_refused(count: int) -> None:
     (block,) = blocks_of(wire([[(b"k", b"1", []), (b"k", b"2", [])]]))
-    assert columns_of([block._replace(count=count)]) is None
+    assert columns_of([block._replace(rows=count)]) is None
 
 
 def test_bytes_nobody_meant_to_send_are_refused_or_read() -> None:
@@ -85,7 +85,7 @@ def test_bytes_nobody_meant_to_send_are_refused_or_read() -> None:
             data[chance.randrange(len(data))] = chance.randrange(256)
         found = columns_of([block._replace(data=bytes(data[: chance.randint(0, len(data))]))])
         refused += found is None
-        assert found is None or len(found) == block.count
+        assert found is None or len(found) == block.rows
     assert refused > 2_500
 
 
