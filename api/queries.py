@@ -42,8 +42,14 @@ class Query(Generic[Row]):
 
 CLICK: Final = "click"
 
+
+def _without_comments(sql: str) -> str:
+    """Both the client and the server read a query character by character, each time it is asked."""
+    return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+
+
 _SQL = {
-    file.stem: file.read_text(encoding="utf-8")
+    file.stem: _without_comments(file.read_text(encoding="utf-8"))
     for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
 

@@ -30,6 +30,13 @@ _READING = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
 }
+_WHOLE = {
+    **_READING,
+    # An answer of less than a megabyte is whole before its first byte is sent, and an error in a
+    # larger one is seen where it is decoded. Waiting for the end makes the server open a file, and
+    # delete it again, for each answer: 0.5 ms of a read of one session.
+    "wait_end_of_query": 0,
+}
 _STREAMING = {
     **_READING,
     # An export lasts as long as its reader; a slow one must not be cut off by the server.
@@ -99,11 +106,11 @@ class ClickHouseStore:
                 client = await self._connected()
                 # A server that does not know a setting is too old for what it turns off.
                 known = {k: v for k, v in query.settings.items() if k in client.server_settings}
-                limits = {**_READING, **known, "max_execution_time": seconds}
+                limits = {**_WHOLE, **known, "max_execution_time": seconds}
                 answer = await client.raw_query(
                     query.sql, parameters=values, settings=limits, fmt=_FORMAT
                 )
-        return msgspec.json.Decoder(query.row).decode_lines(answer)
+        return _rows(answer, msgspec.json.Decoder(query.row))
 
     @asynccontextmanager
     async def stream(

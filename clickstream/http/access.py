@@ -101,17 +101,19 @@ class Access:
             address = client[0] if client else ""
             scope.setdefault(ADDED, []).extend(self._rates.admit(scope[CALLER] or address))
 
-    def guard(
+    async def guard(
         self,
         request: Request,
         _bearer: object = _BEARER,
         _header: object = _HEADER,
     ) -> None:
         """FastAPI dependency of every route: reading needs the read right, deleting the admin
-        right, every other method the write right."""
+        right, every other method the write right.
+
+        On the event loop, as the rates are counted there; others FastAPI runs on a thread."""
         self.admit(request.scope, _NEEDED.get(request.method, Right.WRITE))
 
-    def guard_admin(
+    async def guard_admin(
         self,
         request: Request,
         _bearer: object = _BEARER,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.queries import DayRow
-from api.store import decoded
+from api.queries import DayRow, Query
+from api.store import ClickHouseStore, decoded
 from clickstream.errors import SinkUnavailable
+
+if TYPE_CHECKING:
+    from clickstream.settings import Settings
 
 DECODER = msgspec.json.Decoder(DayRow)
 
@@ -57,3 +61,26 @@ def test_many_rows_come_in_small_blocks() -> None:
 def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(end: bytes) -> None:
     with pytest.raises(SinkUnavailable):
         read(b'{"day":"d"}\n' + end)
+
+
+class _Broken(Query[DayRow]):
+    """Gives more than a megabyte, which ClickHouse sends at once, and fails then."""
+
+    sql = """
+        SELECT toString(number) AS day FROM numbers(1000000)
+        WHERE throwIf(number = 500000, 'broken on purpose') = 0
+        SETTINGS max_block_size = 1000
+    """
+
+
+@pytest.mark.engines
+def test_an_error_behind_the_first_rows_of_an_answer_is_no_answer(read_settings: Settings) -> None:
+    async def ask() -> None:
+        store = ClickHouseStore(read_settings)
+        try:
+            await store.rows(_Broken("broken", DayRow), 30)
+        finally:
+            await store.close()
+
+    with pytest.raises(SinkUnavailable):
+        asyncio.run(ask())
