@@ -110,10 +110,10 @@ class WorkerSettings(BaseModel):
         12 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
     )
     index_bytes: int = Field(
-        96 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
+        64 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
     )
     seen_bytes: int = Field(
-        64 * 1024 * 1024,
+        32 * 1024 * 1024,
         ge=0,
         description="memory of the filter that knows new sessions without a look-up, bytes; its"
         " power of two below counts, a tenth of its bits is a good number of sessions; 0 = off",
