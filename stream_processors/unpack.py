@@ -1,8 +1,8 @@
 """Fetched bytes → columns of records, one fetch of a partition at a time.
 
 aiokafka makes a `ConsumerRecord` of every record: about 1 µs each, and several times that once the
-garbage collector has a few hundred thousand of them to walk. So we make
-columns from the bytes that it has cut into batches and checked.
+garbage collector has a few hundred thousand of them to walk. So it cuts what was fetched into
+batches and checks them, and we make columns of their bytes.
 """
 
 from __future__ import annotations
