@@ -22,6 +22,10 @@ from schemas.dead_letters import Headers
 from stream_processors.fetched import Records
 from stream_processors.record_blocks import Block, block_of, columns_of
 
+# What a fetcher makes of each fetch. The compiled one keeps the bytes to itself. Here, and not with
+# `fetch_columns`: a fetcher begins to fetch as soon as it is made.
+aiokafka_fetcher.MemoryRecords = RawRecords
+
 
 class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
     """Yields the `Records` of the whole fetch at once, if it has any."""
@@ -108,5 +112,3 @@ def fetch_columns(fetcher: Any) -> None:
     """
     if not isinstance(fetcher._records, ColumnarResults):
         fetcher._records = ColumnarResults(fetcher._records)
-        # The compiled one, which it would make of each fetch, keeps the bytes to itself.
-        aiokafka_fetcher.MemoryRecords = RawRecords

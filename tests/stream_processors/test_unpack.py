@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import OrderedDict
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import (
     READ_COMMITTED,
     READ_UNCOMMITTED,
@@ -21,7 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.fetched import Record, Records
-from stream_processors.unpack import ColumnarResults, ColumnsOfPartition, RawRecords
+from stream_processors.unpack import (
+    ColumnarResults,
+    ColumnsOfPartition,
+    RawRecords,
+    fetch_columns,
+)
 
 LZ4 = 3
 SOURCE = TopicPartition("events", 0)
@@ -105,6 +113,16 @@ def test_a_batch_that_was_damaged_on_the_way_is_fetched_again() -> None:
     data[-3] ^= 1
     with pytest.raises(CorruptRecordException):
         list(columns(bytes(data)))
+
+
+def test_what_was_fetched_before_anybody_asked_is_read_too() -> None:
+    """A fetcher fetches ahead, also while nobody has asked it for columns yet."""
+    fetched = stock(wire([[(b"k", b"v", [])]]), records=fetcher.MemoryRecords)
+    early = FetchResult(SOURCE, partition_records=fetched, assignment=None, backoff=0.0)
+    ahead = SimpleNamespace(_records=OrderedDict({SOURCE: early}))
+    fetch_columns(ahead)
+    (taken,) = ahead._records[SOURCE]._partition_records
+    assert taken.values.to_pylist() == [b"v"]
 
 
 def test_a_fetch_that_was_read_is_freed_without_the_garbage_collector() -> None:
