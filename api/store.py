@@ -34,7 +34,7 @@ _WHOLE = {
     **_READING,
     # An answer of less than a megabyte is whole before its first byte is sent, and an error in a
     # larger one is seen where it is decoded. Waiting for the end makes the server open a file, and
-    # delete it again, for each answer: 0.5 ms of a read of one session.
+    # delete it again, for each answer: a third of a millisecond each.
     "wait_end_of_query": 0,
 }
 _STREAMING = {

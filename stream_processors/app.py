@@ -24,7 +24,7 @@ _QUEUED_BATCHES = 8
 
 # Of each partition at once, as they come, compressed: half of the usual. What is fetched is held
 # several times while it is taken apart; less than this costs CPU, by the batch.
-_FETCH_BYTES = 512 * 1024
+_PARTITION_FETCH_BYTES = 512 * 1024
 
 # Of the session timeout. Members hear of a newcomer by their next heartbeat, and all of them stand
 # still until the last has heard: a third, as is usual, would make that 2.7 s at worst.
@@ -45,7 +45,7 @@ def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[Non
         # and its events always meet. 0 would select aiokafka's round robin, which separates them.
         table_standby_replicas=1,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=_FETCH_BYTES,
+        consumer_max_fetch_size=_PARTITION_FETCH_BYTES,
         broker_session_timeout=worker.session_timeout_seconds,
         broker_heartbeat_interval=worker.session_timeout_seconds * _HEARTBEAT_SHARE,
         broker_request_timeout=max(30.0, worker.session_timeout_seconds * 2),

@@ -2,7 +2,7 @@
 
 A record is numbers as zigzag varints, and bytes behind their length; so it is in Avro, and an Avro
 array is blocks of items, each behind its count. The records of a batch, as they lie there, are such
-a block. pyruhvro reads them in a quarter of the time that one object a record takes.
+a block. pyruhvro reads them in about half of the time that one object a record takes.
 
 https://kafka.apache.org/documentation/#recordbatch,
 https://avro.apache.org/docs/1.12.0/specification/#arrays-1
