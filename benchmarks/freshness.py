@@ -6,7 +6,7 @@ Method: one edge process, one worker, one api process. Sessions of 20 results ar
 pace, each followed some seconds later by two requests of four events: 5,000 events a second. The
 clock of an event starts when the client has its 200. SQL is asked every 25 ms for all the samples
 that are still out; GET is asked by each of its few samples, since every question costs CPU that the
-pipeline needs. The first 15 seconds do not count: the broker is a new process, and compiles its
+pipeline needs. The first 45 seconds do not count: the broker is a new process, and compiles its
 code meanwhile. `parts` are those that inserts have created in ClickHouse.
 """
 
@@ -38,7 +38,7 @@ from schemas.topics import Topics
 NAME = "freshness"
 EVENTS_PER_SECOND = 5_000
 SECONDS = 60
-WARM_UP_SECONDS = 15
+WARM_UP_SECONDS = 45
 
 
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:

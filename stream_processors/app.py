@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +19,8 @@ from stream_processors.transport import BatchTransport
 # not cost the membership: the watchdog, which knows why, judges progress instead. Seconds.
 _MAX_POLL_SECONDS = 24 * 3600.0
 
-# Batches (not records) queued between the fetcher and the agent; each may hold a megabyte.
-_QUEUED_BATCHES = 8
+# Messages (not records) queued between the fetcher and the agent; each may hold a megabyte.
+_QUEUED_MESSAGES = 8
 
 # Of each partition at once, as they come, compressed: half of the usual. What is fetched is held
 # several times while it is taken apart; less than this costs CPU, by the batch.
@@ -34,7 +34,11 @@ _HEARTBEAT_SHARE = 1 / 8
 _COMMIT_SECONDS = 1.0
 
 
-def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[None]]) -> faust.App:
+Gather = Callable[[Sequence[FetchedBatch]], Awaitable[None]]
+"""Takes batches that were fetched at once, of any of the topics."""
+
+
+def build_app(settings: Settings, gather: Gather) -> faust.App:
     """An app that consumes the three topics; its one agent hands every batch to `gather`."""
     worker = settings.worker
     app = faust.App(
@@ -51,7 +55,7 @@ def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[Non
         broker_request_timeout=max(30.0, worker.session_timeout_seconds * 2),
         broker_max_poll_interval=_MAX_POLL_SECONDS,
         broker_commit_interval=_COMMIT_SECONDS,
-        stream_buffer_maxsize=_QUEUED_BATCHES,
+        stream_buffer_maxsize=_QUEUED_MESSAGES,
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -72,9 +76,9 @@ def build_app(settings: Settings, gather: Callable[[FetchedBatch], Awaitable[Non
         acks=False,
     )
 
-    async def sink(batches: faust.Stream[FetchedBatch]) -> None:
-        async for batch in batches.noack():
-            await gather(batch)
+    async def sink(messages: faust.Stream[Sequence[FetchedBatch]]) -> None:
+        async for batches in messages.noack():
+            await gather(batches)
 
     app.agent(channel, name="sink")(cast(Any, sink))
     return app

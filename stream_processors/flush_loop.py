@@ -131,15 +131,15 @@ class FlushLoop:
         self._adopted = False
         self._sweep_at = self._tidy_at = clock.monotonic() + _SWEEP.at_least
 
-    async def feed(self, batch: FetchedBatch) -> None:
-        """Hand a batch over. Waits while the buffer is full: fetching then pauses by itself."""
+    async def feed(self, batches: Sequence[FetchedBatch]) -> None:
+        """Hand batches over. Waits while the buffer is full: fetching then pauses by itself."""
         async with self._changed:
             await self._changed.wait_for(self._has_room)
             if not self._buffer:
                 self._since = self._clock.monotonic()
-            self._buffer.append(batch)
-            self._rows += len(batch)
-            self._bytes += batch.nbytes
+            self._buffer += batches
+            self._rows += sum(map(len, batches))
+            self._bytes += sum(batch.nbytes for batch in batches)
             self._changed.notify_all()
 
     async def drain(self) -> None:

@@ -1,8 +1,9 @@
-"""A Faust transport whose consumer yields one Faust message per fetched partition batch.
+"""A Faust transport whose consumer yields one Faust message for many records.
 
-Stock Faust makes a Message, an Event and a queue entry of every record. Here a message's value is a
-whole `FetchedBatch`, so Faust costs the same for one record as for ten thousand. Acknowledgement is
-ours as well: `OffsetLedger` says what may be committed, and nothing else ever commits.
+Stock Faust makes a Message, an Event and a queue entry of every record. Here a message's value is
+several `FetchedBatch`, of any partitions, so Faust costs the same for one record as for ten
+thousand. Acknowledgement is ours as well: `OffsetLedger` says what may be committed, and nothing
+else ever commits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -36,6 +45,10 @@ _FINISH_SECONDS = 3.0
 # otherwise come by ones and twos: at 5,000 a second that took a hundred times the CPU of a backlog.
 _FETCH_BYTES = 256 * 1024
 _FETCH_WAIT_MS = 25
+
+# Batches of so many bytes go to the agent together. A trickle has a few hundred bytes from each of
+# a dozen partitions in a fetch, and Faust took longer over them than we do.
+_MESSAGE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +156,13 @@ class BatchConsumer(Consumer):
         skipped = await self._read_skipped_again(fetch, generation)
         for tp in fetch.after.keys() - fetch.records.keys() - skipped:
             self.ledger.advance(Partition(*tp), generation, fetch.after[tp])
-        for kafka_tp, parts in fetch.records.items():
-            tp = TP(*kafka_tp)
-            if tp not in skipped:
-                yield self._hand_out(tp, parts, fetch, generation)
+        fetched = [
+            _batch(TP(*tp), parts, fetch, generation)
+            for tp, parts in fetch.records.items()
+            if TP(*tp) not in skipped
+        ]
+        for batches in _together(fetched):
+            yield self._hand_out(batches)
 
     async def _read_skipped_again(self, fetch: _Fetch, generation: int) -> set[TP]:
         """Go back where records were taken and never handed out; those partitions' part of this
@@ -169,27 +185,20 @@ class BatchConsumer(Consumer):
             skipped.add(tp)
         return skipped
 
-    def _hand_out(
-        self, tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int
-    ) -> tuple[TP, ConsumerMessage]:
-        offset, last = int(parts[0].offsets[0]), int(parts[-1].offsets[-1])
-        batch = FetchedBatch(
-            source=Partition(*tp),
-            generation=generation,
-            first=min(fetch.before.get(tp, offset), offset),
-            next=max(fetch.after.get(tp, 0), last + 1),
-            parts=parts,
-        )
-        self.ledger.hand_out(batch.source, generation, batch.first, batch.next)
+    def _hand_out(self, batches: Sequence[FetchedBatch]) -> tuple[TP, ConsumerMessage]:
+        for batch in batches:
+            self.ledger.hand_out(batch.source, batch.generation, batch.first, batch.next)
+        # Whichever it is: all partitions lead to the one agent.
+        tp = TP(*batches[0].source)
         return tp, ConsumerMessage(
             topic=tp.topic,
             partition=tp.partition,
-            offset=batch.first,
+            offset=batches[0].first,
             timestamp=0.0,
             timestamp_type=0,
             headers=None,
             key=None,
-            value=batch,  # type: ignore[arg-type] # bytes for others, a batch for us
+            value=batches,  # type: ignore[arg-type] # bytes for others, batches for us
             checksum=None,
             tp=tp,
             # Streams drop messages of another generation than the app's, without a word.
@@ -262,6 +271,31 @@ class BatchTransport(Transport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ledger = OffsetLedger()
+
+
+def _batch(tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int) -> FetchedBatch:
+    offset, last = int(parts[0].offsets[0]), int(parts[-1].offsets[-1])
+    return FetchedBatch(
+        source=Partition(*tp),
+        generation=generation,
+        first=min(fetch.before.get(tp, offset), offset),
+        next=max(fetch.after.get(tp, 0), last + 1),
+        parts=parts,
+    )
+
+
+def _together(batches: Sequence[FetchedBatch]) -> Iterator[Sequence[FetchedBatch]]:
+    """The same in their order, so many at once as one message may hold; none alone too many."""
+    some: list[FetchedBatch] = []
+    room = _MESSAGE_BYTES
+    for batch in batches:
+        if some and batch.nbytes > room:
+            yield some
+            some, room = [], _MESSAGE_BYTES
+        some.append(batch)
+        room -= batch.nbytes
+    if some:
+        yield some
 
 
 def _positions(consumer: Any) -> dict[TP, int]:

@@ -26,6 +26,10 @@ from stream_processors.record_blocks import Block, block_of, columns_of
 # `fetch_columns`: a fetcher begins to fetch as soon as it is made.
 aiokafka_fetcher.MemoryRecords = RawRecords
 
+# Fetches of fewer bytes are left to aiokafka's parser: reading a block at a time begins with the
+# reading of a schema, which takes as long as a few hundred records do.
+_FEW_BYTES = 64 * 1024
+
 
 class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
     """Yields the `Records` of the whole fetch at once, if it has any."""
@@ -70,8 +74,10 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
 
 def _columns(batches: Sequence[tuple[memoryview, Any]]) -> Records:
     """The records of these batches, each as its bytes and as aiokafka's."""
-    blocks = [block_of(data) for data, _ in batches]
-    found = None if None in blocks else columns_of(cast("list[Block]", blocks))
+    found = None
+    if sum(len(data) for data, _ in batches) >= _FEW_BYTES:
+        blocks = [block_of(data) for data, _ in batches]
+        found = None if None in blocks else columns_of(cast("list[Block]", blocks))
     return _one_by_one(batch for _, batch in batches) if found is None else found
 
 

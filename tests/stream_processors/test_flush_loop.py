@@ -102,7 +102,7 @@ class Rig:
     async def feed(self, *batches: FetchedBatch) -> None:
         for each in batches:
             self.ledger.hand_out(each.source, each.generation, each.first, each.next)
-            await self.loop.feed(each)
+            await self.loop.feed([each])
 
     async def commit(self) -> None:
         due = self.ledger.committable()

@@ -23,6 +23,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_processors import unpack
 from stream_processors.fetched import Record, Records
 from stream_processors.unpack import (
     ColumnarResults,
@@ -83,16 +84,24 @@ def rows(parts: Sequence[Records]) -> list[Record]:
     return [found.record(row) for row in range(len(found))]
 
 
-@given(sent=batches, start=st.integers(0, 12), compression=st.sampled_from([0, LZ4]))
+@given(
+    sent=batches,
+    start=st.integers(0, 12),
+    compression=st.sampled_from([0, LZ4]),
+    few_bytes=st.sampled_from([0, 300, unpack._FEW_BYTES]),
+)
 def test_columns_hold_what_stock_records_hold(
     sent: list[list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]],
     start: int,
     compression: int,
+    few_bytes: int,
 ) -> None:
     data = wire(sent, compression)
     theirs, ours = stock(data, start), columns(data, start)
     expected = [Record(r.offset, r.key, r.value, r.headers) for r in theirs]
-    assert rows(list(ours)) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unpack, "_FEW_BYTES", few_bytes)
+        assert rows(list(ours)) == expected
     assert ours.next_fetch_offset == theirs.next_fetch_offset
 
 
