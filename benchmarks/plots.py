@@ -131,11 +131,13 @@ def growth(found: Found) -> Any:
 
 def memory(found: Found) -> Any:
     """Resident memory of the worker and of the edge, over time."""
-    [outcome] = [outcome for outcome in found["memory"] if outcome.contender == OURS]
     figure, [axis] = _figure(["memory"], [5])
-    lines = {"worker_mb": ("worker", 600, _BLUE), "edge_mb": ("edge", 200, _ORANGE)}
+    lines = {"memory_worker": ("worker", 600, _BLUE), "memory_edge": ("edge", 200, _ORANGE)}
     for name, (label, limit, colour) in lines.items():
-        seconds, megabytes = zip(*outcome.curves[name], strict=True)
+        if name not in found:
+            continue
+        [outcome] = found[name]
+        seconds, megabytes = zip(*outcome.curves["resident_mb"], strict=True)
         axis.plot([each / 60 for each in seconds], megabytes, color=colour, label=label)
         axis.axhline(limit, color=colour, linestyle=":", label=f"{label}: at most {limit} MB")
     axis.set(title="At full rate", xlabel="minutes", ylabel="resident memory, MB", ylim=(0, None))
@@ -148,7 +150,7 @@ PLOTS: Final[Mapping[str, tuple[Callable[[Found], Any], Sequence[str]]]] = {
     "edge": (edge, ("edge_event", "edge_session")),
     "freshness": (freshness, ("freshness",)),
     "growth": (growth, ("growth",)),
-    "memory": (memory, ("memory",)),
+    "memory": (memory, ("memory_worker", "memory_edge")),
 }
 """By file name: what draws it, and of which benchmarks; one of them is enough."""
 
