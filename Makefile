@@ -34,7 +34,7 @@ TESTS_AT_ONCE ?= 2
 
 .PHONY: test
 test: install ## run every test, those on real engines too
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE)
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal
 
 .PHONY: e2e
 e2e: install ## run only the tests that need real engines

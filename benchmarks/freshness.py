@@ -4,10 +4,11 @@
 
 Method: one edge process, one worker, one api process. Sessions of 20 results are posted at a steady
 pace, each followed some seconds later by two requests of four events: 5,000 events a second. The
-clock of an event starts when the client has its 200. SQL is asked every 25 ms for all the samples
-that are still out; GET is asked by each of its few samples, since every question costs CPU that the
-pipeline needs. The first 45 seconds do not count: the broker is a new process, and compiles its
-code meanwhile. `parts` are those that inserts have created in ClickHouse.
+clock of an event starts when the client has its 200. SQL is asked for all the samples that are
+still out, GET by each of its few samples, every 25 ms or after four times as long as the last
+answer took, since every question costs CPU that the pipeline needs. The first 45 seconds do not
+count: the broker is a new process, and compiles its code meanwhile. `parts` are those that inserts
+have created in ClickHouse.
 """
 
 from __future__ import annotations
