@@ -41,8 +41,8 @@ ROWS: Final = (
     Row("analytics", "every analytics question", 0.05),
     Row("export", "Parquet, beside ClickHouse's own", 0.05),
     Row("storage", "bytes on disk", 0.05),
-    Row("memory_worker", "memory of a worker at full rate", 1 / 30, full_rounds=1),
     Row("memory_edge", "memory of an edge at full rate", 1 / 30, full_rounds=1),
+    Row("memory_worker", "memory of a worker at full rate", 1 / 30, full_rounds=1),
     Row("growth", "cost as tables and workers grow", 0.1, needs_pids=True),
 )
 

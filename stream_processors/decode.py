@@ -32,7 +32,7 @@ from stream_processors.breaches import (
     wrong_key,
     wrong_partition,
 )
-from stream_processors.fetched import FetchedBatch, Partition, Record, Records
+from stream_processors.fetched import FetchedBatch, Partition, Record, Records, portions
 from stream_processors.oversize import cut, kept_bytes, sizes
 from stream_processors.unwrap import SKIP, Unwrapper
 
@@ -109,7 +109,7 @@ class BatchDecoder:
 
         Raises RegistryUnavailable; everything else that goes wrong is poison.
         """
-        parts = [self._decode(piece) for piece in _pieces(batches)]
+        parts = [self._decode(piece) for piece in portions(batches, _PIECE_BYTES)]
         poison = tuple(found for part in parts for found in part.poison)
         return Decoded(pa.concat_tables(part.rows for part in parts), poison)
 
@@ -261,19 +261,6 @@ class _Pile:
 
     def poison(self, row: int, reason: Reason, error: str) -> Poison:
         return Poison(self.place(row), self.records.record(row), reason, error)
-
-
-def _pieces(batches: Sequence[FetchedBatch]) -> Iterator[Sequence[FetchedBatch]]:
-    """In their order, so many in each as are decoded at once."""
-    piece: list[FetchedBatch] = []
-    room = _PIECE_BYTES
-    for batch in batches:
-        if piece and batch.nbytes > room:
-            yield piece
-            piece, room = [], _PIECE_BYTES
-        piece.append(batch)
-        room -= batch.nbytes
-    yield piece
 
 
 def _framed(contract: Contract) -> str:

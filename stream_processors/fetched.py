@@ -6,7 +6,7 @@ does freeing it later, when it has left the processor's cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,3 +123,18 @@ class FetchedBatch:
         """What the values hold, bytes; decoding and joining them takes several times that."""
         # `nbytes` of an array looks at its every offset, and takes 20 times as long.
         return sum(part.values.get_total_buffer_size() for part in self.parts)
+
+
+def portions(batches: Sequence[FetchedBatch], most_bytes: int) -> Iterator[Sequence[FetchedBatch]]:
+    """All of them in their order, so many at once as hold `most_bytes`; a larger one by itself."""
+    portion: list[FetchedBatch] = []
+    room = most_bytes
+    for batch in batches:
+        nbytes = batch.nbytes
+        if portion and nbytes > room:
+            yield portion
+            portion, room = [], most_bytes
+        portion.append(batch)
+        room -= nbytes
+    if portion:
+        yield portion

@@ -11,15 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -30,7 +22,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from stream_processors.fetched import FetchedBatch, Partition, Records
+from stream_processors.fetched import FetchedBatch, Partition, Records, portions
 from stream_processors.offsets import OffsetLedger
 from stream_processors.unpack import fetch_columns
 
@@ -161,7 +153,7 @@ class BatchConsumer(Consumer):
             for tp, parts in fetch.records.items()
             if TP(*tp) not in skipped
         ]
-        for batches in _together(fetched):
+        for batches in portions(fetched, _MESSAGE_BYTES):
             yield self._hand_out(batches)
 
     async def _read_skipped_again(self, fetch: _Fetch, generation: int) -> set[TP]:
@@ -282,20 +274,6 @@ def _batch(tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int) -> 
         next=max(fetch.after.get(tp, 0), last + 1),
         parts=parts,
     )
-
-
-def _together(batches: Sequence[FetchedBatch]) -> Iterator[Sequence[FetchedBatch]]:
-    """The same in their order, so many at once as one message may hold; none alone too many."""
-    some: list[FetchedBatch] = []
-    room = _MESSAGE_BYTES
-    for batch in batches:
-        if some and batch.nbytes > room:
-            yield some
-            some, room = [], _MESSAGE_BYTES
-        some.append(batch)
-        room -= batch.nbytes
-    if some:
-        yield some
 
 
 def _positions(consumer: Any) -> dict[TP, int]:

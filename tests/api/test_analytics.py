@@ -156,7 +156,7 @@ def test_wrong_parameter_is_named(
     assert answer.json()["errors"][0]["path"] == place
 
 
-@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds(), request=asked())
 def test_answers_equal_plain_python(
     module_settings: Settings, client: TestClient, world: World, request: Asked

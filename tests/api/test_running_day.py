@@ -73,7 +73,7 @@ def without(world: World, session_id: str) -> World:
 
 
 @pytest.mark.engines
-@effort(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     arrived=pieces(),
     between=st.lists(st.sampled_from(["settle", "settle", "merge", "delete"]), max_size=4),

@@ -85,7 +85,7 @@ def answers_equal_the_reference(
 
 
 @pytest.mark.engines
-@effort(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=worlds(), request=asked())
 def test_settled_numbers_equal_plain_python_and_what_comes_later_counts(
     module_settings: Settings, client: TestClient, before: World, request: Asked

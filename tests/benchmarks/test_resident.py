@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from benchmarks import memory_edge, wrk
+from benchmarks.catalogue import ROWS
+from benchmarks.lab import Lab
 from benchmarks.resident import outcome_of, sampled, slope
+from benchmarks.script import Size
+from benchmarks.wrk import WrkMissing
+from clickstream.processes.pact import Pact
+from clickstream.settings import Settings
 
 
 def test_the_slope_is_that_of_the_last_half() -> None:
@@ -27,3 +35,17 @@ def test_a_short_curve_has_a_peak_and_no_slope() -> None:
         "peak_mb": 499.0,
         "mb_per_10_min": pytest.approx(600),
     }
+
+
+def test_what_the_edge_needs_is_asked_for_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [row.name for row in ROWS]
+    assert names.index("memory_edge") < names.index("memory_worker")  # which takes half an hour
+    monkeypatch.setattr(wrk.shutil, "which", lambda _: None)
+    pact = Pact()
+    try:
+        with pytest.raises(WrkMissing, match="apt install wrk"):
+            next(memory_edge.round_(Lab(Settings(), pact, Path(), None, None), Size()))
+    finally:
+        pact.close()
