@@ -67,7 +67,7 @@ faults-input: install ## the other half: poison, fuzzing, what clients send, era
 	  CLICKSTREAM_TEST_SESSIONS=1000 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
 	  nice -n 10 $(BIN)/python -m pytest --durations=10 \
-	  tests/fuzz tests/stream_processors/test_orders.py $(INPUT_FAULTS)
+	  tests/fuzz tests/stream_processors/join/test_orders.py $(INPUT_FAULTS)
 
 # Its fleet is in the way of the timed rows above, where it is killed twice only.
 .PHONY: faults-ledger
@@ -82,6 +82,10 @@ lint: $(VENV)/.installed ## ruff: rules and format
 .PHONY: types
 types: $(VENV)/.installed ## mypy --strict
 	$(BIN)/mypy
+
+.PHONY: layers
+layers: $(VENV)/.installed ## which folder may import which (.importlinter)
+	$(BIN)/lint-imports
 
 .PHONY: audit
 audit: $(VENV)/.installed ## ask for advisories about the locked packages, and whether any was withdrawn
@@ -133,6 +137,6 @@ $(VENV)/.bench: $(VENV)/.engines
 	  --constraint deploy/constraints.txt --editable '.[engines,dev,bench]'
 	@touch $@
 
-$(VENV)/.engines: $(VENV)/.installed $(wildcard clickstream/engines/*.json)
-	$(BIN)/python -m clickstream.engines.fetch
+$(VENV)/.engines: $(VENV)/.installed $(wildcard clickstream/local/engines/*.json)
+	$(BIN)/python -m clickstream.local.engines.downloads
 	@touch $@

@@ -15,8 +15,8 @@ from api.measures import overview, position_statistics, query_statistics
 from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
 from api.selection import Selected, Selection
 from api.store import Store
-from clickstream.http.openapi import answers
-from clickstream.settings import Settings
+from core.http.openapi import answers
+from core.settings import Settings
 
 EventType = Annotated[
     str,

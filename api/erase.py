@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import msgspec
 from fastapi import APIRouter, Path, Response
 from starlette.requests import Request
 
-from clickstream.clock import SystemClock
-from clickstream.erasure.report import as_dict
-from clickstream.erasure.run import Outcome, erase
-from clickstream.errors import FieldError, InvalidRequest, Overloaded
-from clickstream.http.access import CALLER
-from clickstream.http.openapi import answers
-from clickstream.settings import Settings
+from core.errors import FieldError, InvalidRequest, Overloaded
+from core.http.access import CALLER
+from core.http.openapi import answers
+from core.settings import Settings
 
-# Load balancers commonly give up after 60 s. What takes longer is gone on with by asking again.
-_SECONDS = 30.0
 _BUSY_SECONDS = 5
-
-_AUDIT = logging.getLogger("clickstream.audit")
-
-Erase = Callable[[str, str | None], Outcome]
-"""User id and name of the caller's key; blocks, and raises as `clickstream.erasure.run.erase`."""
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -41,6 +30,10 @@ class Erased(msgspec.Struct, frozen=True):
     seconds: float
 
 
+Eraser = Callable[[str, str | None], Erased]
+"""User id and name of the caller's key → what was erased. Blocks. Raises a ClickstreamError that is
+a 503 when it cannot end in time; asked again, it goes on where it was."""
+
 _EXAMPLE = {
     "user_hash": "3a8cf1f1e0d2a5a8fd0bb1b24bb1b8f3d5d9a0f6c8f2f0a7f4bb5c6f0c0e7c55",
     "cut_off": 1701012345678,
@@ -52,11 +45,9 @@ _EXAMPLE = {
 }
 
 
-def erase_router(settings: Settings, run: Erase | None = None) -> APIRouter:
-    """The route; `run` is for tests. The access check in front of every DELETE asks for an admin
-    key."""
+def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
+    """The route. The access check in front of every DELETE asks for an admin key."""
     router = APIRouter(tags=["admin"])
-    run = run or _on_servers(settings)
     # One at a time: each holds a thread, and the next would only wait for the first.
     busy = asyncio.Lock()
 
@@ -78,26 +69,7 @@ def erase_router(settings: Settings, run: Erase | None = None) -> APIRouter:
         if busy.locked():
             raise Overloaded("another erasure is under way: try again", retry_after=_BUSY_SECONDS)
         async with busy:
-            outcome = await asyncio.to_thread(run, user_id, request.scope.get(CALLER))
-        return Response(msgspec.json.encode(as_dict(outcome)), media_type="application/json")
+            erased = await asyncio.to_thread(erase, user_id, request.scope.get(CALLER))
+        return Response(msgspec.json.encode(erased), media_type="application/json")
 
     return router
-
-
-def _on_servers(settings: Settings) -> Erase:
-    def run(user_id: str, caller: str | None) -> Outcome:
-        outcome = erase(
-            settings,
-            user_id,
-            requested_by=caller,
-            clock=SystemClock(),
-            seconds=_SECONDS,
-            say=lambda _: None,
-        )
-        _AUDIT.info(
-            "user %s erased by=%s sessions=%d",
-            *(outcome.user_hash, caller or "anonymous", outcome.sessions),
-        )
-        return outcome
-
-    return run

@@ -37,9 +37,9 @@ from api.queries import (
 from api.selection import Selected, Selection
 from api.store import Store
 from api.tables import ARROW, PARQUET, table
-from clickstream.errors import FieldError, InvalidRequest, SinkUnavailable
-from clickstream.http.openapi import schema_of
-from clickstream.settings import Settings
+from core.errors import FieldError, InvalidRequest, SinkUnavailable
+from core.http.openapi import schema_of
+from core.settings import Settings
 
 MEDIA_TYPE = "application/x-ndjson"
 

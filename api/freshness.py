@@ -7,13 +7,13 @@ from typing import Protocol, TypeVar
 
 from fastapi import Header
 
-from clickstream.position import HEADER, Position, parse_positions
+from core.consistency.position import HEADER, Position, parse_positions
 
 T = TypeVar("T")
 
 
 class Certainty(Protocol):
-    """What the routes need of `clickstream.certainty.SessionFinder`; the promises are there."""
+    """What the routes need of `SessionFinder` (core/consistency); the promises are there."""
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T: ...
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from clickstream.errors import FieldError, InvalidRequest
+from core.errors import FieldError, InvalidRequest
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,9 +18,9 @@ from api.coalesce import Coalesced
 from api.freshness import Certainty, caught_up
 from api.queries import SESSION, SESSION_EVENTS, SESSION_MARKS, EventRow, SessionRow
 from api.store import Store
-from clickstream.errors import FieldError, InvalidRequest
-from clickstream.http.openapi import answers
-from clickstream.settings import Settings
+from core.errors import FieldError, InvalidRequest
+from core.http.openapi import answers
+from core.settings import Settings
 
 # Queries at once, and sessions in each. Two keep two cores busy; with more, each would be smaller.
 _LANES = 2

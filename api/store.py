@@ -11,10 +11,10 @@ import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from api.queries import Query
-from clickstream.clickhouse import address_of, connect_async, translate
-from clickstream.errors import SinkUnavailable
-from clickstream.settings import Settings
-from clickstream.telemetry import READ_QUERY_SECONDS
+from core.clickhouse.client import address_of, connect_async, translate
+from core.errors import SinkUnavailable
+from core.settings import Settings
+from core.telemetry import READ_QUERY_SECONDS
 
 Row = TypeVar("Row")
 Value = str | int | Sequence[str]

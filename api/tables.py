@@ -14,7 +14,7 @@ from typing import Final
 from api.queries import Query
 from api.selection import Selection
 from api.store import Store
-from clickstream.errors import SinkUnavailable
+from core.errors import SinkUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from benchmarks.lab import Lab
 from benchmarks.load_tables import DAYS, EVENTS, MARKED_EVERY, RESULTS, Month, stored_month
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.script import Benchmark, Size, main
-from clickstream import clickhouse
+from core import clickhouse
 
 _TIMES: Final = 3
 _TENTH_DAYS: Final = DAYS // 10

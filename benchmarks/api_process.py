@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
-from clickstream.settings import Settings
+from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

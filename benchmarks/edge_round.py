@@ -14,10 +14,10 @@ from benchmarks.lab import Lab
 from benchmarks.outcome import Outcome
 from benchmarks.script import Size
 from benchmarks.wrk import Driven, Load, drive
-from clickstream.settings import Settings
+from core.kafka.partitioner import partition_of
+from core.settings import Settings
 from schemas.codec import Decoder
 from schemas.contracts import Contract
-from schemas.partitioner import partition_of
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 

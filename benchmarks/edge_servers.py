@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
 from benchmarks.outcome import OURS
-from clickstream.settings import Settings
+from core.settings import Settings
 from schemas.contracts import EVENT, SESSION
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics

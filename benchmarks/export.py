@@ -24,8 +24,8 @@ from benchmarks.lab import Lab
 from benchmarks.load_tables import Month, stored_month
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.script import Benchmark, Size, main
-from clickstream import clickhouse
-from clickstream.settings import Settings
+from core import clickhouse
+from core.settings import Settings
 
 RAW: Final = "ClickHouse"
 _SAMPLE_EVERY_SECONDS: Final = 0.1

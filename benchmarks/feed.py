@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyruhvro
 from confluent_kafka import Producer
 
-from clickstream.settings import Settings
+from core.kafka.partitioner import partitions_of
+from core.settings import Settings
 from schemas.codec import header
 from schemas.contracts import EVENT, SESSION, Contract
-from schemas.partitioner import partitions_of
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 

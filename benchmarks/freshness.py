@@ -30,10 +30,10 @@ from benchmarks.readers import GetReader, SqlReader
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import PATIENCE_SECONDS, check_ledger, corpus_of, worker_in_group
 from benchmarks.steady import SteadyLoad
-from clickstream import clickhouse
-from clickstream.demo.freshness import percentiles
-from clickstream.demo.http import http_client
-from clickstream.settings import Settings
+from clickstream.local.demo.api_client import http_client
+from clickstream.local.demo.latency import percentiles
+from core import clickhouse
+from core.settings import Settings
 from schemas.topics import Topics
 
 NAME = "freshness"

@@ -38,8 +38,8 @@ from benchmarks.sink import (
     settle,
     worker_in_group,
 )
-from clickstream import clickhouse
-from clickstream.settings import Settings
+from core import clickhouse
+from core.settings import Settings
 from schemas.topics import Topics
 
 NAME = "growth"

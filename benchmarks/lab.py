@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 from confluent_kafka.admin import AdminClient
 
-from clickstream import clickhouse
-from clickstream.engines.embedded import Engines, embedded_engines
-from clickstream.processes.pact import Command, Pact
-from clickstream.processes.ports import free_port
-from clickstream.processes.probe import is_ready
-from clickstream.processes.service import Launch, Service
-from clickstream.settings import Settings
-from schemas.setup import prepare
+from clickstream.local.engines.local_servers import Engines, embedded_engines
+from clickstream.local.processes.ports import free_port
+from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.service import Launch, Service
+from clickstream.operations.provision import prepare
+from core import clickhouse
+from core.health_probe import is_ready
+from core.settings import Settings
 
 PYTHON_MODULE = (sys.executable, "-m")
 

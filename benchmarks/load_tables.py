@@ -22,14 +22,14 @@ from api.settling.settler import Settler
 from benchmarks.corpus import Corpus
 from benchmarks.lab import Lab
 from benchmarks.script import Size
-from clickstream import clickhouse
-from clickstream.clock import SystemClock
-from clickstream.settings import Settings
-from schemas.partitioner import partitions_of
-from stream_processors import rows
-from stream_processors.clickhouse_sink import ClickHouseSink
-from stream_processors.join import join, known_of, with_day
-from stream_processors.session_day import DayWindow
+from core import clickhouse
+from core.clock import SystemClock
+from core.kafka.partitioner import partitions_of
+from core.settings import Settings
+from stream_processors.join import table_columns
+from stream_processors.join.join import join, known_of, with_day
+from stream_processors.join.session_day import DayWindow
+from stream_processors.write.clickhouse import ClickHouseSink
 
 SESSIONS: Final = 10_000_000
 """At scale 1."""
@@ -91,7 +91,7 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
         with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
             if _stored(client) < month.sessions:
                 _load(settings, client, month)
-            for table in (rows.SESSIONS, rows.EVENTS):
+            for table in (table_columns.SESSIONS, table_columns.EVENTS):
                 # Nothing may merge parts away while they are measured.
                 client.command(f"SYSTEM STOP MERGES {table}")
             asyncio.run(_settle(settings))
@@ -101,7 +101,7 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
 
 
 def _load(settings: Settings, client: Client, month: Month) -> None:
-    for table in (rows.SESSIONS, rows.EVENTS, rows.MARKS):
+    for table in (table_columns.SESSIONS, table_columns.EVENTS, table_columns.MARKS):
         client.command(f"TRUNCATE TABLE {table}")
         client.command(f"SYSTEM STOP MERGES {table}")
     feed = _Feed(settings, month.corpus)
@@ -117,13 +117,13 @@ def _load(settings: Settings, client: Client, month: Month) -> None:
         if sent is not None:
             sent.result()
     feed.mark(month.marked)
-    for table in (rows.SESSIONS, rows.EVENTS, rows.MARKS):
+    for table in (table_columns.SESSIONS, table_columns.EVENTS, table_columns.MARKS):
         client.command(f"SYSTEM START MERGES {table}")
-    for table in (rows.SESSIONS, rows.EVENTS):
+    for table in (table_columns.SESSIONS, table_columns.EVENTS):
         for day in _days(client, table)[:-1]:
             client.command(f"OPTIMIZE TABLE {table} PARTITION '{day}' FINAL")
             _say(f"{table} of {day} merged")
-    client.command(f"OPTIMIZE TABLE {rows.MARKS} FINAL")
+    client.command(f"OPTIMIZE TABLE {table_columns.MARKS} FINAL")
 
 
 def _arrive_again(settings: Settings, month: Month) -> None:
@@ -174,15 +174,15 @@ class _Feed:
         """The rows of these sessions and of their events."""
         sessions = self._fetched(self._corpus.sessions(first, count), first)
         events = self._fetched(self._corpus.events_of(first, count), first * self._corpus.events)
-        stored = rows.session_rows(with_day(sessions, self._window), _EPOCH)
-        joined = join(rows.event_rows(events, _EPOCH), known_of(stored))
-        return stored, rows.joined_rows(joined.events)
+        stored = table_columns.session_rows(with_day(sessions, self._window), _EPOCH)
+        joined = join(table_columns.event_rows(events, _EPOCH), known_of(stored))
+        return stored, table_columns.joined_rows(joined.events)
 
     def send(self, made: tuple[pa.Table, pa.Table]) -> None:
         """Written when it returns."""
         sessions, events = made
-        self._sink.write(rows.EVENTS, events)
-        self._sink.write(rows.SESSIONS, sessions)
+        self._sink.write(table_columns.EVENTS, events)
+        self._sink.write(table_columns.SESSIONS, sessions)
 
     def mark(self, numbers: range) -> None:
         ids = pa.array([self._corpus.session_ids(number, 1)[0] for number in numbers], pa.string())
@@ -195,7 +195,9 @@ class _Feed:
                 "received_at": now,
             }
         )
-        self._sink.write(rows.MARKS, rows.mark_rows(self._placed(marks, 0), _EPOCH))
+        self._sink.write(
+            table_columns.MARKS, table_columns.mark_rows(self._placed(marks, 0), _EPOCH)
+        )
 
     def _fetched(self, batch: pa.RecordBatch, first: int) -> pa.Table:
         return self._placed(pa.Table.from_batches([batch]), first)

@@ -9,7 +9,7 @@ from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from clickstream.settings import Settings
+from core.settings import Settings
 
 _POLL_SECONDS = 0.02
 

@@ -7,7 +7,7 @@ import time
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from clickstream.demo.http import Http
+from clickstream.local.demo.api_client import Http
 
 # Between two questions, seconds, or so many times what the last one took: every question costs CPU
 # that the pipeline needs, most of all where there is none left. A measured time is longer by the

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.lab import Lab, embedded_lab, own_lab
 from benchmarks.outcome import Outcome, Report, Target
-from clickstream.settings import Settings
+from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from benchmarks.cpu import Meter, metered
 from benchmarks.feed import Feed
 from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
 from benchmarks.outcome import Outcome
-from clickstream import clickhouse
-from clickstream.settings import Settings, WorkerSettings
+from core import clickhouse
+from core.settings import Settings, WorkerSettings
 from schemas.contracts import EVENT, SESSION
 
 WORKER = (*PYTHON_MODULE, "clickstream", "worker")

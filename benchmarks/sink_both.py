@@ -31,7 +31,7 @@ from benchmarks.sink import (
     settle,
     worker_in_group,
 )
-from clickstream.settings import Settings
+from core.settings import Settings
 from schemas.topics import Topics
 
 NAME = "sink_both"

@@ -35,7 +35,7 @@ from benchmarks.sink import (
     worker_in_group,
 )
 from benchmarks.sink_peers import STOCK_FAUST, SinkPeer, measure_peer, sink_peers
-from clickstream.settings import Settings
+from core.settings import Settings
 from schemas.topics import Topics
 
 NAME = "sink_events"

@@ -22,9 +22,9 @@ from benchmarks.lab import PYTHON_MODULE, Lab, pid_of
 from benchmarks.outcome import Outcome
 from benchmarks.peers.kafka_engine import COPIED_EVENTS
 from benchmarks.sink import PATIENCE_SECONDS, measured, outcome
-from clickstream import clickhouse
-from clickstream.processes.service import Service
-from clickstream.settings import Settings
+from clickstream.local.processes.service import Service
+from core import clickhouse
+from core.settings import Settings
 from schemas.contracts import EVENT
 from schemas.topics import Topics
 

@@ -10,7 +10,7 @@ from benchmarks.lab import Lab
 from benchmarks.load_tables import RESULTS, stored_month
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.script import Benchmark, Size, main
-from clickstream import clickhouse
+from core import clickhouse
 
 # Merged days only: the newest one holds rows twice, as they came.
 _PARTS = """

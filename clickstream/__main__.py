@@ -1,5 +1,5 @@
 """`python -m clickstream` is the `clickstream` command."""
 
-from clickstream.cli import main
+from clickstream.commands import main
 
 main()

@@ -3,8 +3,8 @@
     python deploy/sbom.py [FILE]
 
 The Python packages are those of the environment it runs in, as `cyclonedx-py` finds them. The
-embedded engines come from `clickstream/engines/lock.json`, with their checksums: tools that only
-look at Python would leave out Kafka, the registry and ClickHouse.
+embedded engines come from `clickstream/local/engines/lock.json`, with their checksums: tools that
+only look at Python would leave out Kafka, the registry and ClickHouse.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from packageurl import PackageURL
 
-from clickstream.engines.artifacts import Lock, MavenFile, NpmPackage, read_lock
+from clickstream.local.engines.lockfile import Lock, MavenFile, NpmPackage, read_lock
 
 ROOT: Final = Path(__file__).parent.parent
 DEFAULT: Final = Path("sbom.cdx.json")

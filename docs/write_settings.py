@@ -1,4 +1,4 @@
-"""Write docs/settings.md from `clickstream.settings.Settings`; `--check` only compares.
+"""Write docs/settings.md from `core.settings.Settings`; `--check` only compares.
 
 One row per environment variable, in the order of the code. Run it by `make docs`.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from clickstream.settings import Settings
+from core.settings import Settings
 
 PAGE = Path(__file__).with_name("settings.md")
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from starlette.types import Receive
 
-from clickstream.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
-from clickstream.settings import Limits
+from core.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
+from core.settings import Limits
 from producers.patience import Patience
 
 # A client reads the refusal of a body only after it has sent the body: hung up on before, it sees a

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from clickstream.errors import ClickstreamError, RegistryUnavailable
+from core.errors import ClickstreamError, RegistryUnavailable
 from producers.avro import QuickEncoder
 from schemas.codec import Encoder
 from schemas.contracts import Contract

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from starlette.types import Receive, Scope
 
-from clickstream.http.access import CALLER
-from clickstream.http.answer import Answer
-from clickstream.position import HEADER, Position
-from clickstream.settings import Limits
-from producers.accept import Acceptor
+from core.consistency.position import HEADER, Position
+from core.http.access import CALLER
+from core.http.raw_response import Answer
+from core.settings import Limits
 from producers.body import BodyReader
+from producers.ingest import Acceptor
 from producers.mark import Marker
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
@@ -23,7 +23,7 @@ _POSITION = HEADER.lower().encode()
 
 class Endpoints:
     """Each method takes a request that the access check has let through, and returns the answer to
-    a success; all else is raised, as an error of `clickstream.errors` or as `Disconnected`."""
+    a success; all else is raised, as an error of `core.errors` or as `Disconnected`."""
 
     def __init__(self, acceptor: Acceptor, marker: Marker, limits: Limits) -> None:
         self._acceptor = acceptor

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clickstream.errors import ClickstreamError
-from clickstream.http.access import Access, Right
-from clickstream.http.problem import is_expected, problem_of
-from clickstream.http.surface import ROUTE
+from core.errors import ClickstreamError
+from core.http.access import Access, Right
+from core.http.middleware import ROUTE
+from core.http.problem import is_expected, problem_of
 from producers.body import Disconnected
 from producers.endpoints import Endpoint
 

@@ -9,17 +9,18 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
-from clickstream.errors import BrokerUnavailable, SetupError, Unavailable
-from clickstream.position import Position
-from clickstream.settings import Settings
-from clickstream.telemetry import (
+from core.consistency.position import Position
+from core.consistency.sink_progress import KafkaOffsets, Offsets
+from core.errors import BrokerUnavailable, SetupError, Unavailable
+from core.kafka.partitions import Partition
+from core.settings import Settings
+from core.telemetry import (
     EDGE_PRODUCER_RESTARTS,
     EDGE_PUBLISH_SECONDS,
     EDGE_RECORDS,
     EDGE_UNACKNOWLEDGED,
 )
-from clickstream.watermark import KafkaOffsets, Offsets, Partition
-from producers.connection import Connection, MakeProducer
+from producers.async_producer import Connection, MakeProducer
 from producers.encoders import Encoders
 from producers.publisher import Records
 from schemas.contracts import EVENT, MARK, SESSION, Contract
@@ -55,7 +56,7 @@ _DEFAULTS: Final = {
 _FIXED: Final = {
     "acks": "all",
     "enable.idempotence": "true",
-    # Agrees with Java's and aiokafka's default, and with schemas.partitioner.
+    # Agrees with Java's and aiokafka's default, and with core.kafka.partitioner.
     "partitioner": "murmur2_random",
 }
 

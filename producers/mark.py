@@ -8,12 +8,12 @@ from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from clickstream.clock import Clock
-from clickstream.position import Position
-from clickstream.settings import Limits
+from core.clock import Clock
+from core.consistency.position import Position
+from core.settings import Limits
 from producers.publisher import Publisher
 from producers.records import mark_record
-from producers.requests import parse_mark
+from producers.validation import parse_mark
 from schemas.contracts import MARK
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Marked(Struct, frozen=True):
 
 
 class Finder(Protocol):
-    """What marking needs of `clickstream.certainty.SessionFinder`."""
+    """What marking needs of `core.consistency.consistent_reader.SessionFinder`."""
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """What `look` finds; SessionNotFound when certain, Unavailable when in doubt."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from clickstream.errors import Unavailable
-from clickstream.position import Position
+from core.consistency.position import Position
+from core.errors import Unavailable
+from core.kafka.partitioner import partition_of
 from schemas.codec import Encoder
 from schemas.contracts import Contract
-from schemas.partitioner import partition_of
 from schemas.topics import Topics
 
 Records = Sequence[Mapping[str, Any]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from producers.requests import EventsRequest, MarkRequest, SessionRequest
+from producers.validation import EventsRequest, MarkRequest, SessionRequest
 
 Record = dict[str, Any]
 """Field names and values of one Avro record; times are integers, milliseconds since the epoch."""

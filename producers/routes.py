@@ -12,13 +12,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from clickstream.http.openapi import answers, request_body
-from clickstream.position import HEADER
-from producers.accept import Accepted
+from core.consistency.position import HEADER
+from core.http.openapi import answers, request_body
 from producers.body import Disconnected
 from producers.endpoints import Endpoint, Endpoints
+from producers.ingest import Accepted
+from producers.json_bodies import EventsBody, MarkBody, SessionBody
 from producers.mark import Marked
-from producers.wire import EventsBody, MarkBody, SessionBody
 
 SESSION_PATH: Final = "/session"
 EVENTS_PATH: Final = "/session/events"

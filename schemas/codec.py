@@ -16,7 +16,7 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import parse_schema
 from fastavro.types import Schema
 
-from clickstream.errors import PoisonRecord, SchemaIncompatible
+from core.errors import PoisonRecord, SchemaIncompatible
 from schemas.compatibility import clashes
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 from fastavro.types import Schema
 
-from clickstream.errors import SchemaIncompatible
+from core.errors import SchemaIncompatible
 
 FULL_TRANSITIVE: Final = "FULL_TRANSITIVE"
 

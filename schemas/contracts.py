@@ -15,7 +15,7 @@ from typing import Final
 
 from fastavro.types import Schema
 
-from clickstream.errors import SchemaIncompatible, SetupError
+from core.errors import SchemaIncompatible, SetupError
 from schemas.compatibility import parse
 
 AVRO: Final = Path(__file__).parent / "avro"

@@ -14,8 +14,8 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from clickstream.clickhouse import connect, database_of, translate
-from clickstream.settings import Settings
+from core.clickhouse.client import connect, database_of, translate
+from core.settings import Settings
 from schemas.migrate import MIGRATIONS, apply, load
 from schemas.retention import retain
 

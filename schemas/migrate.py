@@ -21,9 +21,9 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from clickstream.clickhouse import connect, database_of, translate
-from clickstream.errors import MigrationError
-from clickstream.settings import Settings
+from core.clickhouse.client import connect, database_of, translate
+from core.errors import MigrationError
+from core.settings import Settings
 from schemas.retention import retain
 from schemas.statements import Statement, split, why_not_rerunnable
 

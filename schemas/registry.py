@@ -13,8 +13,8 @@ import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
-from clickstream.settings import Settings
+from core.errors import RegistryUnavailable, SchemaIncompatible, SetupError
+from core.settings import Settings
 from schemas.compatibility import FULL_TRANSITIVE, clashes
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     ResourceType,
 )
 
-from clickstream.errors import BrokerUnavailable, SetupError
-from clickstream.settings import Settings
+from core.errors import BrokerUnavailable, SetupError
+from core.settings import Settings
 from schemas.topics import (
     RETENTION_OPTIONS,
     TopicDefinition,

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from clickstream.errors import SetupError
-from clickstream.settings import Settings
+from core.errors import SetupError
+from core.settings import Settings
 from schemas.contracts import ERASURE, EVENT, MARK, SESSION, Contract
 
 _DAY_MS = 24 * 60 * 60 * 1000

@@ -29,8 +29,8 @@ hypothesis.settings.register_profile("clickstream", deadline=None)
 hypothesis.settings.load_profile("clickstream")
 
 if TYPE_CHECKING:
-    from clickstream.engines.embedded import Engines
-    from clickstream.settings import Settings
+    from clickstream.local.engines.local_servers import Engines
+    from core.settings import Settings
     from tests.containers import ContainerEngines
 
 Corner = Callable[..., AbstractContextManager["Settings"]]
@@ -57,7 +57,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines | Cont
         with container_engines() as running:
             yield running
     elif kind == "embedded":
-        from clickstream.engines.embedded import embedded_engines
+        from clickstream.local.engines.local_servers import embedded_engines
 
         with embedded_engines(tmp_path_factory.mktemp("engines")) as running:
             yield running
@@ -71,7 +71,7 @@ def corner(engines: Engines | ContainerEngines) -> Corner:
 
     @contextmanager
     def make(**overrides: Any) -> Iterator[Settings]:
-        from schemas.setup import prepare
+        from clickstream.operations.provision import prepare
 
         settings = _settings(engines, overrides)
         prepare(settings)
@@ -91,7 +91,7 @@ def settings(corner: Corner) -> Iterator[Settings]:
 
 
 def _settings(engines: Engines | ContainerEngines, overrides: dict[str, Any]) -> Settings:
-    from clickstream.settings import Settings, TopicSettings, WorkerSettings
+    from core.settings import Settings, TopicSettings, WorkerSettings
 
     name = f"t{uuid.uuid4().hex[:10]}"
     fields: dict[str, Any] = {

@@ -11,8 +11,8 @@ from pathlib import Path
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from testcontainers.core.container import DockerContainer
 
-from clickstream.engines import clickhouse, kafka, registry
-from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.local.engines import clickhouse, kafka, registry
+from clickstream.local.processes.ports import LOOPBACK, free_port
 
 KAFKA_IMAGE = "apache/kafka:4.1.2"
 REGISTRY_IMAGE = "apicurio/apicurio-registry:3.3.3"
@@ -23,7 +23,7 @@ _STOP_SECONDS = 20
 
 
 class ContainerEngine:
-    """One server in a container, with the face of `clickstream.processes.service.Service`."""
+    """One server in a container, with the face of `clickstream.local.processes.service.Service`."""
 
     def __init__(self, container: DockerContainer, url: str, answers: Callable[[], bool]) -> None:
         self._container = container
@@ -54,7 +54,7 @@ class ContainerEngine:
 
 @dataclass(frozen=True, slots=True)
 class ContainerEngines:
-    """What tests use of `clickstream.engines.embedded.Engines`."""
+    """What tests use of `clickstream.local.engines.local_servers.Engines`."""
 
     kafka: ContainerEngine
     registry: ContainerEngine

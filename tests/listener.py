@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Self
 
-from clickstream.processes.ports import LOOPBACK, free_port
+from clickstream.local.processes.ports import LOOPBACK, free_port
 
 _CHUNK_BYTES = 65_536
 # In which those who connect at the last moment are taken, and hung up on.

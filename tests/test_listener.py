@@ -9,7 +9,7 @@ import socket
 import warnings
 from pathlib import Path
 
-from clickstream.processes.ports import LOOPBACK
+from clickstream.local.processes.ports import LOOPBACK
 from tests.e2e.secure import Authority
 from tests.listener import Listener
 

@@ -8,8 +8,8 @@ import logging
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.settling.settler import Settler
-from clickstream.clock import Clock
-from clickstream.errors import Unavailable
+from core.clock import Clock
+from core.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 

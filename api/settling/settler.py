@@ -13,9 +13,9 @@ from clickhouse_connect.driver.binding import format_str
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.settling import queries
-from clickstream.clickhouse import connect_async, database_of, translate
-from clickstream.clock import Clock
-from clickstream.settings import Settings
+from core.clickhouse.client import connect_async, database_of, translate
+from core.clock import Clock
+from core.settings import Settings
 
 # A day of 330,000 sessions and 2.7 million events takes 4 s. One thread, so that readers hardly
 # notice; what does not fit into the memory goes to disk.

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from clickhouse_connect.driver.client import Client
 
-from clickstream import clickhouse
-from clickstream.settings import Settings
+from core import clickhouse
+from core.settings import Settings
 from schemas.topics import Topics
 
 GROUP = "kafka-engine"

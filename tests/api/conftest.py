@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from tests.api.stored import empty
 
 if TYPE_CHECKING:
-    from clickstream.settings import Settings
+    from core.settings import Settings
     from tests.conftest import Corner
 
 
@@ -29,8 +29,10 @@ def read_settings(module_settings: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def client(module_settings: Settings) -> Iterator[TestClient]:
     """The read API on that corner."""
-    from api.role import ReadRole
-    from clickstream.http.app import build_app
+    from api.component import ReadRole
+    from clickstream.operations.erasure.eraser import eraser_of
+    from core.http.app import build_app
 
-    with TestClient(build_app(module_settings, [ReadRole(module_settings)])) as client:
+    role = ReadRole(module_settings, eraser_of(module_settings))
+    with TestClient(build_app(module_settings, [role])) as client:
         yield client

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from clickstream.clickhouse import connect
-from clickstream.settings import Settings
+from core.clickhouse.client import connect
+from core.settings import Settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERFLOW_DAY = date(1970, 1, 1)

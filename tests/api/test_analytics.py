@@ -16,7 +16,7 @@ from tests.api.worlds import asked, worlds
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = pytest.mark.engines
 

@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from api.erase import erase_router
-from api.role import ReadRole
-from clickstream.erasure.run import Outcome
-from clickstream.http.app import build_app
-from clickstream.settings import Settings
+from api.component import ReadRole
+from api.erase import Erased, erase_router
+from clickstream.operations.erasure.eraser import eraser_of
+from core.http.app import build_app
+from core.settings import Settings
 
-OUTCOME = Outcome("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, (), 0.5)
+ERASED = Erased("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, 0, [], 0.5)
 NOWHERE = Settings(
     _env_file=None,
     kafka_bootstrap_servers="127.0.0.1:1",
@@ -30,12 +30,12 @@ NOWHERE = Settings(
 def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
     asked: list[str] = []
 
-    def run(user_id: str, _: str | None) -> Outcome:
+    def erase(user_id: str, _: str | None) -> Erased:
         asked.append(user_id)
-        return OUTCOME
+        return ERASED
 
     app = FastAPI()
-    app.include_router(erase_router(Settings(_env_file=None), run))
+    app.include_router(erase_router(Settings(_env_file=None), erase))
     with TestClient(app) as client:
         answer = client.delete(f"/users/{quote(user, safe='')}")
     assert answer.status_code == 200
@@ -57,7 +57,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
 def test_only_an_admin_key_may_and_servers_that_are_down_are_a_503(
     key: str | None, status: int
 ) -> None:
-    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE)])) as client:
+    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
         answer = client.delete("/users/ann", headers={"X-API-Key": key} if key else {})
     assert answer.status_code == status
     if status == 503:

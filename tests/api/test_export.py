@@ -15,7 +15,7 @@ from hypothesis import settings as effort
 from api.export import MEDIA_TYPE, ndjson
 from api.queries import Query, SessionRow
 from api.selection import Relevance, Selection
-from clickstream.errors import SinkUnavailable
+from core.errors import SinkUnavailable
 from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
@@ -24,7 +24,7 @@ from tests.api.worlds import asked, worlds
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 Row = TypeVar("Row")
 EVERYTHING = Selection(None, None, Relevance.INCLUDE)

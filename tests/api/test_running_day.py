@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from clickstream.clickhouse import connect
+from core.clickhouse.client import connect
 from tests.api.reference import Asked
 from tests.api.stored import Event, Search, World, empty, store
 from tests.api.test_settling import MANY, answers_equal_the_reference, merge, settle
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
     from starlette.testclient import TestClient
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 FACTS = ("session_facts", "session_type_facts", "settled_days")
 

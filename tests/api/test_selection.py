@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.selection import Relevance, Selection, selection
-from clickstream.errors import InvalidRequest
+from core.errors import InvalidRequest
 
 
 @pytest.mark.parametrize(

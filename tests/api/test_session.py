@@ -12,7 +12,7 @@ from tests.api.stored import NOON_MS, Event, Mark, Search, World, store
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = pytest.mark.engines
 

@@ -14,10 +14,10 @@ from hypothesis import settings as effort
 
 from api.settling.keeper import Keeper
 from api.settling.settler import Due, Settler
-from clickstream.cli.settle import _settle
-from clickstream.clickhouse import connect, database_of
-from clickstream.clock import ManualClock, SystemClock
-from clickstream.errors import SinkUnavailable
+from clickstream.commands.settle import _settle
+from core.clickhouse.client import connect, database_of
+from core.clock import ManualClock, SystemClock
+from core.errors import SinkUnavailable
 from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, moment, store
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
     from starlette.testclient import TestClient
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 T = TypeVar("T")
 DAY = moment(NOON_MS).date().isoformat()

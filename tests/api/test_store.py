@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from api.queries import DayRow, Query
 from api.store import ClickHouseStore, decoded
-from clickstream.errors import SinkUnavailable
+from core.errors import SinkUnavailable
 
 if TYPE_CHECKING:
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 DECODER = msgspec.json.Decoder(DayRow)
 

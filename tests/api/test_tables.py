@@ -18,9 +18,9 @@ from pydantic import SecretStr
 
 from api.selection import Relevance, Selection
 from api.tables import ARROW, PARQUET, TableFormat, whole
-from clickstream.cli.export import As, What, _export
-from clickstream.errors import SinkUnavailable
-from clickstream.settings import Settings
+from clickstream.commands.export import As, What, _export
+from core.errors import SinkUnavailable
+from core.settings import Settings
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, store
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from api.queries import OVERVIEW, POSITIONS, QUERIES, Query
 from api.selection import Relevance, Selection
-from clickstream.clickhouse import connect
+from core.clickhouse.client import connect
 from schemas.migrate import MIGRATIONS, load
 from tests.api import reference
 from tests.api.reference import Asked
@@ -22,7 +22,7 @@ from tests.api.test_analytics import BY_HAND, CLICKED
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = pytest.mark.engines
 

@@ -11,8 +11,8 @@ from benchmarks.lab import Lab
 from benchmarks.resident import outcome_of, sampled, slope
 from benchmarks.script import Size
 from benchmarks.wrk import WrkMissing
-from clickstream.processes.pact import Pact
-from clickstream.settings import Settings
+from clickstream.local.processes.process_manager import Pact
+from core.settings import Settings
 
 
 def test_the_slope_is_that_of_the_last_half() -> None:

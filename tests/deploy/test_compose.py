@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clickstream.engines.artifacts import read_lock
+from clickstream.local.engines.lockfile import read_lock
 from tests.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE, REGISTRY_IMAGE
 from tests.deploy.shell import ROOT, run
 

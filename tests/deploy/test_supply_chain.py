@@ -9,7 +9,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from clickstream.engines.artifacts import read_lock
+from clickstream.local.engines.lockfile import read_lock
 from deploy import audit, sbom
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx
 
-from clickstream.engines.data_folder import DataFolder
-from clickstream.http.keys import plain_text
-from clickstream.position import HEADER
-from clickstream.processes.pact import Pact
-from clickstream.processes.ports import LOOPBACK, free_port
-from clickstream.processes.service import Service, stop_all
-from clickstream.settings import Settings
-from clickstream.system.roles import http_launch, worker_launch
+from clickstream.local.data_directory import DataFolder
+from clickstream.local.processes.ports import LOOPBACK, free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Service, stop_all
+from clickstream.local.up.app_services import http_launch, worker_launch
+from core.consistency.position import HEADER
+from core.http.keys import plain_text
+from core.settings import Settings
 
 # A read that waits for the sink answers within the server's own limit; this is beyond it.
 _REQUEST_SECONDS = 30.0

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from clickstream.engines import kafka
-from clickstream.engines.fetch import fetch
-from clickstream.engines.progress import reporter
-from clickstream.processes.pact import Pact
-from clickstream.processes.ports import LOOPBACK, free_port
-from clickstream.processes.service import Service
+from clickstream.local.engines import kafka
+from clickstream.local.engines.downloads import fetch
+from clickstream.local.engines.progress import reporter
+from clickstream.local.processes.ports import LOOPBACK, free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Service
 from tests.listener import Listener, pass_on
 
 USER, PASSWORD = "clickstream", "a password that must not be logged"

@@ -15,8 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from clickstream.processes.child import last_lines
-from clickstream.system.endpoints import load_endpoints
+from clickstream.local.endpoints import load_endpoints
+from clickstream.local.processes.child_process import last_lines
 
 pytestmark = pytest.mark.engines
 

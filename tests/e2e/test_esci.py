@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clickstream.clickhouse import connect
+from core.clickhouse.client import connect
 from tests.conftest import Corner
 from tests.e2e.conftest import ESCI
 from tests.e2e.process_pair import ProcessPair

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clickstream.clickhouse import connect
+from core.clickhouse.client import connect
 from tests.e2e.process_pair import ProcessPair
 
 pytestmark = pytest.mark.engines

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clickstream.clickhouse import connect
-from clickstream.engines.embedded import Engines
-from clickstream.errors import SinkUnavailable
-from clickstream.settings import Settings
-from schemas.setup import prepare
+from clickstream.local.engines.local_servers import Engines
+from clickstream.operations.provision import prepare
+from core.clickhouse.client import connect
+from core.errors import SinkUnavailable
+from core.settings import Settings
 from tests.e2e.process_pair import ProcessPair, environment_of
 from tests.e2e.secure import PASSWORD, USER, Authority, TlsDoor, secure_kafka
 

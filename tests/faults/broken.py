@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from clickstream.cli import main
-from clickstream.errors import Unavailable
-from clickstream.position import Position
+from clickstream.commands import main
+from core.consistency.position import Position
+from core.errors import Unavailable
+from core.kafka.partitions import Partition
 from producers.kafka_publisher import KafkaPublisher
-from stream_processors.fetched import Partition
-from stream_processors.offsets import OffsetLedger
-from stream_processors.retry import UntilItWorks
+from stream_processors.consume.offset_ledger import OffsetLedger
+from stream_processors.process.retry import UntilItWorks
 
 
 def commit_before_write() -> None:

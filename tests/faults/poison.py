@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from clickstream.clock import SystemClock
+from core.clock import SystemClock
+from core.kafka.partitioner import partition_of
 from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import EVENT, Contract
 from schemas.dead_letters import Headers, Reason
-from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry, SchemaRegistry
 from tests.stream_processors.records import event
 

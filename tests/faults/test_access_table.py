@@ -14,8 +14,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from clickstream.http.app import PREFIX
-from clickstream.http.keys import declaration
+from core.http.app import PREFIX
+from core.http.keys import declaration
 from tests.conftest import Corner
 from tests.e2e.process_pair import ProcessPair
 

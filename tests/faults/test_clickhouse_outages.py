@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clickstream.processes.service import Service
+from clickstream.local.processes.service import Service
 from tests.faults.lab.faults import freeze, full_disk, kill_engine, outage
 from tests.faults.lab.health import health_of, until
 from tests.faults.lab.plan import seconds, times

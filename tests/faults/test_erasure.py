@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream.clock import SystemClock
-from stream_processors.replay.origin import Earliest
-from stream_processors.replay.run import replay
+from clickstream.operations.rebuild.run import replay
+from clickstream.operations.rebuild.start_point import Earliest
+from core.clock import SystemClock
+from tests.clickstream.operations.erasure.world import erased, post_user, read_naming, rows_naming
+from tests.clickstream.operations.rebuild.silent import Silent
+from tests.clickstream.operations.rebuild.traffic import Traffic
 from tests.e2e.process_pair import environment_of
-from tests.erasure.world import erased, post_user, read_naming, rows_naming
 from tests.faults.lab.plan import LONG, times
 from tests.stream_processors.fleet import Fleet
-from tests.stream_processors.replay.silent import Silent
-from tests.stream_processors.replay.traffic import Traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
 
@@ -50,7 +50,14 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next(
         fleet.catch_up()
         others = read_naming(settings, "somebody else")
         for user, (when, number) in zip(users, DEATHS, strict=True):
-            command = [sys.executable, "-m", "tests.erasure.killed", user, when, str(number)]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.clickstream.operations.erasure.killed",
+                user,
+                when,
+                str(number),
+            ]
             died = subprocess.run(command, env=environment_of(settings), check=False)
             assert died.returncode == -9
             traffic.event(f"{user}-s0", "in between")

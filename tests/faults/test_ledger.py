@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream import clickhouse
-from clickstream.engines.data_folder import DataFolder
-from clickstream.processes.pact import Pact
-from clickstream.processes.ports import LOOPBACK, free_port
-from clickstream.processes.service import Service
-from clickstream.system.roles import http_launch
+from clickstream.local.data_directory import DataFolder
+from clickstream.local.processes.ports import LOOPBACK, free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Service
+from clickstream.local.up.app_services import http_launch
+from core import clickhouse
 from tests.e2e.process_pair import environment_of
 from tests.faults.load import Acknowledged, Load
 from tests.stream_processors.fleet import Fleet
 
 if TYPE_CHECKING:
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(2_400)]
 

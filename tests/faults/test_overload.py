@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clickstream import clickhouse
-from clickstream.settings import HttpSettings, Settings
+from core import clickhouse
+from core.settings import HttpSettings, Settings
 from tests.conftest import Corner
 from tests.e2e.process_pair import ProcessPair
 

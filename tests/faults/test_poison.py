@@ -17,24 +17,24 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from clickstream import clickhouse
-from clickstream.clock import SystemClock
+from clickstream.operations.dead_letters import run
+from clickstream.operations.dead_letters.dead_letter import Place, Selection, State
+from clickstream.operations.dead_letters.store import LetterStore
+from core import clickhouse
+from core.clock import SystemClock
+from core.kafka.partitioner import partition_of
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, SESSION
 from schemas.dead_letters import Reason
-from schemas.partitioner import partition_of
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
-from stream_processors.letters import run
-from stream_processors.letters.letter import Place, Selection, State
-from stream_processors.letters.store import LetterStore
 from tests.faults import poison
 from tests.faults.poison import KINDS, Raw, SchemaIds
 from tests.stream_processors.fleet import Fleet
 from tests.stream_processors.records import session
 
 if TYPE_CHECKING:
-    from clickstream.settings import Settings
+    from core.settings import Settings
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from clickstream.processes.probe import listens
+from core.health_probe import listens
 from tests.faults.lab.faults import kill
 from tests.faults.lab.health import health_of, until
 from tests.faults.lab.plan import seconds

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from clickstream.settings import HttpSettings, Limits
+from core.settings import HttpSettings, Limits
 from tests.conftest import Corner
 from tests.e2e.process_pair import ProcessPair
 

@@ -14,14 +14,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 
-from clickstream.errors import PoisonRecord
+from core.errors import PoisonRecord
+from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
 from schemas.codec import Decoder, Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry
-from stream_processors.decode import BatchDecoder, Decoded
-from stream_processors.fetched import FetchedBatch, Partition, Record, Records
+from stream_processors.consume.batches import FetchedBatch, Record, Records
+from stream_processors.decode.batch import BatchDecoder, Decoded
 from tests.fuzz.mutate import Mutator
 from tests.stream_processors.records import PARTITIONS, TOPICS, event, mark, session
 

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.errors import STATUS, InvalidRequest, MalformedBody, RequestRefused
-from clickstream.settings import Limits
+from core.errors import STATUS, InvalidRequest, MalformedBody, RequestRefused
+from core.kafka.partitioner import partition_of
+from core.settings import Limits
 from producers.avro import QuickEncoder
 from producers.records import Record, event_records, mark_record, session_record
-from producers.requests import parse_events, parse_mark, parse_session
+from producers.validation import parse_events, parse_mark, parse_session
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry
-from stream_processors import fetched
-from stream_processors.decode import BatchDecoder
+from stream_processors.consume import batches
+from stream_processors.decode.batch import BatchDecoder
 from tests.fuzz.mutate import Mutator
 from tests.stream_processors.records import NOW_MS, PARTITIONS, TOPICS
 
@@ -104,10 +104,10 @@ class Edge:
         value = QuickEncoder(contract, schema_id).encode(record)
         assert value == Encoder(contract, schema_id).encode(record)
         session_id = record["session_id"]
-        source = fetched.Partition(TOPICS.topic_of(contract), partition_of(session_id, PARTITIONS))
-        one = fetched.Records.of([fetched.Record(0, session_id.encode(), value)])
+        source = batches.Partition(TOPICS.topic_of(contract), partition_of(session_id, PARTITIONS))
+        one = batches.Records.of([batches.Record(0, session_id.encode(), value)])
         decoded = self._decoders[contract.name].decode(
-            [fetched.FetchedBatch(source, 1, 0, 1, [one])]
+            [batches.FetchedBatch(source, 1, 0, 1, [one])]
         )
         assert decoded.poison == ()
 
@@ -165,6 +165,6 @@ def test_any_bytes_are_refused(body: bytes, parse: Callable[[bytes], Parsed]) ->
 
 
 def test_every_reason_is_one_that_operators_are_told_about() -> None:
-    from stream_processors.letters.advice import ADVICE
+    from clickstream.operations.dead_letters.advice import ADVICE
 
     assert set(ADVICE) == set(Reason)

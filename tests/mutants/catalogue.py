@@ -13,17 +13,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from stream_processors import flush, rows
-from stream_processors.erased import Erased
-from stream_processors.fetched import Partition
-from stream_processors.flush import DecodedTopics, Flush
-from stream_processors.index import KNOWN
-from stream_processors.join import without
-from stream_processors.memory_sink import MemorySink
-from stream_processors.offsets import OffsetLedger
-from stream_processors.seen import SeenFilter
-from stream_processors.version import first_wins, last_wins
+from core.kafka.partitions import Partition
+from stream_processors.consume.offset_ledger import OffsetLedger
+from stream_processors.join import table_columns
+from stream_processors.join.join import without
+from stream_processors.join.recent_sessions import KNOWN
+from stream_processors.join.row_version import first_wins, last_wins
+from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.write import flush
+from stream_processors.write.erasures import Erased
+from stream_processors.write.flush import DecodedTopics, Flush
 from tests.stream_processors.cluster import Cluster, SlowSink
+from tests.stream_processors.memory_sink import MemorySink
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -40,12 +41,12 @@ def commit_before_insert(patch: pytest.MonkeyPatch) -> None:
 
 def last_event_wins(patch: pytest.MonkeyPatch) -> None:
     """A later posting of an event replaces the first."""
-    patch.setattr(rows, "first_wins", last_wins)
+    patch.setattr(table_columns, "first_wins", last_wins)
 
 
 def first_mark_wins(patch: pytest.MonkeyPatch) -> None:
     """A session that was marked can never be marked otherwise."""
-    patch.setattr(rows, "last_wins", first_wins)
+    patch.setattr(table_columns, "last_wins", first_wins)
 
 
 def last_session_wins(patch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,9 @@ def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
 
 def never_adopt(patch: pytest.MonkeyPatch) -> None:
     """A session that comes late leaves its earlier events waiting."""
-    patch.setattr(SlowSink, "find_unjoined", lambda *_: rows.UNJOINED_COLUMNS.empty_table())
+    patch.setattr(
+        SlowSink, "find_unjoined", lambda *_: table_columns.UNJOINED_COLUMNS.empty_table()
+    )
 
 
 def sessions_before_their_events(patch: pytest.MonkeyPatch) -> None:
@@ -82,7 +85,7 @@ def unjoined_events_are_dropped(patch: pytest.MonkeyPatch) -> None:
     write = MemorySink.write
 
     def without_unjoined(sink: MemorySink, table: str, part: pa.Table) -> None:
-        if table != rows.UNJOINED:
+        if table != table_columns.UNJOINED:
             write(sink, table, part)
 
     patch.setattr(MemorySink, "write", without_unjoined)
@@ -121,7 +124,9 @@ def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
 
 def the_sweep_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Waiting events are deleted although their session has not come."""
-    patch.setattr(MemorySink, "sweep_adopted", lambda sink, *_: sink.tables[rows.UNJOINED].clear())
+    patch.setattr(
+        MemorySink, "sweep_adopted", lambda sink, *_: sink.tables[table_columns.UNJOINED].clear()
+    )
 
 
 def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:

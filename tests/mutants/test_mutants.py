@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.mutants.catalogue import CATALOGUE, Mutant
-from tests.stream_processors import test_scenarios as scenarios
-from tests.stream_processors.test_model import Life
-from tests.stream_processors.test_offsets import Worker
+from tests.stream_processors.consume.test_offset_ledger import Worker
+from tests.stream_processors.join import test_scenarios as scenarios
+from tests.stream_processors.join.test_model import Life
 
 # No shrinking: that it fails is all we want to know. The same lives every time.
 THOROUGH = settings(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message
 
-from clickstream.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
-from clickstream.settings import Limits
+from core.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
+from core.settings import Limits
 from producers.body import BodyReader, Disconnected
 
 LIMITS = Limits(body_bytes=10)

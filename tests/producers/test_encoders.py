@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from clickstream.errors import RegistryUnavailable
-from clickstream.settings import Settings
+from core.errors import RegistryUnavailable
+from core.settings import Settings
 from producers.encoders import Encoders
 from schemas.codec import schema_id_of
 from schemas.contracts import EVENT, SESSION

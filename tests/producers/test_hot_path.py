@@ -6,10 +6,10 @@ import pytest
 from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
-from clickstream.errors import BrokerUnavailable, SetupError
-from clickstream.http.access import CALLER, Access
-from clickstream.http.answer import Answer
-from clickstream.settings import Settings
+from core.errors import BrokerUnavailable, SetupError
+from core.http.access import CALLER, Access
+from core.http.raw_response import Answer
+from core.settings import Settings
 from producers.body import Disconnected
 from producers.hot_path import HotPath
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from clickstream.errors import BrokerUnavailable, SetupError
-from clickstream.position import Position
-from clickstream.settings import HttpSettings, Settings
-from clickstream.watermark import MemoryOffsets
-from producers.connection import MakeProducer
+from core.consistency.position import Position
+from core.consistency.sink_progress import MemoryOffsets
+from core.errors import BrokerUnavailable, SetupError
+from core.settings import HttpSettings, Settings
+from producers.async_producer import MakeProducer
 from producers.encoders import Encoders
 from producers.kafka_publisher import WRITTEN, KafkaPublisher, producer_options
 from schemas.contracts import EVENT

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from clickstream.errors import BrokerUnavailable, SinkBehind, SinkUnavailable, Unavailable
-from clickstream.position import HEADER, parse_positions
-from clickstream.settings import Settings
+from core.consistency.position import HEADER, parse_positions
+from core.errors import BrokerUnavailable, SinkBehind, SinkUnavailable, Unavailable
+from core.settings import Settings
 from schemas.contracts import MARK
 from tests.producers.write_side import WriteSide, write_side
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from clickstream.errors import BrokerUnavailable
-from clickstream.position import Position
-from clickstream.settings import Settings
+from core.consistency.position import Position
+from core.errors import BrokerUnavailable
+from core.kafka.partitioner import partition_of
+from core.settings import Settings
 from producers.kafka_publisher import KafkaPublisher
 from producers.publisher import MemoryPublisher, Publisher
 from schemas.codec import Decoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from schemas.partitioner import partition_of
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.conftest import Corner

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from clickstream.settings import Limits
+from core.settings import Limits
 from producers.records import Record, event_records, mark_record, session_record
-from producers.requests import parse_events, parse_mark, parse_session
+from producers.validation import parse_events, parse_mark, parse_session
 from schemas.codec import Decoder, Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.registry import MemoryRegistry

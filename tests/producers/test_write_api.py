@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from clickstream.errors import BrokerUnavailable, RegistryUnavailable, Unavailable
-from clickstream.http.app import PREFIX
-from clickstream.position import HEADER, parse_positions
-from clickstream.settings import Limits, Settings
+from core.consistency.position import HEADER, parse_positions
+from core.errors import BrokerUnavailable, RegistryUnavailable, Unavailable
+from core.http.app import PREFIX
+from core.settings import Limits, Settings
 from schemas.contracts import EVENT, SESSION
 from tests.producers.bodies import event, events, session
 from tests.producers.write_side import WriteSide, write_side

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar
 
 from starlette.testclient import TestClient
 
-from clickstream.clock import ManualClock
-from clickstream.errors import ClickstreamError, SessionNotFound
-from clickstream.http.app import build_app
-from clickstream.position import Position
-from clickstream.settings import Settings
+from core.clock import ManualClock
+from core.consistency.position import Position
+from core.errors import ClickstreamError, SessionNotFound
+from core.http.app import build_app
+from core.settings import Settings
+from producers.component import WriteRole
 from producers.publisher import MemoryPublisher
-from producers.role import WriteRole
 from schemas.contracts import Contract
 from schemas.topics import Topics
 

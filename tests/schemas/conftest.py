@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from clickstream.engines.embedded import Engines
-    from clickstream.settings import Settings
+    from clickstream.local.engines.local_servers import Engines
+    from core.settings import Settings
     from tests.containers import ContainerEngines
 
 
@@ -37,8 +37,8 @@ def fresh(engines: Engines | ContainerEngines) -> Iterator[Settings]:
     """Settings whose ClickHouse database does not exist yet; dropped afterwards."""
     from pydantic import SecretStr
 
-    from clickstream.clickhouse import connect, database_of
-    from clickstream.settings import Settings
+    from core.clickhouse.client import connect, database_of
+    from core.settings import Settings
 
     url = engines.clickhouse_database_url(f"m{uuid.uuid4().hex}")
     settings = Settings(_env_file=None, clickhouse_url=SecretStr(str(url)))

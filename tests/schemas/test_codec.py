@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from clickstream.errors import PoisonRecord, RegistryUnavailable
+from core.errors import PoisonRecord, RegistryUnavailable
 from schemas.codec import Decoder, Encoder, header, schema_id_of
 from schemas.contracts import EVENT, SESSION, Contract
 from schemas.dead_letters import Reason

@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from typer.testing import CliRunner
 
-from clickstream.errors import SchemaIncompatible
+from core.errors import SchemaIncompatible
 from schemas.compatibility import breaches, clashes
 from schemas.contracts import SESSION, VERSIONS
 from tests.schemas.avro_pairs import Shape, pairs, witnesses
@@ -213,7 +213,7 @@ def _reads(reader: Shape, writer: Shape) -> bool:
 
 
 def check(*arguments: str) -> tuple[int, str]:
-    from clickstream.cli.schemas import command
+    from clickstream.commands.schemas import command
 
     result = CliRunner().invoke(command, ["check", *arguments])
     return result.exit_code, result.output

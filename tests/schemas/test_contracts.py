@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.errors import SetupError
-from clickstream.settings import Settings, TopicSettings
+from core.errors import SetupError
+from core.settings import Settings, TopicSettings
 from schemas.contracts import ALL, ERASURE, EVENT, MARK, SESSION, load_versions
 from schemas.topics import Topics
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clickstream.clickhouse import connect, database_of
-from clickstream.settings import Settings
+from core.clickhouse.client import connect, database_of
+from core.settings import Settings
 from schemas.declared import diff
 from schemas.migrate import migrate
 

@@ -11,11 +11,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from typer.testing import CliRunner
 
-from clickstream.cli.main import app
-from clickstream.clickhouse import connect
-from clickstream.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
-from clickstream.engines.embedded import Engines
-from clickstream.settings import Settings
+from clickstream.commands.main import app
+from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
+from clickstream.local.engines.local_servers import Engines
+from core.clickhouse.client import connect
+from core.settings import Settings
 from schemas.grants import Role, grants, script
 from tests.conftest import Corner
 

@@ -9,9 +9,9 @@ from threading import Barrier, Thread
 import pytest
 from typer.testing import CliRunner
 
-from clickstream.clickhouse import connect
-from clickstream.errors import MigrationError
-from clickstream.settings import Settings
+from core.clickhouse.client import connect
+from core.errors import MigrationError
+from core.settings import Settings
 from schemas.migrate import MIGRATIONS, Nodes, load, migrate, pending
 
 FIRST = "CREATE TABLE IF NOT EXISTS a (b Int8) ENGINE = MergeTree ORDER BY b"
@@ -154,7 +154,7 @@ def test_several_processes_may_migrate_at_once(fresh: Settings) -> None:
 def test_the_command_says_what_is_pending_applies_it_and_is_then_content(
     fresh: Settings, environment: Callable[..., None]
 ) -> None:
-    from clickstream.cli.main import app
+    from clickstream.commands.main import app
 
     environment(fresh)
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream.errors import RegistryUnavailable, SchemaIncompatible, SetupError
+from core.errors import RegistryUnavailable, SchemaIncompatible, SetupError
 from schemas.compatibility import FULL_TRANSITIVE, breaches
 from schemas.contracts import SESSION
 from schemas.registry import ConfluentRegistry, MemoryRegistry, SchemaRegistry
 from tests.schemas.test_compatibility import BAD, GOOD, changed
 
 if TYPE_CHECKING:
-    from clickstream.engines.embedded import Engines
+    from clickstream.local.engines.local_servers import Engines
     from tests.containers import ContainerEngines
 
 

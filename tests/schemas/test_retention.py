@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.clickhouse import connect
-from clickstream.settings import Settings, TopicSettings
+from core.clickhouse.client import connect
+from core.settings import Settings, TopicSettings
 from schemas.declared import diff
 from schemas.migrate import migrate
 from schemas.retention import expiries, retain

@@ -16,8 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 )
 from typer.testing import CliRunner
 
-from clickstream.errors import BrokerUnavailable, SetupError
-from clickstream.settings import Limits, Settings, TopicSettings
+from core.errors import BrokerUnavailable, SetupError
+from core.settings import Limits, Settings, TopicSettings
 from schemas.topic_admin import CreatedTopics, create_topics, describe_topics
 from schemas.topics import (
     Topics,
@@ -157,7 +157,7 @@ def test_more_replicas_than_brokers_is_an_operators_mistake(settings: Settings) 
 def test_the_command_lists_creates_and_lists(
     settings: Settings, environment: Callable[..., None]
 ) -> None:
-    from clickstream.cli.topics import command
+    from clickstream.commands.topics import command
 
     prefix = f"{settings.topics.prefix}new."
     environment(settings, topics={"prefix": prefix})

@@ -15,19 +15,20 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from clickstream.clock import ManualClock
+from core.clock import ManualClock
+from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
-from stream_processors.decode import BatchDecoder
-from stream_processors.erased import Erased
-from stream_processors.fetched import FetchedBatch, Partition
-from stream_processors.flush import Flush, FlushRules
-from stream_processors.index import SessionIndex
-from stream_processors.memory_sink import MemorySink
-from stream_processors.offsets import OffsetLedger
-from stream_processors.seen import Hashes, SeenFilter
-from stream_processors.session_day import DayWindow
-from stream_processors.sink import DeadLetter, Sink
+from stream_processors.consume.batches import FetchedBatch
+from stream_processors.consume.offset_ledger import OffsetLedger
+from stream_processors.decode.batch import BatchDecoder
+from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.session_day import DayWindow
+from stream_processors.join.stored_ids_filter import Hashes, SeenFilter
+from stream_processors.write.erasures import Erased
+from stream_processors.write.flush import Flush, FlushRules
+from stream_processors.write.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
+from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 
 Write = Callable[[], None]

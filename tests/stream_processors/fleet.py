@@ -11,12 +11,12 @@ from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
 from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from clickstream.engines.data_folder import DataFolder
-from clickstream.processes.pact import Pact
-from clickstream.processes.ports import free_port
-from clickstream.processes.service import Service, stop_all
-from clickstream.settings import Settings
-from clickstream.system.roles import PYTHON_MODULE, worker_launch
+from clickstream.local.data_directory import DataFolder
+from clickstream.local.processes.ports import free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Service, stop_all
+from clickstream.local.up.app_services import PYTHON_MODULE, worker_launch
+from core.settings import Settings
 from schemas.topics import Topics
 from tests.e2e.process_pair import environment_of
 

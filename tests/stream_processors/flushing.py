@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from clickstream.clock import ManualClock
+from core.clock import ManualClock
+from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
-from stream_processors import rows
-from stream_processors.decode import BatchDecoder
-from stream_processors.fetched import Partition
-from stream_processors.flush import Flush, FlushReport, FlushRules
-from stream_processors.index import SessionIndex
-from stream_processors.memory_sink import MemorySink
-from stream_processors.seen import SeenFilter
-from stream_processors.session_day import DayWindow
-from stream_processors.sink import DeadLetter
+from stream_processors.decode.batch import BatchDecoder
+from stream_processors.join import table_columns
+from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.session_day import DayWindow
+from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.write.flush import Flush, FlushReport, FlushRules
+from stream_processors.write.sink import DeadLetter
+from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 
 T = TypeVar("T")
@@ -87,15 +87,15 @@ class World:
         return self.flush(self.log.batches())
 
     def sessions(self) -> dict[str, dict[str, Any]]:
-        return {row["session_id"]: row for row in self.sink.tables[rows.SESSIONS].values()}
+        return {row["session_id"]: row for row in self.sink.tables[table_columns.SESSIONS].values()}
 
     def events(self) -> dict[tuple[str, str], dict[str, Any]]:
-        stored = self.sink.tables[rows.EVENTS].values()
+        stored = self.sink.tables[table_columns.EVENTS].values()
         return {(row["session_id"], row["event_id"]): row for row in stored}
 
     def unjoined(self) -> dict[tuple[Any, ...], dict[str, Any]]:
-        return self.sink.tables[rows.UNJOINED]
+        return self.sink.tables[table_columns.UNJOINED]
 
     def irrelevant(self) -> set[str]:
-        marks = self.sink.tables[rows.MARKS].values()
+        marks = self.sink.tables[table_columns.MARKS].values()
         return {row["session_id"] for row in marks if row["is_irrelevant"]}

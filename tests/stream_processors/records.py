@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clickstream.settings import Settings
+from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
+from core.settings import Settings
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from schemas.partitioner import partition_of
 from schemas.registry import MemoryRegistry
 from schemas.topics import Topics
-from stream_processors.fetched import FetchedBatch, Partition, Record, Records
+from stream_processors.consume.batches import FetchedBatch, Record, Records
 
 PARTITIONS = 4
 TOPICS = Topics.of(Settings())

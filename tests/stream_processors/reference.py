@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
-from stream_processors import rows
+from stream_processors.join import table_columns
 from tests.stream_processors.cluster import Cluster
 
 
@@ -50,7 +50,7 @@ class Reference:
 def compare(cluster: Cluster, reference: Reference) -> None:
     """What is stored is what the log says, once everybody has settled."""
     tables = cluster.store.tables
-    stored = {row["session_id"]: row for row in tables[rows.SESSIONS].values()}
+    stored = {row["session_id"]: row for row in tables[table_columns.SESSIONS].values()}
     assert stored.keys() == reference.sessions.keys()
     for id_, row in stored.items():
         first = reference.sessions[id_]
@@ -59,12 +59,14 @@ def compare(cluster: Cluster, reference: Reference) -> None:
         assert row["search_results.object_id"] == shown
     joined = {
         (row["session_id"], row["event_id"]): (row["object_id"], row["position"])
-        for row in tables[rows.EVENTS].values()
+        for row in tables[table_columns.EVENTS].values()
     }
     assert joined == reference.joined()
-    assert len(tables[rows.EVENTS]) == len(joined)
-    for row in tables[rows.EVENTS].values():
+    assert len(tables[table_columns.EVENTS]) == len(joined)
+    for row in tables[table_columns.EVENTS].values():
         assert row["session_day"] == stored[row["session_id"]]["session_day"]
-    assert set(tables[rows.UNJOINED]) == reference.unjoined()
-    marks = {row["session_id"]: row["is_irrelevant"] for row in tables[rows.MARKS].values()}
+    assert set(tables[table_columns.UNJOINED]) == reference.unjoined()
+    marks = {
+        row["session_id"]: row["is_irrelevant"] for row in tables[table_columns.MARKS].values()
+    }
     assert marks == reference.marks

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from xml.etree import ElementTree
 from xml.etree.ElementTree import SubElement
 
-from clickstream.processes.service import Service
+from clickstream.local.processes.service import Service
 from tests.faults.lab.system import Lab
 
 # Orchestrators commonly kill 30 s after SIGTERM; what we promise is this, seconds.

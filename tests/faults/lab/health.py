@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from clickstream.processes.service import Service
+from clickstream.local.processes.service import Service
 
 _LOOK_SECONDS = 0.2
 

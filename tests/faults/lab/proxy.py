@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
-from clickstream.processes.ports import LOOPBACK
+from clickstream.local.processes.ports import LOOPBACK
 from tests.listener import Listener
 
 OnAnswer = Callable[[str], bool]

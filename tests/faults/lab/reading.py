@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from clickstream import clickhouse
-from clickstream.settings import Settings
+from core import clickhouse
+from core.settings import Settings
 from tests.faults.lab.ledger import Found
 from tests.faults.lab.traffic import place_of
 

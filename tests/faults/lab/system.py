@@ -13,14 +13,14 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from clickstream.engines.data_folder import DataFolder
-from clickstream.engines.embedded import Engines, embedded_engines
-from clickstream.processes.pact import Pact
-from clickstream.processes.ports import LOOPBACK, free_port
-from clickstream.processes.service import Launch, Service, stop_all
-from clickstream.settings import HttpSettings, Settings
-from clickstream.system.roles import PYTHON_MODULE, http_launch
-from schemas.setup import prepare
+from clickstream.local.data_directory import DataFolder
+from clickstream.local.engines.local_servers import Engines, embedded_engines
+from clickstream.local.processes.ports import LOOPBACK, free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Launch, Service, stop_all
+from clickstream.local.up.app_services import PYTHON_MODULE, http_launch
+from clickstream.operations.provision import prepare
+from core.settings import HttpSettings, Settings
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab import reading
 from tests.faults.lab.ledger import Verdict, judge

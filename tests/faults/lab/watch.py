@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from clickstream.settings import Settings
+from core.settings import Settings
 from schemas.topics import Topics
 
 _LOOK_SECONDS = 0.25

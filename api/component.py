@@ -1,0 +1,70 @@
+"""The read side of a process: its routes, and the connections behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from api.analytics import analytics_router
+from api.erase import Eraser, erase_router
+from api.export import export_router
+from api.queries import MISSING_TABLES
+from api.session import session_router
+from api.settling.keeper import Keeper
+from api.settling.settler import Settler
+from api.store import ClickHouseStore
+from core.clock import SystemClock
+from core.consistency.consistent_reader import SessionFinder
+from core.errors import Unavailable
+from core.http.access import Access
+from core.settings import Settings
+from schemas.topics import Topics
+
+# With the store's grace within the two seconds that `Role.ready` has.
+_READY_SECONDS = 0.9
+
+
+class ReadRole:
+    """Implements `core.http.component.Role`; the promises are there."""
+
+    name = "read"
+
+    def __init__(self, settings: Settings, eraser: Eraser) -> None:
+        self._eraser = eraser
+        self._settings = settings
+        self._store = ClickHouseStore(settings)
+        # Connections of its own: exports last long, and must not keep the other reads waiting.
+        self._exports = ClickHouseStore(settings)
+        self._finder = SessionFinder.of(settings, Topics.of(settings))
+        clock = SystemClock()
+        self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
+
+    def routers(self) -> Sequence[APIRouter]:
+        return (
+            session_router(self._store, self._finder, self._settings),
+            analytics_router(self._store, self._finder, self._settings),
+            export_router(self._exports, self._finder, self._settings),
+            erase_router(self._settings, self._eraser),
+        )
+
+    async def start(self) -> None:
+        """Nothing to open: connections are made when they are first needed."""
+        self._keeper.start()
+
+    async def stop(self) -> None:
+        await self._keeper.stop()
+        await self._finder.stop()
+        await self._store.close()
+        await self._exports.close()
+
+    async def ready(self) -> Sequence[str]:
+        try:
+            missing = await self._store.rows(MISSING_TABLES, _READY_SECONDS)
+        except Unavailable as error:
+            return (str(error),)
+        return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]
+
+    def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
+        return app

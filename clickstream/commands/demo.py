@@ -1,0 +1,89 @@
+"""`clickstream demo`: traffic through the public API, then a ledger of every id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from clickstream.local.demo.result import Account
+    from clickstream.local.endpoints import Endpoints
+
+
+def command(
+    sessions: Annotated[int, typer.Option(min=1, help="How many searches to simulate.")] = 2_500,
+    once: Annotated[
+        bool, typer.Option("--once", help="Use a system of its own and stop it at the end.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Data folder; default: the user's data folder.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="HTTP port; default 8000, any with --once.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="The ledger as one line.")] = False,
+) -> None:
+    """Start the system if none runs, drive realistic traffic, read it back, print the ledger.
+
+    Stays up until Ctrl-C, or ends at once with --once. Exit status 0 when every acknowledged id is
+    readable, once and as it was sent; 1 otherwise.
+    """
+    from clickstream.local.demo.stack import running_system, throwaway_system
+
+    if once and data_dir is None:
+        system = throwaway_system(port or 0)
+    else:
+        system = running_system(data_dir, 8000 if port is None else port)
+    with system as (endpoints, ours):
+        account = _drive(endpoints, sessions, seed)
+        _print(account, as_json=as_json)
+        if ours and not once:
+            _stay_up(endpoints)
+    raise typer.Exit(0 if account.clean else 1)
+
+
+def _drive(endpoints: Endpoints, sessions: int, seed: int) -> Account:
+    import asyncio
+
+    from rich.console import Console
+
+    from clickstream.local.demo.progress import Progress
+    from clickstream.local.demo.run import Plan, run
+    from clickstream.local.target_settings import settings_of
+    from core.clock import SystemClock
+
+    progress = Progress(Console(stderr=True))
+    return asyncio.run(
+        run(Plan(sessions, seed), endpoints.http, settings_of(endpoints), SystemClock(), progress)
+    )
+
+
+def _print(account: Account, *, as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from clickstream.local.demo.report import print_account
+
+    if as_json:
+        typer.echo(json.dumps(account.as_json(), ensure_ascii=False))
+    else:
+        print_account(account, Console())
+
+
+def _stay_up(endpoints: Endpoints) -> None:
+    """Until Ctrl-C, which is how it is meant to end and therefore no error."""
+    import threading
+
+    typer.echo(
+        f"\nThe system stays up until Ctrl-C: {endpoints.http} (try {endpoints.docs}), "
+        f"ClickHouse {endpoints.clickhouse}, Kafka {endpoints.kafka}",
+        err=True,
+    )
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        typer.echo("stopping", err=True)

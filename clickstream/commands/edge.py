@@ -1,0 +1,36 @@
+"""`clickstream edge`: one process of the write side, with or without the read side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clickstream.commands.listen import settings_listening
+
+
+def command(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; CLICKSTREAM_HTTP__HOST.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535),
+    ] = None,
+    with_api: Annotated[
+        bool, typer.Option("--with-api", help="Serve the read API from this process too.")
+    ] = False,
+) -> None:
+    """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
+    from core.http.app import Role, build_app
+    from core.http.server import run
+    from producers.component import WriteRole
+
+    settings = settings_listening(host, port)
+    roles: list[Role] = [WriteRole.of(settings)]
+    if with_api:
+        from api.component import ReadRole
+        from clickstream.operations.erasure.eraser import eraser_of
+
+        roles.append(ReadRole(settings, eraser_of(settings)))
+    run(build_app(settings, roles), settings)

@@ -1,0 +1,19 @@
+"""Where an HTTP command listens: the settings, and over them what the command line says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+
+def settings_listening(host: str | None, port: int | None) -> Settings:
+    """The settings with these in place; None leaves the setting. Logging is set up by them."""
+    from core.settings import Settings
+    from core.telemetry import configure_logging
+
+    settings = Settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    configure_logging(settings.log_level)
+    return settings.model_copy(update={"http": settings.http.model_copy(update=given)})

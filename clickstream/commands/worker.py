@@ -1,0 +1,15 @@
+"""`clickstream worker`: one stream processor against the servers named by the settings."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """Run one stream processor: Kafka → join → ClickHouse. Ends on SIGTERM, losing nothing."""
+    from stream_processors.process.malloc import share_heaps
+
+    share_heaps()  # before the others bring in Arrow, and threads
+
+    from core.settings import Settings
+    from stream_processors.process.worker import run_worker
+
+    run_worker(Settings())

@@ -1,0 +1,98 @@
+"""From tidy visits to the mess of a network: late, repeated, changed, marked. Pure and seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from clickstream.local.demo.simulator import Json, Visit
+
+SESSION = "/session"
+EVENTS = "/session/events"
+IRRELEVANT = "/session/irrelevant"
+
+# Shares of visits. Each kind of disorder happens a few dozen times in the smallest demo.
+_EVENTS_FIRST = 0.04
+_SESSION_LOST = 0.004
+_SESSION_AGAIN = 0.04
+_EVENTS_AGAIN = 0.04
+_CHANGED_WHEN_AGAIN = 0.5
+_EVENTS_IN_TWO_POSTS = 0.25
+_MARKED = 0.01
+
+# How many visits later something delayed is sent. The far end is long enough for the worker to have
+# flushed in between, so that events wait unjoined and are adopted.
+_SOON = (1, 20)
+_LATER = (200, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One request. Those of one session are sent in the order of the list, each after the answer
+    to the one before, so that the first to be acknowledged is the first here."""
+
+    path: str
+    session_id: str
+    body: Json
+
+
+def schedule(visits: Iterable[Visit], seed: int) -> list[Post]:
+    """Every post of every visit, in the order of sending."""
+    random = Random(seed)  # noqa: S311 - traffic, not secrets
+    slotted = [
+        (number + delay, post)
+        for number, visit in enumerate(visits)
+        for delay, post in _posts(visit, random)
+    ]
+    slotted.sort(key=lambda pair: pair[0])  # stable: what is due together keeps its order
+    return [post for _, post in slotted]
+
+
+def _posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
+    """The posts of one visit, each with its delay in visits."""
+    lost = bool(visit.events) and random.random() < _SESSION_LOST
+    late = bool(visit.events) and random.random() < _EVENTS_FIRST
+    session_delay = random.randint(*_LATER) if late else 0
+    if not lost:
+        yield session_delay, Post(SESSION, visit.session_id, visit.session)
+    yield from _event_posts(visit, random)
+    if lost:
+        return
+    if random.random() < _SESSION_AGAIN:
+        again = session_delay + random.randint(*random.choice((_SOON, _LATER)))
+        yield again, Post(SESSION, visit.session_id, _session_again(visit.session, random))
+    if random.random() < _MARKED:
+        marked = session_delay + random.randint(*_SOON)
+        yield marked, Post(IRRELEVANT, visit.session_id, {"session_id": visit.session_id})
+
+
+def _event_posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
+    batches = [list(visit.events)] if visit.events else []
+    if len(visit.events) > 1 and random.random() < _EVENTS_IN_TWO_POSTS:
+        half = len(visit.events) // 2
+        batches = [list(visit.events[:half]), list(visit.events[half:])]
+    delay = 0
+    for batch in batches:
+        yield delay, Post(EVENTS, visit.session_id, _events_body(visit, batch))
+        delay += random.randint(*_SOON)
+    if batches and random.random() < _EVENTS_AGAIN:
+        again = delay + random.randint(*random.choice((_SOON, _LATER)))
+        yield again, Post(EVENTS, visit.session_id, _events_again(visit, batches[0], random))
+
+
+def _events_body(visit: Visit, events: list[Json]) -> Json:
+    return {"session_id": visit.session_id, "events": events}
+
+
+def _session_again(session: Json, random: Random) -> Json:
+    """The same, or another content under the same id, which must change nothing."""
+    if random.random() < _CHANGED_WHEN_AGAIN:
+        return {**session, "search_query": session["search_query"] + " (again)"}
+    return session
+
+
+def _events_again(visit: Visit, events: list[Json], random: Random) -> Json:
+    if random.random() < _CHANGED_WHEN_AGAIN:
+        events = [{**event, "event_type": "changed"} for event in events]
+    return _events_body(visit, events)

@@ -1,0 +1,98 @@
+"""The ledger for a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clickstream.local.demo.result import Account
+from clickstream.local.demo.simulator import Json
+
+# Of a long list of differences the first few tell what is wrong.
+_SHOWN_DIFFERENCES = 10
+
+
+def print_account(account: Account, console: Console) -> None:
+    """One session, freshness, then the ledger and what is wrong if anything is."""
+    console.print(f"GET /session?session_id={account.example['session_id']}")
+    console.print(_one_item_a_line(account.example), soft_wrap=True, markup=False)
+    console.print(_freshness(account))
+    console.print(_relevant(account))
+    console.print(_ledger(account))
+    for problem in islice(_problems(account), _SHOWN_DIFFERENCES):
+        console.print(f"[bold red]✗[/] {escape(problem)}")
+    sent = account.rows[0]
+    console.print(
+        f"{sent.sessions} sessions and {sent.events} events sent in {account.seconds:.0f} s, "
+        f"{account.retries} retries: "
+        + ("[bold green]clean[/]" if account.clean else "[bold red]NOT clean[/]")
+    )
+
+
+def _one_item_a_line(session: Json) -> str:
+    """JSON with each field on a line, and each result and event: a screen, not three."""
+
+    def shown(value: object) -> str:
+        if isinstance(value, list) and value:
+            items = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value)
+            return f"[\n{items}\n  ]"
+        return json.dumps(value, ensure_ascii=False)
+
+    fields = ",\n".join(f"  {json.dumps(name)}: {shown(value)}" for name, value in session.items())
+    return f"{{\n{fields}\n}}"
+
+
+def _ledger(account: Account) -> Table:
+    table = _table(f"Ledger of {account.run_id}", ["", "sessions", "events", "marks"])
+    for row in account.rows:
+        table.add_row(row.label, *map(_count, (row.sessions, row.events, row.marks)))
+    table.add_section()
+    for label, count in (
+        ("missing (must be 0)", account.missing),
+        ("duplicated (must be 0)", account.duplicated),
+        ("altered (must be 0)", account.altered),
+        ("refused or unanswered (must be 0)", len(account.refused) + account.unanswered),
+    ):
+        table.add_row(label, f"[{'bold red' if count else 'green'}]{count}[/]")
+    return table
+
+
+def _relevant(account: Account) -> Table:
+    table = _table("Not irrelevant, counted in three ways", ["", *account.relevant])
+    colour = "green" if account.counts_agree else "bold red"
+    for kind in ("sessions", "events"):
+        counts = [getattr(relevant, kind) for relevant in account.relevant.values()]
+        table.add_row(kind, *(f"[{colour}]{count}[/]" for count in counts))
+    return table
+
+
+def _freshness(account: Account) -> Table:
+    table = _table("Freshness: from acknowledged to readable, ms", ["", "p50", "p99", "samples"])
+    for what, times in account.freshness.items():
+        table.add_row(what, f"{times.p50_ms:.0f}", f"{times.p99_ms:.0f}", str(times.samples))
+    return table
+
+
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading else "left")
+    return table
+
+
+def _count(count: int | None) -> str:
+    return "" if count is None else str(count)
+
+
+def _problems(account: Account) -> Sequence[str]:
+    found = [*account.refused]
+    for way, comparison in (("API", account.api), ("SQL", account.sql)):
+        found += [f"{way}: missing {what}" for what in comparison.missing]
+        found += [f"{way}: more than once {what}" for what in comparison.duplicated]
+        found += [f"{way}: {what}" for what in comparison.altered]
+    return found

@@ -1,0 +1,81 @@
+"""Everything a demo has found out, and whether it is as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clickstream.local.demo.latency import Percentiles
+from clickstream.local.demo.reconciliation import Comparison, Row
+from clickstream.local.demo.simulator import Json
+from clickstream.local.demo.verification import Relevant
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One run. `relevant` holds the same count by three ways: ledger, API, SQL."""
+
+    run_id: str
+    rows: Sequence[Row]
+    relevant: Mapping[str, Relevant]
+    api: Comparison
+    sql: Comparison
+    unanswered: int
+    refused: Sequence[str]
+    retries: int
+    seconds: float
+    freshness: Mapping[str, Percentiles]
+    example: Json
+
+    @property
+    def missing(self) -> int:
+        """Acknowledged, and not readable by the API or not by SQL."""
+        return len({*self.api.missing, *self.sql.missing})
+
+    @property
+    def duplicated(self) -> int:
+        return len({*self.api.duplicated, *self.sql.duplicated})
+
+    @property
+    def altered(self) -> int:
+        return len({*self.api.altered, *self.sql.altered})
+
+    @property
+    def counts_agree(self) -> bool:
+        return len(set(self.relevant.values())) == 1
+
+    @property
+    def clean(self) -> bool:
+        """Nothing missing, duplicated, altered, refused or unanswered, and all counts agree."""
+        return (
+            self.api.clean
+            and self.sql.clean
+            and self.counts_agree
+            and not self.refused
+            and not self.unanswered
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "clean": self.clean,
+            "run_id": self.run_id,
+            "rows": {
+                row.label: {
+                    kind: count
+                    for kind in ("sessions", "events", "marks")
+                    if (count := getattr(row, kind)) is not None
+                }
+                for row in self.rows
+            },
+            "missing": self.missing,
+            "duplicated": self.duplicated,
+            "altered": self.altered,
+            "unanswered": self.unanswered,
+            "refused": list(self.refused),
+            "retries": self.retries,
+            "relevant": {way: asdict(count) for way, count in self.relevant.items()},
+            "freshness": {what: asdict(times) for what, times in self.freshness.items()},
+            "seconds": round(self.seconds, 1),
+            "example": self.example,
+        }

@@ -1,0 +1,138 @@
+"""The demo from its first post to its account, against a system that is up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from clickstream.local.demo.api_client import Http, http_client
+from clickstream.local.demo.disorder import Post, schedule
+from clickstream.local.demo.latency import Freshness, Sampler
+from clickstream.local.demo.load_generator import Delivery, Driver
+from clickstream.local.demo.progress import Progress
+from clickstream.local.demo.reconciliation import Expected, Found, compare, expect, rows
+from clickstream.local.demo.result import Account
+from clickstream.local.demo.simulator import Traffic
+from clickstream.local.demo.verification import ApiReader, Relevant, SqlReader
+from core.clickhouse.client import connect_async
+from core.clock import Clock
+from core.http.keys import plain_text
+from core.settings import Settings
+
+# Measurements of freshness a run; each costs a few reads.
+_SAMPLES = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for."""
+
+    sessions: int
+    seed: int
+
+
+async def run(
+    plan: Plan, http_url: str, settings: Settings, clock: Clock, progress: Progress
+) -> Account:
+    """Drive, wait for the sink, read back, compare."""
+    run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
+    start_ms = clock.now_ms()
+    visits = Traffic(run_id, plan.seed, start_ms).visits(plan.sessions)
+    posts = schedule(visits, plan.seed)
+    async with http_client(http_url, _key(settings)) as http, _sql_client(settings) as sql_client:
+        api, sql = ApiReader(http), SqlReader(sql_client)
+        began = clock.monotonic()
+        delivery, freshness = await _drive(posts, http, sql, progress)
+        seconds = clock.monotonic() - began
+        progress.say("waiting for the sink to reach the last write")
+        await api.catch_up(list(delivery.positions.values()))
+        progress.say("reading everything back")
+        return await _account(
+            _Sent(run_id, start_ms, start_ms + plan.sessions, posts, delivery, seconds),
+            freshness,
+            api,
+            sql,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A run that has been sent; its sessions were created in [start_ms, end_ms)."""
+
+    run_id: str
+    start_ms: int
+    end_ms: int
+    posts: list[Post]
+    delivery: Delivery
+    seconds: float
+
+
+async def _drive(
+    posts: list[Post], http: Http, sql: SqlReader, progress: Progress
+) -> tuple[Delivery, Freshness]:
+    sampler = Sampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
+    driver = Driver(http, sampler.acknowledged)
+    with progress.over("sending", len(posts)) as advance:
+        delivery = await driver.send(posts, advance)
+    await sampler.finish()
+    return delivery, sampler.freshness
+
+
+async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader) -> Account:
+    delivery = sent.delivery
+    expected = expect(delivery.acknowledged, delivery.unanswered)
+    by_api = await api.read_all(sent.run_id, sent.start_ms, sent.end_ms)
+    by_sql = await sql.read_all(sent.run_id)
+    return Account(
+        run_id=sent.run_id,
+        rows=rows(sent.posts, delivery.acknowledged, expected, by_sql),
+        relevant=await _relevant(sent, expected, api, sql),
+        api=compare(expected, by_api),
+        sql=compare(expected, by_sql),
+        unanswered=len(delivery.unanswered),
+        refused=delivery.refused,
+        retries=delivery.retries,
+        seconds=sent.seconds,
+        freshness=freshness.percentiles(),
+        example=await api.session(_example(expected, by_api)),
+    )
+
+
+async def _relevant(
+    sent: _Sent, expected: Expected, api: ApiReader, sql: SqlReader
+) -> Mapping[str, Relevant]:
+    kept = expected.sessions.keys() - expected.irrelevant
+    return {
+        "ledger": Relevant(len(kept), sum(key[0] in kept for key in expected.joined())),
+        "API": await api.relevant(sent.start_ms, sent.end_ms),
+        "SQL": await sql.relevant(sent.run_id),
+    }
+
+
+def _example(expected: Expected, found: Found) -> str:
+    """A session worth showing: a short one with a few events."""
+
+    def distance(session_id: str) -> int:
+        content = found.contents.get(session_id, {"events": (), "search_results": ()})
+        return abs(len(content["events"]) - 3) * 10 + abs(len(content["search_results"]) - 10)
+
+    return min(expected.sessions, key=distance)
+
+
+def _key(settings: Settings) -> str | None:
+    """A key that the system accepts; None where it asks for none."""
+    keys = (*settings.write_keys, *settings.read_keys)
+    return plain_text(keys[0]) if keys else None
+
+
+@asynccontextmanager
+async def _sql_client(settings: Settings) -> AsyncIterator[AsyncClient]:
+    client = await connect_async(settings, role="demo")
+    try:
+        yield client
+    finally:
+        await client.close()

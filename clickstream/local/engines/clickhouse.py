@@ -1,0 +1,170 @@
+"""ClickHouse on loopback: a `clickhouse` binary, or the same code as a library in a child."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from clickstream.local.engines.downloads import Installed
+from clickstream.local.processes.ports import LOOPBACK
+from clickstream.local.processes.process_manager import Command
+from clickstream.local.processes.service import Launch
+from core.health_probe import http_get
+from core.settings import Settings
+from schemas.grants import ANALYST_SETTINGS, Role, grants
+
+_PROBE_SECONDS = 1.0
+_STOP_SECONDS = 20.0  # it ends running queries first; what it acknowledged is on disk anyway
+
+# All processes together stay below 2.5 GB: a query that wants more than this is refused.
+_MEMORY_BYTES = 1_000_000_000
+_CACHE_BYTES = 64 * 1024 * 1024
+
+_SERVER = {
+    "max_server_memory_usage": _MEMORY_BYTES,
+    "mark_cache_size": _CACHE_BYTES,
+    "index_mark_cache_size": _CACHE_BYTES // 4,
+    "uncompressed_cache_size": 0,
+    "background_pool_size": 2,
+    "background_schedule_pool_size": 8,
+    "background_fetches_pool_size": 1,
+    "background_common_pool_size": 2,
+}
+
+# Whoever reads sees each row once, without knowing of FINAL: redelivered rows are merged at read
+# time. One session lives in one partition, so partitions need not be compared.
+_READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
+
+_PROFILES = {"default": _READ_ONCE, "readonly": ANALYST_SETTINGS}
+
+# A query gets no second thread where less than 1 GiB is free for each: never, on a server that has
+# less than that in all. Not for any binary or image: older ones refuse to start with a setting that
+# they do not know.
+_OF_THE_LIBRARY = {"max_threads_min_free_memory_per_thread": 0}
+
+# The database that the users below may use; `default` owns the server.
+DATABASE = "clickstream"
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Someone who may connect. Without roles he may do everything."""
+
+    name: str
+    profile: str = "default"
+    roles: tuple[Role, ...] = ()
+
+
+# No passwords: loopback only, like the rest of the embedded engines. The processes have users of
+# their own so that what they are granted is seen to suffice.
+HTTP_USER, WORKER_USER = "http", "worker"
+_USERS = (
+    _User("default"),
+    _User(HTTP_USER, roles=(Role.EDGE, Role.API)),
+    _User(WORKER_USER, roles=(Role.WORKER,)),
+    _User("analyst", "readonly", (Role.ANALYST,)),
+)
+
+
+def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> Launch:
+    """Write the configuration; the launch of a server that keeps its data in `folder`."""
+    data, config, users = folder / "data", folder / "config.xml", folder / "users.xml"
+    temporary = folder / "tmp"
+    for needed in (data, temporary):
+        needed.mkdir(parents=True, exist_ok=True)
+    own_binary = installed.clickhouse_binary is not None
+    write_users(users, LOOPBACK, {} if own_binary else _OF_THE_LIBRARY)
+    _write(config, _config(data, users, port, tcp_port, _backup_folders(folder)))
+    if installed.clickhouse_binary is not None:
+        argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
+    else:
+        library = str(installed.clickhouse_library)
+        module = "clickstream.local.engines.chdb_server"
+        argv = [
+            sys.executable,
+            "-m",
+            module,
+            library,
+            str(config),
+            str(data),
+            str(port),
+            str(tcp_port),
+        ]
+    command = Command("clickhouse", argv, log, env={"TMPDIR": str(temporary)}, cwd=folder)
+    url = f"http://{LOOPBACK}:{port}"
+    return Launch(command, url, lambda: answers(url), _STOP_SECONDS)
+
+
+def _backup_folders(folder: Path) -> list[Path]:
+    """Where it may write backups: `backups` in the data folder, and what the operator names."""
+    named = Settings().backup.folder
+    return [folder.parent / "backups", *([named.expanduser().absolute()] if named else [])]
+
+
+def _config(
+    data: Path, users: Path, port: int, tcp_port: int, backup_folders: list[Path]
+) -> Element:
+    root = Element("clickhouse")
+    allowed = SubElement(root, "backups")
+    for path in backup_folders:
+        SubElement(allowed, "allowed_path").text = f"{path}/"
+    settings: dict[str, object] = {
+        "path": f"{data}/",
+        "tmp_path": f"{data / 'tmp'}/",
+        "listen_host": LOOPBACK,
+        "http_port": port,
+        "tcp_port": tcp_port,
+        "users_config": users,
+        "log-level": "warning",  # where clickhouse-local looks for it
+        "mlock_executable": "false",
+        **_SERVER,
+    }
+    for name, value in settings.items():
+        SubElement(root, name).text = str(value)
+    logger = SubElement(root, "logger")
+    SubElement(logger, "level").text = "warning"
+    SubElement(logger, "console").text = "true"
+    return root
+
+
+def write_users(path: Path, network: str, more: Mapping[str, int] | None = None) -> None:
+    """The users and their profiles; each may connect from `network` only.
+
+    `more` are settings for everybody.
+    """
+    root = Element("clickhouse")
+    profiles, users = SubElement(root, "profiles"), SubElement(root, "users")
+    SubElement(SubElement(root, "quotas"), "default")
+    for name, settings in _PROFILES.items():
+        profile = SubElement(profiles, name)
+        for setting, value in {**settings, **(more or {})}.items():
+            SubElement(profile, setting).text = str(value)
+    for each in _USERS:
+        user = SubElement(users, each.name)
+        SubElement(user, "password")
+        SubElement(SubElement(user, "networks"), "ip").text = network
+        SubElement(user, "profile").text = each.profile
+        SubElement(user, "quota").text = "default"
+        _grant(user, each.roles)
+    _write(path, root)
+
+
+def _grant(user: Element, roles: tuple[Role, ...]) -> None:
+    if roles:
+        granted = SubElement(user, "grants")
+        for statement in dict.fromkeys(line for role in roles for line in grants(role, DATABASE)):
+            SubElement(granted, "query").text = statement
+
+
+def _write(path: Path, root: Element) -> None:
+    indent(root)
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def answers(url: str) -> bool:
+    """Does it compute `SELECT 1`?"""
+    answer = http_get(f"{url}/?query=SELECT%201", _PROBE_SECONDS)
+    return answer is not None and answer.body == b"1\n"

@@ -1,0 +1,122 @@
+"""Have everything that the embedded engines need, downloading what is not there yet.
+
+`python -m clickstream.local.engines.downloads` does just that, so that a later start needs no
+network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tarfile
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream.local.engines import maven, npm
+from clickstream.local.engines.artifact_cache import Cache, cache_folder
+from clickstream.local.engines.lockfile import Lock, clickhouse_package, platform_name, read_lock
+from clickstream.local.engines.progress import Reporter, Stoppable, reporter
+from core.errors import ClickstreamError
+
+_LIBRARY = "libchdb.so"  # its name on macOS as well
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Where the engines' programs are. Exactly one of the two ClickHouse fields is set."""
+
+    kafka_jars: Path
+    registry: Path
+    clickhouse_library: Path | None = None
+    clickhouse_binary: Path | None = None
+
+
+def fetch(report: Reporter, cache: Cache | None = None, lock: Lock | None = None) -> Installed:
+    """Everything in place, whole and checked. Immediate when it is; EngineError when it cannot be.
+
+    A `clickhouse` binary on PATH is taken instead of the library.
+    """
+    lock = lock or read_lock()
+    cache = cache or Cache(cache_folder())
+    binary = shutil.which("clickhouse")
+    stoppable = Stoppable(report)
+    with ThreadPoolExecutor(3) as pool:
+        kafka = pool.submit(_kafka, cache, lock, stoppable)
+        registry = pool.submit(_registry, cache, lock, stoppable)
+        library = None if binary else pool.submit(_clickhouse, cache, lock, stoppable)
+        try:
+            wait([kafka, registry, *([library] if library else [])])
+        except BaseException:  # Ctrl-C: the pool waits for its threads, so let them end soon
+            stoppable.stop()
+            raise
+    return Installed(
+        kafka_jars=kafka.result(),
+        registry=registry.result(),
+        clickhouse_library=library.result() if library else None,
+        clickhouse_binary=Path(binary) if binary else None,
+    )
+
+
+def _kafka(cache: Cache, lock: Lock, report: Reporter) -> Path:
+    """A folder of jars."""
+    name = f"Kafka {lock.kafka_version}"
+    digest = _short(*(jar.sha256 for jar in lock.kafka))
+    return cache.get(
+        f"kafka-{lock.kafka_version}-{digest}",
+        lambda folder: maven.download(name, lock.kafka, folder, report),
+    )
+
+
+def _registry(cache: Cache, lock: Lock, report: Reporter) -> Path:
+    """The unpacked archive, with `quarkus-run.jar` in it."""
+
+    def make(folder: Path) -> None:
+        name = f"Apicurio registry {lock.registry_version}"
+        maven.download(name, [lock.registry], folder, report)
+        archive = folder / lock.registry.file_name
+        with tarfile.open(archive) as tar:
+            _stay_inside(tar)
+            tar.extractall(folder)  # noqa: S202 - a pinned archive, its checksum verified
+        archive.unlink()
+
+    return cache.get(f"registry-{lock.registry_version}-{_short(lock.registry.sha256)}", make)
+
+
+def _clickhouse(cache: Cache, lock: Lock, report: Reporter) -> Path:
+    """The library itself."""
+    platform = platform_name()
+    package = clickhouse_package(lock, platform)
+
+    def make(folder: Path) -> None:
+        archive = npm.download(package, folder, report)
+        with tarfile.open(archive) as tar:
+            member = tar.getmember(f"package/{_LIBRARY}")
+            member.name = _LIBRARY
+            _stay_inside(tar)
+            tar.extract(member, folder)
+        archive.unlink()
+
+    digest = _short(package.integrity)
+    folder = cache.get(f"clickhouse-{package.version}-{platform}-{digest}", make)
+    return folder / _LIBRARY
+
+
+def _stay_inside(archive: tarfile.TarFile) -> None:
+    """Refuse paths that lead out of the folder. Python 3.11.0 to 3.11.3 cannot: there the checksum,
+    which was verified before, has to be enough."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+
+
+def _short(*checksums: str) -> str:
+    return hashlib.sha256(" ".join(checksums).encode()).hexdigest()[:12]
+
+
+if __name__ == "__main__":
+    try:
+        fetch(reporter())
+    except ClickstreamError as error:
+        sys.exit(f"clickstream: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; run it again to go on")

@@ -1,0 +1,71 @@
+"""Start a whole system in the background, for commands that need one to talk to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream.local.endpoints import Endpoints, load_endpoints
+from clickstream.local.engines.downloads import fetch
+from clickstream.local.engines.progress import Reporter, reporter
+from clickstream.local.processes.child_process import Child
+from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.readiness import wait_until_ready
+from clickstream.local.up.app_services import PYTHON_MODULE
+from core.errors import EngineError
+
+# Engines, tables and processes, one after another, each with its own shorter deadline inside `up`.
+_READY_SECONDS = 240.0
+# `up` gives each of its processes up to 30 s, in three rounds.
+_STOP_SECONDS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A running `clickstream up` and the hold on it."""
+
+    endpoints: Endpoints
+    _child: Child
+    _pact: Pact
+
+    def stop(self) -> None:
+        """End it as Ctrl-C would, and wait for that. May be called again."""
+        self._child.stop(_STOP_SECONDS)
+        self._pact.close()
+
+
+def start_up(
+    data_dir: Path,
+    *,
+    port: int = 0,
+    workers: int = 1,
+    progress: Reporter | None = None,
+) -> Started:
+    """Run `clickstream up` as a child and return once it is ready.
+
+    Downloads happen here, where progress is seen. Its output goes to `logs/up.log` in the folder.
+    The system ends with this process, however that ends. Raises EngineError with the end of that
+    log; nothing is left running then.
+    """
+    fetch(progress or reporter())
+    options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
+    log = data_dir / "logs" / "up.log"
+    command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
+    pact = Pact()
+    child = pact.spawn(command)
+    try:
+        wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
+        endpoints = _endpoints_of(child, data_dir)
+        if endpoints is None:
+            raise EngineError(f"clickstream up ended just after it was ready; see {log}")
+    except BaseException:  # Ctrl-C as well
+        child.stop(_STOP_SECONDS)
+        pact.close()
+        raise
+    return Started(endpoints, child, pact)
+
+
+def _endpoints_of(child: Child, data_dir: Path) -> Endpoints | None:
+    """What this very process has made known, not another one on the same folder."""
+    found = load_endpoints(data_dir)
+    return found if found is not None and found.pid == child.pid else None

@@ -1,0 +1,141 @@
+"""All SQL of an erasure. Names of databases and tables are bound as well as values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Of all databases that a replay has made, those that keep its old tables.
+DATABASES: Final = """
+SELECT name FROM system.databases
+WHERE name = {live:String}
+    OR (startsWith(name, concat({live:String}, '_')) AND comment = {signature:String})
+ORDER BY name != {live:String}, name
+"""
+
+# --- What there is of a user -----------------------------------------------------------------
+
+SESSIONS_OF: Final = """
+SELECT DISTINCT session_id FROM {database:Identifier}.sessions
+WHERE user_id IN {users:Array(String)}
+    AND received_at <= fromUnixTimestamp64Milli({cut_off:Int64})
+"""
+
+# The same of everybody who was ever erased.
+SESSIONS_OF_ERASED: Final = """
+SELECT DISTINCT session_id FROM {database:Identifier}.sessions
+INNER JOIN (
+    SELECT user_hash, max(cut_off) AS cut_off FROM {live:Identifier}.erasures GROUP BY user_hash
+) AS erased ON SHA256(assumeNotNull(user_id)) = erased.user_hash
+WHERE isNotNull(user_id) AND received_at <= erased.cut_off
+"""
+
+# Of sessions that were erased before: rows that came to be all the same. Looks at every id.
+LEFT_BEHIND: Final = """
+SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}
+WHERE substring(SHA256(session_id), 1, 16) IN (
+    SELECT session_hash FROM {live:Identifier}.erased_sessions
+    WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+)
+"""
+
+# The session id is the first field of each of our records, behind five bytes of wire format; the
+# user id stands somewhere, as the second branch of a union. Or somebody sent JSON.
+LETTERS_OF: Final = """
+SELECT DISTINCT hex(substring(SHA256(assumeNotNull(value)), 1, 16))
+FROM {database:Identifier}.dead_letters
+WHERE isNotNull(value) AND (
+    arrayExists(
+        each -> startsWith(substring(assumeNotNull(value), 6), unhex(each)),
+        {beginnings:Array(String)}
+    )
+    OR arrayExists(
+        each -> position(assumeNotNull(value), unhex(each)) > 0,
+        {fragments:Array(String)}
+    )
+)
+"""
+
+ERASED_SESSIONS: Final = """
+SELECT DISTINCT hex(session_hash) FROM {live:Identifier}.erased_sessions
+WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+"""
+ERASED_LETTERS: Final = """
+SELECT DISTINCT hex(letter_hash) FROM {live:Identifier}.erased_letters
+WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+"""
+
+HAS_TABLE: Final = """
+SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}
+"""
+
+LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
+ANNOUNCED_LETTERS: Final = """(
+    isNotNull(value) AND substring(SHA256(assumeNotNull(value)), 1, 16) IN (
+        SELECT letter_hash FROM {live:Identifier}.erased_letters
+        WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+    )
+    OR isNotNull(key) AND substring(SHA256(assumeNotNull(key)), 1, 16) IN (
+        SELECT session_hash FROM {live:Identifier}.erased_sessions
+        WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+    )
+)"""
+
+ERASED_USERS: Final = "SELECT DISTINCT hex(user_hash) FROM {live:Identifier}.erasures"
+KNOWN_ERASURES: Final = """
+SELECT DISTINCT hex(user_hash), toUnixTimestamp64Milli(cut_off) FROM {live:Identifier}.erasures
+"""
+MISSING_SESSIONS: Final = """
+SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
+    SELECT session_hash FROM {live:Identifier}.erased_sessions
+)
+"""
+MISSING_LETTERS: Final = """
+SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
+    SELECT letter_hash FROM {live:Identifier}.erased_letters
+)
+"""
+
+# --- Deletion ---------------------------------------------------------------------------------
+
+
+def count(condition: str) -> str:
+    """Rows that readers see."""
+    return f"SELECT count() FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608
+
+
+def count_deleted_too(condition: str) -> str:
+    """Rows that are there, deleted or not."""
+    return f"{count(condition)} SETTINGS apply_deleted_mask = 0"
+
+
+HAS_DELETED_ROWS: Final = """
+SELECT count() FROM system.parts
+WHERE database = {database:String} AND table = {table:String} AND active AND has_lightweight_delete
+"""
+REMOVE_DELETED_ROWS: Final = (
+    "ALTER TABLE {database:Identifier}.{table:Identifier} APPLY DELETED MASK"
+)
+
+# --- What is remembered -----------------------------------------------------------------------
+
+ADD_ERASURE: Final = """
+INSERT INTO {live:Identifier}.erasures (user_hash, cut_off, requested_at, requested_by)
+SELECT unhex({user_hash:String}), fromUnixTimestamp64Milli({cut_off:Int64}),
+    fromUnixTimestamp64Milli({requested_at:Int64}), {requested_by:Nullable(String)}
+"""
+ADD_SESSIONS: Final = """
+INSERT INTO {live:Identifier}.erased_sessions (session_hash, user_hash)
+SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
+"""
+ADD_LETTERS: Final = """
+INSERT INTO {live:Identifier}.erased_letters (letter_hash, user_hash)
+SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
+"""
+ADD_TO_LOG: Final = """
+INSERT INTO {live:Identifier}.erasure_log
+    (user_hash, cut_off, requested_by, sessions, deleted, finished_at)
+SELECT unhex({user_hash:String}), fromUnixTimestamp64Milli({cut_off:Int64}),
+    {requested_by:Nullable(String)}, {sessions:UInt64},
+    mapFromArrays({tables:Array(String)}, {rows:Array(UInt64)}),
+    fromUnixTimestamp64Milli({finished_at:Int64})
+"""

@@ -1,0 +1,98 @@
+"""ClickHouse as a replay talks to it: statements with bound names, errors of our own tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from core.clickhouse.client import connect, translate
+from core.errors import SetupError
+from core.settings import Settings
+
+# A copy of all rows, or a checksum over them, is one silent statement. Seconds.
+_LONGEST_SECONDS = 24 * 3600.0
+
+# By this comment a replay knows its own databases, and deletes no others.
+SIGNATURE = "made by clickstream replay"
+
+_COMMENT_OF = "SELECT comment FROM system.databases WHERE name = {name:String}"
+
+Rows = Sequence[Sequence[Any]]
+
+
+class Server:
+    """Every method blocks; raises SinkUnavailable, and SetupError for what ClickHouse refuses."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+
+    def command(self, statement: str, **parameters: object) -> None:
+        """Run a statement that answers nothing."""
+        with self._errors():
+            self._client.command(statement, parameters=parameters)
+
+    def rows(self, query: str, **parameters: object) -> Rows:
+        """The answer of a query."""
+        with self._errors():
+            found: Rows = self._client.query(query, parameters=parameters).result_rows
+        return found
+
+    def number(self, query: str, **parameters: object) -> int:
+        """The answer of a query for one number."""
+        return int(self.rows(query, **parameters)[0][0])
+
+    def create(self, database: str) -> None:
+        """Make a database that is not there yet, and sign it."""
+        self.command(f"CREATE DATABASE {{name:Identifier}} COMMENT '{SIGNATURE}'", name=database)
+
+    def has(self, database: str) -> bool:
+        """Whether it is there. SetupError when it is, and no replay has made it."""
+        found = self.rows(_COMMENT_OF, name=database)
+        if found and found[0][0] != SIGNATURE:
+            raise SetupError(
+                f"a replay needs the database name {database}, and there is one that no replay has"
+                " made: rename it"
+            )
+        return bool(found)
+
+    def drop(self, database: str) -> None:
+        """Delete a database that a replay has made, if it is there, with all that it holds."""
+        if self.has(database):
+            self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
+
+    def rename(self, database: str, new: str) -> None:
+        """Give a database another name."""
+        self.command("RENAME DATABASE {old:Identifier} TO {new:Identifier}", old=database, new=new)
+
+    def move(self, tables: Sequence[str], source: str, target: str) -> None:
+        """Rename tables, one after another, in one statement. Not atomic: a server that dies in
+        between has moved the first ones."""
+        if not tables:
+            return
+        pairs = (
+            f"{{source:Identifier}}.`{table}` TO {{target:Identifier}}.`{table}`"
+            for table in tables
+        )
+        self.command(f"RENAME TABLE {', '.join(pairs)}", source=source, target=target)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with translate(self._settings):
+                yield
+        except ClickHouseError as error:
+            raise SetupError(f"ClickHouse refuses: {str(error)[:500]}") from error
+
+
+@contextmanager
+def open_server(settings: Settings) -> Iterator[Server]:
+    """A server for the length of a replay. Uses no database: names say which."""
+    with connect(
+        settings, role="clickstream replay", database="system", answer_seconds=_LONGEST_SECONDS
+    ) as client:
+        yield Server(settings, client)

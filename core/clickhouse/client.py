@@ -1,0 +1,234 @@
+"""The one place that makes ClickHouse clients, and says what their errors mean."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import clickhouse_connect
+import urllib3
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from core.clickhouse.pool import pool_for
+from core.errors import SetupError, SinkUnavailable
+from core.settings import Settings
+
+# The library logs what it also raises: without a logging set-up, that would be shown twice.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+
+_DEFAULT_DATABASE: Final = "clickstream"
+_DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}
+_DATABASE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+_CONNECT_SECONDS: Final = 5.0
+# Longer than any one insert or migration takes; a dead peer must not hold a worker for ever.
+_ANSWER_SECONDS: Final = 60.0
+
+_PINNED: Final[Mapping[str, Any]] = {
+    # An insert is in the table when it is answered, as one block: the default became 1 in 26.x.
+    "async_insert": 0,
+    # We are right by key. A server that drops a block because it saw the like before would lose
+    # rows that were deleted in between (an erasure, a replay). The second name replaced the first.
+    "insert_deduplicate": 0,
+    "deduplicate_insert": "disable",
+    # By itself a server merges the rows of each block that it is given, by key and version, as it
+    # will do again with the part: an eighth of its CPU for an event, and a sixth of the time. A key
+    # that is twice in a block is read once all the same: FINAL trusts no part never merged.
+    "optimize_on_insert": 0,
+    # One session has one day, so FINAL need not compare partitions. It belongs to the reader.
+    "do_not_merge_across_partitions_select_final": 1,
+}
+
+# Not every server knows these; a server that does not know one never did what it turns off.
+_OPTIONAL: Final = frozenset({"deduplicate_insert"})
+
+_REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL"
+
+# Server errors that pass by themselves, or by an operator's hand, without anything being wrong with
+# what was asked. https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+_PASSING: Final[Mapping[int, str]] = {
+    60: "a table is missing: a replay is swapping, or run `clickstream migrate`",
+    81: "the database is missing: run `clickstream migrate`",
+    159: "it took too long",
+    193: _REFUSED,
+    194: _REFUSED,
+    198: "it cannot resolve a host",
+    202: "it runs too many queries",
+    203: "it has no free connection",
+    209: "it lost a connection",
+    210: "it lost a connection",
+    225: "it has lost its Keeper",
+    241: "it is out of memory",
+    242: "the table is read-only",
+    243: "its disk is full",
+    252: "too many parts wait to be merged",
+    279: "it cannot reach another server",
+    285: "too few replicas are alive",
+    319: "the outcome of an insert is unknown",
+    394: "the query was cancelled",
+    439: "it cannot start a thread",
+    497: "its user may not do this: give it the role that `clickstream grants` prints",
+    516: _REFUSED,
+    745: "it is overloaded",
+    999: "its Keeper does not answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parts of CLICKSTREAM_CLICKHOUSE_URL. Its repr and `place` hold no password."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def address_of(settings: Settings) -> Address:
+    """Take `http(s)://user:pass@host:port/database` apart. SetupError when it is something else."""
+    try:
+        parts = urlsplit(settings.clickhouse_url.get_secret_value())
+        port = parts.port
+    except ValueError:
+        raise _bad_url("it cannot be read") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise _bad_url("it does not begin with http://host or https://host")
+    if parts.query or parts.fragment:
+        raise _bad_url("options after ? or # are not taken")
+    database = unquote(parts.path.strip("/")) or _DEFAULT_DATABASE
+    if not _DATABASE_NAME.fullmatch(database):
+        raise _bad_url(f"{database!r} is no database name of letters, digits and underscores")
+    return Address(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or _DEFAULT_PORTS[parts.scheme],
+        user=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=database,
+    )
+
+
+def database_of(settings: Settings) -> str:
+    """The name of our database; letters, digits and underscores only."""
+    return address_of(settings).database
+
+
+def connect(
+    settings: Settings,
+    *,
+    role: str = "clickstream",
+    database: str | None = None,
+    answer_seconds: float = _ANSWER_SECONDS,
+) -> Client:
+    """A blocking client; may be shared by threads, since it holds no server-side session.
+
+    `role` is shown in system.query_log (http_user_agent). `database` replaces the settings' own.
+    A query fails after `answer_seconds` of silence. Raises SinkUnavailable when ClickHouse does not
+    answer, or has no such database.
+    """
+    with translate(settings):
+        client = clickhouse_connect.get_client(
+            **_options(settings, role, database, answer_seconds), pool_mgr=_pool(settings)
+        )
+        _pin(client)
+    return client
+
+
+async def connect_async(
+    settings: Settings,
+    *,
+    role: str = "clickstream",
+    database: str | None = None,
+    answer_seconds: float = _ANSWER_SECONDS,
+) -> AsyncClient:
+    """The same for one event loop. Close it with `await client.close()`."""
+    with translate(settings):
+        client = await clickhouse_connect.get_async_client(
+            **_options(settings, role, database, answer_seconds)
+        )
+        _pin(client)
+    return client
+
+
+@contextmanager
+def translate(settings: Settings) -> Iterator[None]:
+    """Turn errors that pass into SinkUnavailable; what the query itself got wrong goes through.
+
+    No message holds the password: the library is never given a URL with one.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        why = _PASSING.get(error.code or 0)
+        if why is not None:
+            raise SinkUnavailable(f"ClickHouse at {address_of(settings).place}: {why}") from error
+        if isinstance(error, OperationalError):
+            raise _silent(settings, error) from error
+        raise
+    except (urllib3.exceptions.HTTPError, aiohttp.ClientError, OSError) as error:
+        raise _silent(settings, error) from error
+
+
+def _options(
+    settings: Settings, role: str, database: str | None, answer_seconds: float
+) -> dict[str, Any]:
+    address = address_of(settings)
+    return {
+        "interface": address.scheme,
+        "host": address.host,
+        "port": address.port,
+        "username": address.user,
+        "password": address.password,
+        "ca_cert": settings.https_ca_file,
+        "database": address.database if database is None else database,
+        "client_name": role,
+        "compress": "lz4",
+        # Whole seconds: the library takes no others, and 0 would mean for ever.
+        "connect_timeout": max(1, round(min(answer_seconds, _CONNECT_SECONDS))),
+        "send_receive_timeout": max(1, round(answer_seconds)),
+        # A server-side session would serialise the queries of threads that share a client.
+        "autogenerate_session_id": False,
+        "settings": {name: value for name, value in _PINNED.items() if name not in _OPTIONAL},
+    }
+
+
+def _pool(settings: Settings) -> urllib3.PoolManager:
+    address = address_of(settings)
+    return pool_for(address.scheme, address.host, address.port, settings.https_ca_file)
+
+
+def _pin(client: Client | AsyncClient) -> None:
+    for name in _OPTIONAL & client.server_settings.keys():
+        client.set_client_setting(name, _PINNED[name])
+
+
+def _bad_url(why: str) -> SetupError:
+    return SetupError(
+        f"CLICKSTREAM_CLICKHOUSE_URL: {why}; it should look like http://user:pass@host:8123/clickstream"
+    )
+
+
+def _silent(settings: Settings, error: BaseException) -> SinkUnavailable:
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner  # the libraries wrap "connection refused" four times over
+    remedy = "start it, or set CLICKSTREAM_CLICKHOUSE_URL"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "set CLICKSTREAM_HTTPS_CA_FILE to the authority that signed its certificate"
+    return SinkUnavailable(
+        f"ClickHouse at {address_of(settings).place} does not answer ({error}): {remedy}"
+    )

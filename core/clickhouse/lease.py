@@ -1,0 +1,106 @@
+"""One replay at a time: a query that runs as long as the replay does.
+
+ClickHouse refuses a second query of the same id, atomically, and ends one whose client is gone
+within a second or two. So the lease cannot be held twice, and cannot outlive its holder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+from clickhouse_connect.driver.exceptions import DatabaseError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from core.clickhouse.client import connect, database_of, translate
+from core.errors import SetupError, SinkUnavailable
+from core.settings import Settings
+
+_ALREADY_RUNNING = 216
+
+# A replay that was killed holds its lease until the server notices. Seconds.
+_PATIENCE_SECONDS = 5.0
+
+# A row comes every second. A server that is silent for longer has lost us, or we have lost it.
+_SILENCE_SECONDS = 30.0
+_BEAT = b"0\n"
+
+# The rows are sent at once: it is at the sending that the server notices a client that has died.
+_HOLD = "SELECT sleepEachRow(1) FROM system.numbers /* {token} */"
+_HOLD_SETTINGS = {"max_block_size": 1, "max_execution_time": 0, "http_response_buffer_size": 1}
+
+_RELEASE = "KILL QUERY WHERE query_id = {id:String} AND position(query, {token:String}) > 0 SYNC"
+
+
+@contextmanager
+def lease(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Hold it; SetupError when another process does, SinkUnavailable when ClickHouse is silent.
+
+    Gives a function that raises SinkUnavailable when the lease has been lost.
+    """
+    query_id, token = f"clickstream-replay-{database_of(settings)}", secrets.token_hex(8)
+    with (
+        connect(
+            settings, role="replay lease", database="system", answer_seconds=_SILENCE_SECONDS
+        ) as holder,
+        connect(settings, role="replay lease", database="system") as client,
+    ):
+        stream = _take(settings, holder, query_id, token)
+        lost = threading.Event()
+        listener = threading.Thread(target=_listen, args=(stream, lost), daemon=True)
+        listener.start()
+
+        def check() -> None:
+            if lost.is_set():
+                raise SinkUnavailable("the lease on ClickHouse is lost: start the replay again")
+
+        try:
+            yield check
+        finally:
+            if not lost.is_set():
+                with translate(settings):
+                    client.command(_RELEASE, parameters={"id": query_id, "token": token})
+            listener.join(_SILENCE_SECONDS)
+            stream.close()
+
+
+def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
+    def hold() -> Any:
+        with translate(settings):
+            return client.raw_stream(
+                _HOLD.format(token=token),
+                settings={**_HOLD_SETTINGS, "query_id": query_id},
+                fmt="TSV",
+            )
+
+    again = Retrying(
+        retry=retry_if_exception(_is_taken),
+        stop=stop_after_delay(_PATIENCE_SECONDS),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    try:
+        return again(hold)
+    except DatabaseError as error:
+        if _is_taken(error):
+            raise SetupError(
+                f"another replay of {database_of(settings)} is running: wait until it has ended"
+            ) from error
+        raise
+
+
+def _is_taken(error: BaseException) -> bool:
+    return isinstance(error, DatabaseError) and error.code == _ALREADY_RUNNING
+
+
+def _listen(stream: Any, lost: threading.Event) -> None:
+    """Reads the rows as they come; anything else is the end of the lease."""
+    with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+        while stream.read(len(_BEAT)) == _BEAT:
+            continue
+    lost.set()

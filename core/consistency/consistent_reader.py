@@ -1,0 +1,209 @@
+"""When an absence is certain: the sink had read everything that was in the log at the request.
+
+The argument, in three steps. (1) A session acknowledged before a request lies below the end offset
+of its partition, when that end is fetched after the request began. (2) The sink commits an offset
+only after everything below it is in ClickHouse. (3) So once the committed offset has reached that
+end, a second look sees the session if it was ever acknowledged before. Everything else is doubt,
+and doubt is a 503: the broker is silent, the sink is late, too many are waiting already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+from core.consistency.position import HEADER, Position
+from core.consistency.sink_progress import KafkaOffsets, Watermark
+from core.errors import (
+    BrokerUnavailable,
+    FieldError,
+    InvalidRequest,
+    SessionNotFound,
+    SinkBehind,
+)
+from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
+from core.settings import ReadSettings, Settings
+from core.telemetry import READ_WAIT_SECONDS, READ_WAITERS
+
+T = TypeVar("T")
+
+
+class TopicNames(Protocol):
+    """Full names of the topics that writes go to."""
+
+    @property
+    def sessions(self) -> str: ...
+
+    @property
+    def events(self) -> str: ...
+
+    @property
+    def marks(self) -> str: ...
+
+
+class SessionFinder:
+    """Finds sessions, and waits for the sink where a plain look could be wrong.
+
+    One per process and event loop, shared by all requests. Every method ends within
+    `reads.wait_seconds`, the time of the caller's own look aside.
+    """
+
+    def __init__(
+        self, watermark: Watermark, topics: TopicNames, *, partitions: int, reads: ReadSettings
+    ) -> None:
+        self._watermark = watermark
+        self._topics = topics
+        self._partitions = partitions
+        self._reads = reads
+        self._waiting = 0
+
+    @classmethod
+    def of(cls, settings: Settings, topics: TopicNames) -> SessionFinder:
+        """A finder on the Kafka that `settings` name. Connects when it is first needed."""
+        offsets = KafkaOffsets(
+            settings.kafka_options(),
+            group=settings.worker.group,
+            request_seconds=settings.reads.wait_seconds,
+        )
+        return cls(
+            Watermark(offsets),
+            topics,
+            partitions=settings.topics.partitions,
+            reads=settings.reads,
+        )
+
+    async def stop(self) -> None:
+        """End the background tasks; whoever waits gets a 503."""
+        await self._watermark.close()
+
+    async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
+        """What `look` finds of the session; it is called once or twice and returns None for a miss.
+
+        Raises SessionNotFound when the session is certainly not there, BrokerUnavailable or
+        SinkBehind when that cannot be told in time, and whatever `look` raises.
+        """
+        found = await look()
+        if found is not None:
+            return found
+        async with self._admitted() as deadline:
+            await self._check_partitions(deadline)
+            home = Partition(self._topics.sessions, partition_of(session_id, self._partitions))
+            ends = await self._ends([home], deadline)
+            await self._reached(ends, deadline)
+        found = await look()
+        if found is None:
+            raise SessionNotFound(f"there is no session {session_id!r}")
+        return found
+
+    async def wait_for(self, positions: Sequence[Position]) -> None:
+        """Return once every write that these tokens stand for can be read; at once for none.
+
+        A token waits for its own record; one of an event or a mark waits also for the sessions
+        that were in the log before this call, because only with its session is an event joined.
+        Raises InvalidRequest for a token that no write can have returned: another topic, no such
+        partition, or an offset at or beyond the end of the log (what was acknowledged lies below
+        it, so waiting would be in vain). Raises BrokerUnavailable or SinkBehind as `find` does.
+        """
+        if not positions:
+            return
+        self._refuse_unknown(positions)
+        places = {Partition(p.topic, p.partition) for p in positions}
+        homes = {Partition(self._topics.sessions, p.partition) for p in positions}
+        async with self._admitted() as deadline:
+            await self._check_partitions(deadline)
+            ends = await self._ends(places | homes, deadline)
+            self._refuse_beyond(positions, ends)
+            await self._reached(self._targets(positions, ends), deadline)
+
+    def _targets(
+        self, positions: Iterable[Position], ends: Mapping[Partition, int]
+    ) -> dict[Partition, int]:
+        """The committed offset to wait for in each partition."""
+        targets: Counter[Partition] = Counter()
+        for position in positions:
+            place = Partition(position.topic, position.partition)
+            targets[place] = max(targets[place], position.offset + 1)
+            if position.topic != self._topics.sessions:
+                home = Partition(self._topics.sessions, position.partition)
+                targets[home] = ends[home]
+        return targets
+
+    def _refuse_unknown(self, positions: Iterable[Position]) -> None:
+        known = (self._topics.sessions, self._topics.events, self._topics.marks)
+        wrong = [p for p in positions if p.topic not in known or p.partition >= self._partitions]
+        _refuse(wrong, "names no topic and partition that writes go to")
+
+    def _refuse_beyond(self, positions: Iterable[Position], ends: Mapping[Partition, int]) -> None:
+        wrong = [p for p in positions if p.offset >= ends[Partition(p.topic, p.partition)]]
+        _refuse(wrong, "lies beyond the end of the log, where no write has been")
+
+    @asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[float]:
+        """A place among those who wait, and the event loop's time at which the wait must end."""
+        if self._waiting >= self._reads.max_waiters:
+            raise SinkBehind(f"{self._waiting} reads are waiting for the sink already: try later")
+        self._waiting += 1
+        READ_WAITERS.inc()
+        try:
+            with READ_WAIT_SECONDS.time():
+                yield asyncio.get_running_loop().time() + self._reads.wait_seconds
+        finally:
+            self._waiting -= 1
+            READ_WAITERS.dec()
+
+    async def _check_partitions(self, deadline: float) -> None:
+        """A wrong count would look for sessions on wrong partitions, and make false 404s."""
+        async with _kafka_answers_by(deadline):
+            live = await self._watermark.partitions(self._topics.sessions)
+        if live != self._partitions:
+            raise BrokerUnavailable(
+                f"{self._topics.sessions} has {live} partitions: CLICKSTREAM_TOPICS__PARTITIONS "
+                f"must say so too, and says {self._partitions}",
+            )
+
+    async def _ends(
+        self, partitions: Collection[Partition], deadline: float
+    ) -> dict[Partition, int]:
+        async with _kafka_answers_by(deadline):
+            ends = await self._watermark.ends(partitions)
+        return {place: ends[place] for place in partitions}
+
+    async def _reached(self, targets: Mapping[Partition, int], deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._watermark.reached(targets)
+        except TimeoutError:
+            raise SinkBehind(
+                f"the sink has not caught up within {self._reads.wait_seconds:g} s: try again, "
+                "and see `clickstream doctor` if it stays so"
+            ) from None
+
+
+@asynccontextmanager
+async def _kafka_answers_by(deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise BrokerUnavailable("Kafka does not answer") from None
+
+
+def _refuse(wrong: Iterable[Position], why: str) -> None:
+    errors = [
+        FieldError(HEADER, f"{position} {why}: send back what a write returned")
+        for position in wrong
+    ]
+    if errors:
+        raise InvalidRequest(errors)

@@ -1,0 +1,49 @@
+"""The position token: how far into Kafka a write went, so that a read can wait for it.
+
+Header `Clickstream-Position: <topic>/<partition>@<offset>`; several are joined by commas.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from core.errors import FieldError, InvalidRequest
+
+HEADER = "Clickstream-Position"
+
+# Kafka's own limits: 249 characters of [a-zA-Z0-9._-] in a topic, int32 partitions, int64 offsets.
+_TOKEN = re.compile(r"([A-Za-z0-9._-]{1,249})/(\d{1,10})@(\d{1,19})")
+_MOST_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """One record's place: `offset` in `partition` of `topic`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+def parse_positions(header: str) -> tuple[Position, ...]:
+    """Read the header of a request; InvalidRequest names the token that is none."""
+    tokens = [token.strip() for token in header.split(",") if token.strip()]
+    if len(tokens) > _MOST_TOKENS:
+        raise InvalidRequest(
+            [FieldError(HEADER, f"at most {_MOST_TOKENS} positions, got {len(tokens)}")]
+        )
+    return tuple(_parse(token) for token in tokens)
+
+
+def _parse(token: str) -> Position:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        raise InvalidRequest(
+            [FieldError(HEADER, f"{token[:80]!r} is not <topic>/<partition>@<offset>")]
+        )
+    topic, partition, offset = match.groups()
+    return Position(topic, int(partition), int(offset))

@@ -1,0 +1,152 @@
+"""The check in front of every route: who calls, and may they do this now.
+
+A key comes as `Authorization: Bearer <key>` or as `X-API-Key: <key>`. Admin keys may do everything.
+Without any key in the settings everything is open, and the server listens on loopback only
+(`core.http.server` sees to that). As soon as there is one key of any kind, a right that has
+no key of its own is left to the admin keys.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from fastapi import Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.requests import Request
+from starlette.types import Scope
+
+from core.clock import Clock, SystemClock
+from core.errors import Forbidden, Unauthorized
+from core.http.keys import Key, Right, digest_of, keys_of, moment
+from core.http.rate_limiter import Rates
+from core.http.raw_response import Header
+from core.settings import Settings
+
+__all__ = ["ADDED", "CALLER", "Access", "Key", "Right"]
+
+CALLER: Final = "clickstream.caller"
+"""Where in the ASGI scope the name of the caller's key is left; None when access is open."""
+
+ADDED: Final = "clickstream.added"
+"""Where in the ASGI scope the list of headers is that the answer gets, whatever it is."""
+
+_NEEDED = {"GET": Right.READ, "HEAD": Right.READ, "DELETE": Right.ADMIN}
+
+# Nothing is checked here (auto_error=False): they put the two headers into the OpenAPI document.
+_BEARER = Security(HTTPBearer(auto_error=False, description="a write, read or admin key"))
+_HEADER = Security(APIKeyHeader(name="X-API-Key", auto_error=False))
+
+
+class Access:
+    """Knows the keys, and what each caller has left. One for all that a process serves."""
+
+    def __init__(self, keys: tuple[Key, ...], rates: Rates | None, clock: Clock) -> None:
+        self.keys = keys
+        self._rates = rates
+        self._clock = clock
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock | None = None) -> Access:
+        """Raises SetupError for a key that cannot be understood."""
+        clock = clock or SystemClock()
+        limits = settings.limits
+        per_second = limits.requests_per_second
+        rates = Rates(per_second, limits.burst, clock) if per_second else None
+        return cls(keys_of(settings), rates, clock)
+
+    @property
+    def is_open(self) -> bool:
+        """No keys at all: everyone may do everything."""
+        return not self.keys
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody is ever refused: asking is a waste of time."""
+        return not self.keys and self._rates is None
+
+    def caller(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
+        """The name of the key that came with these headers; None when access is open.
+
+        Raises Unauthorized for no key, an unknown or an expired one, Forbidden for one without that
+        right or from a page that it is not for.
+        """
+        if not self.keys:
+            return None
+        key = self._known(_presented(headers))
+        if key.expires_ms is not None and self._clock.now_ms() >= key.expires_ms:
+            raise Unauthorized(f"this key expired at {moment(key.expires_ms)}: use a new one")
+        if key.origins:
+            _check_origin(key, headers.get(b"origin"))
+        if not key.allows(right):
+            raise Forbidden(f"this key may not {right.value}: use a {right.value} or an admin key")
+        return key.name
+
+    def enter(
+        self, headers: Mapping[bytes, bytes], right: Right, address: Callable[[], str]
+    ) -> tuple[Header, ...]:
+        """For a request without ASGI: `caller`, and a token of its rate. Returns what to add to the
+        answer; raises TooManyRequests, too."""
+        caller = self.caller(headers, right)
+        return self._rates.admit(caller or address()) if self._rates is not None else ()
+
+    def admit(self, scope: Scope, right: Right) -> None:
+        """Check the request of `scope`, and leave the caller's name in it. Raises like `enter`. A
+        request that is checked twice takes one token."""
+        is_first = CALLER not in scope
+        scope[CALLER] = self.caller(dict(scope["headers"]), right) if self.keys else None
+        if self._rates is not None and is_first:
+            client = scope.get("client")
+            address = client[0] if client else ""
+            scope.setdefault(ADDED, []).extend(self._rates.admit(scope[CALLER] or address))
+
+    async def guard(
+        self,
+        request: Request,
+        _bearer: object = _BEARER,
+        _header: object = _HEADER,
+    ) -> None:
+        """FastAPI dependency of every route: reading needs the read right, deleting the admin
+        right, every other method the write right.
+
+        On the event loop, as the rates are counted there; others FastAPI runs on a thread."""
+        self.admit(request.scope, _NEEDED.get(request.method, Right.WRITE))
+
+    async def guard_admin(
+        self,
+        request: Request,
+        _bearer: object = _BEARER,
+        _header: object = _HEADER,
+    ) -> None:
+        """FastAPI dependency of a route that is the admin's whatever its method."""
+        self.admit(request.scope, Right.ADMIN)
+
+    def _known(self, presented: bytes) -> Key:
+        digest = digest_of(presented)
+        found: Key | None = None
+        # All are compared, each in constant time: how long it takes says nothing about any key.
+        for key in self.keys:
+            if hmac.compare_digest(key.digest, digest):
+                found = key
+        if found is None:
+            raise Unauthorized("this key is not known")
+        return found
+
+
+def _presented(headers: Mapping[bytes, bytes]) -> bytes:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer" and token.strip():
+        return token.strip()
+    if key := headers.get(b"x-api-key", b"").strip():
+        return key
+    raise Unauthorized("send a key: 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
+
+
+def _check_origin(key: Key, origin: bytes | None) -> None:
+    """Such a key stands in a page, where everyone can read it. Browsers send the true origin; this
+    keeps other pages from using it, not somebody with curl."""
+    if origin is None:
+        raise Forbidden("this key is for web pages: the request has no Origin")
+    if origin.decode("latin-1") not in key.origins:
+        raise Forbidden("this key is not for pages of this origin")

@@ -1,0 +1,55 @@
+"""`Load`: how much one process has under way, and when that is enough.
+
+What comes on top is refused at once: it would only wait, hold memory, and be answered when its
+caller has given up.
+"""
+
+from __future__ import annotations
+
+from core.errors import Overloaded
+from core.settings import HttpSettings
+
+# A client that waits this long, seconds, comes back when another instant's requests are answered.
+_RETRY_SECONDS = 1
+
+
+class Load:
+    """Requests, and bytes of their bodies. Used on one event loop."""
+
+    def __init__(self, most_requests: int, most_bytes: int) -> None:
+        self._most_requests = most_requests
+        self._most_bytes = most_bytes
+        self.requests = 0
+        self.bytes = 0
+
+    @classmethod
+    def of(cls, http: HttpSettings) -> Load:
+        return cls(http.requests_in_flight, http.bytes_in_flight)
+
+    def begin(self, size: int = 0) -> None:
+        """Take on a request of which so many bytes are here. Raises Overloaded, and takes nothing;
+        one alone is always taken, whatever its size."""
+        if self.requests >= self._most_requests or (
+            self.bytes + size > self._most_bytes and self.requests
+        ):
+            raise self._overloaded()
+        self.requests += 1
+        self.bytes += size
+
+    def grow(self, size: int) -> None:
+        """More bytes of a request have come. Raises Overloaded, and takes nothing."""
+        if self.bytes + size > self._most_bytes and self.requests > 1:
+            raise self._overloaded()
+        self.bytes += size
+
+    def end(self, size: int) -> None:
+        """A request is answered; `size` is all that it had taken."""
+        self.requests -= 1
+        self.bytes -= size
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"{self.requests} requests with {self.bytes} bytes are under way, which is as much as"
+            " this process takes on: try again in a moment",
+            _RETRY_SECONDS,
+        )

@@ -1,0 +1,104 @@
+"""`build_app`: roles → one ASGI application.
+
+From the outside in: `Surface` (metrics, no error gets out), the roles' hot paths, FastAPI with the
+roles' routes at the root and under the prefix of embedding_studio's API, and the health routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.http import problem
+from core.http.access import Access
+from core.http.component import Role, TakesPosts
+from core.http.docs import docs_router
+from core.http.fast_post_protocol import Post
+from core.http.health import health_router
+from core.http.middleware import Surface
+from core.http.openapi import problems
+from core.http.policies import Door
+from core.settings import Settings
+
+__all__ = ["PREFIX", "Application", "Role", "build_app"]
+
+PREFIX = "/api/v1/clickstream"
+"""Where the routes live a second time, so that embedding_studio clients can be pointed here."""
+
+_DESCRIPTION = "Search clickstream: what was searched, what was shown, what was done."
+
+
+class Application:
+    """An ASGI application and the roles that live in it."""
+
+    def __init__(self, roles: Sequence[Role], door: Door) -> None:
+        self.roles = tuple(roles)
+        self.door = door
+        inside = _wrapped(self._fastapi(door.access), self.roles, door.access)
+        self._serve: ASGIApp = Surface(inside, door)
+
+    def posts(self) -> Mapping[str, Post]:
+        """The paths of all roles that need no ASGI."""
+        hot = [role.posts() for role in self.roles if isinstance(role, TakesPosts)]
+        return {path: post for posts in hot for path, post in posts.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the roles, in order; stop them in reverse, also when one would not start.
+
+        `core.http.server` enters this around serving. Under another server the ASGI
+        lifespan does.
+        """
+        async with AsyncExitStack() as stack:
+            for role in self.roles:
+                stack.push_async_callback(role.stop)
+                await role.start()
+            yield
+
+    def _fastapi(self, access: Access) -> FastAPI:
+        app = FastAPI(
+            title="clickstream",
+            description=_DESCRIPTION,
+            version=version("clickstream"),
+            lifespan=self._lifespan,
+            docs_url=None,  # FastAPI's loads its scripts from elsewhere
+            redoc_url=None,
+            redirect_slashes=False,  # to a host that the caller has named
+        )
+        problem.install(app)
+        guarded = [Depends(access.guard)]
+        for role in self.roles:
+            for router in role.routers():
+                app.include_router(router, dependencies=guarded, responses=problems())
+                app.include_router(
+                    router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
+                )
+        app.include_router(health_router(self.roles, access))
+        app.include_router(docs_router())
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        async with self.running():
+            yield
+
+
+def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
+    """The application that has these roles. Opens nothing before it runs.
+
+    Raises SetupError for a key or an origin that cannot be understood.
+    """
+    return Application(roles, Door.of(settings))
+
+
+def _wrapped(app: ASGIApp, roles: Sequence[Role], access: Access) -> ASGIApp:
+    for role in roles:
+        app = role.wrap(app, access)
+    return app

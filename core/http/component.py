@@ -1,0 +1,69 @@
+"""`Role`: one side of the HTTP surface (writing, reading) that a process can take on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from core.http.access import Access
+from core.http.fast_post_protocol import Post
+
+
+class Role(Protocol):
+    """One side of the HTTP surface. `build_app` composes a process out of one or several.
+
+    A role opens nothing in its constructor: connections belong to `start`, on the event loop that
+    will serve.
+    """
+
+    @property
+    def name(self) -> str:
+        """One word for logs and readiness reasons: `write`, `read`."""
+        ...
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Its routes, without a prefix; called once, before `start`.
+
+        `build_app` mounts them at the root and under `/api/v1/clickstream`, and puts the access
+        check in front: the write keys for POST, the read keys for GET. Handlers raise errors of
+        `core.errors`; nothing else is needed for the right problem document.
+        """
+        ...
+
+    async def start(self) -> None:
+        """Open connections. Called once. A server that is down is no reason to raise or to wait
+        long: start anyway, say so in `ready`, and keep trying in the background."""
+        ...
+
+    async def stop(self) -> None:
+        """Close what `start` opened, within seconds; also after a `start` that raised."""
+        ...
+
+    async def ready(self) -> Sequence[str]:
+        """Why it cannot do its work now, one sentence each; empty when it can. For `/readyz`.
+
+        Answers within two seconds, or is counted as not ready; never raises for a server that is
+        down.
+        """
+        ...
+
+    def wrap(self, app: ASGIApp, access: Access) -> ASGIApp:
+        """Step in front of the whole application for hot paths; return `app` to stay out.
+
+        Called once, after `routers`. Lifespan and unknown requests must be passed on to `app`; a
+        request that is answered here is checked by `access` first.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesPosts(Protocol):
+    """A role with paths so hot that they are answered without ASGI."""
+
+    def posts(self) -> Mapping[str, Post]:
+        """By path. What `wrap` and the routes answer on these paths, in the same way. The lane
+        asks for the write right before it calls them."""
+        ...

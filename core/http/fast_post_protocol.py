@@ -1,0 +1,267 @@
+"""`FastLane`: small POSTs to a few paths, answered where their bytes arrive.
+
+A task and an answer for each of them is all that is done: no ASGI, no second thread. Whatever is
+unusual about a request (another path, a head in pieces, a large body, pipelining, HTTP/1.0, a parse
+error) is not judged here. The connection, with the bytes of that request, goes over to the full
+lane and stays there; the application answers the same paths in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from core.errors import Overloaded
+from core.http.access import Right
+from core.http.bounded_protocol import FullLane, hang_up
+from core.http.cors import Cors
+from core.http.middleware import count
+from core.http.policies import Door
+from core.http.problem import is_expected, problem_of
+from core.http.raw_response import Answer, Header
+from core.settings import HttpSettings
+
+Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[Answer]]
+"""Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
+Checks media type and size itself; the write right is checked before it is called."""
+
+# A request that is larger, bytes, is left to the full lane, which bounds bodies and pauses reading.
+_MOST_BYTES: Final = 128 * 1024
+# So is one whose body is still not here after so many seconds.
+_BODY_SECONDS: Final = 1.0
+
+# How long a connection that is turned away may go on sending what nobody reads.
+_LINGER_SECONDS: Final = 0.5
+
+_UNUSUAL: Final = (b"transfer-encoding", b"expect", b"upgrade")
+
+_log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """Makes the protocol of every connection: uvicorn's `http` option."""
+
+    def __init__(self, posts: Mapping[str, Post], door: Door, bounds: HttpSettings) -> None:
+        self._posts = {path.encode(): (path, post) for path, post in posts.items()}
+        self._door = door
+        self._bounds = bounds
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> FastLane:
+        def full() -> FullLane:
+            return FullLane(config, server_state, app_state, _loop, self._bounds)
+
+        return FastLane(self._posts, self._door, self._bounds, server_state, full)
+
+
+class FastLane(asyncio.Protocol):
+    """One connection, from its start to its first unusual request. One request at a time."""
+
+    def __init__(
+        self,
+        posts: Mapping[bytes, tuple[str, Post]],
+        door: Door,
+        bounds: HttpSettings,
+        server_state: ServerState,
+        full: Callable[[], FullLane],
+    ) -> None:
+        self._posts = posts
+        # None where there is nothing to check: a request costs microseconds here.
+        self._access = None if door.access.is_idle else door.access
+        self._cors = door.cors or None
+        self._load = door.load
+        self._bounds = bounds
+        self._state = server_state
+        # What `shutdown` and `look` are called on; uvicorn's type knows its own protocols only.
+        self._connections = cast("set[asyncio.Protocol]", server_state.connections)
+        self._full = full
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._task: asyncio.Task[None] | None = None
+        self._behind: list[bytes] = []
+        self._is_ending = False
+        self._unread_since: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._since = self._loop.time()
+        self._raw = b""
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body = b""
+        self._post: tuple[str, Post] | None = None
+        self._begun = self._complete = 0
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if len(self._connections) >= self._bounds.connections:
+            self._turn_away()
+            return
+        self._connections.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._task is not None:
+            self._behind.append(data)
+            self._transport.pause_reading()
+            return
+        self._raw = self._raw + data if self._raw else data
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._hand_over()
+            return
+        size = len(self._raw)
+        if (
+            self._post is None
+            or self._begun > 1
+            or size > _MOST_BYTES
+            or size - len(self._body) > self._bounds.head_bytes
+        ):
+            self._hand_over()
+        elif self._complete:
+            self._start(*self._post)
+        elif size == len(data):
+            # A part of the body is missing; `look` sees that it comes.
+            self._since = self._loop.time()
+
+    def pause_writing(self) -> None:
+        """A client that does not read its answers is not read from."""
+        self._unread_since = self._loop.time()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._unread_since = None
+        self._transport.resume_reading()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._begun += 1
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        if (
+            parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not any(name in self._headers for name in _UNUSUAL)
+        ):
+            self._post = self._posts.get(self._url)
+
+    def on_body(self, body: bytes) -> None:
+        self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        self._complete += 1
+
+    # What the server calls.
+
+    def look(self, now: float) -> None:
+        """To be called every second or so, with the event loop's time."""
+        if self._unread_since is not None:
+            if now - self._unread_since > self._bounds.write_seconds:
+                self._transport.abort()
+        elif self._task is not None:
+            return
+        elif self._raw and now - self._since > _BODY_SECONDS:
+            self._hand_over()
+        elif now - self._since > self._bounds.idle_seconds:
+            hang_up(self._transport)
+
+    def shutdown(self) -> None:
+        """Finish what is under way, and hang up."""
+        self._is_ending = True
+        if self._task is None:
+            self._transport.close()
+
+    def _turn_away(self) -> None:
+        """Say so, without waiting for the request; a client that is about to send it is listened to
+        for a moment, or it would see a broken pipe instead of the answer."""
+        error = Overloaded(f"{len(self._connections)} connections are open: try again in a moment")
+        self._is_ending = True
+        self._transport.write(self._bytes(problem_of(error), ()))
+        self._transport.set_protocol(asyncio.Protocol())
+        self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
+
+    def _hand_over(self) -> None:
+        self._connections.discard(self)
+        full = self._full()
+        full.connection_made(self._transport)
+        self._transport.set_protocol(full)
+        full.data_received(self._raw)
+
+    def _start(self, path: str, post: Post) -> None:
+        size = len(self._raw)
+        try:
+            self._load.begin(size)
+        except Overloaded as error:
+            answer = problem_of(error)
+            count(path, "POST", answer.status, 0.0)
+            self._finish(answer, () if self._cors is None else self._cors_headers(self._cors))
+            return
+        self._task = self._loop.create_task(self._respond(path, post, size))
+
+    async def _respond(self, path: str, post: Post, size: int) -> None:
+        begun = perf_counter()
+        added = () if self._cors is None else self._cors_headers(self._cors)
+        try:
+            if self._access is not None:
+                added += self._access.enter(self._headers, Right.WRITE, self._address)
+            answer = await post(self._headers, self._body)
+        except Exception as error:
+            if not is_expected(error):
+                _log.exception("POST %s failed", path)
+            answer = problem_of(error)
+        finally:
+            self._load.end(size)
+        count(path, "POST", answer.status, perf_counter() - begun)
+        if not self._transport.is_closing():
+            self._finish(answer, added)
+
+    def _cors_headers(self, cors: Cors) -> tuple[Header, ...]:
+        return cors.headers(self._headers.get(b"origin"))
+
+    def _address(self) -> str:
+        peer = self._transport.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) else ""
+
+    def _finish(self, answer: Answer, added: tuple[Header, ...]) -> None:
+        self._transport.write(self._bytes(answer, added))
+        if self._is_ending:
+            self._transport.close()
+            return
+        self._task = None
+        self._begin()
+        if self._behind:
+            data = b"".join(self._behind)
+            self._behind.clear()
+            self._transport.resume_reading()
+            self.data_received(data)
+
+    def _bytes(self, answer: Answer, added: tuple[Header, ...]) -> bytes:
+        if self._is_ending:
+            added = (*added, (b"connection", b"close"))
+        return answer.http((*self._state.default_headers, *added))

@@ -1,0 +1,89 @@
+"""`/livez`, `/readyz` and `/metrics`: what orchestrators and prometheus ask for.
+
+The first two need no key: orchestrators and load balancers cannot send one, and the answers say
+nothing about what is stored. Metrics tell how much is searched and clicked: they need a read key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from fastapi import APIRouter, Depends
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from core.http.access import Access
+from core.http.component import Role
+from core.http.openapi import answers, problems
+
+# An orchestrator's probe commonly gives up after one to three seconds; ours must have spoken.
+_READY_SECONDS = 2.0
+
+_METRICS = {
+    "description": "Counters, gauges and histograms",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process serves requests."""
+
+    alive: bool = True
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """Whether the process can do its work now; each reason is a sentence."""
+
+    ready: bool
+    reasons: list[str] = []
+
+
+def health_router(roles: Sequence[Role], access: Access) -> APIRouter:
+    """The three routes of a process that has these roles."""
+    router = APIRouter(tags=["health"])
+    not_ready = answers(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[200]
+
+    @router.get("/livez", responses=answers(Alive, {"alive": True}))
+    async def livez() -> Response:
+        """200 as long as the process can answer at all: restart it when this fails."""
+        return _json(200, Alive())
+
+    @router.get(
+        "/readyz",
+        responses={**answers(Ready, {"ready": True, "reasons": []}), 503: not_ready},
+    )
+    async def readyz() -> Response:
+        """200 when every server behind this process answers; 503 with the reasons otherwise."""
+        reasons = await _reasons(roles)
+        return _json(503 if reasons else 200, Ready(not reasons, reasons))
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: _METRICS, **problems()},
+        dependencies=[Depends(access.guard)],
+    )
+    async def metrics() -> Response:
+        """Metrics in prometheus' text format. Needs a read key, where there are keys."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _reasons(roles: Sequence[Role]) -> list[str]:
+    each = await asyncio.gather(*(_reasons_of(role) for role in roles))
+    return [f"{role.name}: {why}" for role, found in zip(roles, each, strict=True) for why in found]
+
+
+async def _reasons_of(role: Role) -> Sequence[str]:
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            return await role.ready()
+    except TimeoutError:
+        return [f"no answer within {_READY_SECONDS:g} s"]
+
+
+def _json(status: int, content: Alive | Ready) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,44 @@
+"""What a browser may do with a page of ours: the headers of every HTML answer.
+
+Pages bring all they need with them and load nothing from elsewhere: they work on a laptop without a
+network, and nobody else's server can change what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from core.http.raw_response import Header
+
+# Styles may stand in the page: Swagger UI sets them on its elements. Scripts may not.
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+PAGE_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-frame-options", b"DENY"),  # for browsers that do not know frame-ancestors
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+
+
+def protected(headers: Iterable[Header]) -> list[Header]:
+    """The same headers; with those of a page, unless it has its own, if it is HTML."""
+    given = list(headers)
+    names = dict(given)
+    if not names.get(b"content-type", b"").startswith(b"text/html"):
+        return given
+    return [*given, *(header for header in PAGE_HEADERS if header[0] not in names)]

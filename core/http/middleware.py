@@ -1,0 +1,139 @@
+"""`Surface`: the outermost layer of every HTTP process. Counts requests, bounds how many are under
+way, gives every answer its headers, and lets no error out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from functools import cache
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.http.access import ADDED
+from core.http.admission import Load
+from core.http.cors import is_preflight
+from core.http.html_headers import protected
+from core.http.policies import Door
+from core.http.problem import is_expected, problem_of
+from core.http.raw_response import NOSNIFF, Header
+from core.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+
+ROUTE = "clickstream.route"
+"""Where in the ASGI scope a hot path leaves the name under which its request is counted."""
+
+_UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# What orchestrators and prometheus ask is answered in an overload, too: it says that there is one.
+HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+
+_log = logging.getLogger(__name__)
+
+
+class Surface:
+    """Wraps an application. An error that comes out of it is answered by a problem document;
+    one in the middle of a response is raised on, so that the server breaks the connection and the
+    client does not take half an answer for a whole one."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        added = [NOSNIFF, *self._door.cors.headers(headers.get(b"origin"))]
+        scope[ADDED] = added
+        watched = _Watched(send, added)
+        begun = perf_counter()
+        try:
+            if self._door.cors and is_preflight(scope["method"], headers):
+                await self._door.cors.preflight(headers).send(watched)
+            elif scope["path"] in HEALTH_PATHS:
+                await self._app(scope, receive, watched)
+            else:
+                with _Metered(receive, self._door.load) as metered:
+                    await self._app(scope, metered, watched)
+        except Exception as error:
+            if not is_expected(error):
+                _log.exception("%s %s failed", scope["method"], scope["path"])
+            if watched.status == 0:
+                await problem_of(error).send(watched)
+            elif not watched.complete:
+                raise
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            count(_route(scope), method, watched.status, perf_counter() - begun)
+
+
+class _Watched:
+    """`send`, adding headers and remembering how far the response has come."""
+
+    __slots__ = ("_added", "_send", "complete", "status")
+
+    def __init__(self, send: Send, added: list[Header]) -> None:
+        self._send = send
+        self._added = added
+        self.status = 0
+        self.complete = False
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": protected([*message["headers"], *self._added])}
+        elif message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+        return self._send(message)
+
+
+class _Metered:
+    """`receive`, counted as under way while it is entered. Entering and receiving raise Overloaded
+    when that is too much."""
+
+    __slots__ = ("_load", "_receive", "_size")
+
+    def __init__(self, receive: Receive, load: Load) -> None:
+        self._receive = receive
+        self._load = load
+        self._size = 0
+
+    def __enter__(self) -> _Metered:
+        self._load.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._load.end(self._size)
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        if size:
+            self._load.grow(size)
+            self._size += size
+        return message
+
+
+def _route(scope: Scope) -> str:
+    found = scope.get(ROUTE) or getattr(scope.get("route"), "path", None)
+    return found if isinstance(found, str) else _UNROUTED
+
+
+def count(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one answered request. Every name must come from a small set."""
+    _requests(route, method, status).inc()
+    _seconds(route).observe(seconds)
+
+
+# Looking a child up by its labels costs more than counting; there are as many as there are labels.
+@cache
+def _requests(route: str, method: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(route, method, status)
+
+
+@cache
+def _seconds(route: str) -> Histogram:
+    return HTTP_SECONDS.labels(route)

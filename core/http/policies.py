@@ -1,0 +1,26 @@
+"""`Door`: what every request of a process passes, on either lane, and what it shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.clock import Clock
+from core.http.access import Access
+from core.http.admission import Load
+from core.http.cors import Cors
+from core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who may enter, which pages may read the answers, and when the house is full."""
+
+    access: Access
+    cors: Cors
+    load: Load
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock | None = None) -> Door:
+        """Raises SetupError for a key or an origin that cannot be understood."""
+        access = Access.of(settings, clock)
+        return cls(access, Cors.of(settings, access.keys), Load.of(settings.http))

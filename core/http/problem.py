@@ -1,0 +1,184 @@
+"""Errors as RFC 9457 problem documents.
+
+    {"type": "urn:clickstream:problem:invalid-request", "title": "The request breaks the contract",
+     "status": 422, "detail": "…", "errors": [{"path": "$.events[3].event_id", "message": "…"}]}
+
+What an error means (status, slug, title) is said once, in `core.errors.STATUS`. This module
+only writes it down, both for FastAPI and for the hot path that runs in front of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from core.errors import (
+    STATUS,
+    ClickstreamError,
+    FieldError,
+    HttpMeaning,
+    InvalidRequest,
+    MalformedBody,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+from core.http.raw_response import Answer
+from core.telemetry import HTTP_PROBLEMS
+
+MEDIA_TYPE = "application/problem+json"
+
+_UNEXPECTED = HttpMeaning(500, "internal-error", "Something went wrong here")
+_UNEXPECTED_DETAIL = "The fault is ours and has been logged; the outcome is unknown"
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+_log = logging.getLogger(__name__)
+
+
+class WrongPlace(msgspec.Struct, frozen=True):
+    """One wrong place in the request."""
+
+    path: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[WrongPlace, ...] = ()
+
+
+def problem_of(error: BaseException) -> Answer:
+    """The answer for any error; one that is not meant for callers becomes a 500 without details."""
+    meaning = _meaning_of(error)
+    if meaning is None:
+        return _answer(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)
+    headers: dict[str, str] = {}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, TooManyRequests):
+        headers.update(error.headers)
+        headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
+    places = error.errors if isinstance(error, InvalidRequest) else ()
+    return _answer(_typed(meaning, _detail(error), places), meaning.slug, headers)
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether callers are told what it is; all else is a fault of ours, to be logged."""
+    return _meaning_of(error) is not None
+
+
+def install(app: FastAPI) -> None:
+    """Make every error that FastAPI meets a problem document."""
+    app.add_exception_handler(ClickstreamError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_error)
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    # An unexpected one is logged by `Surface`, to which Starlette raises it again.
+    if isinstance(error, ClickstreamError) and not is_expected(error):
+        _log.error("an error that callers should never meet", exc_info=error)
+    return problem_of(error).response()
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (registered for this type)
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem_of(MalformedBody("the body is not valid JSON")).response()
+    places = [FieldError(_path(each["loc"]), str(each["msg"])) for each in found]
+    return problem_of(InvalidRequest(places)).response()
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such route, no such method, and what routes raise by hand."""
+    assert isinstance(error, HTTPException)  # noqa: S101  (registered for this type)
+    title = _phrase(error.status_code)
+    detail = str(error.detail)
+    if detail == title:
+        detail = f"{request.method} {request.url.path}: {title}; /docs lists what there is"
+    # about:blank says that the status code is all there is to know (RFC 9457, 4.2.1).
+    problem = Problem("about:blank", title, error.status_code, detail)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = ", ".join(_methods(request))  # Starlette stops at one route
+    return _answer(problem, f"http-{error.status_code}", headers).response()
+
+
+def _methods(request: Request) -> list[str]:
+    """What there is on this path."""
+    app: FastAPI = request.app
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+    return [method for method in _METHODS if has(method)]
+
+
+def _meaning_of(error: BaseException) -> HttpMeaning | None:
+    for kind in type(error).__mro__:
+        if issubclass(kind, ClickstreamError) and kind in STATUS:
+            return STATUS[kind]
+    return None
+
+
+def _detail(error: BaseException) -> str:
+    if isinstance(error, InvalidRequest):
+        first = error.errors[0]
+        more = len(error.errors) - 1
+        return f"{first.path}: {first.message}" + (f" (and {more} more)" if more else "")
+    return str(error)
+
+
+def _typed(meaning: HttpMeaning, detail: str, places: Iterable[FieldError] = ()) -> Problem:
+    return Problem(
+        f"urn:clickstream:problem:{meaning.slug}",
+        meaning.title,
+        meaning.status,
+        _sayable(detail),
+        tuple(WrongPlace(_sayable(place.path), _sayable(place.message)) for place in places),
+    )
+
+
+def _answer(problem: Problem, label: str, headers: Mapping[str, str] | None = None) -> Answer:
+    HTTP_PROBLEMS.labels(label).inc()
+    body = msgspec.json.encode(problem)
+    return Answer.of(problem.status, body, MEDIA_TYPE, headers or {})
+
+
+def _sayable(text: str) -> str:
+    """Messages quote what callers sent: half a surrogate pair in it cannot be written as UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _path(location: Iterable[int | str]) -> str:
+    """`("body", "events", 3)` → `$.events[3]`; `("query", "session_id")` → `query.session_id`."""
+    source, *rest = location
+    start = "$" if source == "body" else str(source)
+    return start + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,129 @@
+"""What a process says of itself: the log set-up, and the one list of prometheus metrics.
+
+Every metric of every process is declared here and nowhere else. Call sites use the constants
+directly (`WORKER_RECORDS.labels(topic).inc()`), so a search for a name finds each use.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+from core.errors import SetupError
+from core.log_throttle import NoRepeats
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
+
+# Seconds. From what a healthy acknowledgement takes (a few ms) to past the longest allowed wait.
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Rows. A flush goes from one row on an idle system to the configured 50,000 and what came with it.
+_ROWS = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000)
+
+# Every HTTP process.
+HTTP_REQUESTS = Counter(
+    "clickstream_http_requests_total", "Requests answered", ["route", "method", "status"]
+)
+HTTP_SECONDS = Histogram(
+    "clickstream_http_request_seconds", "From request to answer", ["route"], buckets=_LATENCY
+)
+HTTP_PROBLEMS = Counter(
+    "clickstream_http_problems_total", "Requests answered by a problem document", ["problem"]
+)
+
+# The write edge.
+EDGE_RECORDS = Counter(
+    "clickstream_edge_records_total", "Records that Kafka acknowledged", ["topic"]
+)
+EDGE_PUBLISH_SECONDS = Histogram(
+    "clickstream_edge_publish_seconds", "From record to acknowledgement", buckets=_LATENCY
+)
+EDGE_UNACKNOWLEDGED = Counter(
+    "clickstream_edge_unacknowledged_total", "Publishes that ended in a 503", ["topic"]
+)
+EDGE_PRODUCER_RESTARTS = Counter(
+    "clickstream_edge_producer_restarts_total", "Kafka producers replaced after a fatal error"
+)
+
+# The worker.
+WORKER_RECORDS = Counter(
+    "clickstream_worker_records_total", "Records consumed and written", ["topic"]
+)
+WORKER_FLUSH_SECONDS = Histogram(
+    "clickstream_worker_flush_seconds", "One flush, join to commit", buckets=_LATENCY
+)
+WORKER_FLUSH_ROWS = Histogram("clickstream_worker_flush_rows", "Records a flush", buckets=_ROWS)
+WORKER_JOINED = Counter("clickstream_worker_joined_total", "Events stored with their session")
+WORKER_UNJOINED = Counter(
+    "clickstream_worker_unjoined_total", "Events set aside until their session comes"
+)
+WORKER_ADOPTED = Counter(
+    "clickstream_worker_adopted_total", "Events that had waited and found their session"
+)
+WORKER_DUPLICATES = Counter(
+    "clickstream_worker_duplicates_total", "Records dropped because an earlier one won"
+)
+WORKER_ERASED = Counter(
+    "clickstream_worker_erased_total", "Sessions not stored because their user was erased"
+)
+WORKER_DEAD_LETTERS = Counter(
+    "clickstream_worker_dead_letters_total", "Records that can never be processed", ["reason"]
+)
+WORKER_RETRIES = Counter(
+    "clickstream_worker_retries_total", "Attempts repeated after a transient fault", ["server"]
+)
+WORKER_PAUSED = Gauge(
+    "clickstream_worker_paused", "Waits for a server that is down; 0 when there is none"
+)
+WORKER_INDEX_BYTES = Gauge(
+    "clickstream_worker_index_bytes", "Memory of the index of recent sessions"
+)
+WORKER_LAG = Gauge(
+    "clickstream_worker_lag", "Records between the end and the commit", ["topic", "partition"]
+)
+
+# The read API.
+READ_QUERY_SECONDS = Histogram(
+    "clickstream_read_query_seconds", "One ClickHouse query", ["query"], buckets=_LATENCY
+)
+READ_WAIT_SECONDS = Histogram(
+    "clickstream_read_wait_seconds", "Waits for the sink before an answer", buckets=_LATENCY
+)
+READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
+
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]*@")
+
+
+class LineFormatter(logging.Formatter):
+    """One line a record, also for tracebacks, in UTC; credentials inside URLs are struck out."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+        return _CREDENTIALS_IN_URL.sub("***@", line)
+
+
+def configure_logging(level: str) -> None:
+    """Send every logger to stderr at `level`; SetupError when there is no such level.
+
+    Called once by each command, before anything logs; calling it again replaces the set-up.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise SetupError(f"CLICKSTREAM_LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    handler.addFilter(NoRepeats())
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+    # Their INFO is one line for each request that we make: noise beside our own.
+    for chatty in ("httpx", "httpx2", "httpcore", "clickhouse_connect", "urllib3"):
+        logging.getLogger(chatty).setLevel(max(number, logging.WARNING))

@@ -1,0 +1,90 @@
+"""`Findings`: the checks that types cannot express, and the list of all places that fail them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Raw
+
+from core.errors import FieldError, InvalidRequest
+from core.settings import Limits
+
+# Milliseconds for dates from 1973-03-03 to 2286-11-20. No date between the two, written in seconds,
+# microseconds or nanoseconds, is a number in this range, so a wrong unit is always noticed.
+EARLIEST_MS: Final = 100_000_000_000
+LATEST_MS: Final = 10_000_000_000_000
+
+# More would make an answer longer than the request that it is about.
+_MOST_LISTED: Final = 100
+
+
+class Findings:
+    """What is wrong with one request. A path may hold `{}` for the index of a list's item, so that
+    paths are only written out for what is wrong."""
+
+    __slots__ = ("_errors", "_limits")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._errors: list[FieldError] = []
+
+    @property
+    def id_chars(self) -> int:
+        """The longest id."""
+        return self._limits.id_chars
+
+    def add(self, path: str, message: str, index: int | None = None) -> None:
+        if len(self._errors) < _MOST_LISTED:
+            self._errors.append(FieldError(path.format(index), message))
+        elif len(self._errors) == _MOST_LISTED:
+            self._errors.append(FieldError("$", f"more than these {_MOST_LISTED} places are wrong"))
+
+    def raise_if_any(self) -> None:
+        """Raise InvalidRequest with all that was found."""
+        if self._errors:
+            raise InvalidRequest(self._errors)
+
+    def check_id(self, path: str, value: str, index: int | None = None) -> None:
+        if not value:
+            self.add(path, "is empty", index)
+        elif len(value) > self._limits.id_chars:
+            self.add(path, f"has {len(value)} characters, at most {self._limits.id_chars}", index)
+
+    def check_text(self, path: str, value: str) -> None:
+        if len(value) > self._limits.text_chars:
+            self.add(path, f"has {len(value)} characters, at most {self._limits.text_chars}")
+
+    def too_many(self, path: str, count: int) -> bool:
+        if count <= self._limits.items:
+            return False
+        self.add(path, f"has {count} items, at most {self._limits.items} fit in a request")
+        return True
+
+    def millis(self, path: str, value: int | None, index: int | None = None) -> int | None:
+        """The time, if it can be one in milliseconds."""
+        if value is not None and not EARLIEST_MS <= value < LATEST_MS:
+            self.add(path, _why_not_millis(value), index)
+        return value
+
+    def json_object(self, path: str, value: Raw, index: int | None = None) -> str | None:
+        """The JSON text of an object; None when it was absent or null."""
+        text = str(value, "utf-8")
+        if text[:1] == "{":
+            return text
+        if text not in ("", "null"):
+            self.add(path, f"expected object | null, got {_kind_of(text)}", index)
+        return None
+
+
+def _why_not_millis(value: int) -> str:
+    advice = "send milliseconds since the epoch, such as 1701012345678"
+    for unit, per_second in (("seconds", 1), ("microseconds", 10**6), ("nanoseconds", 10**9)):
+        if EARLIEST_MS <= value * 1000 // per_second < LATEST_MS:
+            return f"{value} looks like {unit}: {advice}"
+    shown = value if abs(value) < 10**20 else "a number this large"
+    return f"{shown} is no time between 1973 and 2286: {advice}"
+
+
+def _kind_of(text: str) -> str:
+    kinds = {"[": "array", '"': "string", "t": "boolean", "f": "boolean"}
+    return kinds.get(text[0], "number")

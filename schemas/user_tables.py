@@ -1,0 +1,70 @@
+"""Which tables hold data of users: asked of the schema, so that a new table cannot be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+# A table that has one of these columns holds data of users, and is erased by the first one that it
+# has. `…_key` is sipHash128 of the id, as docs/decisions/0007-session-facts.md has it.
+BY_SESSION: Final[Mapping[str, str]] = {
+    "session_id": "session_id IN {ids:Array(String)}",
+    "session_key": "session_key IN"
+    " (SELECT reinterpretAsUInt128(sipHash128(arrayJoin({ids:Array(String)}))))",
+}
+BY_USER: Final[Mapping[str, str]] = {
+    "user_id": "user_id IN {users:Array(String)}",
+    "user_key": "user_key IN"
+    " (SELECT reinterpretAsUInt128(sipHash128(arrayJoin({users:Array(String)}))))",
+}
+
+_CONDITIONS: Final = {**BY_SESSION, **BY_USER}
+
+LETTERS: Final = "dead_letters"
+
+COLUMNS: Final = """
+SELECT table, groupArray(name) FROM system.columns
+WHERE database = {database:String}
+    AND name IN ('session_id', 'session_key', 'user_id', 'user_key')
+    AND table IN (
+        SELECT name FROM system.tables
+        WHERE database = {database:String} AND endsWith(engine, 'MergeTree')
+    )
+GROUP BY table
+ORDER BY table
+"""
+"""Answers `tables_of` its argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A table with data of users. `condition` finds those of some sessions (`{ids}`), or of the
+    users (`{users}`) where the table knows no sessions."""
+
+    table: str
+    condition: str
+
+    @property
+    def knows_sessions(self) -> bool:
+        """Whether `condition` is about sessions."""
+        return self.condition in BY_SESSION.values()
+
+    @property
+    def knows_ids(self) -> bool:
+        """Whether it has the ids of sessions, not only keys."""
+        return self.condition == BY_SESSION["session_id"]
+
+
+def holders_among(columns: Iterable[Sequence[Any]]) -> tuple[Holder, ...]:
+    """Pure. Sessions last: as long as one is there, the erasure can be begun anew from it."""
+    found = [
+        Holder(table, next(c for name, c in _CONDITIONS.items() if name in names))
+        for table, names in columns
+    ]
+    return tuple(sorted(found, key=lambda holder: (holder.table == "sessions", holder.table)))
+
+
+def delete(condition: str) -> str:
+    """For every reader, when it returns; the rows stay on the disk."""
+    return f"DELETE FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608

@@ -1,0 +1,275 @@
+"""Fetched bytes → Arrow, a whole batch at a time; what cannot be read is set aside as poison.
+
+The verdict on a record never depends on its neighbours: a batch that does not decode is halved
+until the culprits stand alone, and the same decoder judges them there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyruhvro
+
+from core.errors import PoisonRecord
+from core.kafka.partitions import Partition
+from schemas.codec import header
+from schemas.contracts import Contract
+from schemas.dead_letters import Reason
+from schemas.registry import SchemaRegistry
+from stream_processors.consume.batches import FetchedBatch, Record, Records, portions
+from stream_processors.decode.contract_checks import (
+    Breach,
+    Partitions,
+    invalid_fields,
+    wrong_key,
+    wrong_partition,
+)
+from stream_processors.decode.other_schemas import SKIP, Unwrapper
+from stream_processors.decode.oversize import cut, kept_bytes, sizes
+from stream_processors.decode.shortest_avro import ShortestForm
+
+Rows = npt.NDArray[np.int64]
+
+# Values decoded at once: a Python object of each fits the processor's cache until it is freed.
+_AT_ONCE = 8_192
+
+# Bytes of batches that are decoded at once. Three copies of them are there meanwhile: what was
+# fetched in one place, what pyruhvro made of it, and that in one place.
+_PIECE_BYTES = 8 * 2**20
+
+# The fields of the wire format before the Avro body.
+_MAGIC = "_magic"
+_SCHEMA_ID = "_schema_id"
+
+# Between two looks at a schema id that the registry does not know; once for each piece. Well
+# above the delay between two nodes of a registry, and hardly felt by readers of fresh data.
+_before_second_look = partial(time.sleep, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """One record that can never be processed, and why.
+
+    `record` is as it was, but for the last `cut_bytes` bytes of one too large to keep.
+    """
+
+    source: Partition
+    record: Record
+    reason: Reason
+    error: str
+    cut_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Rows with the contract's columns, `kafka_partition` and `kafka_offset`; and the poison."""
+
+    rows: pa.Table
+    poison: tuple[Poison, ...]
+
+
+class BatchDecoder:
+    """Decodes the batches of one topic.
+
+    Records written with exactly our schema go to Arrow whole; those of another registered version
+    are resolved to ours one by one by fastavro, the codec of record.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        schema_id: int,
+        registry: SchemaRegistry,
+        partitions: int,
+        *,
+        most_bytes: int = sys.maxsize,
+        pause: Callable[[], None] = _before_second_look,
+    ) -> None:
+        """A record of more than `most_bytes` is poison. `pause`: see `Unwrapper`."""
+        self._text = contract.text
+        self._framed_text = _framed(contract)
+        self._shortest = ShortestForm(contract.text)
+        self._schema_id_bits = np.frombuffer(header(schema_id)[1:], dtype=np.int32)[0]
+        self._columns: pa.Schema = pyruhvro.avro_to_arrow_schema(contract.text)
+        self._nothing = pa.RecordBatch.from_pylist([], schema=self._columns)
+        self._unwrapper = Unwrapper(contract, schema_id, registry, pause)
+        self._partitions = partitions
+        self._most_bytes = most_bytes
+
+    def decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
+        """All batches of our topic at once: a busy worker fetches many small ones.
+
+        Raises RegistryUnavailable; everything else that goes wrong is poison.
+        """
+        parts = [self._decode(piece) for piece in portions(batches, _PIECE_BYTES)]
+        poison = tuple(found for part in parts for found in part.poison)
+        return Decoded(pa.concat_tables(part.rows for part in parts), poison)
+
+    def _decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
+        pile = _Pile.of(batches)
+        poison: list[Poison] = []
+        too_large = sizes(pile.records) > self._most_bytes
+        decoded = None if too_large.any() else self._decode_framed(pile.records.values)
+        kept = np.arange(len(pile.records))
+        if decoded is None:
+            poison += self._oversize(pile, np.flatnonzero(too_large))
+            bodies, rows = self._unwrap(pile, np.flatnonzero(~too_large), poison)
+            decoded, kept = self._to_arrow(bodies, rows, pile, poison)
+        return self._sift(decoded, kept, pile, poison)
+
+    def _decode_framed(self, values: pa.BinaryArray) -> pa.RecordBatch | None:
+        """All values at once when they are all well and in our own schema, the usual case; else
+        None, which says nothing about any one of them."""
+        if values.null_count:
+            return None
+        try:
+            framed = pa.concat_batches(
+                pyruhvro.deserialize_array(
+                    values.slice(first, _AT_ONCE).to_pylist(), self._framed_text
+                )
+                for first in range(0, len(values), _AT_ONCE)
+            )
+            # pyruhvro trusts the bytes of strings; ClickHouse and JSON must not meet bad UTF-8.
+            framed.validate(full=True)
+        except ValueError:
+            return None
+        ids = framed[_SCHEMA_ID].to_numpy().view(np.int32)
+        if framed[_MAGIC].true_count or not (ids == self._schema_id_bits).all():
+            return None
+        decoded = framed.select(self._columns.names)
+        # Nor does it say whether anything follows a record.
+        expected = self._shortest.bytes_of(decoded) + SKIP * len(values)
+        return decoded if expected == pc.sum(pc.binary_length(values)).as_py() else None
+
+    def _oversize(self, pile: _Pile, rows: Rows) -> Iterator[Poison]:
+        """Nobody reads them, and what is kept of them is bounded."""
+        for row in rows:
+            whole = pile.records.record(int(row))
+            record, cut_bytes = cut(whole, kept_bytes(self._most_bytes))
+            yield Poison(
+                pile.place(int(row)),
+                record,
+                Reason.OVERSIZE,
+                f"key, value and headers are longer than {self._most_bytes:,} bytes",
+                cut_bytes,
+            )
+
+    def _unwrap(self, pile: _Pile, rows: Rows, poison: list[Poison]) -> tuple[list[bytes], Rows]:
+        """Avro bodies in our own schema, without their header; and whose they are."""
+        values = pile.records.values.take(pa.array(rows)).to_pylist()
+        unwrapped = self._unwrapper.unwrap(values)
+        for row, error in unwrapped.refused.items():
+            poison.append(pile.poison(int(rows[row]), Reason(error.reason), str(error)))
+        found = sorted(unwrapped.bodies)
+        return [unwrapped.bodies[row] for row in found], rows[np.array(found, dtype=np.int64)]
+
+    def _to_arrow(
+        self, bodies: list[bytes], kept: Rows, pile: _Pile, poison: list[Poison]
+    ) -> tuple[pa.RecordBatch, Rows]:
+        """Those that decode, in their order, and whose they are. What does not is halved until the
+        culprits stand alone."""
+        good = [self._nothing]
+        places = [kept[:0]]
+        waiting = [(0, len(bodies))] if bodies else []
+        while waiting:
+            first, end = waiting.pop()
+            try:
+                decoded = self._read(bodies[first:end])
+            except PoisonRecord as error:
+                poison.append(pile.poison(int(kept[first]), Reason(error.reason), str(error)))
+                continue
+            if decoded is None:
+                middle = (first + end) // 2
+                waiting += [(middle, end), (first, middle)]
+            else:
+                good.append(decoded)
+                places.append(kept[first:end])
+        return pa.concat_batches(good), np.concatenate(places)
+
+    def _read(self, bodies: list[bytes]) -> pa.RecordBatch | None:
+        """All of them; None when one of several may be bad. Raises PoisonRecord for one alone."""
+        alone = len(bodies) == 1
+        try:
+            decoded = pyruhvro.deserialize_array(bodies, self._text)
+            decoded.validate(full=True)
+        except ValueError as error:
+            if alone:
+                raise PoisonRecord(Reason.UNDECODABLE, str(error)) from error
+            return None
+        if self._shortest.bytes_of(decoded) == sum(map(len, bodies)):
+            return decoded
+        if alone:
+            self._unwrapper.check(bodies[0])  # either an unusual way to write it, or too long
+            return decoded
+        return None
+
+    def _sift(
+        self, decoded: pa.RecordBatch, kept: Rows, pile: _Pile, poison: list[Poison]
+    ) -> Decoded:
+        """Set aside what decodes but breaks the contract."""
+        keys, offsets, partitions = pile.records.keys, pile.records.offsets, pile.partitions
+        if len(kept) < len(offsets):
+            keys, offsets, partitions = keys.take(pa.array(kept)), offsets[kept], partitions[kept]
+        good = np.ones(len(kept), dtype=bool)
+        for breach in self._breaches(decoded, keys, partitions):
+            if breach.rows.any():
+                poison.extend(
+                    pile.poison(int(kept[row]), breach.reason, breach.error)
+                    for row in np.flatnonzero(breach.rows & good)
+                )
+                good &= ~breach.rows
+        rows = pa.Table.from_batches([decoded])
+        rows = rows.append_column("kafka_offset", pa.array(offsets))
+        rows = rows.append_column("kafka_partition", pa.array(partitions.astype(np.uint32)))
+        return Decoded(rows if good.all() else rows.filter(pa.array(good)), tuple(poison))
+
+    def _breaches(
+        self, decoded: pa.RecordBatch, keys: pa.BinaryArray, partitions: Partitions
+    ) -> Iterator[Breach]:
+        yield wrong_key(keys, decoded["session_id"])
+        yield wrong_partition(decoded["session_id"], partitions, self._partitions)
+        yield from invalid_fields(decoded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pile:
+    """The records of many batches of one topic, one after the other, and each one's partition."""
+
+    topic: str
+    records: Records
+    partitions: Partitions
+
+    @classmethod
+    def of(cls, batches: Sequence[FetchedBatch]) -> _Pile:
+        numbers = np.array([batch.source.partition for batch in batches], dtype=np.int32)
+        return cls(
+            topic=batches[0].source.topic,
+            records=Records.concat([part for batch in batches for part in batch.parts]),
+            partitions=np.repeat(numbers, [len(batch) for batch in batches]),
+        )
+
+    def place(self, row: int) -> Partition:
+        return Partition(self.topic, int(self.partitions[row]))
+
+    def poison(self, row: int, reason: Reason, error: str) -> Poison:
+        return Poison(self.place(row), self.records.record(row), reason, error)
+
+
+def _framed(contract: Contract) -> str:
+    """The contract's schema with the five bytes of the wire format in front, as fields.
+
+    A boolean is one byte in Avro and a float is four: the magic byte and the schema id are decoded
+    with everything else, and no value has to be cut.
+    """
+    schema = json.loads(contract.text)
+    frame = [{"name": _MAGIC, "type": "boolean"}, {"name": _SCHEMA_ID, "type": "float"}]
+    return json.dumps({**schema, "fields": [*frame, *schema["fields"]]})

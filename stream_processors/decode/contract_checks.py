@@ -1,0 +1,136 @@
+"""What a record that decodes may still break of its contract. Pure, whole columns at a time.
+
+The edge has checked all of this before; but anybody with access to Kafka may write to the topics,
+and readers rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.kafka.partitioner import partitions_of
+from schemas.dead_letters import Reason
+
+# What DateTime64(3) holds, and what the edge accepts; a value outside is seconds, microseconds or
+# garbage. Milliseconds since the epoch: 1973-03-03 to 2286-11-20.
+_EARLIEST_MS: Final = 10**11
+_LATEST_MS: Final = 10**13
+
+# `position` is a UInt16 in ClickHouse.
+_MOST_RESULTS: Final = 65_535
+
+Mask = npt.NDArray[np.bool_]
+Partitions = npt.NDArray[np.int32]
+
+# Reads past a value without making anything of it.
+_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule of the contract, and the rows that break it."""
+
+    reason: Reason
+    error: str
+    rows: Mask
+
+
+def wrong_key(keys: pa.BinaryArray, session_ids: pa.StringArray) -> Breach:
+    """Without its key a record is on some partition, and never meets its session."""
+    same = _mask(pc.equal(keys, session_ids.cast(pa.binary())))
+    return Breach(Reason.WRONG_KEY, "the record's key is not its session_id", ~same)
+
+
+def wrong_partition(session_ids: pa.StringArray, found_on: Partitions, count: int) -> Breach:
+    """The certain 404 looks for a session on one partition only."""
+    return Breach(
+        Reason.WRONG_PARTITION,
+        "the record is not on the murmur2 partition of its session_id",
+        partitions_of(session_ids, count) != found_on,
+    )
+
+
+def invalid_fields(decoded: pa.RecordBatch) -> Iterator[Breach]:
+    """One for each rule on a column that these records have."""
+    for column in decoded.schema.names:
+        for check in _CHECKS.get(column, ()):
+            yield check(column, decoded[column])
+
+
+def _empty_id(name: str, ids: pa.StringArray) -> Breach:
+    empty = _mask(pc.equal(pc.binary_length(ids), 0))
+    return Breach(Reason.INVALID_RECORD, f"{name} is empty", empty)
+
+
+def _odd_time(name: str, times: pa.TimestampArray) -> Breach:
+    millis = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    outside = (millis < _EARLIEST_MS) | (millis >= _LATEST_MS)
+    return Breach(Reason.INVALID_RECORD, f"{name} is not in milliseconds since 1970", outside)
+
+
+def _long_list(name: str, lists: pa.ListArray) -> Breach:
+    long = _mask(pc.greater(pc.list_value_length(lists), _MOST_RESULTS))
+    return Breach(Reason.INVALID_RECORD, f"{name} has more than {_MOST_RESULTS} elements", long)
+
+
+def _not_json(name: str, texts: pa.StringArray) -> Breach:
+    return Breach(Reason.INVALID_RECORD, f"{name} is not JSON", _broken_json(texts))
+
+
+def _not_json_inside(name: str, lists: pa.ListArray) -> Breach:
+    broken = _broken_json(pc.struct_field(lists.flatten(), "meta"))
+    rows = np.zeros(len(lists), dtype=bool)
+    rows[pc.list_parent_indices(lists).to_numpy()[broken]] = True
+    return Breach(Reason.INVALID_RECORD, f"a meta in {name} is not JSON", rows)
+
+
+def _not_finite_inside(name: str, lists: pa.ListArray) -> Breach:
+    ranks = pc.struct_field(lists.flatten(), "rank")
+    odd = ~_mask(pc.fill_null(pc.is_finite(ranks), fill_value=True))
+    rows = np.zeros(len(lists), dtype=bool)
+    rows[pc.list_parent_indices(lists).to_numpy()[odd]] = True
+    return Breach(Reason.INVALID_RECORD, f"a rank in {name} is not a finite number", rows)
+
+
+def _broken_json(texts: pa.StringArray) -> Mask:
+    """Each distinct text is read once: metas repeat themselves a lot, and most are null."""
+    broken = [text for text in pc.unique(texts).to_pylist() if text is not None and _is_bad(text)]
+    if not broken:
+        return np.zeros(len(texts), dtype=bool)
+    return _mask(pc.is_in(texts, value_set=pa.array(broken, texts.type)))
+
+
+def _is_bad(text: str) -> bool:
+    try:
+        _JSON.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return True
+    return False
+
+
+def _mask(condition: pa.BooleanArray) -> Mask:
+    """A comparison as a mask; null compares as false."""
+    mask: Mask = pc.fill_null(condition, fill_value=False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+_CHECKS: Final[dict[str, tuple[Callable[[str, pa.Array], Breach], ...]]] = {
+    "session_id": (_empty_id,),
+    "event_id": (_empty_id,),
+    "object_id": (_empty_id,),
+    "created_at": (_odd_time,),
+    "received_at": (_odd_time,),
+    "search_results": (_long_list, _not_json_inside, _not_finite_inside),
+    "meta": (_not_json,),
+    "search_meta": (_not_json,),
+    "payload_filter": (_not_json,),
+    "sort_by": (_not_json,),
+}

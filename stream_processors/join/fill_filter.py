@@ -1,0 +1,56 @@
+"""Fill the filter of seen sessions from ClickHouse, in the background, at each assignment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+from core.errors import Unavailable
+from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.process.retry import UntilItWorks
+from stream_processors.write.sink import Sink
+
+log = logging.getLogger(__name__)
+
+
+class Warmer:
+    """One reading at a time; a newer assignment ends the one before."""
+
+    def __init__(self, seen: SeenFilter, sink: Sink) -> None:
+        self._seen = seen
+        self._sink = sink
+        self._until_it_works = UntilItWorks()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="warm")
+
+    def assigned(self, partitions: Collection[int], generation: int) -> None:
+        """Call it before the first fetch of the assignment; returns at once."""
+        self._seen.begin(generation)
+        self._thread.submit(self._run, sorted(partitions), generation)
+
+    def stop(self) -> None:
+        """Give up what is under way."""
+        self._until_it_works.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, partitions: list[int], generation: int) -> None:
+        try:
+            self._until_it_works(lambda: self._warm(partitions, generation))
+        except Unavailable as error:
+            log.info("the filter of seen sessions stays incomplete: %s", error)
+        except Exception:
+            # Without the filter every new session is looked up: slower, and just as right.
+            log.exception("the filter of seen sessions stays incomplete")
+
+    def _warm(self, partitions: list[int], generation: int) -> None:
+        started, count = perf_counter(), 0
+        for kafka, plain in self._sink.stored_session_hashes(partitions):
+            if not self._seen.fill(generation, kafka, plain):
+                return
+            count += len(kafka)
+        self._seen.complete(generation)
+        log.info(
+            "the filter of seen sessions is complete: %d ids in %.1f s",
+            count, perf_counter() - started,
+        )  # fmt: skip

@@ -1,0 +1,221 @@
+"""One worker process: runs the parts, watches them, and ends in a way that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, cast
+
+import faust
+
+from core import telemetry
+from core.clock import Clock, SystemClock
+from core.health_probe import listens
+from core.kafka.partitions import Partition
+from core.settings import Settings
+from stream_processors.consume.faust_app import build_app
+from stream_processors.consume.faust_transport import BatchConsumer
+from stream_processors.join.fill_filter import Warmer
+from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.process.assembly import assemble
+from stream_processors.process.health_server import serve_probe
+from stream_processors.process.heartbeat import Heartbeat
+from stream_processors.process.malloc import give_back_freed
+from stream_processors.process.pipeline import FlushLoop, FlushTriggers
+from stream_processors.process.retry import UntilItWorks
+from stream_processors.process.watchdog import Progress, Watchdog
+from stream_processors.write.flush import FlushReport
+
+log = logging.getLogger(__name__)
+
+# How long a stopping worker may take to write what it holds, and to leave the group. Together below
+# the 25 s after which orchestrators kill. Seconds.
+_DRAIN_SECONDS = 12.0
+_LEAVE_SECONDS = 8.0
+# While a server is down that is likely to stay so: long enough for one that is only restarting.
+_DRAIN_PAUSED_SECONDS = 3.0
+
+_WATCH_SECONDS = 2.0
+# For the question whether Kafka is there at all.
+_ASK_SECONDS = 1.0
+
+# New objects after which the garbage collector looks for cycles among the youngest.
+_GARBAGE_OBJECTS = 20_000
+
+# Exit statuses, from sysexits.h: a supervisor restarts the worker after either.
+_EX_SOFTWARE = 70
+_EX_TEMPFAIL = 75
+
+
+def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then end the process: 0, or not when something broke.
+
+    Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
+    that has been told to stop must stop. What is not committed then is read again by the successor.
+    """
+    telemetry.configure_logging(settings.log_level)
+    give_back_freed()
+    status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
+    logging.shutdown()
+    os._exit(status)
+
+
+class _Worker:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._until_it_works = UntilItWorks()
+        self._stop = asyncio.Event()
+        self._trouble: Callable[[], str | None] = lambda: "starting"
+        self._stuck: str | None = None
+        self._heartbeat = Heartbeat(settings.worker.stall_seconds, _end_hung)
+
+    async def run(self) -> int:
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self._stop.set)
+        if port := self._settings.worker.metrics_port:
+            serve_probe(port, alive=lambda: self._stuck, ready=self._why_not_ready)
+        assembling = asyncio.create_task(
+            asyncio.to_thread(assemble, self._settings, self._clock, self._until_it_works)
+        )
+        if not await self._before_stop(assembling):
+            return 0
+        parts = await assembling
+        _spare_the_collector()
+        worker = self._settings.worker
+        loop = FlushLoop(
+            parts.flush,
+            FlushTriggers(
+                worker.flush_rows, worker.flush_bytes, worker.flush_seconds, worker.buffer_bytes
+            ),
+            self._clock,
+            on_report=lambda report: _count(report, parts.index),
+            is_paused=lambda: self._until_it_works.trouble is not None,
+        )
+        app = build_app(self._settings, loop.feed)
+        warmer = Warmer(parts.seen, parts.sink)
+        try:
+            return await self._consume(app, loop, warmer)
+        finally:
+            warmer.stop()
+
+    async def _consume(self, app: faust.App, loop: FlushLoop, warmer: Warmer) -> int:
+        consumer = cast(BatchConsumer, app.consumer)
+        consumer.finish_pending = loop.drain
+        consumer.on_assignment = warmer.assigned
+        starting = asyncio.create_task(app.start())
+        flushing = asyncio.create_task(loop.run(consumer.ledger, consumer.commit))
+        watching = asyncio.create_task(self._watch(consumer))
+        ended = asyncio.create_task(self._ended(starting, app))
+        await self._before_stop(flushing, watching, ended)
+        for task in (flushing, watching, ended):
+            if task.done():
+                # Nothing is committed past what is written, so a hard end loses nothing.
+                log.critical("the worker cannot go on", exc_info=task.exception())
+                return _EX_TEMPFAIL if task is watching else _EX_SOFTWARE
+        for task in (watching, ended):
+            task.cancel()
+        await self._leave(app, loop, consumer)
+        if flushing.done() and not flushing.cancelled():
+            log.warning("what is not written yet will be read again: %s", flushing.exception())
+        return 0
+
+    async def _before_stop(self, *tasks: asyncio.Task[Any]) -> bool:
+        """Wait for the first of the tasks, or for the order to stop. True: a task was first."""
+        stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return not self._stop.is_set()
+
+    async def _ended(self, starting: asyncio.Task[None], app: faust.App) -> None:
+        """Raises when Faust has ended by itself, which it should not."""
+        await starting
+        ready = asyncio.create_task(self._become_ready(cast(BatchConsumer, app.consumer)))
+        await app.wait_until_stopped()
+        ready.cancel()
+        raise RuntimeError("Faust has stopped") from app.crash_reason
+
+    async def _become_ready(self, consumer: BatchConsumer) -> None:
+        """Ready: a member of the group. With more workers than partitions it may hold none."""
+        self._trouble = lambda: "waiting for the group to assign partitions"
+        await consumer.in_group.wait()
+        self._trouble = consumer.trouble
+
+    def _why_not_ready(self) -> str | None:
+        """On the probe's thread."""
+        paused = self._until_it_works.trouble
+        return f"paused: {paused}" if paused else self._trouble()
+
+    async def _leave(self, app: faust.App, loop: FlushLoop, consumer: BatchConsumer) -> None:
+        self._trouble = lambda: "stopping"
+        consumer.stop_flow()
+        grace = _DRAIN_PAUSED_SECONDS if self._until_it_works.trouble else _DRAIN_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(loop.drain(), grace)
+        self._until_it_works.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), _LEAVE_SECONDS)
+
+    async def _watch(self, consumer: BatchConsumer) -> None:
+        """Ends the process when a partition has records and does not move."""
+        watchdog = Watchdog(self._settings.worker.stall_seconds, self._kafka_listens)
+        self._heartbeat.start()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            self._heartbeat.beat()
+            progress = _progress_of(consumer)
+            now = self._clock.monotonic()
+            if self._until_it_works.trouble:
+                watchdog.excuse(now)
+            elif stuck := await asyncio.to_thread(watchdog.stalled, progress, now):
+                self._stuck = f"no progress on {stuck}"
+                raise RuntimeError(self._stuck)
+
+    def _kafka_listens(self) -> bool:
+        """Whether it is us who are stuck, and not Kafka that is down. Blocks for seconds."""
+        servers = self._settings.kafka_bootstrap_servers.split(",")
+        return any(listens(server.strip(), _ASK_SECONDS) for server in servers)
+
+
+def _progress_of(consumer: BatchConsumer) -> dict[Partition, Progress]:
+    """Where each of our partitions stands; its lag goes to the metrics as well."""
+    progress = {
+        partition: Progress(committed, consumer.end_of(partition))
+        for partition, committed in consumer.ledger.standing().items()
+    }
+    for partition, where in progress.items():
+        lag = max(0, where.end - where.committed)
+        telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
+    return progress
+
+
+def _end_hung() -> None:
+    """On the heartbeat's thread, because nothing else here moves."""
+    log.critical("the worker hangs: ended, to be started again")
+    os._exit(_EX_TEMPFAIL)
+
+
+def _spare_the_collector() -> None:
+    """The modules and parts of a worker live as long as it does, and what it makes by the record
+    are bytes and columns, which hold no cycles. Walking them all every 700 objects, as is usual,
+    took four tenths of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_OBJECTS, 10, 10)
+
+
+def _count(report: FlushReport, index: SessionIndex) -> None:
+    telemetry.WORKER_JOINED.inc(report.joined)
+    telemetry.WORKER_UNJOINED.inc(report.unjoined)
+    telemetry.WORKER_ADOPTED.inc(report.adopted)
+    telemetry.WORKER_DUPLICATES.inc(report.duplicates)
+    telemetry.WORKER_ERASED.inc(report.erased)
+    for poison in report.poison:
+        telemetry.WORKER_DEAD_LETTERS.labels(poison.reason.value).inc()
+    telemetry.WORKER_INDEX_BYTES.set(index.nbytes)

@@ -1,0 +1,74 @@
+"""The read side while servers are down, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from api.component import ReadRole
+from clickstream.operations.erasure.eraser import eraser_of
+from core.errors import SetupError
+from core.http.app import build_app
+from core.settings import ReadSettings, Settings
+
+# Port 1 of loopback: nothing listens there, and nothing may without being root.
+NOWHERE = Settings(
+    _env_file=None,
+    kafka_bootstrap_servers="127.0.0.1:1",
+    clickhouse_url=SecretStr("http://127.0.0.1:1/clickstream"),
+    reads=ReadSettings(wait_seconds=0.5, query_seconds=1),
+)
+
+
+def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
+    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+        for path in (
+            "/session?session_id=x",
+            "/analytics/overview",
+            "/analytics/queries",
+            "/analytics/positions",
+            "/export/sessions",
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["type"] == "urn:clickstream:problem:sink-unavailable"
+
+
+def test_address_that_cannot_be_one_is_refused_before_anything_is_served() -> None:
+    with pytest.raises(SetupError, match="CLICKSTREAM_CLICKHOUSE_URL"):
+        ReadRole(
+            NOWHERE.model_copy(update={"clickhouse_url": SecretStr("clickhouse:8123")}),
+            eraser_of(NOWHERE),
+        )
+
+
+def test_role_without_its_servers_starts_says_why_it_is_not_ready_and_stops() -> None:
+    async def test() -> None:
+        role = ReadRole(NOWHERE, eraser_of(NOWHERE))
+        await role.start()
+        assert any("ClickHouse" in reason for reason in await role.ready())
+        await role.stop()
+
+    asyncio.run(test())
+
+
+def test_routes_live_at_the_root_and_under_the_prefix_of_embedding_studio() -> None:
+    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+        for prefix in ("", "/api/v1/clickstream"):
+            assert client.get(f"{prefix}/session").status_code == 422
+
+
+def test_document_describes_every_answer() -> None:
+    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/session", "/analytics/overview", "/analytics/queries", "/analytics/positions"):
+        answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
+        assert set(answer["example"]) == set(answer["schema"]["properties"])
+        assert "$ref" not in str(answer["schema"])
+    names = {each["name"] for each in paths["/export/sessions"]["get"]["parameters"]}
+    selecting = {"from", "to", "relevance", "Clickstream-Position"}
+    assert names == {*selecting, "with_events", "format"}

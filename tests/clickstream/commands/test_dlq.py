@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from clickstream.commands.dlq import command
+
+
+@pytest.mark.parametrize("name", ["list", "show", "replay", "purge"])
+def test_every_command_has_help(name: str) -> None:
+    done = CliRunner().invoke(command, [name, "--help"])
+    assert done.exit_code == 0
+    assert "--json" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--reason", "wrong_kee"], "say one of"),
+        (["list", "--since", "yesterday"], "say 15m"),
+        (["list", "--state", "shut"], "say open"),
+        (["show", "nothing"], "no dead letter's name"),
+        (["replay"], "say which"),
+        (["purge"], "say which"),
+        (["replay", "--all", "--key", "s"], "for one letter"),
+    ],
+)
+def test_a_mistake_is_said_before_any_server_is_asked(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 1
+    assert said in str(done.exception)

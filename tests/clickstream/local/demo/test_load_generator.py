@@ -1,0 +1,99 @@
+"""The driver: in order within a session, patient with 503, honest about the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clickstream.local.demo import load_generator
+from clickstream.local.demo.api_client import Reply
+from clickstream.local.demo.disorder import SESSION, Post
+from clickstream.local.demo.load_generator import Delivery, Driver
+from core.consistency.position import HEADER
+
+Handler = Callable[[Any], Reply]
+
+
+class FakeEdge:
+    """A server that is a function of the body posted."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.paths: list[str] = []
+
+    async def post(self, path: str, body: Any) -> Reply:
+        for _ in range(body["number"] % 7):  # a network lets later requests overtake
+            await asyncio.sleep(0)
+        self.paths.append(path)
+        return self._handler(body)
+
+
+def send(handler: Handler, posts: list[Post]) -> Delivery:
+    return asyncio.run(Driver(FakeEdge(handler), _nothing).send(posts, lambda: None))
+
+
+async def _nothing(post: Post) -> None:
+    """No one is interested in the acknowledgement."""
+
+
+def post(session_id: str, number: int = 0) -> Post:
+    return Post(SESSION, session_id, {"session_id": session_id, "number": number})
+
+
+def test_posts_of_one_session_are_sent_in_their_order() -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handler(body: Any) -> Reply:
+        seen[body["session_id"]].append(body["number"])
+        return Reply(200)
+
+    posts = [post(f"s{n % 3}", n) for n in range(300)]
+    delivery = send(handler, posts)
+    assert len(delivery.acknowledged) == 300
+    assert all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+def test_a_503_is_tried_again_after_the_time_it_names() -> None:
+    answers = iter([Reply(503, {"Retry-After": "0"}), Reply(200)])
+    delivery = send(lambda _: next(answers), [post("a")])
+    assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
+
+
+def test_a_broken_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_generator, "_PAUSE_SECONDS", 0.0)
+    outcomes = iter([True, False])
+
+    def handler(body: Any) -> Reply:
+        if next(outcomes):
+            raise ConnectionError("cut")
+        return Reply(200)
+
+    delivery = send(handler, [post("a")])
+    assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
+
+
+def test_a_post_that_never_gets_an_answer_is_not_counted_as_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load_generator, "_GIVE_UP_SECONDS", 0.0)
+    delivery = send(lambda _: Reply(503, {"Retry-After": "0"}), [post("a")])
+    assert (delivery.acknowledged, len(delivery.unanswered)) == ([], 1)
+
+
+def test_a_refusal_is_told_and_not_tried_again() -> None:
+    delivery = send(lambda _: Reply(422, body=b"rank"), [post("a")])
+    assert delivery.refused == ["/session 422: rank"]
+    assert delivery.retries == 0
+
+
+def test_the_furthest_position_of_each_partition_is_kept() -> None:
+    headers = iter(["t/0@5", "t/0@3", "t/1@1"])
+    delivery = send(
+        lambda _: Reply(200, {HEADER: next(headers)}),
+        [post("a", n) for n in range(3)],
+    )
+    assert sorted(map(str, delivery.positions.values())) == ["t/0@5", "t/1@1"]

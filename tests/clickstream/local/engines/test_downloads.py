@@ -1,0 +1,68 @@
+"""What is in place is taken as it is; a `clickhouse` binary on PATH wins over the library."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clickstream.local.engines.artifact_cache import Cache
+from clickstream.local.engines.downloads import fetch
+from clickstream.local.engines.lockfile import MavenFile, read_lock
+from clickstream.local.engines.progress import Lines
+
+
+class FullCache(Cache):
+    """Has whatever is asked for, and remembers what that was."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked: list[str] = []
+
+    def get(self, name: str, make: Callable[[Path], None]) -> Path:  # noqa: ARG002  (never made)
+        self.asked.append(name)
+        return self.folder / name
+
+
+@pytest.fixture
+def report() -> Lines:
+    return Lines(io.StringIO())
+
+
+@pytest.fixture
+def no_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+@pytest.mark.usefixtures("no_binary")
+def test_all_three_come_from_the_cache(tmp_path: Path, report: Lines) -> None:
+    cache = FullCache(tmp_path)
+    installed = fetch(report, cache)
+    assert sorted(name.split("-")[0] for name in cache.asked) == ["clickhouse", "kafka", "registry"]
+    assert installed.clickhouse_library is not None
+    assert installed.clickhouse_library.name == "libchdb.so"
+    assert installed.clickhouse_binary is None
+
+
+def test_binary_on_the_path_is_preferred(
+    tmp_path: Path, report: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary = tmp_path / "clickhouse"
+    binary.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    cache = FullCache(tmp_path)
+    installed = fetch(report, cache)
+    assert installed.clickhouse_binary == binary
+    assert installed.clickhouse_library is None
+    assert sorted(name.split("-")[0] for name in cache.asked) == ["kafka", "registry"]
+
+
+@pytest.mark.usefixtures("no_binary")
+def test_changed_lock_leads_to_another_place(tmp_path: Path, report: Lines) -> None:
+    cache = FullCache(tmp_path)
+    lock = read_lock()
+    changed = dataclasses.replace(lock, kafka=(MavenFile("g:a:1", "0" * 64, 1), *lock.kafka))
+    assert fetch(report, cache, lock).kafka_jars != fetch(report, cache, changed).kafka_jars

@@ -1,0 +1,179 @@
+"""The embedded engines keep their data, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from clickstream.local.engines.local_servers import Engines, embedded_engines
+from core.errors import EngineError
+
+pytestmark = pytest.mark.engines
+
+TOPIC = "kept"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all of this file: formatting Kafka's storage takes its time."""
+    return tmp_path_factory.mktemp("embedded")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was put into all three; `number` tells one occasion from another."""
+
+    number: int
+    offset: int
+    schema_id: int
+
+
+def write_everywhere(engines: Engines, number: int) -> Written:
+    """Acknowledged by all three when this returns; the schema a moment ago."""
+    table = "CREATE TABLE IF NOT EXISTS kept (a UInt32) ENGINE = MergeTree ORDER BY a"
+    sql(engines, table).raise_for_status()
+    sql(engines, "INSERT INTO kept VALUES ({number:UInt32})", number=number).raise_for_status()
+    return Written(number, produce(engines, number), register(engines, number))
+
+
+def assert_kept(engines: Engines, written: Written) -> None:
+    assert consume(engines, written.offset) == str(written.number).encode()
+    counted = "SELECT count() FROM kept WHERE a = {number:UInt32}"
+    assert sql(engines, counted, number=written.number).text == "1\n"
+    url = f"{engines.schema_registry_url}/schemas/ids/{written.schema_id}"
+    assert f"kept{written.number}" in httpx.get(url, timeout=20).json()["schema"]
+    assert register(engines, written.number) == written.schema_id
+
+
+def produce(engines: Engines, number: int) -> int:
+    """Returns the record's offset."""
+    admin = AdminClient({"bootstrap.servers": engines.kafka_bootstrap_servers})
+    if TOPIC not in admin.list_topics(timeout=20).topics:
+        admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(20)
+    offsets: list[int | None] = []
+    producer = Producer({"bootstrap.servers": engines.kafka_bootstrap_servers})
+    producer.produce(
+        TOPIC, str(number), on_delivery=lambda _, message: offsets.append(message.offset())
+    )
+    assert producer.flush(20) == 0
+    (offset,) = offsets
+    assert offset is not None
+    return offset
+
+
+def consume(engines: Engines, offset: int) -> bytes | None:
+    consumer = Consumer(
+        {"bootstrap.servers": engines.kafka_bootstrap_servers, "group.id": uuid.uuid4().hex}
+    )
+    try:
+        consumer.assign([TopicPartition(TOPIC, 0, offset)])
+        message = consumer.poll(20)
+        return None if message is None else message.value()
+    finally:
+        consumer.close()
+
+
+def register(engines: Engines, number: int) -> int:
+    """Returns the schema's id; the same schema has the same one."""
+    url = f"{engines.schema_registry_url}/subjects/kept{number}-value/versions"
+    schema = {"type": "record", "name": f"kept{number}", "fields": []}
+    answer = httpx.post(url, json={"schema": json.dumps(schema)}, timeout=20).raise_for_status()
+    return int(answer.json()["id"])
+
+
+def sql(engines: Engines, query: str, user: str = "default", **bound: int) -> httpx.Response:
+    parameters: dict[str, str | int] = {"user": user}
+    parameters |= {f"param_{name}": value for name, value in bound.items()}
+    return httpx.post(engines.clickhouse_url, params=parameters, content=query, timeout=20)
+
+
+@contextmanager
+def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Engines of a process that can be killed, with their pids."""
+    holder = subprocess.Popen(
+        [sys.executable, "-m", "tests.clickstream.local.engines.holder", str(data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    with holder, holder.stdout as output:
+        try:
+            yield holder, json.loads(output.readline())
+        finally:
+            holder.kill()
+
+
+def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
+    with embedded_engines(data_dir) as engines:
+        first = write_everywhere(engines, 1)
+        addresses = [engine.url for engine in engines.all]
+    with embedded_engines(data_dir) as engines:
+        assert [engine.url for engine in engines.all] == addresses
+        assert_kept(engines, first)
+        second = write_everywhere(engines, 2)
+        engines.registry.kill()  # first, before it could write what it holds back
+        engines.kafka.kill()
+        engines.clickhouse.kill()
+        for engine in engines.all:
+            engine.start()
+        assert_kept(engines, first)
+        assert_kept(engines, second)
+
+
+def test_kill_of_the_parent_ends_all_engines(data_dir: Path) -> None:
+    with held_by_another_process(data_dir) as (holder, pids):
+        running = [psutil.Process(pid) for pid in pids]
+        assert len(running) == 3
+        holder.kill()
+        _, alive = psutil.wait_procs(running, timeout=30)
+        assert alive == []
+
+
+def test_second_start_on_the_same_folder_is_refused(data_dir: Path) -> None:
+    with (
+        held_by_another_process(data_dir) as (holder, _),
+        pytest.raises(EngineError, match=f"in use by process {holder.pid}"),
+        embedded_engines(data_dir),
+    ):
+        pytest.fail("started")
+
+
+def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(EngineError, match=r"(?s)kafka ended with .*kafka\.log and ends\n.*in use"),
+        embedded_engines(data_dir, ports={"kafka": other.getsockname()[1]}),
+    ):
+        pytest.fail("started")
+
+
+def test_analyst_reads_but_cannot_write(engines: Engines) -> None:
+    assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
+    refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
+    assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+    assert "ACCESS_DENIED" in refused.text
+
+
+def test_plain_select_counts_a_redelivered_row_once(engines: Engines) -> None:
+    table = "CREATE TABLE once (a UInt8) ENGINE = ReplacingMergeTree ORDER BY a"
+    sql(engines, table).raise_for_status()
+    try:
+        sql(engines, "SYSTEM STOP MERGES once").raise_for_status()
+        for _ in range(2):
+            sql(engines, "INSERT INTO once VALUES (1)").raise_for_status()
+        assert sql(engines, "SELECT count() FROM once").text == "1\n"
+    finally:
+        sql(engines, "DROP TABLE once SYNC").raise_for_status()

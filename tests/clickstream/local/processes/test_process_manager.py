@@ -1,0 +1,166 @@
+"""Children end with their parent, whatever ends the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clickstream.local.processes.child_process import Child
+from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.readiness import wait_until_ready
+
+SLEEPER = "import signal; print('up', flush=True); signal.pause()"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
+
+
+def running(pids: list[int]) -> list[psutil.Process]:
+    return [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+
+
+@contextmanager
+def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[int], Path]]:
+    """A running parent, the pids of its child and grandchild, and the child's log."""
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "tests.clickstream.local.processes.family", net, place],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    with parent, parent.stdout as output:
+        pids, log = json.loads(output.readline())
+        try:
+            yield parent, pids, Path(log)
+        finally:
+            parent.kill()
+            for process in running(pids):
+                process.kill()
+
+
+@pytest.mark.parametrize("net", ["kernel", "watcher"])
+@pytest.mark.parametrize("place", ["main", "thread"])
+def test_kill_of_the_parent_ends_child_and_grandchild(net: str, place: str) -> None:
+    with family(net, place) as (parent, pids, _):
+        before = running(pids)
+        assert len(before) == 2
+        parent.kill()
+        _, alive = psutil.wait_procs(before, timeout=20)
+        assert alive == []
+
+
+def test_child_outlives_the_thread_that_started_it() -> None:
+    with family("kernel", "thread") as (_, pids, log):
+        child = psutil.Process(pids[0])
+        child.send_signal(signal.SIGUSR1)
+        while "alive" not in log.read_text():
+            assert child.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part exists on Linux only")
+def test_kernel_ends_the_child_without_the_watcher() -> None:
+    with family("kernel", "main") as (parent, pids, _):
+        child = psutil.Process(pids[0])
+        (watcher,) = [p for p in psutil.Process(parent.pid).children() if p.pid != child.pid]
+        watcher.suspend()
+        try:
+            parent.kill()
+            _, alive = psutil.wait_procs([child], timeout=20)
+            assert alive == []
+        finally:
+            watcher.kill()
+
+
+def start(pact: Pact, program: str, log: Path) -> Child:
+    child = pact.spawn(Command("sleeper", [sys.executable, "-c", program], log))
+    wait_until_ready(child, lambda: log.read_text() != "", 20)
+    return child
+
+
+def test_stop_asks_first(tmp_path: Path) -> None:
+    pact = Pact()
+    child = start(pact, SLEEPER, tmp_path / "log")
+    assert child.stop(grace_seconds=20)
+    assert child.exit_status() == -signal.SIGTERM
+    pact.close()
+
+
+def test_stop_kills_what_does_not_obey(tmp_path: Path) -> None:
+    pact = Pact()
+    child = start(pact, STUBBORN, tmp_path / "log")
+    assert not child.stop(grace_seconds=0.1)
+    assert child.exit_status() == -signal.SIGKILL
+    pact.close()
+
+
+def test_stop_may_be_repeated(tmp_path: Path) -> None:
+    pact = Pact()
+    child = start(pact, SLEEPER, tmp_path / "log")
+    child.stop(grace_seconds=20)
+    assert child.stop(grace_seconds=20)
+    pact.close()
+
+
+def test_closing_the_pact_kills_what_still_runs(tmp_path: Path) -> None:
+    pact = Pact(kernel=False)
+    child = start(pact, SLEEPER, tmp_path / "log")
+    pact.close()
+    _, alive = psutil.wait_procs([psutil.Process(child.pid)], timeout=20)
+    assert alive == []
+    child.kill()
+
+
+def watchers() -> set[psutil.Process]:
+    """Watchers that this process has started."""
+    children = psutil.Process().children()
+    return {child for child in children if "orphan_reaper.py" in " ".join(child.cmdline())}
+
+
+def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> None:
+    others = watchers()  # the engines that other tests share have one, too
+    pact = Pact(kernel=False)
+    first = start(pact, SLEEPER, tmp_path / "first")
+    (watcher,) = watchers() - others
+    watcher.kill()
+    watcher.wait(20)
+    second = start(pact, SLEEPER, tmp_path / "second")
+    children = [psutil.Process(first.pid), psutil.Process(second.pid)]
+    pact.close()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    first.kill()
+    second.kill()
+
+
+def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
+    pact = Pact()
+    child = start(pact, SLEEPER, tmp_path / "log")
+    assert os.getpgid(child.pid) == child.pid
+    child.kill()
+    pact.close()
+
+
+def test_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    pact = Pact(kernel=False)
+    with pytest.raises(FileNotFoundError):
+        pact.spawn(Command("ghost", [str(tmp_path / "ghost")], tmp_path / "log"))
+    pact.close()
+
+
+def test_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    log = tmp_path / "sleeper.log"
+    log.write_bytes(b"old\n" + b"." * (17 * 1024 * 1024))
+    pact = Pact()
+    child = start(pact, SLEEPER, log)
+    assert log.read_text() == "up\n"
+    assert (tmp_path / "sleeper.log.1").read_bytes().startswith(b"old")
+    child.kill()
+    pact.close()

@@ -1,0 +1,59 @@
+"""One process at a time holds a data folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clickstream.local.data_directory import DataFolder
+from core.errors import EngineError
+
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from clickstream.local.data_directory import DataFolder
+DataFolder(Path(sys.argv[1])).hold()
+print("held", flush=True)
+signal.pause()
+"""
+
+
+def test_second_holder_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+    DataFolder(tmp_path).hold()
+    with pytest.raises(EngineError, match=rf"in use by process {os.getpid()}; stop that one"):
+        DataFolder(tmp_path).hold()
+
+
+def test_released_folder_can_be_held_again(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.hold()
+    folder.release()
+    DataFolder(tmp_path).hold()
+
+
+def test_hold_ends_with_a_holder_that_was_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    with holder, holder.stdout as output:
+        assert output.readline() == "held\n"
+        with pytest.raises(EngineError, match=f"in use by process {holder.pid}"):
+            DataFolder(tmp_path).hold()
+        holder.kill()
+    DataFolder(tmp_path).hold()
+
+
+def test_ports_are_the_same_at_the_next_start(tmp_path: Path) -> None:
+    first = DataFolder(tmp_path).ports(["kafka", "registry"])
+    assert DataFolder(tmp_path).ports(["kafka", "registry"]) == first
+
+
+def test_ports_of_other_names_are_not_forgotten(tmp_path: Path) -> None:
+    first = DataFolder(tmp_path).ports(["kafka"])
+    DataFolder(tmp_path).ports(["worker-1"])
+    assert DataFolder(tmp_path).ports(["kafka"]) == first

@@ -1,0 +1,70 @@
+"""A running system is found; one that is gone is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from clickstream.local.endpoints import (
+    Endpoints,
+    forget_endpoints,
+    load_endpoints,
+    write_endpoints,
+)
+
+
+def endpoints(folder: Path, pid: int) -> Endpoints:
+    return Endpoints(
+        pid=pid,
+        data_dir=str(folder),
+        http="http://127.0.0.1:8000",
+        docs="http://127.0.0.1:8000/docs",
+        kafka="127.0.0.1:20001",
+        registry="http://127.0.0.1:20002/apis/ccompat/v7",
+        clickhouse="http://127.0.0.1:20003/clickstream",
+        workers=("http://127.0.0.1:20004",),
+    )
+
+
+def test_nothing_is_found_in_an_empty_folder(tmp_path: Path) -> None:
+    assert load_endpoints(tmp_path) is None
+
+
+def test_running_system_is_found(tmp_path: Path) -> None:
+    written = endpoints(tmp_path, os.getpid())
+    write_endpoints(written)
+    assert load_endpoints(tmp_path) == written
+
+
+def test_system_that_said_goodbye_is_not_found(tmp_path: Path) -> None:
+    write_endpoints(endpoints(tmp_path, os.getpid()))
+    forget_endpoints(tmp_path)
+    forget_endpoints(tmp_path)
+    assert load_endpoints(tmp_path) is None
+
+
+def test_killed_system_is_not_found(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        write_endpoints(endpoints(tmp_path, process.pid))
+        assert load_endpoints(tmp_path) is not None
+        process.kill()
+    assert load_endpoints(tmp_path) is None
+
+
+def test_other_process_with_the_same_pid_is_not_taken_for_it(tmp_path: Path) -> None:
+    write_endpoints(endpoints(tmp_path, os.getpid()))
+    file = tmp_path / "endpoints.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "started": content["started"] - 3600}))
+    assert load_endpoints(tmp_path) is None
+
+
+def test_other_commands_reach_it_by_these_variables(tmp_path: Path) -> None:
+    assert endpoints(tmp_path, 1).environment() == {
+        "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:20001",
+        "CLICKSTREAM_SCHEMA_REGISTRY_URL": "http://127.0.0.1:20002/apis/ccompat/v7",
+        "CLICKSTREAM_CLICKHOUSE_URL": "http://127.0.0.1:20003/clickstream",
+    }

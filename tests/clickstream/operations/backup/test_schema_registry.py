@@ -1,0 +1,127 @@
+"""Schemas come back under their ids, or not at all: on a second, empty registry, and on a fake that
+speaks Confluent's mode IMPORT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clickstream.local.engines import registry
+from clickstream.local.engines.downloads import fetch
+from clickstream.local.engines.progress import reporter
+from clickstream.local.processes.ports import free_port
+from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.service import Service
+from clickstream.operations.backup.manifest import SavedSchema
+from clickstream.operations.backup.schema_registry import (
+    Registry,
+    bring_back,
+    missing,
+    open_registry,
+)
+from core.errors import SetupError
+from core.settings import Settings
+from schemas.registry import ConfluentRegistry
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Settings]:
+    """Settings with a registry that nobody has used."""
+    pact = Pact()
+    program = fetch(reporter()).registry
+    launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
+    service = Service(launch, pact)
+    service.spawn()
+    service.wait()
+    yield Settings(_env_file=None, schema_registry_url=service.url)
+    service.stop()
+    pact.close()
+
+
+@pytest.mark.engines
+def test_a_lost_registry_gets_its_ids_back_and_gives_none_out_again(
+    settings: Settings, empty: Settings
+) -> None:
+    prefix = settings.topics.prefix
+    with open_registry(settings) as full, open_registry(empty) as lost:
+        saved, export = full.schemas(prefix), full.export(prefix)
+        assert saved
+        lacking = missing(lost, saved, prefix)
+        assert lacking == list(saved)
+        bring_back(lost, lacking, export, prefix)
+        assert lost.schemas(prefix) == saved
+        assert lost.schemas("") == saved  # nothing of others
+        assert missing(lost, saved, prefix) == []
+    with ConfluentRegistry.of(empty) as anew:
+        assert anew.register("new-value", '"long"') not in {each.schema_id for each in saved}
+
+
+@pytest.mark.engines
+def test_an_id_that_is_taken_is_refused(settings: Settings, empty: Settings) -> None:
+    prefix = settings.topics.prefix
+    with open_registry(settings) as full, open_registry(empty) as other:
+        saved = full.schemas(prefix)
+        with ConfluentRegistry.of(empty) as anew:
+            taken = anew.register("other-value", '"long"')
+        clash = [SavedSchema(saved[0].subject, 1, taken, saved[0].text)]
+        with pytest.raises(SetupError, match="empty registry"):
+            missing(other, clash, prefix)
+
+
+class Confluent:
+    """As much of Confluent's API as a restore needs; without `keeps_ids`, as one that lacks it."""
+
+    def __init__(self, *, keeps_ids: bool = True) -> None:
+        self._keeps_ids = keeps_ids
+        self.subjects: dict[str, dict[int, tuple[int, str]]] = {}
+        self.modes: dict[str, str] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content or b"null")
+        match request.method, request.url.path.strip("/").split("/"):
+            case "GET", ["subjects"]:
+                return httpx.Response(200, json=list(self.subjects))
+            case "GET", ["subjects", subject, "versions"]:
+                return httpx.Response(200, json=list(self.subjects[subject]))
+            case "GET", ["subjects", subject, "versions", version]:
+                id_, text = self.subjects[subject][int(version)]
+                found = {"subject": subject, "version": int(version), "id": id_, "schema": text}
+                return httpx.Response(200, json=found)
+            case "GET", ["schemas", "ids", wanted]:
+                for versions in self.subjects.values():
+                    for id_, text in versions.values():
+                        if id_ == int(wanted):
+                            return httpx.Response(200, json={"schema": text})
+                return httpx.Response(404, json={"error_code": 40403})
+            case "PUT", ["mode", subject]:
+                self.modes[subject] = body["mode"]
+            case "POST", ["subjects", subject, "versions"]:
+                assert self.modes[subject] == "IMPORT"
+                id_ = body["id"] if self._keeps_ids else 1
+                self.subjects.setdefault(subject, {})[body["version"]] = (id_, body["schema"])
+        return httpx.Response(200, json={})
+
+
+SAVED = (SavedSchema("p.a", 1, 41, '"long"'), SavedSchema("p.a", 2, 42, '"string"'))
+
+
+def over(server: Confluent) -> Registry:
+    client = httpx.Client(transport=httpx.MockTransport(server))
+    return Registry(client, "http://registry")
+
+
+def test_mode_import_keeps_ids_and_is_left_afterwards() -> None:
+    server = Confluent()
+    bring_back(over(server), missing(over(server), SAVED, "p."), None, "p.")
+    assert over(server).schemas("p.") == SAVED
+    assert server.modes == {"p.a": "READWRITE"}
+
+
+def test_a_registry_that_gives_out_other_ids_is_found_out() -> None:
+    server = Confluent(keeps_ids=False)
+    with pytest.raises(SetupError, match=r"mean p\.a version 1"):
+        bring_back(over(server), SAVED, None, "p.")

@@ -1,0 +1,47 @@
+"""What the tests of backups share: how they are taken and restored, and what tables then hold."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clickstream.operations.backup.create import Saved, save
+from clickstream.operations.backup.restore import Restored, bring_back
+from clickstream.operations.rebuild.databases import on_database
+from core import clickhouse
+from core.clock import SystemClock
+from core.settings import Settings
+from tests.clickstream.operations.rebuild.silent import Silent
+
+
+def folder_of(settings: Settings) -> Path:
+    """A new name where the embedded ClickHouse may write: `backups` in its data folder."""
+    with clickhouse.connect(settings, database="system") as client:
+        found = client.query("SELECT path FROM disks WHERE name = 'default'").result_rows
+    return Path(found[0][0]).parent.parent / "backups" / uuid.uuid4().hex
+
+
+def saved(settings: Settings, target: Path) -> Saved:
+    return save(settings, str(target), SystemClock(), Silent())
+
+
+def restored(settings: Settings, source: Path, beside: str | None = None) -> Restored:
+    return bring_back(settings, str(source), SystemClock(), Silent(), beside)
+
+
+@contextmanager
+def fresh_database(settings: Settings) -> Iterator[Settings]:
+    """The same pipeline after ClickHouse was lost: the same topics, group and registry."""
+    elsewhere = on_database(settings, f"t{uuid.uuid4().hex[:10]}")
+    try:
+        yield elsewhere
+    finally:
+        drop(elsewhere)
+
+
+def drop(settings: Settings) -> None:
+    name = clickhouse.database_of(settings)
+    with clickhouse.connect(settings, database="system") as client:
+        client.command(f"DROP DATABASE IF EXISTS {name} SYNC")

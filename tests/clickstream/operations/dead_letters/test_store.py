@@ -1,0 +1,230 @@
+"""The commands on real engines, with a worker's flush in between and no worker process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from typer.testing import CliRunner
+
+from clickstream.commands.dlq import command
+from clickstream.operations.dead_letters.dead_letter import Place, Selection, State
+from clickstream.operations.dead_letters.store import LetterStore
+from core import clickhouse
+from core.clock import ManualClock, SystemClock
+from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
+from schemas.codec import Encoder
+from schemas.contracts import EVENT, MARK
+from schemas.dead_letters import Headers, Reason
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics
+from stream_processors.consume.batches import Record
+from stream_processors.decode.batch import Poison
+from stream_processors.write.clickhouse import ClickHouseSink
+from stream_processors.write.sink import DeadLetter
+from tests.e2e.process_pair import environment_of
+from tests.stream_processors.records import event, mark
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+def dlq(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`dlq("list", …)`: what the command prints with --json, and its exit status."""
+    for name, value in environment_of(settings).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        result = CliRunner().invoke(command, [*arguments, "--json"])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        return result.exit_code, json.loads(result.stdout)
+
+    return run
+
+
+class Worker:
+    """What a worker does with poison."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = Topics.of(settings)
+        self._sink = ClickHouseSink(settings)
+
+    def fail(
+        self,
+        offset: int,
+        reason: Reason,
+        *,
+        topic: str = "events",
+        partition: int = 0,
+        value: bytes | None = b"v",
+        headers: Headers = (),
+        minutes_ago: int = 0,
+        cut_bytes: int = 0,
+    ) -> str:
+        """Returns the letter's name."""
+        name = {"events": self._topics.events, "marks": self._topics.marks}[topic]
+        record = Record(offset, b"s", value, headers)
+        poison = Poison(Partition(name, partition), record, reason, "why", cut_bytes)
+        failed_at = SystemClock().now_ms() - minutes_ago * 60_000
+        self._sink.write_dead_letters([DeadLetter(poison, failed_at)])
+        return str(Place(name, partition, offset))
+
+
+def names(listed: Any) -> list[str]:
+    return [letter["name"] for letter in listed["letters"]]
+
+
+def read_topic(settings: Settings, topic: str) -> list[Any]:
+    """Every record of it."""
+    consumer = Consumer({**settings.kafka_options(), "group.id": "reader"})
+    try:
+        places = [TopicPartition(topic, n, 0) for n in range(settings.topics.partitions)]
+        count = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+        consumer.assign(places)
+        return [consumer.poll(30) for _ in range(count)]
+    finally:
+        consumer.close()
+
+
+def test_letters_are_listed_by_reason_topic_age_and_number(settings: Settings, dlq: Any) -> None:
+    worker = Worker(settings)
+    old = worker.fail(1, Reason.WRONG_KEY, minutes_ago=90)
+    new = worker.fail(2, Reason.WRONG_KEY, value=None)
+    other = worker.fail(3, Reason.UNDECODABLE, topic="marks", minutes_ago=5)
+
+    status, listed = dlq("list")
+    assert (status, names(listed)) == (0, [new, other, old])
+    assert listed["counts"] == {"wrong_key": 2, "undecodable": 1}
+    assert [letter["value_bytes"] for letter in listed["letters"]] == [0, 1, 1]
+    assert names(dlq("list", "--reason", "wrong_key")[1]) == [new, old]
+    assert names(dlq("list", "--topic", "marks")[1]) == [other]
+    assert names(dlq("list", "--since", "1h")[1]) == [new, other]
+    limited = dlq("list", "--limit", "1")[1]
+    assert (names(limited), limited["counts"]) == ([new], listed["counts"])
+
+
+def test_a_letter_that_fails_again_is_the_same_letter_with_one_attempt_more(
+    settings: Settings, dlq: Any
+) -> None:
+    worker = Worker(settings)
+    name = worker.fail(7, Reason.UNKNOWN_SCHEMA_ID, headers=[("trace", b"\x00\xff")])
+    for attempt in (2, 3):
+        assert dlq("replay", "--all") == (0, {"replayed": [name], "kept": []})
+        assert dlq("list")[1]["letters"] == []
+        assert dlq("list", "--state", "replayed")[1]["letters"][0]["name"] == name
+
+        again = read_topic(settings, Topics.of(settings).events)[-1]
+        assert (again.key(), again.value()) == (b"s", b"v")
+        assert again.partition() == partition_of("s", settings.topics.partitions)
+        worker.fail(
+            again.offset(),
+            Reason.UNKNOWN_SCHEMA_ID,
+            partition=again.partition(),
+            headers=again.headers(),
+        )
+        (listed,) = dlq("list")[1]["letters"]
+        assert (listed["name"], listed["attempt"], listed["state"]) == (name, attempt, "open")
+
+    shown = dlq("show", name)[1]
+    assert (shown["last_offset"], shown["attempt"]) == (again.offset(), 3)
+    assert shown["headers"][0] == {"name": "trace", "value_base64": "AP8="}
+    assert shown["fails_again"].startswith("bad_magic_byte")
+
+
+def test_purged_letters_are_gone_until_they_fail_again(settings: Settings, dlq: Any) -> None:
+    worker = Worker(settings)
+    first, second = (worker.fail(n, Reason.WRONG_KEY) for n in (1, 2))
+    kept = worker.fail(3, Reason.OVERSIZE)
+    which = ("purge", "--reason", "wrong_key")
+    assert dlq(*which, "--dry-run")[1] == {"would_purge": [second, first]}
+    assert len(dlq("list")[1]["letters"]) == 3
+    assert dlq(*which, "--yes")[1] == {"purged": [second, first]}
+    assert names(dlq("list", "--state", "all")[1]) == [kept]
+    assert rows(settings) == [(3,)]
+
+    # As a rebuild of the tables from Kafka would bring it back.
+    worker.fail(1, Reason.WRONG_KEY)
+    assert names(dlq("list", "--state", "all")[1]) == [kept]
+    # As one that was replayed before it was purged.
+    worker.fail(9, Reason.WRONG_KEY, headers=[("clickstream-replay", b"0/1/2")])
+    assert set(names(dlq("list")[1])) == {kept, first}
+
+
+def rows(settings: Settings) -> Sequence[Sequence[Any]]:
+    with clickhouse.connect(settings) as client:
+        return client.query("SELECT offset FROM dead_letters FINAL ORDER BY offset").result_rows
+
+
+def test_without_a_filter_nothing_is_replayed_or_purged(
+    settings: Settings, dlq: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Worker(settings).fail(1, Reason.WRONG_KEY)
+    for act in ("replay", "purge"):
+        result = CliRunner().invoke(command, [act])
+        assert result.exit_code == 1
+        assert "say which" in str(result.exception)
+    assert rows(settings) == [(1,)]
+
+
+def test_what_is_not_whole_needs_a_value(settings: Settings, dlq: Any, tmp_path: Any) -> None:
+    name = Worker(settings).fail(1, Reason.OVERSIZE, cut_bytes=5)
+    status, said = dlq("replay", name)
+    assert (status, said["replayed"], said["kept"][0]["name"]) == (1, [], name)
+    (tmp_path / "value").write_bytes(b"\x00whole")
+    status, said = dlq("replay", name, "--value-file", str(tmp_path / "value"), "--key", "other")
+    assert (status, said["replayed"]) == (0, [name])
+    (again,) = read_topic(settings, Topics.of(settings).events)
+    assert (again.key(), again.value()) == (b"other", b"\x00whole")
+    assert again.partition() == partition_of("other", settings.topics.partitions)
+
+
+def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: Any) -> None:
+    topics = Topics.of(settings)
+    with ConfluentRegistry.of(settings) as registry:
+        schema_id = registry.register(topics.subject_of(MARK), MARK.text)
+    posted = mark("s")
+    name = Worker(settings).fail(
+        1, Reason.WRONG_PARTITION, topic="marks", value=Encoder(MARK, schema_id).encode(posted)
+    )
+    assert dlq("replay", name, "--dry-run")[1] == {"would_replay": [name], "kept": []}
+    with clickhouse.connect(settings) as client:
+        received = datetime.fromtimestamp(posted["received_at"] / 1000, UTC)
+        later = received + timedelta(seconds=1)
+        columns = ["session_id", "is_irrelevant", "received_at"]
+        client.insert("session_marks", [["s", False, later]], column_names=columns)
+    status, said = dlq("replay", name)
+    assert (status, said["replayed"]) == (1, [])
+    assert "newer" in said["kept"][0]["why"]
+    assert read_topic(settings, topics.marks) == []
+
+
+def test_a_dry_run_says_what_would_be_stored(settings: Settings, dlq: Any) -> None:
+    with ConfluentRegistry.of(settings) as registry:
+        schema_id = registry.register(Topics.of(settings).subject_of(EVENT), EVENT.text)
+    worker = Worker(settings)
+    value = Encoder(EVENT, schema_id).encode(event("s", "e"))
+    good = worker.fail(1, Reason.WRONG_PARTITION, value=value)
+    bad = worker.fail(2, Reason.UNDECODABLE, value=value[:-1])
+    status, said = dlq("replay", "--all", "--dry-run")
+    assert (status, said["would_replay"]) == (1, [good])
+    assert [kept["name"] for kept in said["kept"]] == [bad]
+    assert read_topic(settings, Topics.of(settings).events) == []
+
+
+def test_many_letters_come_in_blocks_and_each_once(settings: Settings) -> None:
+    worker = Worker(settings)
+    for offset in range(3):
+        worker.fail(offset, Reason.WRONG_KEY, value=b"\xff" * 20_000_000)
+    with LetterStore(settings, ManualClock()) as store:
+        blocks = list(store.letters(Selection(states=(State.OPEN,))))
+    assert [len(block) for block in blocks] == [2, 1]
+    assert [letter.entry.place.offset for block in blocks for letter in block] == [0, 1, 2]
+    assert all(letter.value == b"\xff" * 20_000_000 for block in blocks for letter in block)

@@ -1,0 +1,121 @@
+"""Servers in memory: healthy unless a test says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clickstream.operations.doctor.clients import Cluster, Counts, Group, Readiness, Registered
+from core.settings import Settings
+from schemas.contracts import ALL
+from schemas.topics import Topics, TopicState, definitions
+
+SETTINGS = Settings(_env_file=None)
+
+
+def declared_topics() -> dict[str, TopicState]:
+    return {
+        d.name: TopicState(d.name, d.partitions, d.replication_factor, dict(d.config))
+        for d in definitions(SETTINGS)
+    }
+
+
+def declared_schemas() -> dict[str, Registered]:
+    topics = Topics.of(SETTINGS)
+    return {
+        topics.subject_of(contract): Registered(n, contract.version, contract.text)
+        for n, contract in enumerate(ALL, 1)
+    }
+
+
+@dataclass
+class FakeKafka:
+    """A broker that answers from its fields, or raises `down`."""
+
+    members: int = 1
+    states: dict[str, TopicState] = field(default_factory=declared_topics)
+    lags: dict[str, int] = field(default_factory=lambda: {"sessions": 0, "events": 3})
+    down: Exception | None = None
+
+    def cluster(self) -> Cluster:
+        self._answer()
+        return Cluster("c-1", 1)
+
+    def topics(self) -> Mapping[str, TopicState]:
+        self._answer()
+        return self.states
+
+    def group(self) -> Group:
+        self._answer()
+        return Group("clickstream-sink", "stable" if self.members else "empty", self.members)
+
+    def lag(self) -> Mapping[str, int]:
+        self._answer()
+        return self.lags
+
+    def _answer(self) -> None:
+        if self.down:
+            raise self.down
+
+
+@dataclass
+class FakeRegistry:
+    """A registry that holds what `clickstream schemas` registers."""
+
+    schemas: dict[str, Registered] = field(default_factory=declared_schemas)
+    level: str = "FULL_TRANSITIVE"
+    down: Exception | None = None
+
+    def subjects(self) -> Sequence[str]:
+        if self.down:
+            raise self.down
+        return list(self.schemas)
+
+    def latest(self, subject: str) -> Registered | None:
+        return self.schemas.get(subject)
+
+    def compatibility(self, subject: str) -> str:
+        return self.level if subject in self.schemas else ""
+
+
+@dataclass
+class FakeClickHouse:
+    """A ClickHouse whose answers are its fields."""
+
+    differences: list[str] = field(default_factory=list)
+    tables: dict[str, Counts] = field(default_factory=lambda: {"sessions": Counts(2, 2)})
+    hidden: int = 0
+    letters: dict[str, int] = field(default_factory=dict)
+    waiting: tuple[int, int] = (0, 0)
+    down: Exception | None = None
+
+    def version(self) -> str:
+        if self.down:
+            raise self.down
+        return "26.7"
+
+    def drift(self) -> Sequence[str]:
+        return self.differences
+
+    def counts(self) -> Mapping[str, Counts]:
+        return self.tables
+
+    def namesakes(self) -> int:
+        return self.hidden
+
+    def dead_letters(self) -> Mapping[str, int]:
+        return self.letters
+
+    def unjoined(self) -> tuple[int, int]:
+        return self.waiting
+
+
+@dataclass
+class FakeHttp:
+    """An HTTP process; `answer` is None when nobody listens."""
+
+    answer: Readiness | None = field(default_factory=lambda: Readiness(200, "{}"))
+    url: str = "http://127.0.0.1:8000"
+
+    def readiness(self) -> Readiness | None:
+        return self.answer

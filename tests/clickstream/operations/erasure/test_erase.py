@@ -1,0 +1,212 @@
+"""Erasing users on real engines, beside a worker that goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from api.settling.settler import Settler
+from clickstream.operations.erasure.reapply import reapply
+from clickstream.operations.rebuild.run import Outcome, replay
+from clickstream.operations.rebuild.start_point import Earliest, FromOffset, Origin
+from core import clickhouse
+from core.clickhouse.lease import lease
+from core.clock import SystemClock
+from core.errors import Overloaded, SinkBehind
+from tests.clickstream.operations.erasure.world import (
+    SESSIONS,
+    erased,
+    post_user,
+    read_naming,
+    rows_naming,
+    rows_of_databases,
+    views_naming,
+)
+from tests.clickstream.operations.rebuild.silent import Silent
+from tests.clickstream.operations.rebuild.stored import drop_kept
+from tests.clickstream.operations.rebuild.traffic import Traffic
+from tests.stream_processors.fleet import Fleet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.settings import Settings
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+
+USERS = ["ann", "bob", "cy\t'\\é\n"]
+
+
+@dataclass
+class Pipeline:
+    settings: Settings
+    traffic: Traffic
+    fleet: Fleet
+
+    def settle(self) -> None:
+        self.traffic.flush()
+        self.fleet.catch_up()
+
+
+@pytest.fixture
+def pipeline(settings: Settings, tmp_path: Path) -> Iterator[Pipeline]:
+    """Every user has some of everything."""
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        pipeline = Pipeline(settings, Traffic(settings), fleet)
+        for user in USERS:
+            post_user(pipeline.traffic, user)
+        pipeline.settle()
+        yield pipeline
+        drop_kept(settings)
+
+
+def replayed(settings: Settings, origin: Origin, *, keep_old: bool = False) -> Outcome:
+    return replay(settings, origin, SystemClock(), Silent(), keep_old=keep_old)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nothing_of_the_user_is_left_and_all_of_the_others(pipeline: Pipeline, user: str) -> None:
+    settings = pipeline.settings
+    before = rows_naming(settings, user)
+    assert {"sessions", "events", "session_marks", "dead_letters"} <= before.keys()
+    assert before["dead_letters"] >= 2
+    others = {other: read_naming(settings, other) for other in USERS if other != user}
+
+    outcome = erased(settings, user)
+
+    assert outcome.sessions == SESSIONS
+    assert outcome.deleted["sessions"] == SESSIONS
+    assert rows_naming(settings, user) == {}
+    assert views_naming(settings, user) == {}
+    assert {other: read_naming(settings, other) for other in others} == others
+
+
+def test_what_comes_of_erased_sessions_later_is_not_stored_and_new_sessions_are(
+    pipeline: Pipeline,
+) -> None:
+    erased(pipeline.settings, "ann")
+    pipeline.traffic.event("ann-s0", "much later")
+    pipeline.traffic.mark("ann-s1")
+    pipeline.traffic.session("ann-s2", user_id="ann")  # a client that sends again what it had sent
+    pipeline.traffic.event("ann-s2", "of it")
+    pipeline.traffic.raw(pipeline.traffic.topics.events, b"ann-s3", b"poison")
+    pipeline.settle()
+    assert rows_naming(pipeline.settings, "ann") == {}
+
+    pipeline.traffic.session("ann-new", user_id="ann")
+    pipeline.settle()
+    pipeline.traffic.event("ann-new", "click")
+    pipeline.settle()
+    assert rows_naming(pipeline.settings, "ann") == {"sessions": 1, "events": 1}
+
+
+def test_erasing_again_finds_what_is_new_and_erasing_nobody_is_no_error(
+    pipeline: Pipeline,
+) -> None:
+    erased(pipeline.settings, "ann")
+    pipeline.traffic.session("ann-new", user_id="ann")
+    pipeline.settle()
+    again = erased(pipeline.settings, "ann")
+    assert (again.sessions, again.deleted) == (SESSIONS + 1, {"sessions": 1})
+    assert erased(pipeline.settings, "nobody").sessions == 0
+
+
+@pytest.mark.parametrize("origin", [Earliest(), FromOffset(0), FromOffset(10)], ids=str)
+def test_a_replay_brings_nothing_back(pipeline: Pipeline, origin: Origin) -> None:
+    settings = pipeline.settings
+    others = {other: read_naming(settings, other) for other in ("bob", "cy")}
+    erased(settings, "ann")
+    outcome = replayed(settings, origin)
+    assert outcome.equal
+    pipeline.traffic.event("ann-s0", "after the replay")
+    pipeline.settle()
+    assert rows_naming(settings, "ann") == {}
+    assert {other: read_naming(settings, other) for other in others} == others
+
+
+def test_a_replay_into_lost_tables_knows_the_erasures_from_kafka(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    erased(settings, "ann")
+    with clickhouse.connect(settings) as client:
+        for table in ("erasures", "erased_sessions", "erased_letters"):
+            client.command(f"TRUNCATE TABLE {table}")
+    replayed(settings, Earliest())
+    pipeline.traffic.event("ann-s0", "after the replay")
+    pipeline.settle()
+    assert rows_naming(settings, "ann") == {}
+
+
+def test_old_tables_that_a_replay_has_kept_are_erased_from_too(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    kept = replayed(settings, Earliest(), keep_old=True).kept
+    assert kept is not None
+    assert rows_of_databases(settings, "ann").keys() > {kept}
+    assert erased(settings, "ann").kept == (kept,)
+    assert rows_of_databases(settings, "ann") == {}
+    assert rows_of_databases(settings, "bob").keys() > {kept}
+
+
+def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    tables = ("sessions", "events", "session_marks", "dead_letters", "erasures", "erased_sessions")
+    with clickhouse.connect(settings) as client:
+        for table in tables:
+            client.command(f"CREATE TABLE saved_{table} ENGINE = Memory AS SELECT * FROM {table}")  # noqa: S608
+        before = {other: read_naming(settings, other) for other in ("bob", "cy")}
+        erased(settings, "ann")
+        for table in tables:
+            client.command(f"TRUNCATE TABLE {table}")
+            client.command(f"INSERT INTO {table} SELECT * FROM saved_{table}")  # noqa: S608
+    assert "sessions" in rows_naming(settings, "ann")
+    reapply(settings, SystemClock(), 60, lambda _: None)
+    assert rows_naming(settings, "ann") == {}
+    assert {other: read_naming(settings, other) for other in before} == before
+
+
+def test_facts_of_settled_days_go_with_their_sessions(pipeline: Pipeline) -> None:
+    async def settle() -> None:
+        settler = Settler(pipeline.settings, SystemClock())
+        for due in await settler.due(quiet_seconds=0):
+            await settler.settle(due)
+        await settler.close()
+
+    asyncio.run(settle())
+    assert {"session_facts", "session_type_facts"} <= set(rows_naming(pipeline.settings, "ann"))
+    erased(pipeline.settings, "ann")
+    assert rows_naming(pipeline.settings, "ann") == {}
+
+
+def test_without_workers_it_is_deleted_and_not_yet_proven(
+    settings: Settings, tmp_path: Path
+) -> None:
+    from clickstream.operations.erasure.erase import erase
+
+    traffic = Traffic(settings)
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        post_user(traffic, "ann")
+        traffic.flush()
+        fleet.catch_up()
+    traffic.event("ann-s0", "that nobody has read")
+    traffic.session("ann-unread", user_id="ann")
+    traffic.flush()
+    with pytest.raises(SinkBehind, match="ask for it again"):
+        erase(
+            settings, "ann", requested_by=None, clock=SystemClock(), seconds=6, say=lambda _: None
+        )
+    assert views_naming(settings, "ann") == {}
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+        metrics = httpx.get(f"{fleet.workers[0].url}/metrics").text
+        assert "clickstream_worker_erased_total 1.0\n" in metrics
+        erased(settings, "ann")
+        assert rows_naming(settings, "ann") == {}
+
+
+def test_a_replay_under_way_refuses_an_erasure(settings: Settings) -> None:
+    with lease(settings), pytest.raises(Overloaded, match="is running"):
+        erased(settings, "ann")

@@ -1,0 +1,118 @@
+"""Users with some of everything, and a search for what is left of one that knows nothing of how an
+erasure works: whole rows as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clickstream.operations.erasure.erase import Outcome, erase
+from clickstream.operations.rebuild.databases import on_database
+from core import clickhouse
+from core.clock import SystemClock
+from core.settings import Settings
+from schemas.contracts import SESSION
+from tests.clickstream.operations.rebuild.stored import databases
+from tests.clickstream.operations.rebuild.traffic import Traffic
+
+SESSIONS = 6
+
+_TABLES = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')
+"""
+_VIEWS = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND engine = 'View' AND name NOT IN ('day_parts')
+"""
+
+
+def post_user(traffic: Traffic, user: str) -> None:
+    """Sessions with events and marks, events that wait, and poison that names the user or one of
+    the sessions. Every id begins with the user's."""
+    for n in range(SESSIONS):
+        id_ = f"{user}-s{n}"
+        traffic.event(id_, "early", event_type="save")
+        traffic.session(id_, user_id=user, search_query=f"a query of {user}")
+        traffic.event(id_, "click", "b", meta=json.dumps(f"of {user}"))
+        if n % 2:
+            traffic.mark(id_)
+    session = {"session_id": f"{user}-s0", "user_id": user, "search_query": "poison"}
+    traffic.raw(traffic.topics.sessions, b"someone", encoded(traffic, session))
+    traffic.raw(traffic.topics.sessions, f"{user}-s1".encode(), b"no avro")
+    traffic.raw(traffic.topics.events, None, json.dumps({"user_id": user}).encode())
+
+
+def encoded(traffic: Traffic, fields: dict[str, Any]) -> bytes:
+    """A session as our edge would write it."""
+    record = {"search_results": [], "created_at": 0, "received_at": 0, **fields}
+    return traffic.encoder(SESSION).encode(record)
+
+
+def erased(settings: Settings, user: str) -> Outcome:
+    return erase(
+        settings,
+        user,
+        requested_by="a test",
+        clock=SystemClock(),
+        seconds=60,
+        say=lambda _: None,
+    )
+
+
+def rows_naming(settings: Settings, text: str) -> dict[str, int]:
+    """Of every table, how many rows have this text anywhere, deleted ones included."""
+    with clickhouse.connect(settings) as client:
+        tables = [str(name) for (name,) in client.query(_TABLES).result_rows]
+        found = {
+            table: client.query(
+                f"SELECT count() FROM {table}"  # noqa: S608 - names out of the schema
+                " WHERE position(formatRow('RowBinary', *), {text:String}) > 0"
+                " SETTINGS apply_deleted_mask = 0",
+                parameters={"text": text},
+            ).result_rows[0][0]
+            for table in tables
+        }
+    return {table: count for table, count in found.items() if count}
+
+
+def read_naming(settings: Settings, text: str) -> dict[str, int]:
+    """The same as readers of the tables count them: each key once, without deleted rows.
+
+    Events that wait are left out: adopted ones are swept at some moment.
+    """
+    with clickhouse.connect(settings) as client:
+        return {
+            table: client.query(
+                f"SELECT count() FROM {table} FINAL"  # noqa: S608 - names of our own
+                " WHERE position(formatRow('RowBinary', *), {text:String}) > 0",
+                parameters={"text": text},
+            ).result_rows[0][0]
+            for table in ("sessions", "events", "session_marks", "dead_letters")
+        }
+
+
+def views_naming(settings: Settings, text: str) -> dict[str, int]:
+    """The same of every view, as readers see it."""
+    with clickhouse.connect(settings) as client:
+        views = [str(name) for (name,) in client.query(_VIEWS).result_rows]
+        found = {
+            view: client.query(
+                f"SELECT count() FROM {view}"  # noqa: S608 - names out of the schema
+                " WHERE position(formatRow('JSONEachRow', *), {text:String}) > 0",
+                parameters={"text": text},
+            ).result_rows[0][0]
+            for view in views
+        }
+    return {view: count for view, count in found.items() if count}
+
+
+def rows_of_databases(settings: Settings, text: str) -> dict[str, int]:
+    """Rows with this text, by database: the settings' own, and all whose names begin like it."""
+    live = clickhouse.database_of(settings)
+    found = {}
+    for database in databases(settings):
+        elsewhere = on_database(settings, live + database)
+        if rows := sum(rows_naming(elsewhere, text).values()):
+            found[live + database] = rows
+    return found

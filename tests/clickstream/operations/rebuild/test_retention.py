@@ -1,0 +1,92 @@
+"""What the log no longer holds cannot be rebuilt, and is not pretended to be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from clickstream.operations.rebuild.start_point import Earliest, FromOffset, FromTime, parse_origin
+from core.clock import SystemClock
+from core.errors import SetupError
+from schemas.topics import Topics
+from tests.clickstream.operations.rebuild.silent import Silent
+from tests.clickstream.operations.rebuild.stored import contents, databases
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+pytestmark = pytest.mark.engines
+
+
+def delete_before(settings: Settings, topic: str, offset: int) -> None:
+    """As retention would, in every partition that reaches so far."""
+    from clickstream.operations.rebuild.log import Log
+
+    ends = Log(settings).ends()
+    admin = AdminClient(dict(settings.kafka_options()))
+    futures = admin.delete_records(
+        [
+            TopicPartition(*place, min(offset, end))
+            for place, end in ends.items()
+            if place.topic == topic
+        ]
+    )
+    for future in futures.values():
+        future.result(timeout=30)
+
+
+@pytest.mark.timeout(600)
+def test_a_range_that_was_deleted_is_refused_and_what_is_left_is_offered(
+    settings: Settings, tmp_path: Path
+) -> None:
+    from clickstream.operations.rebuild.run import preview, replay
+    from tests.clickstream.operations.rebuild.traffic import Traffic, post_history
+    from tests.stream_processors.fleet import Fleet
+
+    traffic = Traffic(settings)
+    post_history(traffic, "one", other="two")
+    with Fleet(settings, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+        post_history(traffic, "two", other="one")
+        fleet.catch_up()
+    before = contents(settings)
+    delete_before(settings, Topics.of(settings).events, 3)
+    for origin in (Earliest(), FromOffset(2), FromTime(1_000_000_000_000)):
+        with pytest.raises(SetupError, match="no longer covers") as refusal:
+            replay(settings, origin, SystemClock(), Silent())
+        with pytest.raises(SetupError, match="no longer covers"):
+            preview(settings, origin)
+    offered = re.findall(r"(?:offset|timestamp):\S*[\dZ]", str(refusal.value).split("Possible")[1])
+    assert len(offered) == 2
+    for text in offered:
+        assert replay(settings, parse_origin(text), SystemClock(), Silent()).equal
+        assert contents(settings) == before
+    assert databases(settings) == {""}
+
+
+def test_what_no_worker_has_written_and_the_log_has_lost_is_told(settings: Settings) -> None:
+    from clickstream.operations.rebuild.run import replay
+    from tests.clickstream.operations.rebuild.traffic import Traffic, post_history
+
+    post_history(Traffic(settings), "one", other="two")
+    delete_before(settings, Topics.of(settings).events, 3)
+    with pytest.raises(SetupError, match="let them catch up first"):
+        replay(settings, FromOffset(10), SystemClock(), Silent())
+
+
+def test_without_any_worker_the_whole_log_is_read_and_nothing_is_compared(
+    settings: Settings,
+) -> None:
+    from clickstream.operations.rebuild.run import replay
+    from tests.clickstream.operations.rebuild.traffic import Traffic, post_history
+
+    post_history(Traffic(settings), "one", other="two")
+    outcome = replay(settings, FromOffset(10), SystemClock(), Silent())
+    assert outcome.on_their_way == outcome.records
+    assert {table.after.rows for table in outcome.tables} == {0}
+    assert len(contents(settings)["sessions"]) > 0

@@ -1,0 +1,108 @@
+"""The real write side on memory, served over a socket: every request can take either lane."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import uvicorn
+
+from clickstream.local.processes.ports import free_port
+from core.clock import ManualClock
+from core.http.app import Application
+from core.http.fast_post_protocol import Lanes
+from core.http.policies import Door
+from core.settings import Settings
+from producers.component import WriteRole
+from producers.publisher import MemoryPublisher
+from schemas.topics import Topics
+from tests.producers.write_side import FakeExistence, FakeFinder
+
+LANES = ("fast", "full")
+
+EVENTS = {"session_id": "s", "events": [{"event_id": "e", "object_id": "o"}]}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Served:
+    """The server's port, and what it shares with the test."""
+
+    port: int
+    clock: ManualClock
+    door: Door
+    publisher: MemoryPublisher
+
+    def post(self, lane: str, body: Any = EVENTS, **headers: str) -> Reply:
+        """POST /session/events by this lane. Underscores in header names become dashes."""
+        return self.ask(lane, "POST", "/session/events", json.dumps(body), headers)
+
+    def ask(
+        self,
+        lane: str,
+        method: str,
+        path: str,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request on a connection of its own; one that is to be closed takes the full lane."""
+        sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        sent["Connection"] = "keep-alive" if lane == "fast" else "close"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            given = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, given, answer.read())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[Served]:
+    """Serve on a thread of its own until the end."""
+    clock = ManualClock()
+    publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
+    role = WriteRole(settings, publisher, FakeFinder(), FakeExistence(), clock)
+    app = Application([role], Door.of(settings, clock))
+    port = free_port()
+    config = uvicorn.Config(
+        app,
+        port=port,
+        http=cast("type[asyncio.Protocol]", Lanes(app.posts(), app.door, settings.http)),
+        lifespan="off",
+        log_config=None,
+        ws="none",
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    started = threading.Event()
+
+    async def run() -> None:
+        async with app.running():
+            serving = asyncio.create_task(server._serve())
+            while not server.started and not serving.done():  # noqa: ASYNC110  (no event for it)
+                await asyncio.sleep(0.01)
+            started.set()
+            await serving
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    try:
+        assert started.wait(30)
+        yield Served(port, clock, app.door, publisher)
+    finally:
+        server.should_exit = True
+        thread.join(30)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from fastapi import APIRouter
+from pydantic import SecretStr
+from starlette.responses import Response
+from starlette.testclient import TestClient
+from starlette.types import Scope
+
+from core.clock import ManualClock
+from core.errors import Forbidden, Unauthorized
+from core.http.access import ADDED, Access, Right
+from core.http.app import build_app
+from core.http.keys import day_or_time, declaration, new_key
+from core.settings import Limits, Settings
+from tests.core.http.components import FakeRole
+
+
+def settings(**keys: str) -> Settings:
+    fields = {f"{kind}_keys": (SecretStr(key),) for kind, key in keys.items()}
+    return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # names are made above
+
+
+SHOP = b"https://shop.example"
+ALL = settings(write="w-key", read="r-key", admin="a-key")
+
+
+def test_without_any_key_everything_is_open() -> None:
+    access = Access.of(settings())
+    assert access.is_open
+    assert access.caller({}, Right.ADMIN) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "allowed"),
+    [
+        ("w-key", Right.WRITE, True),
+        ("w-key", Right.READ, False),
+        ("r-key", Right.READ, True),
+        ("r-key", Right.WRITE, False),
+        ("a-key", Right.WRITE, True),
+        ("a-key", Right.READ, True),
+        ("a-key", Right.ADMIN, True),
+        ("w-key", Right.ADMIN, False),
+    ],
+)
+def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> None:
+    access = Access.of(ALL)
+    headers = {b"x-api-key": key.encode()}
+    if allowed:
+        assert access.caller(headers, right)
+    else:
+        with pytest.raises(Forbidden):
+            access.caller(headers, right)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {b"authorization": b"Bearer w-key"},
+        {b"authorization": b"bearer  w-key "},
+        {b"x-api-key": b"w-key"},
+        {b"x-api-key": b"w-key", b"authorization": b"Basic dXNlcjpwYXNz"},
+    ],
+)
+def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
+    assert Access.of(ALL).caller(headers, Right.WRITE)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {b"authorization": b"w-key"},
+        {b"authorization": b"Bearer "},
+        {b"authorization": b"Basic w-key"},
+        {b"authorization": b"Bearer w-kez"},
+        {b"x-api-key": b""},
+        {b"x-api-key": b"\xff\xfe"},
+        {b"x-api-key": b"w-key,r-key"},
+    ],
+)
+def test_no_key_or_an_unknown_one_is_refused(headers: dict[bytes, bytes]) -> None:
+    with pytest.raises(Unauthorized):
+        Access.of(ALL).caller(headers, Right.WRITE)
+
+
+def test_a_right_without_keys_is_left_to_the_admin_once_there_is_any_key() -> None:
+    access = Access.of(settings(read="r-key", admin="a-key"))
+    with pytest.raises(Forbidden):
+        access.caller({b"x-api-key": b"r-key"}, Right.WRITE)
+    assert access.caller({b"x-api-key": b"a-key"}, Right.WRITE)
+
+
+def test_one_key_may_stand_in_two_lists() -> None:
+    access = Access.of(settings(read="same", write="same"))
+    for right in (Right.READ, Right.WRITE):
+        assert access.caller({b"x-api-key": b"same"}, right)
+
+
+def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_WRITE_KEYS", "old, new")
+    access = Access.of(Settings(_env_file=None))
+    names = {access.caller({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
+    assert len(names) == 2
+
+
+def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
+    name = Access.of(ALL).caller({b"x-api-key": b"w-key"}, Right.WRITE)
+    assert name is not None
+    assert name.startswith("key-")
+    assert "w-key" not in name
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "status"),
+    [
+        ("GET", "r-key", 200),
+        ("GET", "w-key", 403),
+        ("POST", "w-key", 200),
+        ("POST", "r-key", 403),
+        ("GET", None, 401),
+    ],
+)
+def test_reading_wants_the_read_key_and_the_rest_the_write_key(
+    method: str, key: str | None, status: int
+) -> None:
+    client = TestClient(build_app(ALL, [FakeRole()]))
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    answer = client.request(method, "/thing", headers=headers)
+    assert answer.status_code == status
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
+def test_health_and_documents_need_no_key(path: str) -> None:
+    assert TestClient(build_app(ALL, [FakeRole()])).get(path).status_code == 200
+
+
+def test_the_document_offers_both_headers() -> None:
+    document = TestClient(build_app(ALL, [FakeRole()])).get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}
+
+
+def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
+    clock = ManualClock(now_ms=day_or_time("2027-01-31") - 1)
+    access = Access.of(settings(write="old-key;expires=2027-01-31"), clock)
+    assert access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+    clock.advance(0.001)
+    with pytest.raises(Unauthorized, match="expired at 2027-02-01 00:00:00 UTC"):
+        access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+    with pytest.raises(Unauthorized, match="not known"):
+        access.caller({b"x-api-key": b"old-kez"}, Right.WRITE)
+
+
+def test_the_settings_need_only_the_hash() -> None:
+    key = new_key(Right.WRITE)
+    access = Access.of(settings(write=declaration(key, {"name": "shop"})))
+    assert access.caller({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
+    for other in (declaration(key, {}).encode(), key[:-1].encode(), b"shop"):
+        with pytest.raises(Unauthorized):
+            access.caller({b"x-api-key": other}, Right.WRITE)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [(SHOP, True), (b"https://x", False), (None, False)]
+)
+def test_a_key_for_pages_needs_their_origin(origin: bytes | None, allowed: bool) -> None:
+    access = Access.of(settings(write=f"page-key;origins={SHOP.decode()}"))
+    headers = {b"x-api-key": b"page-key", **({b"origin": origin} if origin else {})}
+    if allowed:
+        assert access.caller(headers, Right.WRITE)
+    else:
+        with pytest.raises(Forbidden, match="page"):
+            access.caller(headers, Right.WRITE)
+
+
+@pytest.mark.parametrize(("key", "status"), [("w-key", 403), ("r-key", 403), ("a-key", 405)])
+def test_deleting_is_the_admin_s(key: str, status: int) -> None:
+    class Deletes(FakeRole):
+        def routers(self) -> Sequence[APIRouter]:
+            router = APIRouter()
+
+            @router.delete("/thing")
+            async def delete_thing() -> Response:
+                return Response(status_code=405)
+
+            return (router,)
+
+    client = TestClient(build_app(ALL, [Deletes()]))
+    assert client.delete("/thing", headers={"x-api-key": key}).status_code == status
+
+
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("w-key", 403), ("r-key", 200)])
+def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
+    headers = {"x-api-key": key} if key else {}
+    answer = TestClient(build_app(ALL, [FakeRole()])).get("/metrics", headers=headers)
+    assert answer.status_code == status
+
+
+def test_a_route_may_ask_for_the_admin_as_well_and_costs_one_token() -> None:
+    limited = ALL.model_copy(update={"limits": Limits(requests_per_second=1, burst=5)})
+    access = Access.of(limited, ManualClock())
+    scope: Scope = {"type": "http", "headers": [(b"x-api-key", b"a-key")], "client": None}
+    access.admit(scope, Right.WRITE)
+    access.admit(scope, Right.ADMIN)
+    assert (b"ratelimit-remaining", b"4") in scope[ADDED]

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InvalidRequest, MalformedBody, RequestRefused
+from core.settings import Limits
+from producers.validation import (
+    Event,
+    EventsRequest,
+    MarkRequest,
+    SearchResult,
+    SessionRequest,
+    parse_events,
+    parse_mark,
+    parse_session,
+)
+from tests.producers.bodies import UNHURRIED, encoded, event, events, session
+
+LIMITS = Limits()
+
+Parse = Callable[[bytes, Limits], SessionRequest | EventsRequest | MarkRequest]
+PARSERS: list[Parse] = [parse_session, parse_events, parse_mark]
+
+
+def errors_of(parse: Parse, body: Any, limits: Limits = LIMITS) -> dict[str, str]:
+    """Path → message of what is refused."""
+    with pytest.raises(InvalidRequest) as refused:
+        parse(body if isinstance(body, bytes) else encoded(body), limits)
+    return {error.path: error.message for error in refused.value.errors}
+
+
+def test_full_session_is_taken_as_sent() -> None:
+    body = b"""{
+        "session_id": "s-1", "search_query": "lamp", "user_id": "u-1",
+        "search_results": [
+            {"object_id": "a", "rank": 1, "meta": {"b": 1, "a": 1.0}},
+            {"object_id": "b", "rank": null},
+            {"object_id": "c", "rank": -0.5, "meta": null}
+        ],
+        "search_meta": {"latency_ms":   450}, "payload_filter": {}, "sort_by": {"x": [1e2]},
+        "created_at": 1701012345678
+    }"""
+    assert parse_session(body, LIMITS) == SessionRequest(
+        session_id="s-1",
+        search_query="lamp",
+        search_results=(
+            SearchResult("a", 1.0, '{"b": 1, "a": 1.0}'),
+            SearchResult("b", None, None),
+            SearchResult("c", -0.5, None),
+        ),
+        search_meta='{"latency_ms":   450}',
+        payload_filter="{}",
+        sort_by='{"x": [1e2]}',
+        user_id="u-1",
+        created_at=1701012345678,
+    )
+
+
+def test_absent_and_null_optional_fields_are_the_same() -> None:
+    names = ("search_meta", "payload_filter", "sort_by", "user_id", "created_at")
+    nulls = parse_session(encoded(session(**dict.fromkeys(names))), LIMITS)
+    assert nulls == parse_session(encoded(session()), LIMITS)
+    assert all(getattr(nulls, name) is None for name in names)
+
+
+def test_absent_event_fields_have_their_defaults() -> None:
+    nulls = event(event_id="e-2", event_type=None, created_at=None, meta=None)
+    request = parse_events(encoded(events(event(), nulls)), LIMITS)
+    assert request.events == (
+        Event("e-1", "o-1", "click", None, None),
+        Event("e-2", "o-1", "click", None, None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_irrelevant"), [({}, True), (None, True), (True, True), (False, False)]
+)
+def test_a_mark_is_irrelevant_unless_it_takes_itself_back(sent: Any, is_irrelevant: bool) -> None:
+    body = {"session_id": "s-1"} | ({} if sent == {} else {"irrelevant": sent})
+    assert parse_mark(encoded(body), LIMITS) == MarkRequest("s-1", is_irrelevant)
+
+
+def test_search_without_results_is_welcome() -> None:
+    assert parse_session(encoded(session(search_results=[])), LIMITS).search_results == ()
+
+
+def test_empty_list_of_events_is_refused() -> None:
+    assert errors_of(parse_events, events()) == {"$.events": "is empty: send at least one event"}
+
+
+def test_unknown_fields_are_ignored() -> None:
+    body = session(is_irrelevant=True, events=[{"x": 1}], extra={"deep": [{}]})
+    assert parse_session(encoded(body), LIMITS) == parse_session(encoded(session()), LIMITS)
+
+
+@pytest.mark.parametrize("rank", [True, "1", [1], {}])
+def test_rank_is_a_number_or_null(rank: Any) -> None:
+    found = errors_of(
+        parse_session,
+        session(search_results=[{"object_id": "a"}, {"object_id": "b", "rank": rank}]),
+    )
+    assert list(found) == ["$.search_results[1].rank"]
+
+
+@pytest.mark.parametrize("name", ["search_meta", "payload_filter", "sort_by"])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [([], "array"), ("x", "string"), (1, "number"), (-1.5, "number"), (True, "boolean")],
+)
+def test_metadata_must_be_an_object(name: str, value: Any, kind: str) -> None:
+    found = errors_of(parse_session, session(**{name: value}))
+    assert found == {f"$.{name}": f"expected object | null, got {kind}"}
+
+
+def test_every_wrong_place_is_listed() -> None:
+    found = errors_of(
+        parse_session,
+        session(
+            session_id="",
+            user_id="",
+            created_at=-1,
+            sort_by=[],
+            search_results=[{"object_id": "", "meta": 1}, {"object_id": "a"}, {"object_id": ""}],
+        ),
+    )
+    assert set(found) == {
+        "$.session_id",
+        "$.user_id",
+        "$.created_at",
+        "$.sort_by",
+        "$.search_results[0].object_id",
+        "$.search_results[0].meta",
+        "$.search_results[2].object_id",
+    }
+
+
+def test_the_list_of_wrong_places_is_bounded() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_events(encoded(events(*[event(event_id="")] * 5_000)), LIMITS)
+    assert len(refused.value.errors) == 101
+    assert refused.value.errors[-1].message == "more than these 100 places are wrong"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("$.session_id", {"search_query": "q", "search_results": []}),
+        ("$.search_query", {"session_id": "s", "search_results": []}),
+        ("$.search_results", {"session_id": "s", "search_query": "q"}),
+        ("$.search_results[0].object_id", session(search_results=[{}])),
+    ],
+)
+def test_missing_field_is_named(path: str, body: Any) -> None:
+    assert errors_of(parse_session, body) == {path: "is missing"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("$", [], "expected object, got array"),
+        ("$.session_id", session(session_id=7), "expected string, got integer"),
+        ("$.search_query", session(search_query=None), "expected string, got null"),
+        ("$.search_results", session(search_results={}), "expected array, got object"),
+        ("$.created_at", session(created_at="now"), "expected integer | null, got string"),
+        ("$.created_at", session(created_at=1.5e12), "expected integer | null, got number"),
+        ("$.created_at", session(created_at=True), "expected integer | null, got boolean"),
+    ],
+)
+def test_wrong_type_is_told_in_the_words_of_json(path: str, body: Any, message: str) -> None:
+    assert errors_of(parse_session, body) == {path: message}
+
+
+@pytest.mark.parametrize(
+    ("sent", "unit"),
+    [
+        (1701012345, "seconds"),
+        (1701012345678901, "microseconds"),
+        (1701012345678901234, "nanoseconds"),
+    ],
+)
+def test_time_in_another_unit_is_refused_by_its_name(sent: int, unit: str) -> None:
+    found = errors_of(parse_events, events(event(created_at=sent)))
+    assert f"looks like {unit}" in found["$.events[0].created_at"]
+
+
+@pytest.mark.parametrize("sent", [0, -1, 10**20, 10**4000, 10**13, 10**11 - 1])
+def test_time_that_cannot_be_one_is_refused(sent: int) -> None:
+    found = errors_of(
+        parse_session, encoded(session()).replace(b"[]", b'[], "created_at": %d' % sent)
+    )
+    assert len(found["$.created_at"]) < 200
+
+
+@pytest.mark.parametrize("sent", [10**11, 1701012345678, 10**13 - 1])
+def test_times_from_1973_to_2286_are_taken(sent: int) -> None:
+    assert parse_session(encoded(session(created_at=sent)), LIMITS).created_at == sent
+
+
+@pytest.mark.parametrize("unit", [1, 10**6, 10**9])
+@UNHURRIED
+@given(ms=st.integers(10**11, 10**13 - 1))
+def test_no_time_in_another_unit_passes_for_milliseconds(unit: int, ms: int) -> None:
+    body = encoded(session(created_at=ms * unit // 1000))
+    with pytest.raises(InvalidRequest):
+        parse_session(body, LIMITS)
+
+
+def test_limits_say_which_and_how_much() -> None:
+    limits = Limits(items=2, id_chars=3, nesting=4)
+    long = session(session_id="four", search_results=[{"object_id": "a"}] * 3)
+    assert errors_of(parse_session, long, limits) == {
+        "$.session_id": "has 4 characters, at most 3",
+        "$.search_results": "has 3 items, at most 2 fit in a request",
+    }
+    deep = session(search_meta={"2": {"3": {"4": {"5": 0}}}})
+    assert errors_of(parse_session, deep, limits) == {
+        "$": "nested deeper than 4 objects and arrays"
+    }
+
+
+def test_nesting_beyond_what_the_decoder_can_do_is_refused_whatever_the_limit() -> None:
+    deep = b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    found = errors_of(parse_session, deep, Limits(nesting=100_000))
+    assert list(found) == ["$"]
+
+
+def test_ids_are_measured_in_characters() -> None:
+    wide = "𝒳" * 512  # four bytes of UTF-8 each
+    assert parse_mark(encoded({"session_id": wide}), LIMITS).session_id == wide
+
+
+def test_nul_and_unicode_come_through_exactly() -> None:
+    text = '{"session_id": "a\\u0000b é", "events": [{"event_id": "\\u20ac", "object_id": "𝒳"}]}'
+    request = parse_events(text.encode(), LIMITS)
+    assert (request.session_id, request.events[0].event_id) == ("a\x00b é", "€")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"not json",
+        encoded(session()) + b" trailing",
+        b'{"session_id": "\\ud800"}',
+        b'{"session_id": "\\ud800x"}',
+        b'{"session_id": "\xff"}',
+        b'{"sort_by": {"a": "\xff"},' + encoded(session())[1:],
+        b'{"sort_by": {"a": NaN},' + encoded(session())[1:],
+        b'{"sort_by": {"a": "\\ud800"},' + encoded(session())[1:],
+        b'{"sort_by": {"a": 01},' + encoded(session())[1:],
+    ],
+)
+def test_bytes_that_are_not_json_are_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        parse_session(body, LIMITS)
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@UNHURRIED
+@given(body=st.binary(max_size=300))
+def test_any_bytes_are_taken_or_refused(parse: Parse, body: bytes) -> None:
+    with suppress(RequestRefused):
+        parse(body, LIMITS)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+_FIELDS = [
+    *("session_id", "search_query", "search_results", "search_meta", "payload_filter", "sort_by"),
+    *("user_id", "created_at", "events", "irrelevant", "event_id", "object_id", "meta", "rank"),
+]
+_BODIES = st.dictionaries(
+    st.sampled_from(_FIELDS),
+    _JSON | st.lists(st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=4), max_size=3),
+)
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@UNHURRIED
+@given(body=_BODIES)
+def test_any_json_is_taken_or_refused(parse: Parse, body: dict[str, Any]) -> None:
+    with suppress(RequestRefused):
+        request = parse(json.dumps(body).encode(), LIMITS)
+        assert 1 <= len(request.session_id) <= LIMITS.id_chars
+
+
+@UNHURRIED
+@given(meta=st.dictionaries(st.text(max_size=9), _JSON, max_size=5), ascii_only=st.booleans())
+def test_metadata_is_the_text_that_was_sent(meta: dict[str, Any], ascii_only: bool) -> None:
+    text = json.dumps(meta, ensure_ascii=ascii_only)
+    body = (
+        f'{{"session_id": "s", "events": [{{"event_id": "e", "object_id": "o", "meta":{text} }}]}}'
+    )
+    assert parse_events(body.encode(), LIMITS).events[0].meta == text

@@ -1,0 +1,101 @@
+"""The filter of seen sessions: never wrong about a new one, whatever it holds."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.settings import Settings
+from schemas.contracts import SESSION
+from stream_processors.join import table_columns
+from stream_processors.join.join import first_of_each, with_day
+from stream_processors.join.session_day import DayWindow
+from stream_processors.join.stored_ids_filter import SeenFilter, hashes_of
+from tests.stream_processors.records import session
+from tests.stream_processors.write.test_sink import decoded
+
+names = st.text(max_size=40)
+
+
+def ids(*session_ids: str) -> pa.StringArray:
+    return pa.array(session_ids, pa.string())
+
+
+def complete(stored: list[str], capacity: int = 4096) -> SeenFilter:
+    seen = SeenFilter(capacity)
+    seen.begin(1)
+    assert seen.fill(1, *hashes_of(ids(*stored)))
+    seen.complete(1)
+    return seen
+
+
+@given(
+    stored=st.lists(names),
+    added=st.lists(names),
+    asked=st.lists(names),
+    capacity=st.integers(1, 99),
+)
+def test_what_is_stored_is_never_new(
+    stored: list[str], added: list[str], asked: list[str], capacity: int
+) -> None:
+    seen = complete(stored, capacity)
+    seen.add([ids(*added)])
+    known = {*stored, *added}
+    every = [*stored, *added, *asked]
+    new = seen.are_new(ids(*every)).tolist()
+    assert not any(is_new and name in known for name, is_new in zip(every, new, strict=True))
+
+
+def test_new_sessions_are_known_to_be_new() -> None:
+    seen = complete([f"stored-{n}" for n in range(1000)], 2048)
+    asked = ids(*(f"new-{n}" for n in range(1000)))
+    assert seen.are_new(asked).mean() > 0.97  # 16 bits an id
+
+
+def test_nothing_is_certain_before_it_is_complete_nor_after_the_next_assignment() -> None:
+    seen = SeenFilter(64)
+    assert not seen.are_new(ids("s")).any()
+    seen.begin(1)
+    assert not seen.are_new(ids("s")).any()
+    seen.complete(1)
+    assert seen.are_new(ids("s")).all()
+    seen.begin(2)
+    assert not seen.are_new(ids("s")).any()
+
+
+def test_a_reading_of_an_assignment_that_is_over_counts_for_nothing() -> None:
+    seen = SeenFilter(64)
+    seen.begin(1)
+    seen.begin(2)
+    assert not seen.fill(1, *hashes_of(ids("s")))
+    seen.complete(1)
+    assert not seen.is_complete
+
+
+def test_without_memory_nothing_is_ever_certain() -> None:
+    seen = SeenFilter(0)
+    seen.begin(1)
+    assert not seen.fill(1, *hashes_of(ids("s")))
+    seen.complete(1)
+    seen.add([ids("s")])
+    assert not seen.are_new(ids("t")).any()
+    assert seen.nbytes == 0
+
+
+@pytest.mark.engines
+def test_clickhouse_hashes_as_we_do(settings: Settings) -> None:
+    from stream_processors.write.clickhouse import ClickHouseSink
+
+    sink = ClickHouseSink(settings)
+    names = ["a", "ab", "abc", "abcd", "ünï", "0123456789abcdef" * 3, "\x00\x01"]
+    records = decoded(SESSION, *(session(name) for name in names))
+    posted = with_day(first_of_each(records), DayWindow(past=35, future=1))
+    sink.write(table_columns.SESSIONS, table_columns.session_rows(posted, epoch=0))
+    partitions = set(records["kafka_partition"].to_pylist())
+    found = list(sink.stored_session_hashes(sorted(partitions)))
+    kafka = {int(value) for block, _ in found for value in block}
+    plain = {int(value) for _, block in found for value in block}
+    assert (kafka, plain) == tuple({int(h) for h in hashes} for hashes in hashes_of(ids(*names)))
+    assert not list(sink.stored_session_hashes([99]))

@@ -1,0 +1,102 @@
+"""A `Sink` in memory, with ClickHouse's rule of the highest version. For tests of the pure core."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from stream_processors.join import table_columns
+from stream_processors.join.recent_sessions import KNOWN
+from stream_processors.join.stored_ids_filter import Hashes, hashes_of
+from stream_processors.join.table_columns import ERASED_SESSIONS
+from stream_processors.write.erasures import Erased, HashSet
+from stream_processors.write.sink import DeadLetter
+
+Row = dict[str, Any]
+
+KEYS = {
+    # One session has one day, so a second row on another day would be a second session: the day is
+    # part of the key here just as it is in ClickHouse, where merges stay inside a partition.
+    table_columns.SESSIONS: ("session_day", "session_id"),
+    table_columns.EVENTS: ("session_day", "session_id", "event_id"),
+    table_columns.UNJOINED: ("session_id", "event_id"),
+    table_columns.MARKS: ("session_id",),
+}
+
+
+class MemorySink:
+    """Tables as dictionaries: `tables[name][key] -> row`."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
+        self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
+        self.erasures: dict[bytes, int] = {}
+        self.erased_sessions: set[bytes] = set()
+        self.erased_letters: set[bytes] = set()
+
+    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
+        wanted = set(session_ids.to_pylist())
+        found = [
+            {**row, "object_ids": row["search_results.object_id"]}
+            for row in self.tables[table_columns.SESSIONS].values()
+            if row["session_id"] in wanted
+        ]
+        return pa.Table.from_pylist(found, schema=KNOWN)
+
+    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
+        wanted = set(session_ids.to_pylist())
+        found = [
+            row
+            for row in self.tables[table_columns.UNJOINED].values()
+            if row["session_id"] in wanted
+        ]
+        return pa.Table.from_pylist(found, schema=table_columns.UNJOINED_COLUMNS)
+
+    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+        for row in self.tables[table_columns.SESSIONS].values():
+            if row["kafka_partition"] in partitions:
+                yield hashes_of(pa.array([row["session_id"]]))
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        if table == ERASED_SESSIONS:
+            self.erased_sessions.update(rows["session_hash"].to_pylist())
+            return
+        stored = self.tables[table]
+        for row in rows.to_pylist():
+            key = tuple(row[name] for name in KEYS[table])
+            if key not in stored or row["version"] >= stored[key]["version"]:
+                stored[key] = row
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            source = letter.poison.source
+            self.dead_letters[*source, letter.poison.record.offset] = letter
+
+    def read_erased(self, tally: int) -> Erased | None:
+        sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_letters)
+        now = len(self.erasures) + len(sessions) + len(letters)
+        return None if now == tally else Erased(now, dict(self.erasures), sessions, letters)
+
+    def erase(self, session_ids: Sequence[str]) -> None:
+        for table in (
+            table_columns.MARKS,
+            table_columns.EVENTS,
+            table_columns.UNJOINED,
+            table_columns.SESSIONS,
+        ):
+            stored = self.tables[table]
+            for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
+                del stored[key]
+
+    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
+        stored = {
+            row["session_id"]
+            for row in self.tables[table_columns.SESSIONS].values()
+            if days is None or row["session_day"] in days
+        }
+        waiting = self.tables[table_columns.UNJOINED]
+        for key in [key for key in waiting if key[0] in stored]:
+            del waiting[key]

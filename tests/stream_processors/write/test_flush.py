@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from core.errors import SinkUnavailable
+from stream_processors.join import table_columns
+from tests.stream_processors.flushing import World
+from tests.stream_processors.records import NOW_MS, event, mark, session
+
+
+def test_a_session_and_its_click_are_joined() -> None:
+    world = World()
+    report = world.post(session("s", ["x", "a"]), event("s", "e", "a"))
+    assert (report.sessions, report.joined, report.unjoined) == (1, 1, 0)
+    assert world.events()["s", "e"]["position"] == 2
+
+
+def test_a_click_that_comes_days_after_a_restart_is_joined_through_the_sink() -> None:
+    world = World()
+    world.post(session("s", ["x", "a"]))
+    world.restart()
+    world.post(event("s", "e", "a", received_at=NOW_MS + 5 * 86_400_000))
+    assert world.events()["s", "e"]["position"] == 2
+    assert world.events()["s", "e"]["session_day"] == world.sessions()["s"]["session_day"]
+
+
+def test_late_session_adopts_its_earlier_clicks() -> None:
+    world = World()
+    assert world.post(event("s", "e1", "b"), event("s", "e2", "zzz")).unjoined == 2
+    world.restart()
+    report = world.post(session("s", ["a", "b"]))
+    assert (report.adopted, report.joined) == (2, 2)
+    assert world.events()["s", "e1"]["position"] == 2
+    assert world.events()["s", "e2"]["position"] == 0
+
+
+def test_adopted_clicks_leave_the_waiting_room_when_it_is_swept() -> None:
+    world = World()
+    world.post(event("s", "e"), event("other", "e"))
+    world.post(session("s"))
+    world.sink.sweep_adopted()
+    assert list(world.unjoined()) == [("other", "e")]
+
+
+def test_a_sweep_is_of_its_own_adoptions_and_tidying_is_of_everybodys() -> None:
+    theirs, ours = {"created_at": NOW_MS}, {"created_at": NOW_MS - 86_400_000}
+    world = World()
+    world.post(event("theirs", "e"), event("ours", "e"))
+    world.post(session("theirs", **theirs))
+    world.restart()  # before it was swept
+    world.post(session("ours", **ours))
+    world.flush.sweep()
+    assert list(world.unjoined()) == [("theirs", "e")]
+    world.flush.tidy()
+    assert list(world.unjoined()) == []
+
+
+def test_what_could_not_be_swept_is_swept_the_next_time() -> None:
+    world = World()
+    world.post(event("s", "e"))
+    world.post(session("s"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.sink, "sweep_adopted", is_down)
+        with pytest.raises(SinkUnavailable):
+            world.flush.sweep()
+    world.flush.sweep()
+    assert list(world.unjoined()) == []
+
+
+def is_down(*_: object) -> None:
+    raise SinkUnavailable("it is down")
+
+
+def test_the_order_of_arrival_leaves_no_trace() -> None:
+    early, late = World(), World()
+    early.post(session("s"), event("s", "e", "b"))
+    late.post(event("s", "e", "b"))
+    late.post(session("s"))
+    late.sink.sweep_adopted()
+    assert early.sink.tables == late.sink.tables
+
+
+def test_a_session_posted_again_changes_nothing() -> None:
+    world = World()
+    world.post(session("s", search_query="first"))
+    before = dict(world.sessions())
+    report = world.post(session("s", ["other"], search_query="second"))
+    assert report.duplicates == 1
+    assert world.sessions() == before
+
+
+def test_a_session_posted_again_with_another_day_after_a_restart_changes_nothing() -> None:
+    world = World()
+    world.post(session("s"))
+    world.restart()
+    world.post(session("s", created_at=NOW_MS - 86_400_000))
+    assert len(world.sink.tables[table_columns.SESSIONS]) == 1
+    assert world.sessions()["s"]["created_at"].replace(tzinfo=UTC).timestamp() * 1000 == NOW_MS
+
+
+def test_the_same_session_twice_in_one_flush_is_the_first() -> None:
+    world = World()
+    report = world.post(session("s", search_query="first"), session("s", search_query="second"))
+    assert (report.sessions, report.duplicates) == (1, 1)
+    assert world.sessions()["s"]["search_query"] == "first"
+
+
+def test_an_event_posted_again_with_other_content_changes_nothing() -> None:
+    world = World()
+    world.post(session("s"), event("s", "e", "a"))
+    world.post(event("s", "e", "b", event_type="purchase"))
+    assert world.events()["s", "e"]["object_id"] == "a"
+
+
+def test_a_second_version_of_a_waiting_event_does_not_replace_it() -> None:
+    world = World()
+    world.post(event("s", "e", "a"))
+    world.post(event("s", "e", "b"))
+    world.post(session("s"))
+    assert world.events()["s", "e"]["object_id"] == "a"
+
+
+def test_the_last_mark_counts_wherever_the_session_is() -> None:
+    world = World()
+    world.post(mark("s"))
+    world.post(session("s"))
+    assert world.irrelevant() == {"s"}
+    world.post(mark("s", is_irrelevant=False))
+    assert world.irrelevant() == set()
+
+
+def test_reading_the_whole_log_again_changes_nothing() -> None:
+    world = World()
+    world.post(event("s", "e1"), session("s"), mark("t"))
+    world.post(session("t"), event("t", "e"), event("s", "e1", "b"), event("nobody", "e"))
+    world.sink.sweep_adopted()
+    before = {name: dict(table) for name, table in world.sink.tables.items()}
+    world.restart()
+    world.flush_everything()
+    world.sink.sweep_adopted()
+    assert world.sink.tables == before
+
+
+def test_a_worker_without_memory_is_just_as_right() -> None:
+    rich, poor = World(), World(index_bytes=0)
+    for world in (rich, poor):
+        world.post(event("s", "e1"))
+        world.post(session("s"))
+        world.post(event("s", "e2", "b"), session("s", ["other"]))
+    assert rich.sink.tables == poor.sink.tables
+
+
+def test_sessions_become_visible_after_everything_that_came_before_them() -> None:
+    world = World()
+    written: list[str] = []
+    write = world.sink.write
+
+    def spy(table: str, part: pa.Table) -> None:
+        written.append(table)
+        write(table, part)
+
+    world.sink.write = spy  # type: ignore[method-assign] # watches the order
+    world.post(session("s"), event("s", "e"), event("nobody", "e"), mark("s"))
+    assert written == [
+        table_columns.MARKS,
+        table_columns.EVENTS,
+        table_columns.UNJOINED,
+        table_columns.SESSIONS,
+    ]
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [table_columns.MARKS, table_columns.EVENTS, table_columns.UNJOINED, table_columns.SESSIONS],
+)
+def test_a_crash_in_the_middle_of_a_flush_is_healed_by_the_redelivery(failing: str) -> None:
+    def records() -> list[dict[str, Any]]:
+        return [session("s"), event("s", "e"), event("t", "e"), mark("s")]
+
+    undisturbed = World()
+    undisturbed.post(*records())
+    world = World()
+    write = world.sink.write
+
+    def break_at(table: str, part: pa.Table) -> None:
+        if table == failing:
+            raise SinkUnavailable("gone")
+        write(table, part)
+
+    world.sink.write = break_at  # type: ignore[method-assign] # the fault
+    with pytest.raises(SinkUnavailable):
+        world.post(*records())
+    world.sink.write = write  # type: ignore[method-assign] # and its end
+    world.restart()
+    world.flush_everything()
+    assert world.sink.tables == undisturbed.sink.tables
+
+
+def test_a_session_that_was_not_written_is_not_remembered() -> None:
+    world = World()
+    write = world.sink.write
+
+    def refuse(table: str, part: pa.Table) -> None:
+        raise SinkUnavailable("gone")
+
+    world.sink.write = refuse  # type: ignore[method-assign] # the fault
+    with pytest.raises(SinkUnavailable):
+        world.post(session("s"))
+    world.sink.write = write  # type: ignore[method-assign] # and its end
+    # The same worker, without a restart, reads the session again.
+    world.flush_everything()
+    assert set(world.sessions()) == {"s"}

@@ -1,0 +1,280 @@
+"""One suite for every `Sink`: in memory, and real ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pytest
+
+from core.clock import SystemClock
+from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
+from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.dead_letters import Reason
+from stream_processors.consume.batches import Record
+from stream_processors.decode.batch import BatchDecoder, Poison
+from stream_processors.join import table_columns
+from stream_processors.join.join import join, known_of, with_day
+from stream_processors.join.session_day import DayWindow
+from stream_processors.write.sink import DeadLetter, Sink
+from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.records import (
+    NOW_MS,
+    PARTITIONS,
+    Log,
+    event,
+    mark,
+    session,
+)
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+WINDOW = DayWindow(past=100_000, future=100_000)
+
+
+class Reader(Protocol):
+    """What a reader of the store sees of a table, each key once, oldest offset first."""
+
+    def __call__(self, table: str) -> list[dict[str, Any]]: ...
+
+
+Store = tuple[Sink, Reader]
+
+
+@pytest.fixture(params=["memory", pytest.param("clickhouse", marks=pytest.mark.engines)])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "memory":
+        sink = MemorySink()
+        yield sink, lambda table: list(sink.tables[table].values())
+    else:
+        yield from clickhouse_store(request.getfixturevalue("settings"))
+
+
+def clickhouse_store(settings: Settings) -> Iterator[Store]:
+    from core import clickhouse
+    from stream_processors.write.clickhouse import ClickHouseSink
+
+    with clickhouse.connect(settings) as client:
+        # The records here are of 2023; a waiting event that old would be deleted by its age.
+        client.command("ALTER TABLE unjoined_events REMOVE TTL")
+
+        def read(table: str) -> list[dict[str, Any]]:
+            found = client.query(f"SELECT * FROM {table} FINAL ORDER BY kafka_offset")  # noqa: S608
+            return list(found.named_results())
+
+        yield ClickHouseSink(settings), read
+
+
+def decoded(contract: Contract, *records: dict[str, Any]) -> pa.Table:
+    """These records as the decoder would give them, at offsets 0, 1, …"""
+    log = Log()
+    sources = {log.append(record)[0] for record in records}
+    decoder = BatchDecoder(contract, log.schema_id(contract), log.registry, PARTITIONS)
+    return decoder.decode([log.batch(source) for source in sources]).rows
+
+
+def session_table(*records: dict[str, Any]) -> pa.Table:
+    return table_columns.session_rows(with_day(decoded(SESSION, *records), WINDOW), epoch=0)
+
+
+def event_table(*records: dict[str, Any]) -> pa.Table:
+    return table_columns.event_rows(decoded(EVENT, *records), epoch=0)
+
+
+def ids(*session_ids: str) -> pa.Array:
+    return pa.array(session_ids, pa.string())
+
+
+def test_a_stored_session_is_found_with_its_list_and_its_day(store: Store) -> None:
+    sink, _ = store
+    sink.write(table_columns.SESSIONS, session_table(session("s", ["x", "y"]), session("t", [])))
+    found = {row["session_id"]: row for row in sink.find_sessions(ids("s", "t", "u")).to_pylist()}
+    assert set(found) == {"s", "t"}
+    assert found["s"]["object_ids"] == ["x", "y"]
+    assert found["s"]["created_at"].timestamp() * 1000 == pytest.approx(NOW_MS, abs=86_400_000)
+    assert found["s"]["session_day"].toordinal() == 719_163 + NOW_MS // 86_400_000
+
+
+def test_what_find_sessions_gives_is_what_the_join_takes(store: Store) -> None:
+    sink, _ = store
+    posted = table_columns.session_rows(
+        with_day(decoded(SESSION, session("s", ["x", "y"])), WINDOW), epoch=0
+    )
+    sink.write(table_columns.SESSIONS, posted)
+    events = event_table(event("s", "e", "y"))
+    from_store = join(events, sink.find_sessions(ids("s")))
+    from_memory = join(events, known_of(posted))
+    assert from_store.events.equals(from_memory.events)
+
+
+def test_rows_come_back_as_they_were_written(store: Store) -> None:
+    sink, read = store
+    record = session("s", search_query="\x00 ünï", search_meta='{"a": 1.0}', user_id="u")
+    record["search_results"] = [{"object_id": "x", "rank": 0.5, "meta": '{"b":[]}'}]
+    sink.write(table_columns.SESSIONS, session_table(record))
+    row = read(table_columns.SESSIONS)[0]
+    assert row["search_query"] == "\x00 ünï"
+    assert row["search_meta"] == '{"a": 1.0}'
+    assert (row["user_id"], row["sort_by"]) == ("u", None)
+    assert row["search_results.rank"] == [0.5]
+    assert row["search_results.meta"] == ['{"b":[]}']
+
+
+def test_writing_the_same_rows_again_changes_nothing(store: Store) -> None:
+    sink, read = store
+    sessions, events = session_table(session("s")), event_table(event("s", "e"))
+    joined = table_columns.joined_rows(join(events, known_of(session_table(session("s")))).events)
+    for _ in range(3):
+        sink.write(table_columns.SESSIONS, sessions)
+        sink.write(table_columns.EVENTS, joined)
+    assert len(read(table_columns.SESSIONS)) == 1
+    assert len(read(table_columns.EVENTS)) == 1
+
+
+def test_of_an_event_written_in_any_order_the_lowest_offset_stays(store: Store) -> None:
+    sink, read = store
+    both = event_table(event("s", "e", "first"), event("s", "e", "second"))
+    sink.write(table_columns.UNJOINED, both.slice(1))
+    sink.write(table_columns.UNJOINED, both.slice(0, 1))
+    assert [row["object_id"] for row in read(table_columns.UNJOINED)] == ["first"]
+    assert sink.find_unjoined(ids("s"))["object_id"].to_pylist() == ["first"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_an_event_that_is_twice_in_one_write_the_lowest_offset_stays(
+    store: Store, order: tuple[int, int]
+) -> None:
+    """ClickHouse gets such a block as it is, and must find the double when it is read."""
+    sink, read = store
+    posted = session_table(session("s", ["first", "second"]))
+    sink.write(table_columns.SESSIONS, pa.concat_tables([posted, posted]))
+    twice = event_table(event("s", "e", "first"), event("s", "e", "second")).take(order)
+    sink.write(
+        table_columns.EVENTS, table_columns.joined_rows(join(twice, known_of(posted)).events)
+    )
+    assert [row["object_id"] for row in read(table_columns.EVENTS)] == ["first"]
+    assert [row["session_id"] for row in read(table_columns.SESSIONS)] == ["s"]
+
+
+def test_of_a_mark_written_in_any_order_the_highest_offset_stays(store: Store) -> None:
+    sink, read = store
+    both = table_columns.mark_rows(
+        decoded(MARK, mark("s"), mark("s", is_irrelevant=False)), epoch=0
+    )
+    sink.write(table_columns.MARKS, both.slice(1))
+    sink.write(table_columns.MARKS, both.slice(0, 1))
+    assert [row["is_irrelevant"] for row in read(table_columns.MARKS)] == [False]
+
+
+def test_waiting_events_are_found_by_their_session_only(store: Store) -> None:
+    sink, _ = store
+    sink.write(table_columns.UNJOINED, event_table(event("s", "e"), event("t", "e")))
+    found = sink.find_unjoined(ids("s", "nobody"))
+    assert found.schema == table_columns.UNJOINED_COLUMNS
+    assert found["session_id"].to_pylist() == ["s"]
+
+
+def test_the_sweep_takes_events_whose_session_is_stored_and_no_others(store: Store) -> None:
+    sink, read = store
+    sink.write(table_columns.UNJOINED, event_table(event("s", "e"), event("t", "e")))
+    sink.write(table_columns.SESSIONS, session_table(session("s")))
+    sink.sweep_adopted()
+    assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
+
+
+def test_a_sweep_of_some_days_takes_events_of_sessions_of_those_days_only(store: Store) -> None:
+    sink, read = store
+    sink.write(table_columns.UNJOINED, event_table(*(event(name, "e") for name in ("s", "t", "u"))))
+    days_ago = {"s": 0, "t": 1, "u": 2}
+    stored = [session(name, created_at=NOW_MS - n * 86_400_000) for name, n in days_ago.items()]
+    tables = {record["session_id"]: session_table(record) for record in stored}
+    sink.write(table_columns.SESSIONS, pa.concat_tables(tables.values()))
+    sink.sweep_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
+    assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
+
+
+def test_a_write_over_more_days_than_one_insert_may_touch_is_split(store: Store) -> None:
+    sink, read = store
+    many = [session(f"s{n}", created_at=NOW_MS - n * 86_400_000) for n in range(130)]
+    tables = [session_table(record) for record in many]
+    sink.write(table_columns.SESSIONS, pa.concat_tables(tables))
+    assert len(read(table_columns.SESSIONS)) == 130
+
+
+def test_nothing_is_found_for_no_ids(store: Store) -> None:
+    sink, _ = store
+    assert sink.find_sessions(ids()).num_rows == 0
+
+
+def letters(*offsets: int) -> Sequence[DeadLetter]:
+    source = Partition("clickstream.events", partition_of("s", PARTITIONS))
+    return [
+        DeadLetter(
+            Poison(
+                source,
+                Record(offset, b"\xff", b"\x00\xfe", [("h", b"\x01")]),
+                Reason.UNDECODABLE,
+                "cannot be read",
+            ),
+            SystemClock().now_ms(),
+        )
+        for offset in offsets
+    ]
+
+
+@pytest.mark.engines
+def test_dead_letters_keep_their_bytes_and_are_stored_once(settings: Settings) -> None:
+    from core import clickhouse
+    from stream_processors.write.clickhouse import ClickHouseSink
+
+    sink = ClickHouseSink(settings)
+    sink.write_dead_letters(letters(1, 2))
+    sink.write_dead_letters(letters(2))
+    with clickhouse.connect(settings) as client:
+        found = client.query(
+            "SELECT offset, reason, hex(key), hex(value), hex(headers[1].value) "
+            "FROM dead_letters FINAL ORDER BY offset"
+        ).result_rows
+    assert found == [
+        (1, "undecodable", "FF", "00FE", "01"),
+        (2, "undecodable", "FF", "00FE", "01"),
+    ]
+
+
+def test_what_is_erased_is_read_when_something_was_added(store: Store) -> None:
+    sink, _ = store
+    assert sink.read_erased(0) is None
+    posted = session_table(session("s", user_id="u"), session("t", user_id="ü"))
+    sink.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(posted))
+    erased = sink.read_erased(0)
+    assert erased is not None
+    assert erased.tally == 2
+    assert erased.of_ids(ids("r", "s", "t")).tolist() == [False, True, True]
+    assert sink.read_erased(erased.tally) is None
+
+
+def test_erasing_sessions_leaves_the_others(store: Store) -> None:
+    sink, read = store
+    odd = "o\t'\\é\x00"
+    posted = session_table(session("s"), session(odd), session("t"))
+    sink.write(table_columns.SESSIONS, posted)
+    events = event_table(event("s", "e"), event(odd, "e"), event("t", "e"))
+    sink.write(
+        table_columns.EVENTS, table_columns.joined_rows(join(events, known_of(posted)).events)
+    )
+    sink.write(table_columns.UNJOINED, events)
+    sink.write(
+        table_columns.MARKS,
+        table_columns.mark_rows(decoded(MARK, mark("s"), mark(odd), mark("t")), epoch=0),
+    )
+    sink.erase(["s", odd])
+    for table in (
+        table_columns.SESSIONS,
+        table_columns.EVENTS,
+        table_columns.UNJOINED,
+        table_columns.MARKS,
+    ):
+        assert [row["session_id"] for row in read(table)] == ["t"]
