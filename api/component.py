@@ -16,7 +16,7 @@ from api.settling.keeper import Keeper
 from api.settling.settler import Settler
 from api.store import ClickHouseStore
 from core.clock import SystemClock
-from core.consistency.consistent_reader import SessionFinder
+from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
 from core.http.access import Access
 from core.settings import Settings
@@ -26,7 +26,7 @@ from schemas.topics import Topics
 _READY_SECONDS = 0.9
 
 
-class ReadRole:
+class ReadComponent:
     """Implements `core.http.component.Role`; the promises are there."""
 
     name = "read"
@@ -37,7 +37,7 @@ class ReadRole:
         self._store = ClickHouseStore(settings)
         # Connections of its own: exports last long, and must not keep the other reads waiting.
         self._exports = ClickHouseStore(settings)
-        self._finder = SessionFinder.of(settings, Topics.of(settings))
+        self._finder = ConsistentReader.of(settings, Topics.of(settings))
         clock = SystemClock()
         self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Certainty(Protocol):
-    """What the routes need of `SessionFinder` (core/consistency); the promises are there."""
+    """What the routes need of `ConsistentReader` (core/consistency); the promises are there."""
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T: ...
 

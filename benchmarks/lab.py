@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from confluent_kafka.admin import AdminClient
 
-from clickstream.local.engines.local_servers import Engines, embedded_engines
+from clickstream.local.engines.local_servers import LocalServers, embedded_engines
 from clickstream.local.processes.ports import free_port
-from clickstream.local.processes.process_manager import Command, Pact
-from clickstream.local.processes.service import Launch, Service
+from clickstream.local.processes.process_manager import Command, ProcessManager
+from clickstream.local.processes.service import Service, ServiceSpec
 from clickstream.operations.provision import prepare
 from core import clickhouse
 from core.health_probe import is_ready
@@ -36,7 +36,7 @@ class Lab:
     their CPU time is then not known, and no figure that needs it is given."""
 
     base: Settings
-    pact: Pact
+    pact: ProcessManager
     folder: Path
     clickhouse_pid: int | None
     kafka_pid: int | None
@@ -92,7 +92,7 @@ class Lab:
             env={**environment(settings), **(env or {})},
         )
         answers = partial(is_ready, url, _PROBE_SECONDS) if url else lambda: True
-        service = Service(Launch(command, url or "", answers, _STOP_SECONDS), self.pact)
+        service = Service(ServiceSpec(command, url or "", answers, _STOP_SECONDS), self.pact)
         try:
             service.start()
             yield service
@@ -114,7 +114,7 @@ def embedded_lab(data_dir: Path | None = None) -> Iterator[Lab]:
         folder = data_dir or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         with embedded_engines(folder) as engines:
-            pact = Pact()
+            pact = ProcessManager()
             try:
                 yield Lab(
                     _settings(engines), pact, folder, engines.clickhouse.pid, engines.kafka.pid
@@ -127,7 +127,7 @@ def embedded_lab(data_dir: Path | None = None) -> Iterator[Lab]:
 def own_lab(settings: Settings) -> Iterator[Lab]:
     """The servers that the settings name. Nothing is left behind there, kept corners included."""
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
-        pact = Pact()
+        pact = ProcessManager()
         lab = Lab(settings, pact, Path(temporary), None, None)
         try:
             yield lab
@@ -167,7 +167,7 @@ def loopback_port() -> int:
     return free_port()
 
 
-def _settings(engines: Engines) -> Settings:
+def _settings(engines: LocalServers) -> Settings:
     return Settings(
         _env_file=None,
         kafka_bootstrap_servers=engines.kafka_bootstrap_servers,

@@ -27,7 +27,7 @@ from core.clock import SystemClock
 from core.kafka.partitioner import partitions_of
 from core.settings import Settings
 from stream_processors.join import table_columns
-from stream_processors.join.join import join, known_of, with_day
+from stream_processors.join.join import as_known, join, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write.clickhouse import ClickHouseSink
 
@@ -175,7 +175,7 @@ class _Feed:
         sessions = self._fetched(self._corpus.sessions(first, count), first)
         events = self._fetched(self._corpus.events_of(first, count), first * self._corpus.events)
         stored = table_columns.session_rows(with_day(sessions, self._window), _EPOCH)
-        joined = join(table_columns.event_rows(events, _EPOCH), known_of(stored))
+        joined = join(table_columns.event_rows(events, _EPOCH), as_known(stored))
         return stored, table_columns.joined_rows(joined.events)
 
     def send(self, made: tuple[pa.Table, pa.Table]) -> None:

@@ -22,7 +22,7 @@ _MOST_LINES: Final = 1_000
 _CHANGING: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 
 
-class NoRepeats(logging.Filter):
+class ThrottleFilter(logging.Filter):
     """A handler's filter. What was held back is counted in the line that comes after it."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

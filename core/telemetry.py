@@ -14,7 +14,7 @@ import time
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from core.errors import SetupError
-from core.log_throttle import NoRepeats
+from core.log_throttle import ThrottleFilter
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
 
@@ -122,7 +122,7 @@ def configure_logging(level: str) -> None:
         raise SetupError(f"CLICKSTREAM_LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
-    handler.addFilter(NoRepeats())
+    handler.addFilter(ThrottleFilter())
     logging.basicConfig(level=number, handlers=[handler], force=True)
     # Their INFO is one line for each request that we make: noise beside our own.
     for chatty in ("httpx", "httpx2", "httpcore", "clickhouse_connect", "urllib3"):

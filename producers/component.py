@@ -1,4 +1,5 @@
-"""`WriteRole`: the write side of a process: its routes, its hot path, and what is behind them."""
+"""`WriteComponent`: the write side of a process: its routes, its hot path, and what is behind
+them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from core.clock import Clock, SystemClock
-from core.consistency.consistent_reader import SessionFinder
+from core.consistency.consistent_reader import ConsistentReader
 from core.http.access import Access
 from core.http.app import PREFIX
 from core.http.fast_post_protocol import Post
@@ -17,18 +18,18 @@ from core.settings import Settings
 from core.user_ids import UserIds
 from producers.endpoints import Endpoints
 from producers.hot_path import HotPath
-from producers.ingest import Acceptor
+from producers.ingest import Ingest
 from producers.kafka_publisher import KafkaPublisher
 from producers.mark import Existence, Finder, Marker
 from producers.publisher import Publisher
 from producers.routes import EVENTS_PATH, SESSION_PATH, write_router
-from producers.session_lookup import ClickHouseExistence
+from producers.session_lookup import ClickHouseSessionLookup
 from schemas.topics import Topics
 
 T = TypeVar("T")
 
 
-class WriteRole:
+class WriteComponent:
     """Implements `core.http.component.Role`; the promises are there."""
 
     name = "write"
@@ -44,18 +45,18 @@ class WriteRole:
         self._publisher = publisher
         self._finder = finder
         self._existence = existence
-        acceptor = Acceptor(publisher, settings.limits, clock, UserIds.of(settings))
+        acceptor = Ingest(publisher, settings.limits, clock, UserIds.of(settings))
         marker = Marker(publisher, finder, existence, settings.limits, clock)
         self._endpoints = Endpoints(acceptor, marker, settings.limits)
 
     @classmethod
-    def of(cls, settings: Settings) -> WriteRole:
+    def of(cls, settings: Settings) -> WriteComponent:
         """The role on the servers that the settings name."""
         return cls(
             settings,
             KafkaPublisher.of(settings),
-            SessionFinder.of(settings, Topics.of(settings)),
-            ClickHouseExistence(settings),
+            ConsistentReader.of(settings, Topics.of(settings)),
+            ClickHouseSessionLookup(settings),
             SystemClock(),
         )
 

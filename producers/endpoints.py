@@ -12,7 +12,7 @@ from core.http.access import CALLER
 from core.http.raw_response import Answer
 from core.settings import Limits
 from producers.body import BodyReader
-from producers.ingest import Acceptor
+from producers.ingest import Ingest
 from producers.mark import Marker
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
@@ -25,7 +25,7 @@ class Endpoints:
     """Each method takes a request that the access check has let through, and returns the answer to
     a success; all else is raised, as an error of `core.errors` or as `Disconnected`."""
 
-    def __init__(self, acceptor: Acceptor, marker: Marker, limits: Limits) -> None:
+    def __init__(self, acceptor: Ingest, marker: Marker, limits: Limits) -> None:
         self._acceptor = acceptor
         self._marker = marker
         self._bodies = BodyReader(limits)

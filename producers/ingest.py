@@ -21,7 +21,7 @@ class Accepted(Struct, frozen=True):
     accepted: int
 
 
-class Acceptor:
+class Ingest:
     """Takes bodies in. Both methods return once everything is durable, or raise RequestRefused
     (then nothing was written) or Unavailable (then the outcome is unknown: send it again)."""
 

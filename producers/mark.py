@@ -29,7 +29,7 @@ class Marked(Struct, frozen=True):
 
 
 class Finder(Protocol):
-    """What marking needs of `core.consistency.consistent_reader.SessionFinder`."""
+    """What marking needs of `core.consistency.consistent_reader.ConsistentReader`."""
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """What `look` finds; SessionNotFound when certain, Unavailable when in doubt."""

@@ -1,4 +1,4 @@
-"""`ClickHouseExistence`: does the store hold a session? One row by primary key."""
+"""`ClickHouseSessionLookup`: does the store hold a session? One row by primary key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.settings import Settings
 _QUERY: Final = "SELECT 1 FROM sessions WHERE session_id = {session_id:String} LIMIT 1"
 
 
-class ClickHouseExistence:
+class ClickHouseSessionLookup:
     """Connects when first asked, and anew after that failed. Used on one event loop."""
 
     def __init__(self, settings: Settings) -> None:

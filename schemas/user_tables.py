@@ -38,7 +38,7 @@ ORDER BY table
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class UserDataTable:
     """A table with data of users. `condition` finds those of some sessions (`{ids}`), or of the
     users (`{users}`) where the table knows no sessions."""
 
@@ -56,10 +56,10 @@ class Holder:
         return self.condition == BY_SESSION["session_id"]
 
 
-def holders_among(columns: Iterable[Sequence[Any]]) -> tuple[Holder, ...]:
+def tables_with_user_data(columns: Iterable[Sequence[Any]]) -> tuple[UserDataTable, ...]:
     """Pure. Sessions last: as long as one is there, the erasure can be begun anew from it."""
     found = [
-        Holder(table, next(c for name, c in _CONDITIONS.items() if name in names))
+        UserDataTable(table, next(c for name, c in _CONDITIONS.items() if name in names))
         for table, names in columns
     ]
     return tuple(sorted(found, key=lambda holder: (holder.table == "sessions", holder.table)))

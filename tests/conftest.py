@@ -29,7 +29,7 @@ hypothesis.settings.register_profile("clickstream", deadline=None)
 hypothesis.settings.load_profile("clickstream")
 
 if TYPE_CHECKING:
-    from clickstream.local.engines.local_servers import Engines
+    from clickstream.local.engines.local_servers import LocalServers
     from core.settings import Settings
     from tests.containers import ContainerEngines
 
@@ -48,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFold
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines | ContainerEngines]:
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers | ContainerEngines]:
     """`.kafka_bootstrap_servers`, `.schema_registry_url`, `.clickhouse_url` (no database)."""
     kind = os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded")
     if kind == "containers":
@@ -66,7 +66,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines | Cont
 
 
 @pytest.fixture(scope="session")
-def corner(engines: Engines | ContainerEngines) -> Corner:
+def corner(engines: LocalServers | ContainerEngines) -> Corner:
     """`with corner(...) as settings`: arguments are fields of Settings that should differ."""
 
     @contextmanager
@@ -90,7 +90,7 @@ def settings(corner: Corner) -> Iterator[Settings]:
         yield fresh
 
 
-def _settings(engines: Engines | ContainerEngines, overrides: dict[str, Any]) -> Settings:
+def _settings(engines: LocalServers | ContainerEngines, overrides: dict[str, Any]) -> Settings:
     from core.settings import Settings, TopicSettings, WorkerSettings
 
     name = f"t{uuid.uuid4().hex[:10]}"

@@ -54,7 +54,7 @@ class ContainerEngine:
 
 @dataclass(frozen=True, slots=True)
 class ContainerEngines:
-    """What tests use of `clickstream.local.engines.local_servers.Engines`."""
+    """What tests use of `clickstream.local.engines.local_servers.LocalServers`."""
 
     kafka: ContainerEngine
     registry: ContainerEngine

@@ -19,10 +19,10 @@ def command(
     ] = None,
 ) -> None:
     """Serve sessions, analytics and exports over HTTP. On SIGTERM finishes what is under way."""
-    from api.component import ReadRole
+    from api.component import ReadComponent
     from clickstream.operations.erasure.eraser import eraser_of
     from core.http.app import build_app
     from core.http.server import run
 
     settings = settings_listening(host, port)
-    run(build_app(settings, [ReadRole(settings, eraser_of(settings))]), settings)
+    run(build_app(settings, [ReadComponent(settings, eraser_of(settings))]), settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from clickstream.local.demo.result import Account
+    from clickstream.local.demo.result import DemoResult
     from clickstream.local.endpoints import Endpoints
 
 
@@ -45,7 +45,7 @@ def command(
     raise typer.Exit(0 if account.clean else 1)
 
 
-def _drive(endpoints: Endpoints, sessions: int, seed: int) -> Account:
+def _drive(endpoints: Endpoints, sessions: int, seed: int) -> DemoResult:
     import asyncio
 
     from rich.console import Console
@@ -61,7 +61,7 @@ def _drive(endpoints: Endpoints, sessions: int, seed: int) -> Account:
     )
 
 
-def _print(account: Account, *, as_json: bool) -> None:
+def _print(account: DemoResult, *, as_json: bool) -> None:
     import json
 
     from rich.console import Console

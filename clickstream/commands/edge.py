@@ -24,13 +24,13 @@ def command(
     """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
     from core.http.app import Role, build_app
     from core.http.server import run
-    from producers.component import WriteRole
+    from producers.component import WriteComponent
 
     settings = settings_listening(host, port)
-    roles: list[Role] = [WriteRole.of(settings)]
+    roles: list[Role] = [WriteComponent.of(settings)]
     if with_api:
-        from api.component import ReadRole
+        from api.component import ReadComponent
         from clickstream.operations.erasure.eraser import eraser_of
 
-        roles.append(ReadRole(settings, eraser_of(settings)))
+        roles.append(ReadComponent(settings, eraser_of(settings)))
     run(build_app(settings, roles), settings)

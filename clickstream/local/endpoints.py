@@ -45,7 +45,7 @@ def write_endpoints(endpoints: Endpoints) -> None:
     replacement.replace(file)
 
 
-def forget_endpoints(data_dir: Path) -> None:
+def remove_endpoints(data_dir: Path) -> None:
     """The system is going down."""
     (data_dir / _FILE).unlink(missing_ok=True)
 

@@ -18,13 +18,13 @@ def operator_settings() -> Settings:
     without any they are those of the `clickstream up` that runs on the default folder, if one does.
     """
     settings = Settings()
-    if names_servers(settings):
+    if has_explicit_servers(settings):
         return settings
     endpoints = load_endpoints(default_data_folder())
     return settings if endpoints is None else settings_of(endpoints)
 
 
-def names_servers(settings: Settings) -> bool:
+def has_explicit_servers(settings: Settings) -> bool:
     """Whether a server was set, and not only its default is there."""
     return bool(_SERVERS & settings.model_fields_set)
 

@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
 from core.consistency.position import HEADER, Position
-from core.consistency.sink_progress import KafkaOffsets, Watermark
+from core.consistency.sink_progress import KafkaOffsets, SinkProgress
 from core.errors import (
     BrokerUnavailable,
     FieldError,
@@ -53,7 +53,7 @@ class TopicNames(Protocol):
     def marks(self) -> str: ...
 
 
-class SessionFinder:
+class ConsistentReader:
     """Finds sessions, and waits for the sink where a plain look could be wrong.
 
     One per process and event loop, shared by all requests. Every method ends within
@@ -61,7 +61,7 @@ class SessionFinder:
     """
 
     def __init__(
-        self, watermark: Watermark, topics: TopicNames, *, partitions: int, reads: ReadSettings
+        self, watermark: SinkProgress, topics: TopicNames, *, partitions: int, reads: ReadSettings
     ) -> None:
         self._watermark = watermark
         self._topics = topics
@@ -70,7 +70,7 @@ class SessionFinder:
         self._waiting = 0
 
     @classmethod
-    def of(cls, settings: Settings, topics: TopicNames) -> SessionFinder:
+    def of(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
         """A finder on the Kafka that `settings` name. Connects when it is first needed."""
         offsets = KafkaOffsets(
             settings.kafka_options(),
@@ -78,7 +78,7 @@ class SessionFinder:
             request_seconds=settings.reads.wait_seconds,
         )
         return cls(
-            Watermark(offsets),
+            SinkProgress(offsets),
             topics,
             partitions=settings.topics.partitions,
             reads=settings.reads,

@@ -1,6 +1,6 @@
 """How far the log reaches, and how far the sink has read it.
 
-`Offsets` asks Kafka (or a fake in memory); `Watermark` makes one process's many questions few:
+`Offsets` asks Kafka (or a fake in memory); `SinkProgress` makes one process's many questions few:
 callers that ask for an end at the same time share one fetch, and all that wait for the sink share
 one poller, which runs only while somebody waits.
 """
@@ -81,7 +81,7 @@ class Offsets(Protocol):
         ...
 
 
-class Watermark:
+class SinkProgress:
     """Shares the answers of an `Offsets` among all callers of one event loop.
 
     Waits have no limit of their own: the caller bounds them (`asyncio.timeout`), and a cancelled
@@ -92,7 +92,7 @@ class Watermark:
         self._offsets = offsets
         self._poll_seconds = poll_seconds
         self._counts: dict[str, int] = {}
-        self._next: _Round | None = None
+        self._next: _SharedFetch | None = None
         self._fetcher: asyncio.Task[None] | None = None
         self._waiters: dict[asyncio.Future[None], Mapping[Partition, int]] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -109,7 +109,7 @@ class Watermark:
         Calls made while a fetch is under way share the next one, never that one: it may have
         passed the broker before their request was made. Raises BrokerUnavailable.
         """
-        mine = self._next = self._next or _Round()
+        mine = self._next = self._next or _SharedFetch()
         mine.partitions.update(partitions)
         if self._fetcher is None or self._fetcher.done():
             self._fetcher = asyncio.create_task(self._fetch_ends())
@@ -156,7 +156,7 @@ class Watermark:
             await asyncio.sleep(self._poll_seconds)
 
 
-class _Round:
+class _SharedFetch:
     """The questions that one fetch will answer."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from starlette.types import Scope
 from core.clock import Clock, SystemClock
 from core.errors import Forbidden, Unauthorized
 from core.http.keys import Key, Right, digest_of, keys_of, moment
-from core.http.rate_limiter import Rates
+from core.http.rate_limiter import RateLimiter
 from core.http.raw_response import Header
 from core.settings import Settings
 
@@ -42,7 +42,7 @@ _HEADER = Security(APIKeyHeader(name="X-API-Key", auto_error=False))
 class Access:
     """Knows the keys, and what each caller has left. One for all that a process serves."""
 
-    def __init__(self, keys: tuple[Key, ...], rates: Rates | None, clock: Clock) -> None:
+    def __init__(self, keys: tuple[Key, ...], rates: RateLimiter | None, clock: Clock) -> None:
         self.keys = keys
         self._rates = rates
         self._clock = clock
@@ -53,7 +53,7 @@ class Access:
         clock = clock or SystemClock()
         limits = settings.limits
         per_second = limits.requests_per_second
-        rates = Rates(per_second, limits.burst, clock) if per_second else None
+        rates = RateLimiter(per_second, limits.burst, clock) if per_second else None
         return cls(keys_of(settings), rates, clock)
 
     @property

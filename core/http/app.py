@@ -1,6 +1,7 @@
 """`build_app`: roles → one ASGI application.
 
-From the outside in: `Surface` (metrics, no error gets out), the roles' hot paths, FastAPI with the
+From the outside in: `MetricsAndErrors` (metrics, no error gets out), the roles' hot paths, FastAPI
+with the
 roles' routes at the root and under the prefix of embedding_studio's API, and the health routes.
 """
 
@@ -19,9 +20,9 @@ from core.http.component import Role, TakesPosts
 from core.http.docs import docs_router
 from core.http.fast_post_protocol import Post
 from core.http.health import health_router
-from core.http.middleware import Surface
+from core.http.middleware import MetricsAndErrors
 from core.http.openapi import problems
-from core.http.policies import Door
+from core.http.policies import RequestPolicies
 from core.settings import Settings
 
 __all__ = ["PREFIX", "Application", "Role", "build_app"]
@@ -35,11 +36,11 @@ _DESCRIPTION = "Search clickstream: what was searched, what was shown, what was 
 class Application:
     """An ASGI application and the roles that live in it."""
 
-    def __init__(self, roles: Sequence[Role], door: Door) -> None:
+    def __init__(self, roles: Sequence[Role], door: RequestPolicies) -> None:
         self.roles = tuple(roles)
         self.door = door
         inside = _wrapped(self._fastapi(door.access), self.roles, door.access)
-        self._serve: ASGIApp = Surface(inside, door)
+        self._serve: ASGIApp = MetricsAndErrors(inside, door)
 
     def posts(self) -> Mapping[str, Post]:
         """The paths of all roles that need no ASGI."""
@@ -95,7 +96,7 @@ def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
 
     Raises SetupError for a key or an origin that cannot be understood.
     """
-    return Application(roles, Door.of(settings))
+    return Application(roles, RequestPolicies.of(settings))
 
 
 def _wrapped(app: ASGIApp, roles: Sequence[Role], access: Access) -> ASGIApp:

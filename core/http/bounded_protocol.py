@@ -1,4 +1,5 @@
-"""`FullLane`: a connection served by uvicorn and the application, with the bounds that uvicorn
+"""`BoundedHttpToolsProtocol`: a connection served by uvicorn and the application, with the bounds
+that uvicorn
 leaves to a proxy: how large the head of a request may be, and how slow its client."""
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def hang_up(transport: asyncio.Transport) -> None:
         transport.close()
 
 
-class FullLane(HttpToolsProtocol):
+class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """uvicorn's protocol. `look` is to be called every second or so."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""`FastLane`: small POSTs to a few paths, answered where their bytes arrive.
+"""`FastPostProtocol`: small POSTs to a few paths, answered where their bytes arrive.
 
 A task and an answer for each of them is all that is done: no ASGI, no second thread. Whatever is
 unusual about a request (another path, a head in pieces, a large body, pipelining, HTTP/1.0, a parse
@@ -20,10 +20,10 @@ from uvicorn.server import ServerState
 
 from core.errors import Overloaded
 from core.http.access import Right
-from core.http.bounded_protocol import FullLane, hang_up
+from core.http.bounded_protocol import BoundedHttpToolsProtocol, hang_up
 from core.http.cors import Cors
 from core.http.middleware import count
-from core.http.policies import Door
+from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_response import Answer, Header
 from core.settings import HttpSettings
@@ -45,10 +45,12 @@ _UNUSUAL: Final = (b"transfer-encoding", b"expect", b"upgrade")
 _log = logging.getLogger(__name__)
 
 
-class Lanes:
+class ProtocolFactory:
     """Makes the protocol of every connection: uvicorn's `http` option."""
 
-    def __init__(self, posts: Mapping[str, Post], door: Door, bounds: HttpSettings) -> None:
+    def __init__(
+        self, posts: Mapping[str, Post], door: RequestPolicies, bounds: HttpSettings
+    ) -> None:
         self._posts = {path.encode(): (path, post) for path, post in posts.items()}
         self._door = door
         self._bounds = bounds
@@ -59,23 +61,23 @@ class Lanes:
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> FastLane:
-        def full() -> FullLane:
-            return FullLane(config, server_state, app_state, _loop, self._bounds)
+    ) -> FastPostProtocol:
+        def full() -> BoundedHttpToolsProtocol:
+            return BoundedHttpToolsProtocol(config, server_state, app_state, _loop, self._bounds)
 
-        return FastLane(self._posts, self._door, self._bounds, server_state, full)
+        return FastPostProtocol(self._posts, self._door, self._bounds, server_state, full)
 
 
-class FastLane(asyncio.Protocol):
+class FastPostProtocol(asyncio.Protocol):
     """One connection, from its start to its first unusual request. One request at a time."""
 
     def __init__(
         self,
         posts: Mapping[bytes, tuple[str, Post]],
-        door: Door,
+        door: RequestPolicies,
         bounds: HttpSettings,
         server_state: ServerState,
-        full: Callable[[], FullLane],
+        full: Callable[[], BoundedHttpToolsProtocol],
     ) -> None:
         self._posts = posts
         # None where there is nothing to check: a request costs microseconds here.

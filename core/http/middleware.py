@@ -1,4 +1,5 @@
-"""`Surface`: the outermost layer of every HTTP process. Counts requests, bounds how many are under
+"""`MetricsAndErrors`: the outermost layer of every HTTP process. Counts requests, bounds how many
+are under
 way, gives every answer its headers, and lets no error out."""
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from core.http.access import ADDED
 from core.http.admission import Load
 from core.http.cors import is_preflight
 from core.http.html_headers import protected
-from core.http.policies import Door
+from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_response import NOSNIFF, Header
 from core.telemetry import HTTP_REQUESTS, HTTP_SECONDS
@@ -32,12 +33,12 @@ HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logging.getLogger(__name__)
 
 
-class Surface:
+class MetricsAndErrors:
     """Wraps an application. An error that comes out of it is answered by a problem document;
     one in the middle of a response is raised on, so that the server breaks the connection and the
     client does not take half an answer for a whole one."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: RequestPolicies) -> None:
         self._app = app
         self._door = door
 

@@ -1,4 +1,4 @@
-"""`Door`: what every request of a process passes, on either lane, and what it shares."""
+"""`RequestPolicies`: what every request of a process passes, on either lane, and what it shares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class RequestPolicies:
     """Who may enter, which pages may read the answers, and when the house is full."""
 
     access: Access
@@ -20,7 +20,7 @@ class Door:
     load: Load
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock | None = None) -> Door:
+    def of(cls, settings: Settings, clock: Clock | None = None) -> RequestPolicies:
         """Raises SetupError for a key or an origin that cannot be understood."""
         access = Access.of(settings, clock)
         return cls(access, Cors.of(settings, access.keys), Load.of(settings.http))

@@ -93,7 +93,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
-    # An unexpected one is logged by `Surface`, to which Starlette raises it again.
+    # An unexpected one is logged by `MetricsAndErrors`, to which Starlette raises it again.
     if isinstance(error, ClickstreamError) and not is_expected(error):
         _log.error("an error that callers should never meet", exc_info=error)
     return problem_of(error).response()

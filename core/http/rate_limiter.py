@@ -18,7 +18,7 @@ from core.http.raw_response import Header
 _MOST_BUCKETS: Final = 65_536
 
 
-class Quota(NamedTuple):
+class Decision(NamedTuple):
     """What one request left of its caller's bucket. A tuple: there is one for every request."""
 
     is_granted: bool
@@ -30,7 +30,7 @@ class Quota(NamedTuple):
     """Until a request fits; 0 when one does."""
 
 
-class Rates:
+class RateLimiter:
     """The buckets of all callers of one process."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Rates:
         self._limit = (b"ratelimit-limit", b"%d" % burst)
         self._full_at: dict[str, float] = {}
 
-    def take(self, caller: str) -> Quota:
+    def take(self, caller: str) -> Decision:
         """Take a token, if there is one. At most `burst + per_second * t` are granted in any t
         seconds."""
         now = self._clock.monotonic()
@@ -58,12 +58,12 @@ class Rates:
         over = after - now - self._depth
         # A hair's breadth for rounding: burst tokens make a depth, also when floats add them up.
         if over > self._interval * 1e-6:
-            return Quota(False, 0, full_at - now, over)
+            return Decision(False, 0, full_at - now, over)
         if known is None and len(self._full_at) >= self._most:
             self._forget(now)
         self._full_at[caller] = after
         remaining = max(0, int(-over / self._interval + 1e-6))
-        return Quota(True, remaining, after - now, 0.0)
+        return Decision(True, remaining, after - now, 0.0)
 
     def admit(self, caller: str) -> tuple[Header, ...]:
         """The headers that tell the caller its quota. Raises TooManyRequests."""

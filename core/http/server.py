@@ -25,8 +25,8 @@ import uvloop
 from core.errors import SetupError
 from core.http.access import Access
 from core.http.app import Application
-from core.http.bounded_protocol import FullLane
-from core.http.fast_post_protocol import FastLane, Lanes
+from core.http.bounded_protocol import BoundedHttpToolsProtocol
+from core.http.fast_post_protocol import FastPostProtocol, ProtocolFactory
 from core.http.keys import ENOUGH_CHARS, keys_of
 from core.settings import HttpSettings, Settings
 
@@ -129,7 +129,7 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_PER_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                cast("FastLane | FullLane", connection).look(now)
+                cast("FastPostProtocol | BoundedHttpToolsProtocol", connection).look(now)
         return await super().on_tick(counter)
 
 
@@ -140,7 +140,7 @@ async def _serve(app: Application, address: str, http: HttpSettings) -> None:
             app,
             host=address,
             port=http.port,
-            http=cast("type[asyncio.Protocol]", Lanes(app.posts(), app.door, http)),
+            http=cast("type[asyncio.Protocol]", ProtocolFactory(app.posts(), app.door, http)),
             ws="none",
             lifespan="off",  # the roles' life is `running`
             interface="asgi3",

@@ -21,7 +21,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.util import encode_varint
 
 from stream_processors.consume.batches import Records
-from stream_processors.decode.shortest_avro import ShortestForm
+from stream_processors.decode.shortest_avro import CanonicalSize
 
 # The first version of the format in which records lie so.
 _MAGIC: Final = 2
@@ -51,7 +51,7 @@ _RECORDS: Final = json.dumps(
         "fields": [{"name": "records", "type": {"type": "array", "items": _RECORD}}],
     }
 )
-_SHORTEST: Final = ShortestForm(json.dumps(_RECORD))
+_SHORTEST: Final = CanonicalSize(json.dumps(_RECORD))
 
 
 class Block(NamedTuple):

@@ -33,9 +33,9 @@ from stream_processors.decode.contract_checks import (
     wrong_key,
     wrong_partition,
 )
-from stream_processors.decode.other_schemas import SKIP, Unwrapper
+from stream_processors.decode.other_schemas import SKIP, OtherSchemaReader
 from stream_processors.decode.oversize import cut, kept_bytes, sizes
-from stream_processors.decode.shortest_avro import ShortestForm
+from stream_processors.decode.shortest_avro import CanonicalSize
 
 Rows = npt.NDArray[np.int64]
 
@@ -94,14 +94,14 @@ class BatchDecoder:
         most_bytes: int = sys.maxsize,
         pause: Callable[[], None] = _before_second_look,
     ) -> None:
-        """A record of more than `most_bytes` is poison. `pause`: see `Unwrapper`."""
+        """A record of more than `most_bytes` is poison. `pause`: see `OtherSchemaReader`."""
         self._text = contract.text
         self._framed_text = _framed(contract)
-        self._shortest = ShortestForm(contract.text)
+        self._shortest = CanonicalSize(contract.text)
         self._schema_id_bits = np.frombuffer(header(schema_id)[1:], dtype=np.int32)[0]
         self._columns: pa.Schema = pyruhvro.avro_to_arrow_schema(contract.text)
         self._nothing = pa.RecordBatch.from_pylist([], schema=self._columns)
-        self._unwrapper = Unwrapper(contract, schema_id, registry, pause)
+        self._unwrapper = OtherSchemaReader(contract, schema_id, registry, pause)
         self._partitions = partitions
         self._most_bytes = most_bytes
 

@@ -23,7 +23,7 @@ class Unwrapped:
     refused: dict[int, PoisonRecord] = field(default_factory=dict)
 
 
-class Unwrapper:
+class OtherSchemaReader:
     """For the records of one contract. Not for several threads at once."""
 
     def __init__(

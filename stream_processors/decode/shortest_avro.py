@@ -24,7 +24,7 @@ _FIXED_BYTES: Final = {"double": 8, "float": 4, "boolean": 1, "null": 0}
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 
-class ShortestForm:
+class CanonicalSize:
     """Measures records of one schema: of records, arrays, unions with null, and plain types."""
 
     def __init__(self, schema: str) -> None:

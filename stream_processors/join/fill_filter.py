@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 from core.errors import Unavailable
-from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.write.sink import Sink
 
 log = logging.getLogger(__name__)
 
 
-class Warmer:
+class FilterFiller:
     """One reading at a time; a newer assignment ends the one before."""
 
-    def __init__(self, seen: SeenFilter, sink: Sink) -> None:
+    def __init__(self, seen: StoredIdsFilter, sink: Sink) -> None:
         self._seen = seen
         self._sink = sink
         self._until_it_works = UntilItWorks()

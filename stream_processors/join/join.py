@@ -31,7 +31,7 @@ class Joined:
     unjoined: pa.Table
 
 
-def first_of_each(sessions: pa.Table) -> pa.Table:
+def first_post_per_session(sessions: pa.Table) -> pa.Table:
     """One row per session_id: the one of lowest offset. A session's offsets share a partition."""
     ids = _one_chunk(sessions["session_id"]).dictionary_encode()
     if len(ids.dictionary) == sessions.num_rows:
@@ -66,7 +66,7 @@ def with_day(sessions: pa.Table, window: DayWindow) -> pa.Table:
     return sessions.append_column("session_day", pa.array(days).cast(pa.date32()))
 
 
-def known_of(sessions: pa.Table) -> pa.Table:
+def as_known(sessions: pa.Table) -> pa.Table:
     """What the join needs (schema `KNOWN`) of sessions as they are stored."""
     return (
         sessions.rename_columns({"search_results.object_id": "object_ids"})

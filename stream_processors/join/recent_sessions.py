@@ -44,7 +44,7 @@ _MOST_ROWS = 16_384
 _ROW_BITS = 20
 
 
-class SessionIndex:
+class RecentSessions:
     """session_id → what is known of it, for the most recently admitted sessions.
 
     Places are found by 63 bits of a hash, which two arrays hold in its order. Of two sessions with

@@ -30,7 +30,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _POSITIVE = np.uint32(0x7FFFFFFF)
 
 
-class SeenFilter:
+class StoredIdsFilter:
     """One filter for all partitions that are assigned. May be used by several threads."""
 
     def __init__(self, capacity_bytes: int) -> None:
@@ -80,7 +80,7 @@ class SeenFilter:
                 for ids in session_ids:
                     self._set(*hashes_of(ids))
 
-    def are_new(self, session_ids: pa.StringArray) -> npt.NDArray[np.bool_]:
+    def certainly_not_stored(self, session_ids: pa.StringArray) -> npt.NDArray[np.bool_]:
         """For each: whether it is certain that it is not stored."""
         with self._lock:
             if not self._complete:
@@ -105,5 +105,5 @@ class SeenFilter:
 
 
 def hashes_of(session_ids: pa.StringArray) -> tuple[Hashes, Hashes]:
-    """What `SeenFilter.fill` takes; in ClickHouse, `kafkaMurmurHash` and `murmurHash2_32`."""
+    """What `StoredIdsFilter.fill` takes; in ClickHouse, `kafkaMurmurHash` and `murmurHash2_32`."""
     return murmur2_of(session_ids, KAFKA_SEED) & _POSITIVE, murmur2_of(session_ids, 0)

@@ -13,9 +13,9 @@ from schemas.contracts import EVENT, MARK, SESSION
 from schemas.registry import ConfluentRegistry, SchemaRegistry
 from schemas.topics import Topics, max_dead_letter_bytes, max_record_bytes
 from stream_processors.decode.batch import BatchDecoder
-from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.dead_letter_topic import KafkaDeadLetters
@@ -28,8 +28,8 @@ class FlushParts:
     """The blocking half of a worker: what runs on the flush thread, and what it works with."""
 
     flush: Flush
-    index: SessionIndex
-    seen: SeenFilter
+    index: RecentSessions
+    seen: StoredIdsFilter
     sink: Sink
 
 
@@ -61,7 +61,7 @@ def assemble_flush(
     """The flush of a worker, and of a replay, which must come to the same rows."""
     topics = Topics.of(settings)
     sink = retry(lambda: ClickHouseSink(settings))
-    index = SessionIndex(settings.worker.index_bytes)
+    index = RecentSessions(settings.worker.index_bytes)
     window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)
     decoders = {
         topics.topic_of(contract): BatchDecoder(
@@ -74,6 +74,6 @@ def assemble_flush(
         for contract in (SESSION, EVENT, MARK)
     }
     rules = FlushRules(topics, window, settings.topics.epoch)
-    seen = SeenFilter(settings.worker.seen_bytes)
+    seen = StoredIdsFilter(settings.worker.seen_bytes)
     flush = Flush(rules, decoders, sink, dead_letters, index, seen, clock, retry)
     return FlushParts(flush, index, seen, sink)

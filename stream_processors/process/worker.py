@@ -20,8 +20,8 @@ from core.kafka.partitions import Partition
 from core.settings import Settings
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
-from stream_processors.join.fill_filter import Warmer
-from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.fill_filter import FilterFiller
+from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.process.assembly import assemble
 from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import Heartbeat
@@ -99,13 +99,13 @@ class _Worker:
             is_paused=lambda: self._until_it_works.trouble is not None,
         )
         app = build_app(self._settings, loop.feed)
-        warmer = Warmer(parts.seen, parts.sink)
+        warmer = FilterFiller(parts.seen, parts.sink)
         try:
             return await self._consume(app, loop, warmer)
         finally:
             warmer.stop()
 
-    async def _consume(self, app: faust.App, loop: FlushLoop, warmer: Warmer) -> int:
+    async def _consume(self, app: faust.App, loop: FlushLoop, warmer: FilterFiller) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = loop.drain
         consumer.on_assignment = warmer.assigned
@@ -210,7 +210,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(_GARBAGE_OBJECTS, 10, 10)
 
 
-def _count(report: FlushReport, index: SessionIndex) -> None:
+def _count(report: FlushReport, index: RecentSessions) -> None:
     telemetry.WORKER_JOINED.inc(report.joined)
     telemetry.WORKER_UNJOINED.inc(report.unjoined)
     telemetry.WORKER_ADOPTED.inc(report.adopted)

@@ -17,7 +17,7 @@ from core import clickhouse
 from core.clickhouse.id_batches import id_batches
 from core.errors import SinkUnavailable
 from core.settings import Settings
-from schemas.user_tables import COLUMNS, delete, holders_among
+from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.stored_ids_filter import Hashes
@@ -152,7 +152,7 @@ class ClickHouseSink:
         columns = self._call(
             lambda: self._client.query(COLUMNS, parameters={"database": self._client.database})
         )
-        for holder in holders_among(columns.result_rows):
+        for holder in tables_with_user_data(columns.result_rows):
             for ids in id_batches(session_ids) if holder.knows_sessions else ():
                 self._call(
                     partial(

@@ -24,16 +24,16 @@ from stream_processors.decode.batch import BatchDecoder, Decoded, Poison
 from stream_processors.join import table_columns
 from stream_processors.join.join import (
     Joined,
-    first_of_each,
+    as_known,
+    first_post_per_session,
     fresh,
     join,
-    known_of,
     with_day,
     without,
 )
-from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write.erasures import Erased, without_erased
 from stream_processors.write.sink import DeadLetter, Sink
 
@@ -111,8 +111,8 @@ class Flush:
         decoders: Mapping[str, BatchDecoder],
         sink: Sink,
         dead_letters: DeadLetterTopic,
-        index: SessionIndex,
-        seen: SeenFilter,
+        index: RecentSessions,
+        seen: StoredIdsFilter,
         clock: Clock,
         retry: Retry,
     ) -> None:
@@ -182,7 +182,9 @@ class Flush:
             table_columns.event_rows(d.rows, rules.epoch) for d in _of(decoded, topics.events)
         ]
         posted = [
-            table_columns.session_rows(with_day(first_of_each(d.rows), rules.window), rules.epoch)
+            table_columns.session_rows(
+                with_day(first_post_per_session(d.rows), rules.window), rules.epoch
+            )
             for d in _of(decoded, topics.sessions)
         ]
         sessions = table_columns.concat(posted, table_columns.SESSION_COLUMNS)
@@ -201,7 +203,7 @@ class Flush:
             erased = erased.with_sessions(gone["session_id"].to_pylist())
         adopted = table_columns.UNJOINED_COLUMNS.empty_table()
         if sessions.num_rows:
-            known = pa.concat_tables([without(known, sessions), known_of(sessions)])
+            known = pa.concat_tables([without(known, sessions), as_known(sessions)])
             adopted = self._retry(lambda: self._sink.find_unjoined(_ids(sessions)))
         joined = join(
             table_columns.concat([*events, adopted], table_columns.UNJOINED_COLUMNS), known
@@ -234,7 +236,7 @@ class Flush:
         distinct = pa.table({"session_id": named.unique()})
         remembered = self._index.find(distinct["session_id"].combine_chunks())
         missing = without(distinct, remembered)
-        missing = missing.filter(pa.array(~self._seen.are_new(_ids(missing))))
+        missing = missing.filter(pa.array(~self._seen.certainly_not_stored(_ids(missing))))
         if not missing.num_rows:
             return remembered
         looked_up = self._retry(lambda: self._sink.find_sessions(_ids(missing)))

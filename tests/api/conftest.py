@@ -29,10 +29,10 @@ def read_settings(module_settings: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def client(module_settings: Settings) -> Iterator[TestClient]:
     """The read API on that corner."""
-    from api.component import ReadRole
+    from api.component import ReadComponent
     from clickstream.operations.erasure.eraser import eraser_of
     from core.http.app import build_app
 
-    role = ReadRole(module_settings, eraser_of(module_settings))
+    role = ReadComponent(module_settings, eraser_of(module_settings))
     with TestClient(build_app(module_settings, [role])) as client:
         yield client

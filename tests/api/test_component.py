@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from api.component import ReadRole
+from api.component import ReadComponent
 from clickstream.operations.erasure.eraser import eraser_of
 from core.errors import SetupError
 from core.http.app import build_app
@@ -24,7 +24,7 @@ NOWHERE = Settings(
 
 
 def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
-    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         for path in (
             "/session?session_id=x",
             "/analytics/overview",
@@ -40,7 +40,7 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
 
 def test_address_that_cannot_be_one_is_refused_before_anything_is_served() -> None:
     with pytest.raises(SetupError, match="CLICKSTREAM_CLICKHOUSE_URL"):
-        ReadRole(
+        ReadComponent(
             NOWHERE.model_copy(update={"clickhouse_url": SecretStr("clickhouse:8123")}),
             eraser_of(NOWHERE),
         )
@@ -48,7 +48,7 @@ def test_address_that_cannot_be_one_is_refused_before_anything_is_served() -> No
 
 def test_role_without_its_servers_starts_says_why_it_is_not_ready_and_stops() -> None:
     async def test() -> None:
-        role = ReadRole(NOWHERE, eraser_of(NOWHERE))
+        role = ReadComponent(NOWHERE, eraser_of(NOWHERE))
         await role.start()
         assert any("ClickHouse" in reason for reason in await role.ready())
         await role.stop()
@@ -57,13 +57,13 @@ def test_role_without_its_servers_starts_says_why_it_is_not_ready_and_stops() ->
 
 
 def test_routes_live_at_the_root_and_under_the_prefix_of_embedding_studio() -> None:
-    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         for prefix in ("", "/api/v1/clickstream"):
             assert client.get(f"{prefix}/session").status_code == 422
 
 
 def test_document_describes_every_answer() -> None:
-    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         paths = client.get("/openapi.json").json()["paths"]
     for path in ("/session", "/analytics/overview", "/analytics/queries", "/analytics/positions"):
         answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from api.component import ReadRole
+from api.component import ReadComponent
 from api.erase import Erased, erase_router
 from clickstream.operations.erasure.eraser import eraser_of
 from core.http.app import build_app
@@ -57,7 +57,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
 def test_only_an_admin_key_may_and_servers_that_are_down_are_a_503(
     key: str | None, status: int
 ) -> None:
-    with TestClient(build_app(NOWHERE, [ReadRole(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         answer = client.delete("/users/ann", headers={"X-API-Key": key} if key else {})
     assert answer.status_code == status
     if status == 503:

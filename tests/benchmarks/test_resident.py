@@ -11,7 +11,7 @@ from benchmarks.lab import Lab
 from benchmarks.resident import outcome_of, sampled, slope
 from benchmarks.script import Size
 from benchmarks.wrk import WrkMissing
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from core.settings import Settings
 
 
@@ -43,7 +43,7 @@ def test_what_the_edge_needs_is_asked_for_before_anything_is_started(
     names = [row.name for row in ROWS]
     assert names.index("memory_edge") < names.index("memory_worker")  # which takes half an hour
     monkeypatch.setattr(wrk.shutil, "which", lambda _: None)
-    pact = Pact()
+    pact = ProcessManager()
     try:
         with pytest.raises(WrkMissing, match="apt install wrk"):
             next(memory_edge.round_(Lab(Settings(), pact, Path(), None, None), Size()))

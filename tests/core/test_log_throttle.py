@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from core.clock import ManualClock
-from core.log_throttle import NoRepeats
+from core.log_throttle import ThrottleFilter
 
 
 def record(name: str, line: str, level: int = logging.ERROR) -> logging.LogRecord:
@@ -14,7 +14,7 @@ def record(name: str, line: str, level: int = logging.ERROR) -> logging.LogRecor
 
 def test_a_library_says_a_line_once_a_minute_and_how_often_it_was_held_back() -> None:
     clock = ManualClock()
-    repeats = NoRepeats(clock.monotonic)
+    repeats = ThrottleFilter(clock.monotonic)
     passed = []
     for attempt in range(130):
         line = record("aiokafka.conn", f"Unable to connect to port {20_000 + attempt}")
@@ -29,19 +29,19 @@ def test_a_library_says_a_line_once_a_minute_and_how_often_it_was_held_back() ->
 
 
 def test_what_is_no_warning_is_never_held_back() -> None:
-    repeats = NoRepeats(ManualClock().monotonic)
+    repeats = ThrottleFilter(ManualClock().monotonic)
     assert all(repeats.filter(record("faust", "assigned", logging.INFO)) for _ in range(3))
 
 
 def test_other_lines_and_our_own_pass() -> None:
-    repeats = NoRepeats(ManualClock().monotonic)
+    repeats = ThrottleFilter(ManualClock().monotonic)
     assert repeats.filter(record("aiokafka", "one"))
     assert repeats.filter(record("aiokafka", "two"))
     assert all(repeats.filter(record("stream_processors.process.retry", "again")) for _ in range(3))
 
 
 def test_ids_of_queries_make_no_other_line() -> None:
-    repeats = NoRepeats(ManualClock().monotonic)
+    repeats = ThrottleFilter(ManualClock().monotonic)
     lines = [
         record("urllib3", f"Retrying: /?query_id={id_}")
         for id_ in (

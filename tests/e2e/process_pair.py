@@ -9,7 +9,7 @@ import httpx
 
 from clickstream.local.data_directory import DataFolder
 from clickstream.local.processes.ports import LOOPBACK, free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.local.up.app_services import http_launch, worker_launch
 from core.consistency.position import HEADER
@@ -60,7 +60,7 @@ class ProcessPair:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.environment = environment_of(settings)
-        self._pact = Pact()
+        self._pact = ProcessManager()
         port, metrics_port = free_port(), free_port()
         data = DataFolder(folder)
         self.edge = Service(http_launch(data, self.environment, LOOPBACK, port), self._pact)

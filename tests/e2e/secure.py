@@ -25,7 +25,7 @@ from clickstream.local.engines import kafka
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.progress import reporter
 from clickstream.local.processes.ports import LOOPBACK, free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
 from tests.listener import Listener, pass_on
 
@@ -97,7 +97,7 @@ def secure_kafka(authority: Authority, folder: Path) -> Iterator[str]:
     # A later line replaces an earlier one of the same name.
     with properties.open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in more.items())
-    pact = Pact()
+    pact = ProcessManager()
     broker = Service(launch, pact)
     try:
         broker.start()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clickstream.local.engines.local_servers import Engines
+from clickstream.local.engines.local_servers import LocalServers
 from clickstream.operations.provision import prepare
 from core.clickhouse.client import connect
 from core.errors import SinkUnavailable
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settings(engines: Engines, folder: Path) -> Iterator[Settings]:
+def settings(engines: LocalServers, folder: Path) -> Iterator[Settings]:
     authority = Authority(folder)
     clickhouse, registry = urlsplit(engines.clickhouse_url), urlsplit(engines.schema_registry_url)
     assert clickhouse.port

@@ -15,7 +15,8 @@ _LINE = "line of the table of faults"
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Engines, edge, api and three workers of its own: what is broken here is nobody else's."""
+    """LocalServers, edge, api and three workers of its own: what is broken here is nobody
+    else's."""
     with running_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
 

@@ -15,7 +15,7 @@ import pytest
 
 from clickstream.local.data_directory import DataFolder
 from clickstream.local.processes.ports import LOOPBACK, free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.local.up.app_services import http_launch
 from tests.e2e.process_pair import environment_of
@@ -34,7 +34,7 @@ SESSIONS = int(os.environ.get("CLICKSTREAM_TEST_SESSIONS", "100"))
 @contextmanager
 def two_http_processes(settings: Settings, folder: Path) -> Iterator[list[str]]:
     """Each serves the write and the read API; they know nothing of each other."""
-    pact = Pact()
+    pact = ProcessManager()
     services = [
         Service(
             http_launch(

@@ -13,7 +13,7 @@ import pytest
 
 from clickstream.local.data_directory import DataFolder
 from clickstream.local.processes.ports import LOOPBACK, free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
 from clickstream.local.up.app_services import http_launch
 from core import clickhouse
@@ -72,7 +72,7 @@ async def run(url: str, fleet: Fleet) -> Acknowledged:
 def test_every_acknowledged_record_is_stored_once_and_joined(
     settings: Settings, tmp_path: Path
 ) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     edge = Service(
         http_launch(DataFolder(tmp_path), environment_of(settings), LOOPBACK, free_port()), pact
     )

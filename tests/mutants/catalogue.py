@@ -19,7 +19,7 @@ from stream_processors.join import table_columns
 from stream_processors.join.join import without
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.row_version import first_wins, last_wins
-from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write import flush
 from stream_processors.write.erasures import Erased
 from stream_processors.write.flush import DecodedTopics, Flush
@@ -56,7 +56,7 @@ def last_session_wins(patch: pytest.MonkeyPatch) -> None:
         newest = {id_: row for row, id_ in enumerate(sessions["session_id"].to_pylist())}
         return sessions.take(pa.array(sorted(newest.values())))
 
-    patch.setattr(flush, "first_of_each", last_of_each)
+    patch.setattr(flush, "first_post_per_session", last_of_each)
 
 
 def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
@@ -107,14 +107,14 @@ def an_empty_filter_is_complete(patch: pytest.MonkeyPatch) -> None:
 
 def what_others_stored_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """The filter of the assignment before is still believed in the next one."""
-    begin = SeenFilter.begin
+    begin = StoredIdsFilter.begin
 
-    def keep(seen: SeenFilter, generation: int) -> None:
+    def keep(seen: StoredIdsFilter, generation: int) -> None:
         complete = seen.is_complete
         if not complete:
             begin(seen, generation)
 
-    patch.setattr(SeenFilter, "begin", keep)
+    patch.setattr(StoredIdsFilter, "begin", keep)
 
 
 def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from core.clickhouse.client import connect
 from core.errors import SinkUnavailable
 from core.settings import Settings
-from producers.session_lookup import ClickHouseExistence
+from producers.session_lookup import ClickHouseSessionLookup
 from tests.conftest import Corner
 
 IDS = ["s-1", "it's", 'a"b', "a\\b", "é𝒳", "{session_id:String}"]
@@ -25,7 +25,7 @@ def filled(corner: Corner) -> Iterator[Settings]:
 
 def look(settings: Settings, *ids: str) -> list[bool | None]:
     async def run() -> list[bool | None]:
-        existence = ClickHouseExistence(settings)
+        existence = ClickHouseSessionLookup(settings)
         try:
             return [await existence.look(each) for each in ids]
         finally:

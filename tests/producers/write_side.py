@@ -14,7 +14,7 @@ from core.consistency.position import Position
 from core.errors import ClickstreamError, SessionNotFound
 from core.http.app import build_app
 from core.settings import Settings
-from producers.component import WriteRole
+from producers.component import WriteComponent
 from producers.publisher import MemoryPublisher
 from schemas.contracts import Contract
 from schemas.topics import Topics
@@ -77,6 +77,6 @@ class WriteSide:
 def write_side(settings: Settings) -> Iterator[WriteSide]:
     publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
     finder, existence, clock = FakeFinder(), FakeExistence(), ManualClock()
-    role = WriteRole(settings, publisher, finder, existence, clock)
+    role = WriteComponent(settings, publisher, finder, existence, clock)
     with TestClient(build_app(settings, [role]), follow_redirects=False) as client:
         yield WriteSide(client, publisher, finder, existence, clock)

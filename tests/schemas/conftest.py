@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from clickstream.local.engines.local_servers import Engines
+    from clickstream.local.engines.local_servers import LocalServers
     from core.settings import Settings
     from tests.containers import ContainerEngines
 
@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def fresh(engines: Engines | ContainerEngines) -> Iterator[Settings]:
+def fresh(engines: LocalServers | ContainerEngines) -> Iterator[Settings]:
     """Settings whose ClickHouse database does not exist yet; dropped afterwards."""
     from pydantic import SecretStr
 

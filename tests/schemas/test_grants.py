@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from clickstream.commands.main import app
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
-from clickstream.local.engines.local_servers import Engines
+from clickstream.local.engines.local_servers import LocalServers
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.grants import Role, grants, script
@@ -34,7 +34,7 @@ _NOT_FOR_ANALYSTS = {
 
 
 @pytest.fixture(scope="module")
-def owner(engines: Engines, corner: Corner) -> Iterator[Settings]:
+def owner(engines: LocalServers, corner: Corner) -> Iterator[Settings]:
     """The database that the embedded users are for, migrated."""
     with corner(clickhouse_url=engines.clickhouse_database_url(DATABASE)) as settings:
         yield settings

@@ -7,7 +7,7 @@ import pytest
 from clickstream.operations.erasure.subject import fragments_of
 from core import clickhouse
 from core.clickhouse.id_batches import id_batches
-from schemas.user_tables import COLUMNS, holders_among
+from schemas.user_tables import COLUMNS, tables_with_user_data
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -29,7 +29,7 @@ WHERE database = currentDatabase() AND engine NOT IN ('View', 'MaterializedView'
 
 
 def test_sessions_go_last() -> None:
-    found = holders_among([("sessions", ["session_id", "user_id"]), ("b", ["user_key"])])
+    found = tables_with_user_data([("sessions", ["session_id", "user_id"]), ("b", ["user_key"])])
     assert [holder.table for holder in found] == ["b", "sessions"]
     assert [holder.knows_sessions for holder in found] == [False, True]
 
@@ -56,6 +56,6 @@ def test_every_table_is_erased_from_or_known_to_be_harmless(settings: Settings) 
         tables = {name for (name,) in client.query(TABLES).result_rows}
         parameters = {"database": clickhouse.database_of(settings)}
         columns = client.query(COLUMNS, parameters=parameters).result_rows
-    held = {holder.table for holder in holders_among(columns)}
+    held = {holder.table for holder in tables_with_user_data(columns)}
     assert tables == held | HARMLESS | {"dead_letters"}
     assert not held & HARMLESS

@@ -21,9 +21,9 @@ from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.batch import BatchDecoder
-from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import Hashes, SeenFilter
+from stream_processors.join.stored_ids_filter import Hashes, StoredIdsFilter
 from stream_processors.write.erasures import Erased
 from stream_processors.write.flush import Flush, FlushRules
 from stream_processors.write.sink import DeadLetter, Sink
@@ -86,7 +86,7 @@ class FakeWorker:
         self.buffer: list[FetchedBatch] = []
         self.flushing: list[FetchedBatch] = []
         self.sink = SlowSink(store)
-        self.seen = SeenFilter(64)
+        self.seen = StoredIdsFilter(64)
         decoders = {
             TOPICS.topic_of(c): BatchDecoder(c, log.schema_id(c), log.registry, PARTITIONS)
             for c in (SESSION, EVENT, MARK)
@@ -96,7 +96,7 @@ class FakeWorker:
             decoders,
             self.sink,
             DeadLetterList(),
-            SessionIndex(index_bytes),
+            RecentSessions(index_bytes),
             self.seen,
             ManualClock(),
             once,

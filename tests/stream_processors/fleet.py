@@ -13,7 +13,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from clickstream.local.data_directory import DataFolder
 from clickstream.local.processes.ports import free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.local.up.app_services import PYTHON_MODULE, worker_launch
 from core.settings import Settings
@@ -45,7 +45,7 @@ class Fleet:
         self._program = program
         self._environment: EnvironmentOf | None = None
         self._folder = DataFolder(folder)
-        self._pact = Pact()
+        self._pact = ProcessManager()
         self._admin = AdminClient({**settings.kafka_options(), "log_level": 2})
         # Never subscribes. The admin client's question for a group's offsets crashes librdkafka.
         self._consumer = Consumer(

@@ -11,9 +11,9 @@ from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.decode.batch import BatchDecoder
 from stream_processors.join import table_columns
-from stream_processors.join.recent_sessions import SessionIndex
+from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import SeenFilter
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write.flush import Flush, FlushReport, FlushRules
 from stream_processors.write.sink import DeadLetter
 from tests.stream_processors.memory_sink import MemorySink
@@ -63,8 +63,8 @@ class World:
             decoders,
             self.sink,
             self.topic,
-            SessionIndex(self.index_bytes),
-            SeenFilter(0),
+            RecentSessions(self.index_bytes),
+            StoredIdsFilter(0),
             ManualClock(),
             once,
         )

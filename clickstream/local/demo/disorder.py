@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from clickstream.local.demo.simulator import Json, Visit
+from clickstream.local.demo.simulator import Json, SimulatedSession
 
 SESSION = "/session"
 EVENTS = "/session/events"
@@ -37,7 +37,7 @@ class Post:
     body: Json
 
 
-def schedule(visits: Iterable[Visit], seed: int) -> list[Post]:
+def schedule(visits: Iterable[SimulatedSession], seed: int) -> list[Post]:
     """Every post of every visit, in the order of sending."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
     slotted = [
@@ -49,7 +49,7 @@ def schedule(visits: Iterable[Visit], seed: int) -> list[Post]:
     return [post for _, post in slotted]
 
 
-def _posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
+def _posts(visit: SimulatedSession, random: Random) -> Iterator[tuple[int, Post]]:
     """The posts of one visit, each with its delay in visits."""
     lost = bool(visit.events) and random.random() < _SESSION_LOST
     late = bool(visit.events) and random.random() < _EVENTS_FIRST
@@ -67,7 +67,7 @@ def _posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
         yield marked, Post(IRRELEVANT, visit.session_id, {"session_id": visit.session_id})
 
 
-def _event_posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
+def _event_posts(visit: SimulatedSession, random: Random) -> Iterator[tuple[int, Post]]:
     batches = [list(visit.events)] if visit.events else []
     if len(visit.events) > 1 and random.random() < _EVENTS_IN_TWO_POSTS:
         half = len(visit.events) // 2
@@ -81,7 +81,7 @@ def _event_posts(visit: Visit, random: Random) -> Iterator[tuple[int, Post]]:
         yield again, Post(EVENTS, visit.session_id, _events_again(visit, batches[0], random))
 
 
-def _events_body(visit: Visit, events: list[Json]) -> Json:
+def _events_body(visit: SimulatedSession, events: list[Json]) -> Json:
     return {"session_id": visit.session_id, "events": events}
 
 
@@ -92,7 +92,7 @@ def _session_again(session: Json, random: Random) -> Json:
     return session
 
 
-def _events_again(visit: Visit, events: list[Json], random: Random) -> Json:
+def _events_again(visit: SimulatedSession, events: list[Json], random: Random) -> Json:
     if random.random() < _CHANGED_WHEN_AGAIN:
         events = [{**event, "event_type": "changed"} for event in events]
     return _events_body(visit, events)

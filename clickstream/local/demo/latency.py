@@ -50,7 +50,7 @@ def percentiles(seconds: Sequence[float]) -> Percentiles:
     return Percentiles(len(ranked), round(rank(50), 1), round(rank(99), 1))
 
 
-class Sampler:
+class WriteToReadSampler:
     """Watches one in `every` acknowledged posts until it can be read."""
 
     def __init__(

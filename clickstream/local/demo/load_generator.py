@@ -48,7 +48,7 @@ class Delivery:
             self.positions[place] = max(position, self.positions.get(place, position))
 
 
-class Driver:
+class LoadGenerator:
     """One run. `acknowledged` is awaited after each 200, before the session's next post."""
 
     def __init__(self, http: Poster, acknowledged: Acknowledged) -> None:

@@ -1,6 +1,7 @@
 """The account of a run: what was acknowledged against what can be read. Pure.
 
-Expected is what the contract promises for the acknowledged posts, in their order: the first post of
+ExpectedState is what the contract promises for the acknowledged posts, in their order: the first
+post of
 a session and of an event wins, marks stick, nothing else exists.
 """
 
@@ -17,7 +18,7 @@ EventKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedState:
     """What must be readable. `doubtful` sessions had a post without an answer: it may or may not
     have been stored, so nothing is demanded of them."""
 
@@ -33,7 +34,7 @@ class Expected:
         return self.events.keys() - self.joined()
 
 
-def expect(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> Expected:
+def expect(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> ExpectedState:
     """`acknowledged` in the order of acknowledgement, at least within each session."""
     doubtful = frozenset(post.session_id for post in unanswered)
     sessions: dict[str, Json] = {}
@@ -49,7 +50,7 @@ def expect(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> Exp
                 events.setdefault((post.session_id, event["event_id"]), event)
         else:
             irrelevant.add(post.session_id)
-    return Expected(sessions, events, frozenset(irrelevant), doubtful)
+    return ExpectedState(sessions, events, frozenset(irrelevant), doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Comparison:
         return not (self.missing or self.duplicated or self.altered)
 
 
-def compare(expected: Expected, found: Found) -> Comparison:
+def compare(expected: ExpectedState, found: Found) -> Comparison:
     """Everything expected is there, once, as it was first sent; and nothing else is."""
     missing = [f"session {key}" for key in expected.sessions if key not in found.sessions]
     missing += [f"event {key}" for key in expected.joined() if key not in found.joined]
@@ -89,7 +90,7 @@ def compare(expected: Expected, found: Found) -> Comparison:
     return Comparison(tuple(missing), tuple(duplicated), tuple(_altered(expected, found)))
 
 
-def _altered(expected: Expected, found: Found) -> Iterable[str]:
+def _altered(expected: ExpectedState, found: Found) -> Iterable[str]:
     """Read back otherwise than sent, or never sent at all."""
     certain = found.sessions.keys() - expected.doubtful
     yield from (f"session {key} was never sent" for key in certain - expected.sessions.keys())
@@ -102,7 +103,7 @@ def _altered(expected: Expected, found: Found) -> Iterable[str]:
             yield f"session {key} is not as it was sent"
 
 
-def _equal(expected: Expected, session_id: str, content: Json) -> bool:
+def _equal(expected: ExpectedState, session_id: str, content: Json) -> bool:
     """Does `GET /session`'s answer hold the first post and the first of each event?"""
     sent = expected.sessions[session_id]
     events = {event["event_id"]: event for event in content["events"]}
@@ -134,7 +135,7 @@ class Row:
 
 
 def rows(
-    sent: Sequence[Post], acknowledged: Sequence[Post], expected: Expected, sql: Found
+    sent: Sequence[Post], acknowledged: Sequence[Post], expected: ExpectedState, sql: Found
 ) -> list[Row]:
     """The ledger, top to bottom. `sql` is what ClickHouse holds of this run."""
     posted, confirmed = _tally(sent), _tally(acknowledged)

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clickstream.local.demo.result import Account
+from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.simulator import Json
 
 # Of a long list of differences the first few tell what is wrong.
 _SHOWN_DIFFERENCES = 10
 
 
-def print_account(account: Account, console: Console) -> None:
+def print_account(account: DemoResult, console: Console) -> None:
     """One session, freshness, then the ledger and what is wrong if anything is."""
     console.print(f"GET /session?session_id={account.example['session_id']}")
     console.print(_one_item_a_line(account.example), soft_wrap=True, markup=False)
@@ -47,7 +47,7 @@ def _one_item_a_line(session: Json) -> str:
     return f"{{\n{fields}\n}}"
 
 
-def _ledger(account: Account) -> Table:
+def _ledger(account: DemoResult) -> Table:
     table = _table(f"Ledger of {account.run_id}", ["", "sessions", "events", "marks"])
     for row in account.rows:
         table.add_row(row.label, *map(_count, (row.sessions, row.events, row.marks)))
@@ -62,7 +62,7 @@ def _ledger(account: Account) -> Table:
     return table
 
 
-def _relevant(account: Account) -> Table:
+def _relevant(account: DemoResult) -> Table:
     table = _table("Not irrelevant, counted in three ways", ["", *account.relevant])
     colour = "green" if account.counts_agree else "bold red"
     for kind in ("sessions", "events"):
@@ -71,7 +71,7 @@ def _relevant(account: Account) -> Table:
     return table
 
 
-def _freshness(account: Account) -> Table:
+def _freshness(account: DemoResult) -> Table:
     table = _table("Freshness: from acknowledged to readable, ms", ["", "p50", "p99", "samples"])
     for what, times in account.freshness.items():
         table.add_row(what, f"{times.p50_ms:.0f}", f"{times.p99_ms:.0f}", str(times.samples))
@@ -89,7 +89,7 @@ def _count(count: int | None) -> str:
     return "" if count is None else str(count)
 
 
-def _problems(account: Account) -> Sequence[str]:
+def _problems(account: DemoResult) -> Sequence[str]:
     found = [*account.refused]
     for way, comparison in (("API", account.api), ("SQL", account.sql)):
         found += [f"{way}: missing {what}" for what in comparison.missing]

@@ -13,7 +13,7 @@ from clickstream.local.demo.verification import Relevant
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class DemoResult:
     """One run. `relevant` holds the same count by three ways: ledger, API, SQL."""
 
     run_id: str

@@ -11,11 +11,11 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from clickstream.local.demo.api_client import Http, http_client
 from clickstream.local.demo.disorder import Post, schedule
-from clickstream.local.demo.latency import Freshness, Sampler
-from clickstream.local.demo.load_generator import Delivery, Driver
+from clickstream.local.demo.latency import Freshness, WriteToReadSampler
+from clickstream.local.demo.load_generator import Delivery, LoadGenerator
 from clickstream.local.demo.progress import Progress
-from clickstream.local.demo.reconciliation import Expected, Found, compare, expect, rows
-from clickstream.local.demo.result import Account
+from clickstream.local.demo.reconciliation import ExpectedState, Found, compare, expect, rows
+from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.simulator import Traffic
 from clickstream.local.demo.verification import ApiReader, Relevant, SqlReader
 from core.clickhouse.client import connect_async
@@ -37,7 +37,7 @@ class Plan:
 
 async def run(
     plan: Plan, http_url: str, settings: Settings, clock: Clock, progress: Progress
-) -> Account:
+) -> DemoResult:
     """Drive, wait for the sink, read back, compare."""
     run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
     start_ms = clock.now_ms()
@@ -74,20 +74,20 @@ class _Sent:
 async def _drive(
     posts: list[Post], http: Http, sql: SqlReader, progress: Progress
 ) -> tuple[Delivery, Freshness]:
-    sampler = Sampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
-    driver = Driver(http, sampler.acknowledged)
+    sampler = WriteToReadSampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
+    driver = LoadGenerator(http, sampler.acknowledged)
     with progress.over("sending", len(posts)) as advance:
         delivery = await driver.send(posts, advance)
     await sampler.finish()
     return delivery, sampler.freshness
 
 
-async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader) -> Account:
+async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader) -> DemoResult:
     delivery = sent.delivery
     expected = expect(delivery.acknowledged, delivery.unanswered)
     by_api = await api.read_all(sent.run_id, sent.start_ms, sent.end_ms)
     by_sql = await sql.read_all(sent.run_id)
-    return Account(
+    return DemoResult(
         run_id=sent.run_id,
         rows=rows(sent.posts, delivery.acknowledged, expected, by_sql),
         relevant=await _relevant(sent, expected, api, sql),
@@ -103,7 +103,7 @@ async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlRe
 
 
 async def _relevant(
-    sent: _Sent, expected: Expected, api: ApiReader, sql: SqlReader
+    sent: _Sent, expected: ExpectedState, api: ApiReader, sql: SqlReader
 ) -> Mapping[str, Relevant]:
     kept = expected.sessions.keys() - expected.irrelevant
     return {
@@ -113,7 +113,7 @@ async def _relevant(
     }
 
 
-def _example(expected: Expected, found: Found) -> str:
+def _example(expected: ExpectedState, found: Found) -> str:
     """A session worth showing: a short one with a few events."""
 
     def distance(session_id: str) -> int:

@@ -25,7 +25,7 @@ _KNOWN_USER = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SimulatedSession:
     """The bodies that a search front end would post. `events` may be empty."""
 
     session_id: str
@@ -46,16 +46,16 @@ class Traffic:
         self._random = Random(seed)  # noqa: S311 - traffic, not secrets
         self._catalog = Catalog(self._random)
 
-    def visits(self, count: int) -> Iterator[Visit]:
+    def visits(self, count: int) -> Iterator[SimulatedSession]:
         for number in range(count):
             yield self._visit(number)
 
-    def _visit(self, number: int) -> Visit:
+    def _visit(self, number: int) -> SimulatedSession:
         session_id = f"{self._run_id}-{number:06d}"
         created_at = self._start_ms + number
         query = self._catalog.draw(self._random)
         shown = self._rank(query)
-        return Visit(
+        return SimulatedSession(
             session_id,
             self._session(session_id, query, shown, created_at),
             tuple(self._events(shown, created_at)),

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from clickstream.local.engines.downloads import Installed
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
-from clickstream.local.processes.service import Launch
+from clickstream.local.processes.service import ServiceSpec
 from core.health_probe import http_get
 from core.settings import Settings
 from schemas.grants import ANALYST_SETTINGS, Role, grants
@@ -69,7 +69,7 @@ _USERS = (
 )
 
 
-def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> Launch:
+def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> ServiceSpec:
     """Write the configuration; the launch of a server that keeps its data in `folder`."""
     data, config, users = folder / "data", folder / "config.xml", folder / "users.xml"
     temporary = folder / "tmp"
@@ -95,7 +95,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
         ]
     command = Command("clickhouse", argv, log, env={"TMPDIR": str(temporary)}, cwd=folder)
     url = f"http://{LOOPBACK}:{port}"
-    return Launch(command, url, lambda: answers(url), _STOP_SECONDS)
+    return ServiceSpec(command, url, lambda: answers(url), _STOP_SECONDS)
 
 
 def _backup_folders(folder: Path) -> list[Path]:

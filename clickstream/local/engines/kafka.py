@@ -11,7 +11,7 @@ from pathlib import Path
 from clickstream.local.engines.java import java
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
-from clickstream.local.processes.service import Launch
+from clickstream.local.processes.service import ServiceSpec
 from core.errors import EngineError
 from core.health_probe import listens
 
@@ -48,7 +48,7 @@ logger.server.level = info
 """
 
 
-def prepare(folder: Path, log: Path, jars: Path, port: int, controller_port: int) -> Launch:
+def prepare(folder: Path, log: Path, jars: Path, port: int, controller_port: int) -> ServiceSpec:
     """Write the configuration and, in a new data folder, format the storage (a few seconds).
 
     The cluster id is made once and kept in the folder. Raises EngineError.
@@ -64,7 +64,9 @@ def prepare(folder: Path, log: Path, jars: Path, port: int, controller_port: int
         _format(tool, properties, _cluster_id(folder))
     address = f"{LOOPBACK}:{port}"
     program = [*java(_HEAP_MB, temporary), *options, "kafka.Kafka", str(properties)]
-    return Launch(Command("kafka", program, log), address, lambda: answers(address), _STOP_SECONDS)
+    return ServiceSpec(
+        Command("kafka", program, log), address, lambda: answers(address), _STOP_SECONDS
+    )
 
 
 def _properties(data: Path, port: int, controller_port: int) -> str:

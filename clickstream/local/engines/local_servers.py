@@ -10,7 +10,7 @@ from clickstream.local.data_directory import DataFolder
 from clickstream.local.engines import clickhouse, kafka, registry
 from clickstream.local.engines.downloads import Installed, fetch
 from clickstream.local.engines.progress import Reporter, reporter
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 
 ENGINE_PORTS = (
@@ -23,11 +23,15 @@ ENGINE_PORTS = (
 )
 
 
-class Engines:
+class LocalServers:
     """The three engines on one data folder."""
 
     def __init__(
-        self, folder: DataFolder, installed: Installed, pact: Pact, ports: Mapping[str, int]
+        self,
+        folder: DataFolder,
+        installed: Installed,
+        pact: ProcessManager,
+        ports: Mapping[str, int],
     ) -> None:
         """Write the configurations, start nothing. `ports` has all of `ENGINE_PORTS`.
 
@@ -107,19 +111,21 @@ def embedded_engines(
     *,
     ports: Mapping[str, int] | None = None,
     progress: Reporter | None = None,
-) -> Iterator[Engines]:
+) -> Iterator[LocalServers]:
     """All three on this folder, fetched and answering; stopped at the end.
 
     `ports` overrides some of `ENGINE_PORTS`; the others are free ones, remembered in the folder.
     Raises EngineError, and leaves nothing running; they end with this process in any case.
     """
     with ExitStack() as stack:
-        folder, pact = DataFolder(data_dir), Pact()
+        folder, pact = DataFolder(data_dir), ProcessManager()
         folder.hold()
         stack.callback(folder.release)
         stack.callback(pact.close)
         installed = fetch(progress or reporter())
-        engines = Engines(folder, installed, pact, {**folder.ports(ENGINE_PORTS), **(ports or {})})
+        engines = LocalServers(
+            folder, installed, pact, {**folder.ports(ENGINE_PORTS), **(ports or {})}
+        )
         stack.callback(engines.stop)
         engines.spawn()
         engines.wait()

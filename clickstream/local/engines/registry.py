@@ -8,7 +8,7 @@ from pathlib import Path
 from clickstream.local.engines.java import java
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
-from clickstream.local.processes.service import Launch
+from clickstream.local.processes.service import ServiceSpec
 from core.health_probe import http_get
 
 API_PATH = "/apis/ccompat/v7"  # the Confluent schema registry's API
@@ -18,7 +18,7 @@ _PROBE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 
 
-def prepare(folder: Path, log: Path, program: Path, port: int, management_port: int) -> Launch:
+def prepare(folder: Path, log: Path, program: Path, port: int, management_port: int) -> ServiceSpec:
     """The launch of a registry that keeps its schemas, and their ids, in `folder`."""
     temporary = folder / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def prepare(folder: Path, log: Path, program: Path, port: int, management_port: 
         str(program / "quarkus-run.jar"),
     ]
     url = f"http://{LOOPBACK}:{port}{API_PATH}"
-    return Launch(Command("registry", argv, log), url, lambda: answers(url), _STOP_SECONDS)
+    return ServiceSpec(Command("registry", argv, log), url, lambda: answers(url), _STOP_SECONDS)
 
 
 def answers(url: str) -> bool:

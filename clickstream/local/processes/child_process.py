@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Child:
-    """A started process that leads a process group. Made by `Pact.spawn`."""
+    """A started process that leads a process group. Made by `ProcessManager.spawn`."""
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ class Command:
     cwd: Path | None = None
 
 
-class Pact:
+class ProcessManager:
     """Owns a watcher; every child spawned through it dies with this process.
 
     Call from any thread: the kernel's death signal follows the *thread* that forked, so it is asked

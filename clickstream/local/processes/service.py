@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clickstream.local.processes.child_process import Child
-from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 from core.errors import EngineError
 
@@ -15,7 +15,7 @@ _START_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class ServiceSpec:
     """All that is needed to run one process.
 
     `url` is where clients find it. `answers` asks it one real question of its own protocol; it says
@@ -32,7 +32,7 @@ class Launch:
 class Service:
     """A process that can be started, stopped and started again at the same address."""
 
-    def __init__(self, launch: Launch, pact: Pact) -> None:
+    def __init__(self, launch: ServiceSpec, pact: ProcessManager) -> None:
         self._launch = launch
         self._pact = pact
         self._child: Child | None = None

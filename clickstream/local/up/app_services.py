@@ -12,7 +12,7 @@ from functools import partial
 from clickstream.local.data_directory import DataFolder
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
-from clickstream.local.processes.service import Launch
+from clickstream.local.processes.service import ServiceSpec
 from core.health_probe import is_ready
 
 _PROBE_SECONDS = 2.5  # /readyz asks the servers behind it, and gives each two seconds
@@ -21,7 +21,9 @@ _STOP_SECONDS = 30.0  # both drain within 25 s
 PYTHON_MODULE = (sys.executable, "-m", "clickstream")
 
 
-def http_launch(folder: DataFolder, environment: Mapping[str, str], host: str, port: int) -> Launch:
+def http_launch(
+    folder: DataFolder, environment: Mapping[str, str], host: str, port: int
+) -> ServiceSpec:
     """The one HTTP process: write API, read API and documentation on one port."""
     url = f"http://{_reachable(host)}:{port}"
     command = Command(
@@ -30,12 +32,12 @@ def http_launch(folder: DataFolder, environment: Mapping[str, str], host: str, p
         folder.log("http"),
         env={**environment, "CLICKSTREAM_HTTP__HOST": host, "CLICKSTREAM_HTTP__PORT": str(port)},
     )
-    return Launch(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
+    return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
 
 def worker_launch(
     folder: DataFolder, environment: Mapping[str, str], name: str, port: int
-) -> Launch:
+) -> ServiceSpec:
     """One stream processor; `port` serves its metrics and readiness."""
     url = f"http://{LOOPBACK}:{port}"
     command = Command(
@@ -44,7 +46,7 @@ def worker_launch(
         folder.log(name),
         env={**environment, "CLICKSTREAM_WORKER__METRICS_PORT": str(port)},
     )
-    return Launch(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
+    return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
 
 def _reachable(host: str) -> str:

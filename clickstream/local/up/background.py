@@ -9,12 +9,13 @@ from clickstream.local.endpoints import Endpoints, load_endpoints
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.progress import Reporter, reporter
 from clickstream.local.processes.child_process import Child
-from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 from clickstream.local.up.app_services import PYTHON_MODULE
 from core.errors import EngineError
 
-# Engines, tables and processes, one after another, each with its own shorter deadline inside `up`.
+# LocalServers, tables and processes, one after another, each with its own shorter deadline inside
+# `up`.
 _READY_SECONDS = 240.0
 # `up` gives each of its processes up to 30 s, in three rounds.
 _STOP_SECONDS = 100.0
@@ -26,7 +27,7 @@ class Started:
 
     endpoints: Endpoints
     _child: Child
-    _pact: Pact
+    _pact: ProcessManager
 
     def stop(self) -> None:
         """End it as Ctrl-C would, and wait for that. May be called again."""
@@ -51,7 +52,7 @@ def start_up(
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
     command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
-    pact = Pact()
+    pact = ProcessManager()
     child = pact.spawn(command)
     try:
         wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)

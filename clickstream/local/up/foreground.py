@@ -1,4 +1,4 @@
-"""Run a `System` in the foreground: signals in, orderly end out."""
+"""Run a `LocalStack` in the foreground: signals in, orderly end out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 
 from clickstream.local.endpoints import Endpoints
 from clickstream.local.engines.progress import reporter
-from clickstream.local.up.stack import Plan, System
+from clickstream.local.up.stack import LocalStack, Plan
 from core.settings import Settings
 
 # Ctrl-C, an init system's request, and the terminal that was closed.
@@ -25,7 +25,7 @@ def run_in_foreground(
     ended then too. A second signal changes nothing: the end is bounded in time.
     """
     report = reporter()
-    system = System(plan, report)
+    system = LocalStack(plan, report)
     _on_stop_signals(signal.default_int_handler)
     try:
         announce(system.start(partial(_prepared, prepare)))

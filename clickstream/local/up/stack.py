@@ -1,4 +1,4 @@
-"""`System`: start everything in order, keep it running, stop it in the reverse order."""
+"""`LocalStack`: start everything in order, keep it running, stop it in the reverse order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import DataFolder
-from clickstream.local.endpoints import Endpoints, forget_endpoints, write_endpoints
+from clickstream.local.endpoints import Endpoints, remove_endpoints, write_endpoints
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.local.engines.downloads import fetch
-from clickstream.local.engines.local_servers import ENGINE_PORTS, Engines
+from clickstream.local.engines.local_servers import ENGINE_PORTS, LocalServers
 from clickstream.local.engines.progress import Reporter
 from clickstream.local.processes.ports import is_free
-from clickstream.local.processes.process_manager import Pact
-from clickstream.local.processes.service import Launch, Service, stop_all
+from clickstream.local.processes.process_manager import ProcessManager
+from clickstream.local.processes.service import Service, ServiceSpec, stop_all
 from clickstream.local.processes.supervisor import Supervisor
 from clickstream.local.up.app_services import http_launch, worker_launch
 from core.clock import SystemClock
@@ -38,15 +38,15 @@ class Plan:
     workers: int
 
 
-class System:
-    """Engines, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
+class LocalStack:
+    """LocalServers, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
 
     def __init__(self, plan: Plan, report: Reporter) -> None:
         self._plan = plan
         self._report = report
-        self._pact = Pact()
+        self._pact = ProcessManager()
         self._folder = DataFolder(plan.data_dir)
-        self._engines: Engines | None = None
+        self._engines: LocalServers | None = None
         self._ours: list[Service] = []
 
     def start(self, prepare: Callable[[Settings], object]) -> Endpoints:
@@ -56,7 +56,7 @@ class System:
         """
         self._folder.hold()
         _check_port(self._plan.port)
-        engines = Engines(
+        engines = LocalServers(
             self._folder, fetch(self._report), self._pact, self._folder.ports(ENGINE_PORTS)
         )
         self._engines = engines
@@ -89,12 +89,12 @@ class System:
         stop_all(self._ours[:1])
         stop_all(self._ours[1:])
         if self._engines is not None:
-            forget_endpoints(self._folder.path)
+            remove_endpoints(self._folder.path)
             self._engines.stop()
         self._pact.close()
         self._folder.release()
 
-    def _launches(self, settings: Settings) -> list[Launch]:
+    def _launches(self, settings: Settings) -> list[ServiceSpec]:
         """The HTTP process, then the workers."""
         workers = [f"worker-{number}" for number in range(1, self._plan.workers + 1)]
         ports = self._folder.ports([*workers, *([] if self._plan.port else ["http"])])
@@ -140,7 +140,7 @@ def _as(user: str, settings: Settings) -> dict[str, str]:
     return {"CLICKSTREAM_CLICKHOUSE_URL": url._replace(netloc=f"{user}@{url.netloc}").geturl()}
 
 
-def _settings(engines: Engines) -> Settings:
+def _settings(engines: LocalServers) -> Settings:
     """The operator's settings, with the embedded engines as servers."""
     return Settings(
         kafka_bootstrap_servers=engines.kafka_bootstrap_servers,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clickstream.local.data_directory import default_data_folder
 from clickstream.local.endpoints import load_endpoints
-from clickstream.local.target_settings import names_servers, settings_of
+from clickstream.local.target_settings import has_explicit_servers, settings_of
 from core.errors import SetupError
 from core.settings import Settings
 
@@ -29,7 +29,7 @@ def find_target(data_dir: Path | None = None, http_url: str | None = None) -> Ta
     """
     settings = Settings()
     endpoints = None
-    if data_dir is not None or not names_servers(settings):
+    if data_dir is not None or not has_explicit_servers(settings):
         endpoints = load_endpoints(data_dir or default_data_folder())
     if data_dir is not None and endpoints is None:
         raise SetupError(f"no `clickstream up` is running on {data_dir}")

@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clickstream.operations.doctor.result import Finding, Status, healthy
+from clickstream.operations.doctor.result import CheckResult, Status, healthy
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def as_json(findings: Sequence[CheckResult]) -> str:
     """One line: `{"healthy": …, "checks": [{name, status, seen, advice}, …]}`."""
     return json.dumps(
         {"healthy": healthy(findings), "checks": [asdict(finding) for finding in findings]}
     )
 
 
-def print_table(findings: Sequence[Finding], console: Console) -> None:
+def print_table(findings: Sequence[CheckResult], console: Console) -> None:
     """One row a check; the advice below what was seen; a last line with the verdict."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)

@@ -16,7 +16,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of the report. `seen` is a fact; `advice` is empty when there is nothing to do."""
 
     name: str
@@ -59,6 +59,6 @@ def fail(seen: str, advice: str) -> Verdict:
     return Verdict(Status.FAIL, seen, advice)
 
 
-def healthy(findings: Sequence[Finding]) -> bool:
+def healthy(findings: Sequence[CheckResult]) -> bool:
     """No check failed."""
     return all(finding.status is not Status.FAIL for finding in findings)

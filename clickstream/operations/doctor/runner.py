@@ -7,21 +7,23 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from clickstream.operations.doctor.result import Check, Finding, Status, Verdict
+from clickstream.operations.doctor.result import Check, CheckResult, Status, Verdict
 from core.errors import ClickstreamError
 
 # Longer than any healthy answer on a busy machine; short enough to be waited for at 3 a.m.
 CHECK_SECONDS = 8.0
 
 
-def examine(checks: Sequence[Check], check_seconds: float = CHECK_SECONDS) -> tuple[Finding, ...]:
+def examine(
+    checks: Sequence[Check], check_seconds: float = CHECK_SECONDS
+) -> tuple[CheckResult, ...]:
     """One finding for each check, in their order.
 
     Checks run at the same time, in as many rounds as `needs` makes steps, and each round ends after
     `check_seconds`. A check that needs one which did not come out ok is not run and becomes a
     warning. Raises ValueError when a need is not among the checks, or waits for itself.
     """
-    found: dict[str, Finding] = {}
+    found: dict[str, CheckResult] = {}
     culprits: dict[str, frozenset[str]] = {}  # of each check: who keeps others from being made
     while len(found) < len(checks):
         due = [c for c in checks if c.name not in found and found.keys() >= set(c.needs)]
@@ -42,14 +44,16 @@ def examine(checks: Sequence[Check], check_seconds: float = CHECK_SECONDS) -> tu
     return tuple(found[check.name] for check in checks)
 
 
-def _not_looked_at(check: Check, culprits: frozenset[str]) -> Finding:
+def _not_looked_at(check: Check, culprits: frozenset[str]) -> CheckResult:
     who = " and ".join(sorted(culprits))
-    return Finding(check.name, Status.WARN, f"not looked at, because of {who}", f"mend {who} first")
+    return CheckResult(
+        check.name, Status.WARN, f"not looked at, because of {who}", f"mend {who} first"
+    )
 
 
-def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[Finding]:
+def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[CheckResult]:
     """Daemon threads, because a thread stuck in a client library cannot be ended, only left."""
-    answers: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[CheckResult] = queue.SimpleQueue()
     for check in checks:
         threading.Thread(
             target=lambda check=check: answers.put(_ask(check)), name=check.name, daemon=True
@@ -64,7 +68,7 @@ def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[Finding]:
         del silent[finding.name]
         yield finding
     for name in silent:
-        yield Finding(
+        yield CheckResult(
             name,
             Status.FAIL,
             f"no answer within {check_seconds:g} s",
@@ -72,7 +76,7 @@ def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[Finding]:
         )
 
 
-def _ask(check: Check) -> Finding:
+def _ask(check: Check) -> CheckResult:
     """The check's verdict; what it raises is a verdict too, since a doctor must not faint."""
     try:
         verdict = check.look()
@@ -82,4 +86,4 @@ def _ask(check: Check) -> Finding:
         verdict = Verdict(
             Status.FAIL, f"{type(error).__name__}: {error}", "this check could not be made"
         )
-    return Finding(check.name, verdict.status, verdict.seen, verdict.advice)
+    return CheckResult(check.name, verdict.status, verdict.seen, verdict.advice)

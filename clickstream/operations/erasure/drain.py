@@ -10,7 +10,7 @@ from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.rebuild.databases import Databases
 from clickstream.operations.rebuild.in_progress import running_inserts
 from core.clickhouse.admin import Server
-from core.consistency.sink_progress import KafkaOffsets, Watermark
+from core.consistency.sink_progress import KafkaOffsets, SinkProgress
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.topics import Topics
@@ -45,7 +45,7 @@ async def _until_committed(settings: Settings, deadline: Deadline) -> None:
     offsets = KafkaOffsets(
         settings.kafka_options(), group=settings.worker.group, request_seconds=_REQUEST_SECONDS
     )
-    watermark = Watermark(offsets)
+    watermark = SinkProgress(offsets)
     try:
         async with asyncio.timeout(deadline.left(_SINK)):
             ends = await watermark.ends(

@@ -15,7 +15,7 @@ from clickstream.operations.erasure.delete import Deleter
 from clickstream.operations.erasure.drain import until_heeded
 from clickstream.operations.erasure.lookup import Finder
 from clickstream.operations.erasure.subject import Target
-from clickstream.operations.erasure.tombstones import Announcer
+from clickstream.operations.erasure.tombstones import TombstonePublisher
 from clickstream.operations.rebuild.databases import Databases
 from core.clickhouse.admin import Server
 from core.clickhouse.client import connect, database_of
@@ -88,7 +88,7 @@ def erase(
         live = database_of(settings)
         finder = Finder(server, live, target)
         deleter = Deleter(server, finder, live, target)
-        announcer = Announcer(settings, server, target, requested_by, clock)
+        announcer = TombstonePublisher(settings, server, target, requested_by, clock)
         announcer.users()
         say("the erasure is announced: nothing of this user is stored any more")
         ids = _suppress_all(settings, server, finder, deleter, announcer, deadline, say)
@@ -113,7 +113,7 @@ def _suppress_all(
     server: Server,
     finder: Finder,
     deleter: Deleter,
-    announcer: Announcer,
+    announcer: TombstonePublisher,
     deadline: Deadline,
     say: Say,
 ) -> list[str]:

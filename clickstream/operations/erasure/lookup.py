@@ -9,7 +9,7 @@ from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.subject import Target, beginning_of, fragments_of
 from core.clickhouse.admin import SIGNATURE, Server
 from core.clickhouse.id_batches import id_batches
-from schemas.user_tables import COLUMNS, LETTERS, Holder, holders_among
+from schemas.user_tables import COLUMNS, LETTERS, UserDataTable, tables_with_user_data
 
 
 class Finder:
@@ -23,11 +23,11 @@ class Finder:
         found = server.rows(queries.DATABASES, live=live, signature=SIGNATURE)
         self.databases = tuple(str(name) for (name,) in found)
 
-    def holders(self) -> Iterator[tuple[str, Holder]]:
+    def holders(self) -> Iterator[tuple[str, UserDataTable]]:
         """Every table with data of users, with its database; the letters are not among them."""
         for database in self.databases:
             columns = self._server.rows(COLUMNS, database=database)
-            for holder in holders_among(columns):
+            for holder in tables_with_user_data(columns):
                 yield database, holder
 
     def letter_tables(self) -> Iterator[tuple[str, str]]:

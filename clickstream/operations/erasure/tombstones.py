@@ -27,7 +27,7 @@ _MOST_HASHES: Final = 20_000
 _ACK_SECONDS: Final = 10.0
 
 
-class Announcer:
+class TombstonePublisher:
     """Every method blocks, and is durable in both places when it returns. Saying a thing twice is
     saying it once. Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable."""
 

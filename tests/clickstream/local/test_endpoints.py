@@ -10,8 +10,8 @@ from pathlib import Path
 
 from clickstream.local.endpoints import (
     Endpoints,
-    forget_endpoints,
     load_endpoints,
+    remove_endpoints,
     write_endpoints,
 )
 
@@ -41,8 +41,8 @@ def test_running_system_is_found(tmp_path: Path) -> None:
 
 def test_system_that_said_goodbye_is_not_found(tmp_path: Path) -> None:
     write_endpoints(endpoints(tmp_path, os.getpid()))
-    forget_endpoints(tmp_path)
-    forget_endpoints(tmp_path)
+    remove_endpoints(tmp_path)
+    remove_endpoints(tmp_path)
     assert load_endpoints(tmp_path) is None
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.consistency.consistent_reader import SessionFinder
+from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
-from core.consistency.sink_progress import MemoryOffsets, Watermark
+from core.consistency.sink_progress import MemoryOffsets, SinkProgress
 from core.errors import (
     BrokerUnavailable,
     ClickstreamError,
@@ -101,9 +101,9 @@ def finder(
     wait_seconds: float = 20,
     max_waiters: int = 10,
     poll_seconds: float = 0,
-) -> SessionFinder:
-    return SessionFinder(
-        Watermark(offsets, poll_seconds=poll_seconds),
+) -> ConsistentReader:
+    return ConsistentReader(
+        SinkProgress(offsets, poll_seconds=poll_seconds),
         TOPICS,
         partitions=partitions,
         reads=ReadSettings(wait_seconds=wait_seconds, max_waiters=max_waiters),
@@ -331,4 +331,4 @@ def test_settings_alone_make_a_finder_that_opens_nothing() -> None:
     from core.settings import Settings
 
     settings = Settings(_env_file=None, topics=TopicSettings(prefix="other."))
-    run(SessionFinder.of(settings, TOPICS).stop())
+    run(ConsistentReader.of(settings, TOPICS).stop())

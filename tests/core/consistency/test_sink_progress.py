@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.consistency.sink_progress import KafkaOffsets, MemoryOffsets, Offsets, Watermark
+from core.consistency.sink_progress import KafkaOffsets, MemoryOffsets, Offsets, SinkProgress
 from core.errors import BrokerUnavailable
 from core.kafka.partitions import Partition
 
@@ -67,7 +67,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 def test_call_during_a_fetch_waits_for_the_next_one() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets)
+        watermark = SinkProgress(offsets)
         early = asyncio.create_task(watermark.ends([FIRST]))
         await offsets.began.acquire()
         offsets.log.append(TOPIC, 0)
@@ -86,7 +86,7 @@ def test_call_during_a_fetch_waits_for_the_next_one() -> None:
 def test_calls_of_one_moment_share_one_fetch() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets)
+        watermark = SinkProgress(offsets)
         calls = [asyncio.create_task(watermark.ends([p])) for p in (FIRST, SECOND, FIRST)]
         await offsets.began.acquire()
         offsets.gate.release()
@@ -99,7 +99,7 @@ def test_calls_of_one_moment_share_one_fetch() -> None:
 def test_caller_that_gives_up_does_not_take_the_answer_from_others() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets)
+        watermark = SinkProgress(offsets)
         impatient, patient = (asyncio.create_task(watermark.ends([FIRST])) for _ in range(2))
         await offsets.began.acquire()
         impatient.cancel()
@@ -112,7 +112,7 @@ def test_caller_that_gives_up_does_not_take_the_answer_from_others() -> None:
 def test_failed_fetch_reaches_its_callers_and_the_next_one_works() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets)
+        watermark = SinkProgress(offsets)
         offsets.refusal = BrokerUnavailable("no broker")
         offsets.gate.release()
         with pytest.raises(BrokerUnavailable, match="no broker"):
@@ -127,7 +127,7 @@ def test_failed_fetch_reaches_its_callers_and_the_next_one_works() -> None:
 def test_wait_ends_once_every_target_is_committed() -> None:
     async def test() -> None:
         log = MemoryOffsets({TOPIC: 2})
-        watermark = Watermark(log, poll_seconds=0)
+        watermark = SinkProgress(log, poll_seconds=0)
         wait = asyncio.create_task(watermark.reached({FIRST: 2, SECOND: 1}))
         log.commit(TOPIC, 0, 2)
         await turns()
@@ -143,7 +143,7 @@ def test_wait_ends_once_every_target_is_committed() -> None:
 def test_nothing_is_asked_while_nobody_waits() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets, poll_seconds=0)
+        watermark = SinkProgress(offsets, poll_seconds=0)
         wait = asyncio.create_task(watermark.reached({FIRST: 1}))
         await offsets.began.acquire()
         wait.cancel()
@@ -162,7 +162,7 @@ def test_nothing_is_asked_while_nobody_waits() -> None:
 def test_one_that_begins_to_wait_during_a_poll_is_served_by_the_next() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets, poll_seconds=0)
+        watermark = SinkProgress(offsets, poll_seconds=0)
         stuck = asyncio.create_task(watermark.reached({FIRST: 1}))
         await offsets.began.acquire()
         joined = asyncio.create_task(watermark.reached({SECOND: 0}))
@@ -180,7 +180,7 @@ def test_one_that_begins_to_wait_during_a_poll_is_served_by_the_next() -> None:
 def test_broker_that_fails_during_a_wait_ends_it() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets, poll_seconds=0)
+        watermark = SinkProgress(offsets, poll_seconds=0)
         offsets.refusal = BrokerUnavailable("no broker")
         offsets.gate.release()
         with pytest.raises(BrokerUnavailable, match="no broker"):
@@ -192,7 +192,7 @@ def test_broker_that_fails_during_a_wait_ends_it() -> None:
 def test_close_ends_all_waits_with_a_reason_to_retry() -> None:
     async def test() -> None:
         offsets = GatedOffsets()
-        watermark = Watermark(offsets)
+        watermark = SinkProgress(offsets)
         waits = [
             asyncio.create_task(watermark.ends([FIRST])),
             asyncio.create_task(watermark.reached({FIRST: 1})),

@@ -16,10 +16,10 @@ import uvicorn
 from clickstream.local.processes.ports import free_port
 from core.clock import ManualClock
 from core.http.app import Application
-from core.http.fast_post_protocol import Lanes
-from core.http.policies import Door
+from core.http.fast_post_protocol import ProtocolFactory
+from core.http.policies import RequestPolicies
 from core.settings import Settings
-from producers.component import WriteRole
+from producers.component import WriteComponent
 from producers.publisher import MemoryPublisher
 from schemas.topics import Topics
 from tests.producers.write_side import FakeExistence, FakeFinder
@@ -42,7 +42,7 @@ class Served:
 
     port: int
     clock: ManualClock
-    door: Door
+    door: RequestPolicies
     publisher: MemoryPublisher
 
     def post(self, lane: str, body: Any = EVENTS, **headers: str) -> Reply:
@@ -75,13 +75,13 @@ def served(settings: Settings) -> Iterator[Served]:
     """Serve on a thread of its own until the end."""
     clock = ManualClock()
     publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
-    role = WriteRole(settings, publisher, FakeFinder(), FakeExistence(), clock)
-    app = Application([role], Door.of(settings, clock))
+    role = WriteComponent(settings, publisher, FakeFinder(), FakeExistence(), clock)
+    app = Application([role], RequestPolicies.of(settings, clock))
     port = free_port()
     config = uvicorn.Config(
         app,
         port=port,
-        http=cast("type[asyncio.Protocol]", Lanes(app.posts(), app.door, settings.http)),
+        http=cast("type[asyncio.Protocol]", ProtocolFactory(app.posts(), app.door, settings.http)),
         lifespan="off",
         log_config=None,
         ws="none",

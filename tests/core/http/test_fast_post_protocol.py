@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from clickstream.local.processes.ports import free_port
 from core.errors import BrokerUnavailable
 from core.http import bounded_protocol, fast_post_protocol
-from core.http.fast_post_protocol import Lanes
-from core.http.policies import Door
+from core.http.fast_post_protocol import ProtocolFactory
+from core.http.policies import RequestPolicies
 from core.http.raw_response import Answer
 from core.settings import Settings
 
@@ -79,11 +79,11 @@ def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes
 @asynccontextmanager
 async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     port = free_port()
-    door = Door.of(settings)
+    door = RequestPolicies.of(settings)
     config = uvicorn.Config(
         application,
         port=port,
-        http=cast("type[asyncio.Protocol]", Lanes({"/hot": post}, door, settings.http)),
+        http=cast("type[asyncio.Protocol]", ProtocolFactory({"/hot": post}, door, settings.http)),
         lifespan="off",
         log_config=None,
         ws="none",
@@ -170,7 +170,7 @@ def test_a_body_that_does_not_come_goes_to_the_full_lane() -> None:
         client.writer.write(whole[:-1])
         await asyncio.sleep(0.1)
         (lane,) = server.server_state.connections
-        assert isinstance(lane, fast_post_protocol.FastLane)
+        assert isinstance(lane, fast_post_protocol.FastPostProtocol)
         lane.look(asyncio.get_running_loop().time() + 2)
         assert (await client.ask(whole[-1:]))[2] == b"full 3"
 
@@ -249,7 +249,9 @@ def test_a_silent_client_is_hung_up_on(begun: bytes) -> None:
         client.writer.write(begun)
         await asyncio.sleep(0.1)
         (lane,) = server.server_state.connections
-        assert isinstance(lane, fast_post_protocol.FastLane | bounded_protocol.FullLane)
+        assert isinstance(
+            lane, fast_post_protocol.FastPostProtocol | bounded_protocol.BoundedHttpToolsProtocol
+        )
         lane.look(asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1)
         assert await client.is_closed()
 

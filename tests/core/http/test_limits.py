@@ -1,4 +1,4 @@
-"""Rates and load on both lanes."""
+"""RateLimiter and load on both lanes."""
 
 from __future__ import annotations
 

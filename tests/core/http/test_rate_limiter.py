@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.clock import ManualClock
 from core.errors import TooManyRequests
-from core.http.rate_limiter import Rates
+from core.http.rate_limiter import RateLimiter
 
 # Such that buckets run dry, and fill up again.
 PAUSES = st.lists(
@@ -20,7 +20,7 @@ RATES = st.floats(0.5, 20)
 BURSTS = st.integers(1, 8)
 
 
-def granted_at(rates: Rates, clock: ManualClock, pauses: list[float]) -> list[float]:
+def granted_at(rates: RateLimiter, clock: ManualClock, pauses: list[float]) -> list[float]:
     """The times at which one caller was let through."""
     times = []
     for pause in pauses:
@@ -35,7 +35,7 @@ def test_no_window_has_more_than_the_burst_and_its_share(
     per_second: float, burst: int, pauses: list[float]
 ) -> None:
     clock = ManualClock()
-    times = granted_at(Rates(per_second, burst, clock), clock, pauses)
+    times = granted_at(RateLimiter(per_second, burst, clock), clock, pauses)
     for first in range(len(times)):
         for last in range(first, len(times)):
             share = burst + per_second * (times[last] - times[first])
@@ -47,7 +47,7 @@ def test_whoever_waits_as_told_is_let_through(
     per_second: float, burst: int, pauses: list[float]
 ) -> None:
     clock = ManualClock()
-    rates = Rates(per_second, burst, clock)
+    rates = RateLimiter(per_second, burst, clock)
     for pause in pauses:
         clock.advance(pause)
         quota = rates.take("me")
@@ -59,7 +59,7 @@ def test_whoever_waits_as_told_is_let_through(
 
 @given(RATES, BURSTS)
 def test_a_burst_fits_and_what_remains_is_told(per_second: float, burst: int) -> None:
-    rates = Rates(per_second, burst, ManualClock())
+    rates = RateLimiter(per_second, burst, ManualClock())
     quotas = [rates.take("me") for _ in range(burst)]
     assert all(quota.is_granted for quota in quotas)
     assert [quota.remaining for quota in quotas] == list(range(burst - 1, -1, -1))
@@ -72,14 +72,14 @@ def test_a_caller_that_keeps_to_its_rate_is_never_refused(
     per_second: float, burst: int, pauses: list[float]
 ) -> None:
     clock = ManualClock()
-    rates = Rates(per_second, burst, clock)
+    rates = RateLimiter(per_second, burst, clock)
     for pause in pauses:
         clock.advance(pause + 1 / per_second)
         assert rates.take("me").is_granted
 
 
 def test_callers_do_not_share_a_bucket() -> None:
-    rates = Rates(1, 1, ManualClock())
+    rates = RateLimiter(1, 1, ManualClock())
     assert rates.take("me").is_granted
     assert not rates.take("me").is_granted
     assert rates.take("you").is_granted
@@ -87,7 +87,7 @@ def test_callers_do_not_share_a_bucket() -> None:
 
 def test_made_up_callers_do_not_fill_the_memory() -> None:
     clock = ManualClock()
-    rates = Rates(1, 2, clock, most_buckets=100)
+    rates = RateLimiter(1, 2, clock, most_buckets=100)
     for number in range(10_000):
         rates.take(f"address {number}")
         clock.advance(0.001)
@@ -96,7 +96,7 @@ def test_made_up_callers_do_not_fill_the_memory() -> None:
 
 def test_full_buckets_are_forgotten_before_those_in_use() -> None:
     clock = ManualClock()
-    rates = Rates(1, 1, clock, most_buckets=2)
+    rates = RateLimiter(1, 1, clock, most_buckets=2)
     rates.take("old")
     clock.advance(0.5)
     rates.take("busy")
@@ -106,7 +106,7 @@ def test_full_buckets_are_forgotten_before_those_in_use() -> None:
 
 
 def test_the_refusal_says_when_to_come_back() -> None:
-    rates = Rates(0.1, 1, ManualClock())
+    rates = RateLimiter(0.1, 1, ManualClock())
     assert dict(rates.admit("me")) == {
         b"ratelimit-limit": b"1",
         b"ratelimit-remaining": b"0",

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from core.http.bounded_protocol import FullLane
-from core.http.fast_post_protocol import FastLane
+from core.http.bounded_protocol import BoundedHttpToolsProtocol
+from core.http.fast_post_protocol import FastPostProtocol
 from core.settings import HttpSettings, Settings
 from tests.core.http.test_fast_post_protocol import Client, request, serving
 
@@ -26,16 +26,16 @@ async def settle() -> None:
     await asyncio.sleep(0.1)
 
 
-def the_lane(server: uvicorn.Server) -> FastLane | FullLane:
+def the_lane(server: uvicorn.Server) -> FastPostProtocol | BoundedHttpToolsProtocol:
     (lane,) = server.server_state.connections
-    assert isinstance(lane, FastLane | FullLane)
+    assert isinstance(lane, FastPostProtocol | BoundedHttpToolsProtocol)
     return lane
 
 
 def look(server: uvicorn.Server, seconds_later: float) -> None:
     """What the server does every second, as if so much time had passed."""
     for lane in list(server.server_state.connections):
-        assert isinstance(lane, FastLane | FullLane)
+        assert isinstance(lane, FastPostProtocol | BoundedHttpToolsProtocol)
         lane.look(asyncio.get_running_loop().time() + seconds_later)
 
 

@@ -14,10 +14,10 @@ from typing import Self
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import DataFolder
-from clickstream.local.engines.local_servers import Engines, embedded_engines
+from clickstream.local.engines.local_servers import LocalServers, embedded_engines
 from clickstream.local.processes.ports import LOOPBACK, free_port
-from clickstream.local.processes.process_manager import Pact
-from clickstream.local.processes.service import Launch, Service, stop_all
+from clickstream.local.processes.process_manager import ProcessManager
+from clickstream.local.processes.service import Service, ServiceSpec, stop_all
 from clickstream.local.up.app_services import PYTHON_MODULE, http_launch
 from clickstream.operations.provision import prepare
 from core.settings import HttpSettings, Settings
@@ -70,7 +70,7 @@ class Lab:
     """Everything that runs, and the days of traffic that have been used up."""
 
     folder: Path
-    engines: Engines
+    engines: LocalServers
     settings: Settings
     edge: Service
     api: Service
@@ -90,7 +90,7 @@ class Lab:
     def another_edge(self, **variables: str) -> Iterator[Service]:
         """One more edge, with other settings than the usual one's."""
         environment = {**environment_of(self.settings), **variables}
-        pact = Pact()
+        pact = ProcessManager()
         edge = Service(_http_launch(self.folder, environment, "edge", "another-edge"), pact)
         edge.start()
         self.extras.append(edge)
@@ -139,7 +139,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         engines = stack.enter_context(embedded_engines(folder / "engines"))
         settings = _settings(engines)
         prepare(settings)
-        pact = Pact()
+        pact = ProcessManager()
         stack.callback(pact.close)
         edge, api = services = [
             Service(_http_launch(folder, environment_of(settings), name, name), pact)
@@ -160,7 +160,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         yield Lab(folder, engines, settings, edge, api, fleet, keeper, watch, extras)
 
 
-def _settings(engines: Engines) -> Settings:
+def _settings(engines: LocalServers) -> Settings:
     return Settings(
         _env_file=None,
         kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
@@ -170,7 +170,7 @@ def _settings(engines: Engines) -> Settings:
     )
 
 
-def _http_launch(folder: Path, environment: Mapping[str, str], role: str, name: str) -> Launch:
+def _http_launch(folder: Path, environment: Mapping[str, str], role: str, name: str) -> ServiceSpec:
     """`clickstream edge` or `clickstream api`, a process of its own."""
     launch = http_launch(DataFolder(folder / name), environment, LOOPBACK, free_port())
     command = replace(launch.command, name=name, argv=(*_program(), role))

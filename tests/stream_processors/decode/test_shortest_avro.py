@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from stream_processors.decode.shortest_avro import ShortestForm
+from stream_processors.decode.shortest_avro import CanonicalSize
 from tests.producers.test_avro import EVENTS, SESSIONS
 
 MARKS = st.fixed_dictionaries(
@@ -28,7 +28,7 @@ MARKS = st.fixed_dictionaries(
     ids=lambda part: getattr(part, "name", ""),
 )
 def test_it_is_what_fastavro_writes(contract: Contract, records: st.SearchStrategy[Any]) -> None:
-    form, encoder = ShortestForm(contract.text), Encoder(contract, 1)
+    form, encoder = CanonicalSize(contract.text), Encoder(contract, 1)
 
     @given(st.lists(records, min_size=1, max_size=5))
     def check(batch: list[dict[str, Any]]) -> None:

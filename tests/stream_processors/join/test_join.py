@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_processors.join.join import Joined, first_of_each, fresh, join, without
+from stream_processors.join.join import Joined, first_post_per_session, fresh, join, without
 from stream_processors.join.recent_sessions import KNOWN
 
 
@@ -76,7 +76,7 @@ def test_joining_with_no_sessions_or_no_events_gives_empty_tables_with_all_colum
 
 def test_of_a_session_posted_twice_the_lowest_offset_stays() -> None:
     posted = pa.table({"session_id": ["a", "b", "a"], "kafka_offset": [9, 3, 2], "q": [1, 2, 3]})
-    assert first_of_each(posted).select(["session_id", "q"]).to_pylist() == [
+    assert first_post_per_session(posted).select(["session_id", "q"]).to_pylist() == [
         {"session_id": "a", "q": 3},
         {"session_id": "b", "q": 2},
     ]
@@ -106,7 +106,7 @@ objects = st.sampled_from(["a", "b", "c", "ä", ""])
 def test_where_all_rows_stay_none_is_copied() -> None:
     known = sessions(s=["a"], t=["b"])
     posted = known.append_column("kafka_offset", pa.array([2, 1]))
-    assert first_of_each(posted) is posted
+    assert first_post_per_session(posted) is posted
     assert without(known, sessions(u=["a"])) is known
     assert fresh(known, known) is known
     clicks = events(("s", "a"), ("t", "b"))

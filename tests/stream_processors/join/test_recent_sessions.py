@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.kafka.partitioner import murmur2
-from stream_processors.join.recent_sessions import KNOWN, SessionIndex
+from stream_processors.join.recent_sessions import KNOWN, RecentSessions
 
 
 def known(*ids: str, created_at: int = 1) -> pa.Table:
@@ -21,27 +21,27 @@ def known(*ids: str, created_at: int = 1) -> pa.Table:
     )
 
 
-def found(index: SessionIndex, *ids: str) -> dict[str, list[str]]:
+def found(index: RecentSessions, *ids: str) -> dict[str, list[str]]:
     table = index.find(pa.array(ids, pa.string()))
     assert table.schema == KNOWN
     return dict(zip(table["session_id"].to_pylist(), table["object_ids"].to_pylist(), strict=True))
 
 
 def test_what_was_admitted_is_found_with_its_list() -> None:
-    index = SessionIndex(1_000_000)
+    index = RecentSessions(1_000_000)
     index.admit(known("a", "b"))
     index.admit(known("c"))
     assert found(index, "a", "c", "nobody") == {"a": ["a-object"], "c": ["c-object"]}
 
 
 def test_an_id_asked_for_twice_comes_once() -> None:
-    index = SessionIndex(1_000_000)
+    index = RecentSessions(1_000_000)
     index.admit(known("a"))
     assert index.find(pa.array(["a", "a"])).num_rows == 1
 
 
 def test_the_first_admission_stays() -> None:
-    index = SessionIndex(1_000_000)
+    index = RecentSessions(1_000_000)
     index.admit(known("a", created_at=1))
     index.admit(known("a", "b", created_at=2))
     rows = index.find(pa.array(["a"]))
@@ -50,7 +50,7 @@ def test_the_first_admission_stays() -> None:
 
 
 def test_memory_stays_below_its_bound_and_the_newest_sessions_stay() -> None:
-    index = SessionIndex(100_000)
+    index = RecentSessions(100_000)
     for n in range(2_000):
         index.admit(known(f"s{n}"))
     assert index.nbytes <= 100_000
@@ -61,14 +61,14 @@ def test_memory_stays_below_its_bound_and_the_newest_sessions_stay() -> None:
 
 def test_what_was_decoded_together_with_an_admitted_session_is_let_go() -> None:
     before = pa.total_allocated_bytes()
-    index = SessionIndex(1_000_000)
+    index = RecentSessions(1_000_000)
     index.admit(known(*(f"s{n}" for n in range(50_000))).slice(10, 3))
     assert len(index) == 3
     assert pa.total_allocated_bytes() - before < 10_000
 
 
 def test_without_memory_nothing_is_remembered_and_nothing_breaks() -> None:
-    index = SessionIndex(0)
+    index = RecentSessions(0)
     index.admit(known("a"))
     assert found(index, "a") == {}
     assert index.nbytes == 0
@@ -79,7 +79,7 @@ def test_of_ids_with_one_hash_each_is_found_with_its_own_list_or_not_at_all() ->
     # bit once they are mixed, and the second difference undoes the first. Clients may choose them.
     one, other = "ca8sgiFw", "\u30ab%\u72b9)"
     assert murmur2(one.encode()) == murmur2(other.encode())
-    index = SessionIndex(1_000_000)
+    index = RecentSessions(1_000_000)
     index.admit(known(one, other, "third"))
     index.admit(known(other))
     assert found(index, "third") == {"third": ["third-object"]}
@@ -92,7 +92,7 @@ def test_of_ids_with_one_hash_each_is_found_with_its_own_list_or_not_at_all() ->
 
 @given(st.lists(st.lists(st.integers(0, 60).map(str), min_size=1, max_size=20, unique=True)))
 def test_an_index_large_enough_knows_exactly_what_was_admitted(batches: list[list[str]]) -> None:
-    index = SessionIndex(10_000_000)
+    index = RecentSessions(10_000_000)
     for batch in batches:
         index.admit(known(*batch))
     everything = {id_ for batch in batches for id_ in batch}

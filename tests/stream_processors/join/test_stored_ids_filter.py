@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from core.settings import Settings
 from schemas.contracts import SESSION
 from stream_processors.join import table_columns
-from stream_processors.join.join import first_of_each, with_day
+from stream_processors.join.join import first_post_per_session, with_day
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import SeenFilter, hashes_of
+from stream_processors.join.stored_ids_filter import StoredIdsFilter, hashes_of
 from tests.stream_processors.records import session
 from tests.stream_processors.write.test_sink import decoded
 
@@ -23,8 +23,8 @@ def ids(*session_ids: str) -> pa.StringArray:
     return pa.array(session_ids, pa.string())
 
 
-def complete(stored: list[str], capacity: int = 4096) -> SeenFilter:
-    seen = SeenFilter(capacity)
+def complete(stored: list[str], capacity: int = 4096) -> StoredIdsFilter:
+    seen = StoredIdsFilter(capacity)
     seen.begin(1)
     assert seen.fill(1, *hashes_of(ids(*stored)))
     seen.complete(1)
@@ -44,29 +44,29 @@ def test_what_is_stored_is_never_new(
     seen.add([ids(*added)])
     known = {*stored, *added}
     every = [*stored, *added, *asked]
-    new = seen.are_new(ids(*every)).tolist()
+    new = seen.certainly_not_stored(ids(*every)).tolist()
     assert not any(is_new and name in known for name, is_new in zip(every, new, strict=True))
 
 
 def test_new_sessions_are_known_to_be_new() -> None:
     seen = complete([f"stored-{n}" for n in range(1000)], 2048)
     asked = ids(*(f"new-{n}" for n in range(1000)))
-    assert seen.are_new(asked).mean() > 0.97  # 16 bits an id
+    assert seen.certainly_not_stored(asked).mean() > 0.97  # 16 bits an id
 
 
 def test_nothing_is_certain_before_it_is_complete_nor_after_the_next_assignment() -> None:
-    seen = SeenFilter(64)
-    assert not seen.are_new(ids("s")).any()
+    seen = StoredIdsFilter(64)
+    assert not seen.certainly_not_stored(ids("s")).any()
     seen.begin(1)
-    assert not seen.are_new(ids("s")).any()
+    assert not seen.certainly_not_stored(ids("s")).any()
     seen.complete(1)
-    assert seen.are_new(ids("s")).all()
+    assert seen.certainly_not_stored(ids("s")).all()
     seen.begin(2)
-    assert not seen.are_new(ids("s")).any()
+    assert not seen.certainly_not_stored(ids("s")).any()
 
 
 def test_a_reading_of_an_assignment_that_is_over_counts_for_nothing() -> None:
-    seen = SeenFilter(64)
+    seen = StoredIdsFilter(64)
     seen.begin(1)
     seen.begin(2)
     assert not seen.fill(1, *hashes_of(ids("s")))
@@ -75,12 +75,12 @@ def test_a_reading_of_an_assignment_that_is_over_counts_for_nothing() -> None:
 
 
 def test_without_memory_nothing_is_ever_certain() -> None:
-    seen = SeenFilter(0)
+    seen = StoredIdsFilter(0)
     seen.begin(1)
     assert not seen.fill(1, *hashes_of(ids("s")))
     seen.complete(1)
     seen.add([ids("s")])
-    assert not seen.are_new(ids("t")).any()
+    assert not seen.certainly_not_stored(ids("t")).any()
     assert seen.nbytes == 0
 
 
@@ -91,7 +91,7 @@ def test_clickhouse_hashes_as_we_do(settings: Settings) -> None:
     sink = ClickHouseSink(settings)
     names = ["a", "ab", "abc", "abcd", "ünï", "0123456789abcdef" * 3, "\x00\x01"]
     records = decoded(SESSION, *(session(name) for name in names))
-    posted = with_day(first_of_each(records), DayWindow(past=35, future=1))
+    posted = with_day(first_post_per_session(records), DayWindow(past=35, future=1))
     sink.write(table_columns.SESSIONS, table_columns.session_rows(posted, epoch=0))
     partitions = set(records["kafka_partition"].to_pylist())
     found = list(sink.stored_session_hashes(sorted(partitions)))

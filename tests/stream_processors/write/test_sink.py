@@ -16,7 +16,7 @@ from schemas.dead_letters import Reason
 from stream_processors.consume.batches import Record
 from stream_processors.decode.batch import BatchDecoder, Poison
 from stream_processors.join import table_columns
-from stream_processors.join.join import join, known_of, with_day
+from stream_processors.join.join import as_known, join, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write.sink import DeadLetter, Sink
 from tests.stream_processors.memory_sink import MemorySink
@@ -106,7 +106,7 @@ def test_what_find_sessions_gives_is_what_the_join_takes(store: Store) -> None:
     sink.write(table_columns.SESSIONS, posted)
     events = event_table(event("s", "e", "y"))
     from_store = join(events, sink.find_sessions(ids("s")))
-    from_memory = join(events, known_of(posted))
+    from_memory = join(events, as_known(posted))
     assert from_store.events.equals(from_memory.events)
 
 
@@ -126,7 +126,7 @@ def test_rows_come_back_as_they_were_written(store: Store) -> None:
 def test_writing_the_same_rows_again_changes_nothing(store: Store) -> None:
     sink, read = store
     sessions, events = session_table(session("s")), event_table(event("s", "e"))
-    joined = table_columns.joined_rows(join(events, known_of(session_table(session("s")))).events)
+    joined = table_columns.joined_rows(join(events, as_known(session_table(session("s")))).events)
     for _ in range(3):
         sink.write(table_columns.SESSIONS, sessions)
         sink.write(table_columns.EVENTS, joined)
@@ -153,7 +153,7 @@ def test_of_an_event_that_is_twice_in_one_write_the_lowest_offset_stays(
     sink.write(table_columns.SESSIONS, pa.concat_tables([posted, posted]))
     twice = event_table(event("s", "e", "first"), event("s", "e", "second")).take(order)
     sink.write(
-        table_columns.EVENTS, table_columns.joined_rows(join(twice, known_of(posted)).events)
+        table_columns.EVENTS, table_columns.joined_rows(join(twice, as_known(posted)).events)
     )
     assert [row["object_id"] for row in read(table_columns.EVENTS)] == ["first"]
     assert [row["session_id"] for row in read(table_columns.SESSIONS)] == ["s"]
@@ -263,7 +263,7 @@ def test_erasing_sessions_leaves_the_others(store: Store) -> None:
     sink.write(table_columns.SESSIONS, posted)
     events = event_table(event("s", "e"), event(odd, "e"), event("t", "e"))
     sink.write(
-        table_columns.EVENTS, table_columns.joined_rows(join(events, known_of(posted)).events)
+        table_columns.EVENTS, table_columns.joined_rows(join(events, as_known(posted)).events)
     )
     sink.write(table_columns.UNJOINED, events)
     sink.write(

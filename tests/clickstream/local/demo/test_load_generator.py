@@ -12,7 +12,7 @@ import pytest
 from clickstream.local.demo import load_generator
 from clickstream.local.demo.api_client import Reply
 from clickstream.local.demo.disorder import SESSION, Post
-from clickstream.local.demo.load_generator import Delivery, Driver
+from clickstream.local.demo.load_generator import Delivery, LoadGenerator
 from core.consistency.position import HEADER
 
 Handler = Callable[[Any], Reply]
@@ -33,7 +33,7 @@ class FakeEdge:
 
 
 def send(handler: Handler, posts: list[Post]) -> Delivery:
-    return asyncio.run(Driver(FakeEdge(handler), _nothing).send(posts, lambda: None))
+    return asyncio.run(LoadGenerator(FakeEdge(handler), _nothing).send(posts, lambda: None))
 
 
 async def _nothing(post: Post) -> None:

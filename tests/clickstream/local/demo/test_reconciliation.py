@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from clickstream.local.demo.disorder import EVENTS, IRRELEVANT, SESSION, Post
-from clickstream.local.demo.reconciliation import Expected, Found, Row, compare, expect, rows
+from clickstream.local.demo.reconciliation import ExpectedState, Found, Row, compare, expect, rows
 
 
 def session(session_id: str, query: str = "tent") -> Post:
@@ -36,7 +36,7 @@ POSTS = [
 EXPECTED = expect(POSTS)
 
 
-def as_read(expected: Expected = EXPECTED) -> Found:
+def as_read(expected: ExpectedState = EXPECTED) -> Found:
     """What a faithful system gives back."""
     contents = {
         key: {

@@ -12,10 +12,10 @@ from rich.console import Console
 from clickstream.local.demo.latency import Percentiles
 from clickstream.local.demo.reconciliation import Comparison, Row
 from clickstream.local.demo.report import print_account
-from clickstream.local.demo.result import Account
+from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.verification import Relevant
 
-CLEAN = Account(
+CLEAN = DemoResult(
     run_id="demo-x",
     rows=[Row("sent", 3, 5, 1)],
     relevant=dict.fromkeys(("ledger", "API", "SQL"), Relevant(2, 4)),
@@ -30,7 +30,7 @@ CLEAN = Account(
 )
 
 
-def printed(account: Account) -> str:
+def printed(account: DemoResult) -> str:
     text = io.StringIO()
     print_account(account, Console(file=text, width=120))
     return text.getvalue()
@@ -54,7 +54,7 @@ def test_a_clean_account_says_so_and_shows_a_session() -> None:
         replace(CLEAN, relevant={**CLEAN.relevant, "SQL": Relevant(2, 5)}),
     ],
 )
-def test_one_flaw_of_any_kind_spoils_it(spoilt: Account) -> None:
+def test_one_flaw_of_any_kind_spoils_it(spoilt: DemoResult) -> None:
     assert CLEAN.clean
     assert not spoilt.clean
     assert printed(spoilt).rstrip().endswith("NOT clean")

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from clickstream.local.demo.simulator import Traffic, Visit
+from clickstream.local.demo.simulator import SimulatedSession, Traffic
 
 START_MS = 1_700_000_000_000
 
 
-def visits(count: int = 2_500, seed: int = 1) -> list[Visit]:
+def visits(count: int = 2_500, seed: int = 1) -> list[SimulatedSession]:
     return list(Traffic("demo-x", seed, START_MS).visits(count))
 
 

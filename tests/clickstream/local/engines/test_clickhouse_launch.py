@@ -9,10 +9,10 @@ import pytest
 
 from clickstream.local.engines import clickhouse
 from clickstream.local.engines.downloads import Installed
-from clickstream.local.processes.service import Launch
+from clickstream.local.processes.service import ServiceSpec
 
 
-def launch(folder: Path, installed: Installed) -> Launch:
+def launch(folder: Path, installed: Installed) -> ServiceSpec:
     return clickhouse.prepare(folder, folder / "log", installed, port=20_001, tcp_port=20_002)
 
 

@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from clickstream.local.engines.local_servers import Engines, embedded_engines
+from clickstream.local.engines.local_servers import LocalServers, embedded_engines
 from core.errors import EngineError
 
 pytestmark = pytest.mark.engines
@@ -41,7 +41,7 @@ class Written:
     schema_id: int
 
 
-def write_everywhere(engines: Engines, number: int) -> Written:
+def write_everywhere(engines: LocalServers, number: int) -> Written:
     """Acknowledged by all three when this returns; the schema a moment ago."""
     table = "CREATE TABLE IF NOT EXISTS kept (a UInt32) ENGINE = MergeTree ORDER BY a"
     sql(engines, table).raise_for_status()
@@ -49,7 +49,7 @@ def write_everywhere(engines: Engines, number: int) -> Written:
     return Written(number, produce(engines, number), register(engines, number))
 
 
-def assert_kept(engines: Engines, written: Written) -> None:
+def assert_kept(engines: LocalServers, written: Written) -> None:
     assert consume(engines, written.offset) == str(written.number).encode()
     counted = "SELECT count() FROM kept WHERE a = {number:UInt32}"
     assert sql(engines, counted, number=written.number).text == "1\n"
@@ -58,7 +58,7 @@ def assert_kept(engines: Engines, written: Written) -> None:
     assert register(engines, written.number) == written.schema_id
 
 
-def produce(engines: Engines, number: int) -> int:
+def produce(engines: LocalServers, number: int) -> int:
     """Returns the record's offset."""
     admin = AdminClient({"bootstrap.servers": engines.kafka_bootstrap_servers})
     if TOPIC not in admin.list_topics(timeout=20).topics:
@@ -74,7 +74,7 @@ def produce(engines: Engines, number: int) -> int:
     return offset
 
 
-def consume(engines: Engines, offset: int) -> bytes | None:
+def consume(engines: LocalServers, offset: int) -> bytes | None:
     consumer = Consumer(
         {"bootstrap.servers": engines.kafka_bootstrap_servers, "group.id": uuid.uuid4().hex}
     )
@@ -86,7 +86,7 @@ def consume(engines: Engines, offset: int) -> bytes | None:
         consumer.close()
 
 
-def register(engines: Engines, number: int) -> int:
+def register(engines: LocalServers, number: int) -> int:
     """Returns the schema's id; the same schema has the same one."""
     url = f"{engines.schema_registry_url}/subjects/kept{number}-value/versions"
     schema = {"type": "record", "name": f"kept{number}", "fields": []}
@@ -94,7 +94,7 @@ def register(engines: Engines, number: int) -> int:
     return int(answer.json()["id"])
 
 
-def sql(engines: Engines, query: str, user: str = "default", **bound: int) -> httpx.Response:
+def sql(engines: LocalServers, query: str, user: str = "default", **bound: int) -> httpx.Response:
     parameters: dict[str, str | int] = {"user": user}
     parameters |= {f"param_{name}": value for name, value in bound.items()}
     return httpx.post(engines.clickhouse_url, params=parameters, content=query, timeout=20)
@@ -102,7 +102,7 @@ def sql(engines: Engines, query: str, user: str = "default", **bound: int) -> ht
 
 @contextmanager
 def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """Engines of a process that can be killed, with their pids."""
+    """LocalServers of a process that can be killed, with their pids."""
     holder = subprocess.Popen(
         [sys.executable, "-m", "tests.clickstream.local.engines.holder", str(data_dir)],
         stdout=subprocess.PIPE,
@@ -160,14 +160,14 @@ def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> No
         pytest.fail("started")
 
 
-def test_analyst_reads_but_cannot_write(engines: Engines) -> None:
+def test_analyst_reads_but_cannot_write(engines: LocalServers) -> None:
     assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
     refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
     assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
     assert "ACCESS_DENIED" in refused.text
 
 
-def test_plain_select_counts_a_redelivered_row_once(engines: Engines) -> None:
+def test_plain_select_counts_a_redelivered_row_once(engines: LocalServers) -> None:
     table = "CREATE TABLE once (a UInt8) ENGINE = ReplacingMergeTree ORDER BY a"
     sql(engines, table).raise_for_status()
     try:

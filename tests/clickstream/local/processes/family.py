@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 
 # Starts a process of its own, tells its pid, then answers each SIGUSR1 with a line.
@@ -35,7 +35,7 @@ while True:
 def main() -> None:
     net, place = sys.argv[1:]
     log = Path(tempfile.mkdtemp()) / "child.log"
-    pact = Pact() if net == "kernel" else Pact(kernel=False)
+    pact = ProcessManager() if net == "kernel" else ProcessManager(kernel=False)
     pids: list[int] = []
 
     def spawn() -> None:

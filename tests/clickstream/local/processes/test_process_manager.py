@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from clickstream.local.processes.child_process import Child
-from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 
 SLEEPER = "import signal; print('up', flush=True); signal.pause()"
@@ -79,14 +79,14 @@ def test_kernel_ends_the_child_without_the_watcher() -> None:
             watcher.kill()
 
 
-def start(pact: Pact, program: str, log: Path) -> Child:
+def start(pact: ProcessManager, program: str, log: Path) -> Child:
     child = pact.spawn(Command("sleeper", [sys.executable, "-c", program], log))
     wait_until_ready(child, lambda: log.read_text() != "", 20)
     return child
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     child = start(pact, SLEEPER, tmp_path / "log")
     assert child.stop(grace_seconds=20)
     assert child.exit_status() == -signal.SIGTERM
@@ -94,7 +94,7 @@ def test_stop_asks_first(tmp_path: Path) -> None:
 
 
 def test_stop_kills_what_does_not_obey(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     child = start(pact, STUBBORN, tmp_path / "log")
     assert not child.stop(grace_seconds=0.1)
     assert child.exit_status() == -signal.SIGKILL
@@ -102,7 +102,7 @@ def test_stop_kills_what_does_not_obey(tmp_path: Path) -> None:
 
 
 def test_stop_may_be_repeated(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     child = start(pact, SLEEPER, tmp_path / "log")
     child.stop(grace_seconds=20)
     assert child.stop(grace_seconds=20)
@@ -110,7 +110,7 @@ def test_stop_may_be_repeated(tmp_path: Path) -> None:
 
 
 def test_closing_the_pact_kills_what_still_runs(tmp_path: Path) -> None:
-    pact = Pact(kernel=False)
+    pact = ProcessManager(kernel=False)
     child = start(pact, SLEEPER, tmp_path / "log")
     pact.close()
     _, alive = psutil.wait_procs([psutil.Process(child.pid)], timeout=20)
@@ -126,7 +126,7 @@ def watchers() -> set[psutil.Process]:
 
 def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> None:
     others = watchers()  # the engines that other tests share have one, too
-    pact = Pact(kernel=False)
+    pact = ProcessManager(kernel=False)
     first = start(pact, SLEEPER, tmp_path / "first")
     (watcher,) = watchers() - others
     watcher.kill()
@@ -141,7 +141,7 @@ def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> Non
 
 
 def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     child = start(pact, SLEEPER, tmp_path / "log")
     assert os.getpgid(child.pid) == child.pid
     child.kill()
@@ -149,7 +149,7 @@ def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> No
 
 
 def test_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
-    pact = Pact(kernel=False)
+    pact = ProcessManager(kernel=False)
     with pytest.raises(FileNotFoundError):
         pact.spawn(Command("ghost", [str(tmp_path / "ghost")], tmp_path / "log"))
     pact.close()
@@ -158,7 +158,7 @@ def test_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
 def test_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
     log = tmp_path / "sleeper.log"
     log.write_bytes(b"old\n" + b"." * (17 * 1024 * 1024))
-    pact = Pact()
+    pact = ProcessManager()
     child = start(pact, SLEEPER, log)
     assert log.read_text() == "up\n"
     assert (tmp_path / "sleeper.log.1").read_bytes().startswith(b"old")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from clickstream.local.processes.child_process import last_lines
-from clickstream.local.processes.process_manager import Command, Pact
+from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 from core.errors import EngineError
 
 
 def test_process_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     log = tmp_path / "broken.log"
     program = "import sys; print('cannot bind to the port'); sys.exit(3)"
     child = pact.spawn(Command("broken", [sys.executable, "-c", program], log))
@@ -29,7 +29,7 @@ def test_process_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> No
 
 
 def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
-    pact = Pact()
+    pact = ProcessManager()
     program = [sys.executable, "-c", "import signal; signal.pause()"]
     child = pact.spawn(Command("mute", program, tmp_path / "mute.log"))
     with pytest.raises(EngineError, match="mute gave no answer in 0 s"):

@@ -14,7 +14,7 @@ from clickstream.local.engines import registry
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.progress import reporter
 from clickstream.local.processes.ports import free_port
-from clickstream.local.processes.process_manager import Pact
+from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
 from clickstream.operations.backup.manifest import SavedSchema
 from clickstream.operations.backup.schema_registry import (
@@ -31,7 +31,7 @@ from schemas.registry import ConfluentRegistry
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Settings]:
     """Settings with a registry that nobody has used."""
-    pact = Pact()
+    pact = ProcessManager()
     program = fetch(reporter()).registry
     launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
     service = Service(launch, pact)

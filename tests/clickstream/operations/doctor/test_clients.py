@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from clickstream.local.processes.ports import free_port
 from clickstream.operations.doctor.checks import checks, live_views
 from clickstream.operations.doctor.clickhouse_client import NAMESAKES
-from clickstream.operations.doctor.result import Finding, Status
+from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import examine
 from core.clickhouse.client import connect
 from core.settings import Settings
@@ -23,14 +23,14 @@ from tests.api.stored import Mark, Search, World, store
 pytestmark = pytest.mark.engines
 
 
-def visit(settings: Settings, seconds: float = 15) -> Mapping[str, Finding]:
+def visit(settings: Settings, seconds: float = 15) -> Mapping[str, CheckResult]:
     """What the doctor finds, by name. Nobody listens at its HTTP address."""
     views = live_views(settings, f"http://127.0.0.1:{free_port()}", request_seconds=seconds / 2)
     findings = examine(checks(settings, views, http_is_ours=False), seconds)
     return {finding.name: finding for finding in findings}
 
 
-def failed(findings: Mapping[str, Finding]) -> set[str]:
+def failed(findings: Mapping[str, CheckResult]) -> set[str]:
     return {name for name, finding in findings.items() if finding.status is Status.FAIL}
 
 

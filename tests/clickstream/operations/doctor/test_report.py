@@ -8,11 +8,11 @@ import json
 from rich.console import Console
 
 from clickstream.operations.doctor.report import as_json, print_table
-from clickstream.operations.doctor.result import Finding, Status
+from clickstream.operations.doctor.result import CheckResult, Status
 
 FINDINGS = (
-    Finding("kafka", Status.FAIL, "does not answer at [::1]:9092", "start it"),
-    Finding("http", Status.OK, "ready"),
+    CheckResult("kafka", Status.FAIL, "does not answer at [::1]:9092", "start it"),
+    CheckResult("http", Status.OK, "ready"),
 )
 
 
