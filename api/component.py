@@ -37,7 +37,7 @@ class ReadComponent:
         self._store = ClickHouseStore(settings)
         # Connections of its own: exports last long, and must not keep the other reads waiting.
         self._exports = ClickHouseStore(settings)
-        self._finder = ConsistentReader.of(settings, Topics.of(settings))
+        self._finder = ConsistentReader.from_settings(settings, Topics.from_settings(settings))
         clock = SystemClock()
         self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 

@@ -65,7 +65,7 @@ def check_ledger(settings: Settings, contract: Contract, acknowledged: int) -> N
 
     Idempotent producers write no control records, so offsets count records.
     """
-    topic = Topics.of(settings).topic_of(contract)
+    topic = Topics.from_settings(settings).topic_of(contract)
     consumer = Consumer({**settings.kafka_options(), "group.id": "ledger"})
     try:
         partitions = range(settings.topics.partitions)
@@ -75,7 +75,7 @@ def check_ledger(settings: Settings, contract: Contract, acknowledged: int) -> N
         ]
         if sum(ends) != acknowledged:
             raise RuntimeError(f"{acknowledged} records were acknowledged, {sum(ends)} are stored")
-        with ConfluentRegistry.of(settings) as registry:
+        with ConfluentRegistry.from_settings(settings) as registry:
             decoder = Decoder(contract, registry)
             for number in partitions:
                 begin = max(0, ends[number] - _SAMPLE)

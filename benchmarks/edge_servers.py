@@ -87,8 +87,8 @@ def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Runnin
 
 def _peer_environment(settings: Settings) -> Mapping[str, str]:
     """Names without our prefix are for the peers, which know nothing of our settings."""
-    topics = Topics.of(settings)
-    with ConfluentRegistry.of(settings) as registry:
+    topics = Topics.from_settings(settings)
+    with ConfluentRegistry.from_settings(settings) as registry:
         ids = {c.name: registry.register(topics.subject_of(c), c.text) for c in (EVENT, SESSION)}
     return {
         "EDGE_BROKERS": settings.kafka_bootstrap_servers,

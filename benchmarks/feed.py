@@ -23,9 +23,9 @@ class Feed:
     """Writes whole batches of one corner's contracts, with our keys and partitions."""
 
     def __init__(self, settings: Settings) -> None:
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         self._partitions = settings.topics.partitions
-        with ConfluentRegistry.of(settings) as registry:
+        with ConfluentRegistry.from_settings(settings) as registry:
             self._targets = {
                 contract.name: (
                     topics.topic_of(contract),

@@ -96,9 +96,9 @@ def parts_created(settings: Settings) -> int:
 
 def finish(settings: Settings, corpus: Corpus) -> None:
     """Everything acknowledged is stored, once, joined."""
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     everything = [topics.sessions, topics.events]
-    with GroupProgress.of(settings, settings.worker.group, everything) as records:
+    with GroupProgress.from_settings(settings, settings.worker.group, everything) as records:
         records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
     check_ledger(settings, corpus)
 

@@ -145,7 +145,7 @@ class _Pieces:
     ) -> Outcome:
         """Fill both topics while the workers stand still, then let them go on."""
         before, settings = self.stored, self._settings
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         corpora = [self._next() for _ in range(count)]
         with ExitStack() as stack:
             for worker in workers:
@@ -157,7 +157,7 @@ class _Pieces:
         names = [topics.sessions, topics.events]
         merged = self._merged_rows()
         with (
-            GroupProgress.of(settings, settings.worker.group, names) as records,
+            GroupProgress.from_settings(settings, settings.worker.group, names) as records,
             measured(self._lab, settings, *workers) as meter,
         ):
             records.wait(records.end(), PATIENCE_SECONDS)

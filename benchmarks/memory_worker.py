@@ -39,11 +39,11 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     seconds = size.of(SECONDS)
     corpus = Corpus(int(time.time() * 1000), _SESSIONS_A_DAY)
     with lab.corner() as settings:
-        topics, feed = Topics.of(settings), Feed(settings)
+        topics, feed = Topics.from_settings(settings), Feed(settings)
         names = [topics.sessions, topics.events]
         with (
             worker_in_group(lab, settings) as pid,
-            GroupProgress.of(settings, settings.worker.group, names) as records,
+            GroupProgress.from_settings(settings, settings.worker.group, names) as records,
         ):
             with sampled(pid) as curve:
                 fed = _feed_for(seconds, feed, corpus, records)

@@ -34,7 +34,7 @@ class GroupProgress:
 
     @classmethod
     @contextmanager
-    def of(cls, settings: Settings, group: str, topics: list[str]) -> Iterator[Self]:
+    def from_settings(cls, settings: Settings, group: str, topics: list[str]) -> Iterator[Self]:
         """Closed at the end."""
         progress = cls(settings, group, topics)
         try:

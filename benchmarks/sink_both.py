@@ -50,14 +50,14 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
 
 def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     """The worker, which knows none of the sessions."""
-    topics, feed = Topics.of(settings), Feed(settings)
+    topics, feed = Topics.from_settings(settings), Feed(settings)
     everything = [topics.sessions, topics.events]
     with worker_in_group(lab, settings) as pid:
         with frozen(pid):
             feed_sessions(feed, corpus)
             feed_events(feed, corpus)
             settle(settings)
-        with GroupProgress.of(settings, settings.worker.group, everything) as records:
+        with GroupProgress.from_settings(settings, settings.worker.group, everything) as records:
             with measured(lab, settings, pid) as meter:
                 records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
             check_ledger(settings, corpus)
@@ -66,10 +66,12 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
 
 def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     """Both topics into tables of the same kind, with one consumer each."""
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     with engine.kafka_engine(settings) as copy:
         with (
-            GroupProgress.of(settings, engine.GROUP, [topics.sessions, topics.events]) as records,
+            GroupProgress.from_settings(
+                settings, engine.GROUP, [topics.sessions, topics.events]
+            ) as records,
             measured(lab, settings) as meter,
         ):
             copy.copy_sessions()

@@ -61,16 +61,16 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
 
 def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     """The worker, whose index has the sessions in memory as far as they fit."""
-    topics, feed = Topics.of(settings), Feed(settings)
+    topics, feed = Topics.from_settings(settings), Feed(settings)
     with worker_in_group(lab, settings) as pid:
         feed_sessions(feed, corpus)
         group = settings.worker.group
-        with GroupProgress.of(settings, group, [topics.sessions]) as sessions:
+        with GroupProgress.from_settings(settings, group, [topics.sessions]) as sessions:
             sessions.wait(corpus.total, PATIENCE_SECONDS)
         with frozen(pid):
             feed_events(feed, corpus)
             settle(settings)
-        with GroupProgress.of(settings, group, [topics.events]) as events:
+        with GroupProgress.from_settings(settings, group, [topics.events]) as events:
             with measured(lab, settings, pid) as meter:
                 events.wait(corpus.total * corpus.events, PATIENCE_SECONDS)
             check_ledger(settings, corpus)
@@ -80,10 +80,10 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
 def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
     """Into a table of the same kind, with one consumer."""
     count = corpus.total * corpus.events
-    topic = Topics.of(settings).events
+    topic = Topics.from_settings(settings).events
     with engine.kafka_engine(settings) as copy:
         with (
-            GroupProgress.of(settings, engine.GROUP, [topic]) as events,
+            GroupProgress.from_settings(settings, engine.GROUP, [topic]) as events,
             measured(lab, settings) as meter,
         ):
             copy.copy_events()

@@ -132,7 +132,7 @@ def _environment(client: Client, settings: Settings) -> Mapping[str, str]:
     port = client.query("SELECT getServerPort('tcp_port')").result_rows[0][0]
     return {
         "SINK_BROKERS": settings.kafka_bootstrap_servers,
-        "SINK_TOPIC": Topics.of(settings).events,
+        "SINK_TOPIC": Topics.from_settings(settings).events,
         "SINK_GROUP": f"peer-{time.time_ns()}",
         "SINK_SCHEMA": _plain_schema(),
         "SINK_TABLE": _TABLE,

@@ -19,7 +19,7 @@ class UserIds:
         self._key = key
 
     @classmethod
-    def of(cls, settings: Settings) -> UserIds:
+    def from_settings(cls, settings: Settings) -> UserIds:
         key = settings.user_id_key
         return cls(None if key is None else key.get_secret_value().encode())
 

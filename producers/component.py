@@ -45,17 +45,17 @@ class WriteComponent:
         self._publisher = publisher
         self._finder = finder
         self._existence = existence
-        acceptor = Ingest(publisher, settings.limits, clock, UserIds.of(settings))
+        acceptor = Ingest(publisher, settings.limits, clock, UserIds.from_settings(settings))
         marker = Marker(publisher, finder, existence, settings.limits, clock)
         self._endpoints = Endpoints(acceptor, marker, settings.limits)
 
     @classmethod
-    def of(cls, settings: Settings) -> WriteComponent:
+    def from_settings(cls, settings: Settings) -> WriteComponent:
         """The role on the servers that the settings name."""
         return cls(
             settings,
-            KafkaPublisher.of(settings),
-            ConsistentReader.of(settings, Topics.of(settings)),
+            KafkaPublisher.from_settings(settings),
+            ConsistentReader.from_settings(settings, Topics.from_settings(settings)),
             ClickHouseSessionLookup(settings),
             SystemClock(),
         )

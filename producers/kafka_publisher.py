@@ -98,12 +98,12 @@ class KafkaPublisher:
         self._replacing: asyncio.TimerHandle | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> KafkaPublisher:
+    def from_settings(cls, settings: Settings) -> KafkaPublisher:
         """A publisher to the servers that the settings name. Connects in `start`."""
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         return cls(
             topics,
-            Encoders(lambda: ConfluentRegistry.of(settings), topics, WRITTEN),
+            Encoders(lambda: ConfluentRegistry.from_settings(settings), topics, WRITTEN),
             producer_options(settings),
             lambda: KafkaOffsets(
                 settings.kafka_options(),

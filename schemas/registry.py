@@ -97,7 +97,7 @@ class ConfluentRegistry:
             ) from error
 
     @classmethod
-    def of(cls, settings: Settings) -> ConfluentRegistry:
+    def from_settings(cls, settings: Settings) -> ConfluentRegistry:
         """The one that the settings name."""
         return cls(settings.schema_registry_url, settings.https_ca_file)
 

@@ -50,7 +50,7 @@ class Topics:
     erasures: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Topics:
+    def from_settings(cls, settings: Settings) -> Topics:
         prefix = settings.topics.prefix
         sessions, events, marks, erasures = (
             prefix + contract.topic_suffix for contract in (SESSION, EVENT, MARK, ERASURE)
@@ -96,7 +96,7 @@ class TopicState:
 
 def definitions(settings: Settings) -> tuple[TopicDefinition, ...]:
     """What `create_topics` makes and what drift is measured against."""
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     largest = dict.fromkeys(topics.all(), max_record_bytes(settings))
     largest[topics.dead_letters] = max_dead_letter_bytes(settings)
     configs = {name: _config(settings, max_bytes) for name, max_bytes in largest.items()}

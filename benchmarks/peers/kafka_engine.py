@@ -94,12 +94,16 @@ class KafkaEngine:
     def copy_events(self) -> None:
         """Begin with the events topic."""
         self._copy(
-            "events", Topics.of(self._settings).events, _EVENT_COLUMNS, COPIED_EVENTS, _COPY_EVENTS
+            "events",
+            Topics.from_settings(self._settings).events,
+            _EVENT_COLUMNS,
+            COPIED_EVENTS,
+            _COPY_EVENTS,
         )
 
     def copy_sessions(self) -> None:
         """Begin with the sessions topic."""
-        topic = Topics.of(self._settings).sessions
+        topic = Topics.from_settings(self._settings).sessions
         self._copy("sessions", topic, _SESSION_COLUMNS, _SESSIONS, _COPY_SESSIONS)
 
     def count(self, name: str) -> int:

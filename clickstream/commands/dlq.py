@@ -90,7 +90,7 @@ def show(
         found = [letter for block in store.letters(selection) for letter in block]
     if not found:
         raise SetupError(f"there is no dead letter {name}: see `clickstream dlq list --state all`")
-    with ConfluentRegistry.of(settings) as registry:
+    with ConfluentRegistry.from_settings(settings) as registry:
         sight = Looker(settings, registry).look(found[0])
     if as_json:
         typer.echo(json.dumps(report.letter_as_dict(found[0], sight)))

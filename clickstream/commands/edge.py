@@ -27,7 +27,7 @@ def command(
     from producers.component import WriteComponent
 
     settings = settings_listening(host, port)
-    roles: list[Role] = [WriteComponent.of(settings)]
+    roles: list[Role] = [WriteComponent.from_settings(settings)]
     if with_api:
         from api.component import ReadComponent
         from clickstream.operations.erasure.eraser import eraser_of

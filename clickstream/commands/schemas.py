@@ -35,9 +35,9 @@ def list_schemas(as_json: AsJson = False) -> None:
     from schemas.topics import Topics
 
     settings = operator_settings()
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     rows = []
-    with ConfluentRegistry.of(settings) as registry:
+    with ConfluentRegistry.from_settings(settings) as registry:
         for contract in ALL:
             latest = registry.latest(topics.subject_of(contract))
             rows.append(
@@ -64,8 +64,8 @@ def register(as_json: AsJson = False) -> None:
     from schemas.topics import Topics
 
     settings = operator_settings()
-    with ConfluentRegistry.of(settings) as registry:
-        ids = register_contracts(registry, Topics.of(settings))
+    with ConfluentRegistry.from_settings(settings) as registry:
+        ids = register_contracts(registry, Topics.from_settings(settings))
     if as_json:
         typer.echo(json.dumps({"schema_ids": ids}))
         return

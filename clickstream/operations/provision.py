@@ -34,8 +34,8 @@ def prepare(settings: Settings) -> Prepared:
     """
     migrations = migrate(settings)
     topics = create_topics(settings)
-    with ConfluentRegistry.of(settings) as registry:
-        schema_ids = register_contracts(registry, Topics.of(settings))
+    with ConfluentRegistry.from_settings(settings) as registry:
+        schema_ids = register_contracts(registry, Topics.from_settings(settings))
     return Prepared(tuple(migrations), topics.created, topics.drift, schema_ids)
 
 

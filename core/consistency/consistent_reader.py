@@ -70,7 +70,7 @@ class ConsistentReader:
         self._waiting = 0
 
     @classmethod
-    def of(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
+    def from_settings(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
         """A finder on the Kafka that `settings` name. Connects when it is first needed."""
         offsets = KafkaOffsets(
             settings.kafka_options(),

@@ -48,7 +48,7 @@ class Access:
         self._clock = clock
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock | None = None) -> Access:
+    def from_settings(cls, settings: Settings, clock: Clock | None = None) -> Access:
         """Raises SetupError for a key that cannot be understood."""
         clock = clock or SystemClock()
         limits = settings.limits

@@ -23,7 +23,7 @@ class Load:
         self.bytes = 0
 
     @classmethod
-    def of(cls, http: HttpSettings) -> Load:
+    def from_settings(cls, http: HttpSettings) -> Load:
         return cls(http.requests_in_flight, http.bytes_in_flight)
 
     def begin(self, size: int = 0) -> None:

@@ -96,7 +96,7 @@ def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
 
     Raises SetupError for a key or an origin that cannot be understood.
     """
-    return Application(roles, RequestPolicies.of(settings))
+    return Application(roles, RequestPolicies.from_settings(settings))
 
 
 def _wrapped(app: ASGIApp, roles: Sequence[Role], access: Access) -> ASGIApp:

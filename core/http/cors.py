@@ -45,7 +45,7 @@ class Cors:
         self._for_any = ((b"access-control-allow-origin", b"*"), _EXPOSED, _VARY)
 
     @classmethod
-    def of(cls, settings: Settings, keys: Iterable[Key]) -> Cors:
+    def from_settings(cls, settings: Settings, keys: Iterable[Key]) -> Cors:
         """Raises SetupError for what no browser sends as an origin."""
         configured = settings.http.cors_origins
         try:

@@ -20,7 +20,9 @@ class RequestPolicies:
     load: Load
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock | None = None) -> RequestPolicies:
+    def from_settings(cls, settings: Settings, clock: Clock | None = None) -> RequestPolicies:
         """Raises SetupError for a key or an origin that cannot be understood."""
-        access = Access.of(settings, clock)
-        return cls(access, Cors.of(settings, access.keys), Load.of(settings.http))
+        access = Access.from_settings(settings, clock)
+        return cls(
+            access, Cors.from_settings(settings, access.keys), Load.from_settings(settings.http)
+        )

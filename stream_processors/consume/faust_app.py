@@ -66,7 +66,7 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
         web_enabled=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     channel = app.topic(
         topics.sessions,
         topics.events,

@@ -35,8 +35,8 @@ class FlushParts:
 
 def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> FlushParts:
     """Connect to the registry and ClickHouse, waiting for them if need be, and build the flush."""
-    topics = Topics.of(settings)
-    registry = ConfluentRegistry.of(settings)
+    topics = Topics.from_settings(settings)
+    registry = ConfluentRegistry.from_settings(settings)
     producer = Producer(
         {
             **settings.kafka_options(),
@@ -59,7 +59,7 @@ def assemble_flush(
     dead_letters: DeadLetterTopic,
 ) -> FlushParts:
     """The flush of a worker, and of a replay, which must come to the same rows."""
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     sink = retry(lambda: ClickHouseSink(settings))
     index = RecentSessions(settings.worker.index_bytes)
     window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)

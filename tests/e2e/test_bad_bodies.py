@@ -19,7 +19,7 @@ JSON = "application/json"
 
 def log_ends(pair: ProcessPair) -> dict[tuple[str, int], int]:
     """The end offset of every partition that requests write to."""
-    topics = Topics.of(pair.settings)
+    topics = Topics.from_settings(pair.settings)
     consumer = Consumer(pair.settings.kafka_options() | {"group.id": "looks-at-ends"})
     try:
         return {

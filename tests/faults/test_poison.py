@@ -60,7 +60,7 @@ class Traffic:
 
     def __init__(self, settings: Settings, ids: SchemaIds, session_id: int) -> None:
         self._settings = settings
-        self._topics = Topics.of(settings)
+        self._topics = Topics.from_settings(settings)
         self._ids = ids
         self._session_encoder = Encoder(SESSION, session_id)
         self.sessions: set[str] = set()
@@ -136,12 +136,12 @@ class Traffic:
 
 @pytest.fixture
 def ids(settings: Settings) -> SchemaIds:
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     with SchemaRegistryClient({"url": settings.schema_registry_url}) as client:
         text = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
         subject = f"{settings.topics.prefix}json-value"
         json_schema = client.register_schema(subject, Schema(text, "JSON"))
-    with ConfluentRegistry.of(settings) as registry:
+    with ConfluentRegistry.from_settings(settings) as registry:
         event = registry.register(topics.subject_of(EVENT), EVENT.text)
         clashing, unknown = poison.register(registry, settings.topics.prefix)
     return SchemaIds(event, clashing, json_schema, unknown)
@@ -150,8 +150,10 @@ def ids(settings: Settings) -> SchemaIds:
 def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
     settings: Settings, ids: SchemaIds, tmp_path: Path
 ) -> None:
-    with ConfluentRegistry.of(settings) as registry:
-        session_schema = registry.register(Topics.of(settings).subject_of(SESSION), SESSION.text)
+    with ConfluentRegistry.from_settings(settings) as registry:
+        session_schema = registry.register(
+            Topics.from_settings(settings).subject_of(SESSION), SESSION.text
+        )
     traffic = Traffic(settings, ids, session_schema)
     with Fleet(settings, tmp_path, count=1) as fleet:
         workers = [worker.pid for worker in fleet.workers]
@@ -213,7 +215,7 @@ def check_bytes_in_the_topic(settings: Settings, traffic: Traffic) -> None:
 
 
 def dead_letter_topic(settings: Settings) -> Iterator[Any]:
-    topic = Topics.of(settings).dead_letters
+    topic = Topics.from_settings(settings).dead_letters
     consumer = Consumer(
         {**settings.kafka_options(), "group.id": "reader", "enable.partition.eof": False}
     )
@@ -246,7 +248,7 @@ def stored(settings: Settings) -> tuple[set[str], Counter[tuple[str, str]]]:
 
 
 def mend_the_registry(settings: Settings, ids: SchemaIds) -> None:
-    with ConfluentRegistry.of(settings) as registry:
+    with ConfluentRegistry.from_settings(settings) as registry:
         given = registry.register(f"{settings.topics.prefix}newer-value", poison.newer_schema())
     assert given == ids.unknown
 

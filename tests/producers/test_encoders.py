@@ -14,7 +14,7 @@ from schemas.contracts import EVENT, SESSION
 from schemas.registry import MemoryRegistry, SchemaRegistry
 from schemas.topics import Topics
 
-TOPICS = Topics.of(Settings(_env_file=None))
+TOPICS = Topics.from_settings(Settings(_env_file=None))
 RECORD = {
     **{"session_id": "s", "event_id": "e", "object_id": "o", "event_type": "click"},
     **{"created_at": 1, "meta": None, "received_at": 1},

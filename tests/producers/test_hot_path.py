@@ -13,8 +13,8 @@ from core.settings import Settings
 from producers.body import Disconnected
 from producers.hot_path import HotPath
 
-OPEN = Access.of(Settings(_env_file=None))
-KEYED = Access.of(
+OPEN = Access.from_settings(Settings(_env_file=None))
+KEYED = Access.from_settings(
     Settings(_env_file=None, write_keys=(SecretStr("w"),), read_keys=(SecretStr("r"),))
 )
 

@@ -22,7 +22,7 @@ from tests.producers.fake_producer import FATAL, FakeProducer
 from tests.producers.test_publisher import event
 
 SETTINGS = Settings(_env_file=None)
-TOPICS = Topics.of(SETTINGS)
+TOPICS = Topics.from_settings(SETTINGS)
 
 
 def publisher_with(make: Callable[[dict[str, Any]], Any], offsets: MemoryOffsets) -> KafkaPublisher:

@@ -38,7 +38,7 @@ class Memory:
     settings = Settings(_env_file=None)
 
     def __init__(self) -> None:
-        self.publisher = MemoryPublisher(Topics.of(self.settings))
+        self.publisher = MemoryPublisher(Topics.from_settings(self.settings))
 
     def read(self, position: Position) -> dict[str, Any]:
         (found,) = (entry for entry in self.publisher.log if entry.position == position)
@@ -50,7 +50,7 @@ class Kafka:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.publisher = KafkaPublisher.of(settings)
+        self.publisher = KafkaPublisher.from_settings(settings)
 
     def read(self, position: Position) -> dict[str, Any]:
         consumer = Consumer(self.settings.kafka_options() | {"group.id": "reads-back"})
@@ -63,7 +63,7 @@ class Kafka:
         assert message.error() is None
         value = message.value()
         assert value is not None
-        with ConfluentRegistry.of(self.settings) as registry:
+        with ConfluentRegistry.from_settings(self.settings) as registry:
             return Decoder(EVENT, registry).decode(value)
 
 
@@ -118,7 +118,7 @@ def test_the_key_decides_on_the_partition(
 
     async def act(publisher: Publisher) -> None:
         position = await publisher.publish(contract, key, [record])
-        assert position.topic == Topics.of(place.settings).topic_of(contract)
+        assert position.topic == Topics.from_settings(place.settings).topic_of(contract)
         assert position.partition == partition_of(key, place.settings.topics.partitions)
 
     during(place.publisher, act)

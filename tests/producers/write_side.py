@@ -75,7 +75,7 @@ class WriteSide:
 
 @contextmanager
 def write_side(settings: Settings) -> Iterator[WriteSide]:
-    publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
+    publisher = MemoryPublisher(Topics.from_settings(settings), settings.topics.partitions)
     finder, existence, clock = FakeFinder(), FakeExistence(), ManualClock()
     role = WriteComponent(settings, publisher, finder, existence, clock)
     with TestClient(build_app(settings, [role]), follow_redirects=False) as client:

@@ -20,7 +20,7 @@ def write(directory: Path, *names: str, text: str = RECORD) -> Path:
 
 
 def test_each_record_has_its_own_topic_and_subject() -> None:
-    topics = Topics.of(Settings(_env_file=None, topics=TopicSettings(prefix="shop.")))
+    topics = Topics.from_settings(Settings(_env_file=None, topics=TopicSettings(prefix="shop.")))
     assert [topics.topic_of(contract) for contract in (SESSION, EVENT, MARK, ERASURE)] == [
         "shop.sessions",
         "shop.events",

@@ -87,7 +87,7 @@ def test_retention_is_part_of_what_is_declared_and_can_be_taken_back(fresh: Sett
 @pytest.mark.engines
 def test_existing_topics_are_given_the_retention_and_nothing_else(settings: Settings) -> None:
     shorter = settings.model_copy(update={"retention_days": 2})
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     before = describe_topics(settings)
     assert set(retain_topics(shorter)) == set(topics.all()) - {topics.erasures}
     assert retain_topics(shorter) == ()

@@ -44,20 +44,20 @@ def test_all_topics_have_the_same_partition_count() -> None:
 
 def test_a_topic_takes_the_largest_body_that_the_edge_admits() -> None:
     settings = Settings(_env_file=None, limits=Limits(body_bytes=3_000_000))
-    sessions = config_of(settings, Topics.of(settings).sessions)
+    sessions = config_of(settings, Topics.from_settings(settings).sessions)
     assert int(sessions["max.message.bytes"]) == max_record_bytes(settings) > 3_000_000
 
 
 def test_a_dead_letter_has_room_for_a_whole_record() -> None:
     settings = Settings(_env_file=None)
-    dead_letters = config_of(settings, Topics.of(settings).dead_letters)
+    dead_letters = config_of(settings, Topics.from_settings(settings).dead_letters)
     assert int(dead_letters["max.message.bytes"]) == max_dead_letter_bytes(settings)
     assert max_dead_letter_bytes(settings) >= 2 * max_record_bytes(settings)
 
 
 def test_retention_is_as_set_and_segments_are_short_enough_to_keep_it() -> None:
     settings = settings_with(retention_days=0.5, min_insync_replicas=2)
-    config = config_of(settings, Topics.of(settings).events)
+    config = config_of(settings, Topics.from_settings(settings).events)
     assert config["retention.ms"] == "43200000"
     assert int(config["segment.ms"]) <= 43_200_000
     assert config["min.insync.replicas"] == "2"
@@ -66,7 +66,7 @@ def test_retention_is_as_set_and_segments_are_short_enough_to_keep_it() -> None:
 
 def test_erasures_are_kept_for_ever_whatever_the_retention() -> None:
     settings = settings_with(retention_days=0.5)
-    config = config_of(settings, Topics.of(settings).erasures)
+    config = config_of(settings, Topics.from_settings(settings).erasures)
     assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
 
 
@@ -114,7 +114,7 @@ def test_an_existing_topic_with_another_count_is_refused(settings: Settings) -> 
 
 @pytest.mark.engines
 def test_a_changed_option_is_reported_and_left_alone(settings: Settings) -> None:
-    topic = Topics.of(settings).events
+    topic = Topics.from_settings(settings).events
     entry = ConfigEntry("retention.ms", "1234", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({**settings.kafka_options()})
@@ -140,7 +140,7 @@ def test_several_processes_may_create_the_topics_at_once(settings: Settings) -> 
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(create, range(4)))
     assert sorted(name for report in made for name in report.created) == sorted(
-        Topics.of(racing).all()
+        Topics.from_settings(racing).all()
     )
 
 

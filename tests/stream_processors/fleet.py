@@ -117,7 +117,7 @@ class Fleet:
 
     def lag(self) -> int:
         """Records that the group has not committed yet, over all three topics."""
-        topics = Topics.of(self.settings)
+        topics = Topics.from_settings(self.settings)
         places = [
             TopicPartition(topic, number)
             for topic in (topics.sessions, topics.events, topics.marks)

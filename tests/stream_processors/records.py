@@ -16,7 +16,7 @@ from schemas.topics import Topics
 from stream_processors.consume.batches import FetchedBatch, Record, Records
 
 PARTITIONS = 4
-TOPICS = Topics.of(Settings())
+TOPICS = Topics.from_settings(Settings())
 NOW_MS = 1_700_000_000_000
 
 

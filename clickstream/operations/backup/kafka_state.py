@@ -141,7 +141,7 @@ class Kafka:
 
 def joined_topics(settings: Settings) -> tuple[str, ...]:
     """Those that workers read under their group."""
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     return topics.sessions, topics.events, topics.marks
 
 

@@ -149,7 +149,7 @@ def _look_at_kafka(settings: Settings, manifest: Manifest) -> tuple[Resume, tupl
             f"the topics were made anew: what came after {manifest.taken_at} is lost; keep"
             f" CLICKSTREAM_TOPICS__EPOCH={settings.topics.epoch} for every process"
         )
-    if forgotten_erasures(manifest, live, Topics.of(settings).erasures):
+    if forgotten_erasures(manifest, live, Topics.from_settings(settings).erasures):
         warnings.append(
             f"the topic of erasures is not the one of the backup: users who were erased after"
             f" {manifest.taken_at} are in the restored tables; run `clickstream erase` for each of"

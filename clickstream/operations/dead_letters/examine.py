@@ -38,7 +38,7 @@ class Looker:
     def __init__(self, settings: Settings, registry: SchemaRegistry) -> None:
         self._settings = settings
         self._registry = registry
-        self._topics = Topics.of(settings)
+        self._topics = Topics.from_settings(settings)
         self._decoders: dict[str, BatchDecoder] = {}
 
     def look(self, letter: Letter) -> Sight:

@@ -71,7 +71,7 @@ class Superseded:
     """
 
     def __init__(self, settings: Settings, store: LetterStore, registry: SchemaRegistry) -> None:
-        self._marks = Topics.of(settings).marks
+        self._marks = Topics.from_settings(settings).marks
         self._store = store
         self._decoder = Decoder(MARK, registry)
 

@@ -34,7 +34,7 @@ def replay(
     """
     with (
         LetterStore(settings, clock) as store,
-        ConfluentRegistry.of(settings) as registry,
+        ConfluentRegistry.from_settings(settings) as registry,
     ):
         replayer = Replayer(settings, store, Superseded(settings, store, registry))
         return replayer.replay(_amended(store.letters(selection), key, value))
@@ -49,7 +49,7 @@ def preview(settings: Settings, clock: Clock, selection: Selection) -> Replayed:
     kept: list[Kept] = []
     with (
         LetterStore(settings, clock) as store,
-        ConfluentRegistry.of(settings) as registry,
+        ConfluentRegistry.from_settings(settings) as registry,
     ):
         superseded = Superseded(settings, store, registry)
         looker = Looker(settings, registry)

@@ -45,7 +45,7 @@ def checks(settings: Settings, views: Views, *, http_is_ours: bool) -> tuple[Che
     """What `examine` is to run. `http_is_ours`: a running `up` names that URL."""
     kafka, registry, clickhouse = views.kafka, views.registry, views.clickhouse
     declared = definitions(settings)
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     brokers = settings.kafka_bootstrap_servers
     return (
         Check("kafka", lambda: connectivity_checks.check_kafka(kafka, brokers)),

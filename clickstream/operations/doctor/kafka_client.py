@@ -39,7 +39,7 @@ class LiveKafka:
         return Group(name, described.state.name.lower(), len(described.members))
 
     def lag(self) -> Mapping[str, int]:
-        names = Topics.of(self._settings)
+        names = Topics.from_settings(self._settings)
         return asyncio.run(self._lag((names.sessions, names.events, names.marks)))
 
     async def _lag(self, topics: tuple[str, ...]) -> dict[str, int]:

@@ -31,7 +31,7 @@ def until_heeded(settings: Settings, server: Server, deadline: Deadline) -> None
     committed that is in the log now, what was written without heeding an erasure announced before
     this call is there to be found, or was taken back.
     """
-    databases = Databases.of(settings)
+    databases = Databases.from_settings(settings)
     # After the commits, so that nothing more of those flushes can arrive.
     asyncio.run(_until_committed(settings, deadline))
     inserts = running_inserts(server, databases)
@@ -41,7 +41,7 @@ def until_heeded(settings: Settings, server: Server, deadline: Deadline) -> None
 
 
 async def _until_committed(settings: Settings, deadline: Deadline) -> None:
-    topics = Topics.of(settings)
+    topics = Topics.from_settings(settings)
     offsets = KafkaOffsets(
         settings.kafka_options(), group=settings.worker.group, request_seconds=_REQUEST_SECONDS
     )

@@ -163,7 +163,7 @@ def open_server(settings: Settings, seconds: float) -> Iterator[Server]:
 
 
 def _check_no_swap_is_open(settings: Settings, server: Server) -> None:
-    databases = Databases.of(settings)
+    databases = Databases.from_settings(settings)
     if server.has(databases.retired) or server.has(databases.shadow):
         raise SinkUnavailable(
             "a replay was cut short, and its databases hold data: run `clickstream replay"
@@ -172,7 +172,7 @@ def _check_no_swap_is_open(settings: Settings, server: Server) -> None:
 
 
 def _target(settings: Settings, user_id: str, clock: Clock) -> Target:
-    return Target.of(UserIds.of(settings).all_forms(user_id), clock.now_ms())
+    return Target.of(UserIds.from_settings(settings).all_forms(user_id), clock.now_ms())
 
 
 def _log(

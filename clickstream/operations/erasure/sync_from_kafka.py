@@ -63,7 +63,7 @@ def announced(settings: Settings, clock: Clock) -> Iterator[Erasure]:
     """Every erasure that is in the topic now, in no particular order."""
     starts, ends = _extent(settings)
     with (
-        ConfluentRegistry.of(settings) as registry,
+        ConfluentRegistry.from_settings(settings) as registry,
         LogReader(settings, clock) as reader,
     ):
         decoder = Decoder(ERASURE, registry)
@@ -74,7 +74,7 @@ def announced(settings: Settings, clock: Clock) -> Iterator[Erasure]:
 
 
 def _extent(settings: Settings) -> tuple[dict[Partition, int], dict[Partition, int]]:
-    topic = Topics.of(settings).erasures
+    topic = Topics.from_settings(settings).erasures
     consumer = Consumer(
         {
             **settings.kafka_options(),

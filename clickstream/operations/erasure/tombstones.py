@@ -44,9 +44,9 @@ class TombstonePublisher:
         self._requested_by = requested_by
         self._clock = clock
         self._live = database_of(settings)
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         self._topic = topics.erasures
-        with ConfluentRegistry.of(settings) as registry:
+        with ConfluentRegistry.from_settings(settings) as registry:
             schema_id = registry.register(topics.subject_of(ERASURE), ERASURE.text)
         self._encode = Encoder(ERASURE, schema_id).encode
         self._producer = Producer(

@@ -34,7 +34,7 @@ class Databases:
     retired: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Databases:
+    def from_settings(cls, settings: Settings) -> Databases:
         live = database_of(settings)
         return cls(live, f"{live}_replay", f"{live}_retired")
 

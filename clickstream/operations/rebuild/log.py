@@ -48,7 +48,7 @@ class Log:
         """Raises SetupError when a topic is missing or has another partition count."""
         self._admin = AdminClient({**settings.kafka_options(), "log_level": "0"})
         self._group = settings.worker.group
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         joined = (topics.sessions, topics.events, topics.marks)
         found = describe_topics(settings)
         for definition in definitions(settings):

@@ -85,7 +85,7 @@ def rebuilding(shadow: Settings, starts: Offsets, clock: Clock) -> Iterator[Rebu
     """A rebuild into the database of `shadow`, with the workers' settings in all else."""
     patience = Patience(_PATIENCE_SECONDS)
     with (
-        ConfluentRegistry.of(shadow) as registry,
+        ConfluentRegistry.from_settings(shadow) as registry,
         LogReader(shadow, clock) as reader,
     ):
         parts = assemble_flush(shadow, clock, patience, registry, _NoTopic())

@@ -68,13 +68,13 @@ def recover(settings: Settings, clock: Clock, progress: Progress) -> Remedy:
     Raises SetupError while a replay is running, SinkUnavailable.
     """
     with lease(settings), open_server(settings) as server:
-        return _recover(server, Databases.of(settings), clock, progress)
+        return _recover(server, Databases.from_settings(settings), clock, progress)
 
 
 def preview(settings: Settings, origin: Origin) -> Plan:
     """What `replay` would read. Changes nothing; raises the same refusals."""
     with open_server(settings) as server:
-        databases = Databases.of(settings)
+        databases = Databases.from_settings(settings)
         if server.has(databases.retired):
             raise SetupError("a replay is in its swap, or was cut short there: run with --recover")
         check_tables(settings, server, databases)
@@ -92,7 +92,7 @@ def replay(
     """
     started = clock.monotonic()
     with lease(settings) as check_lease, open_server(settings) as server:
-        databases = Databases.of(settings)
+        databases = Databases.from_settings(settings)
         _recover(server, databases, clock, progress)
         check_tables(settings, server, databases)
         log = Log(settings)
@@ -130,7 +130,7 @@ def _plan(
     settings: Settings, server: Server, databases: Databases, log: Log, origin: Origin
 ) -> Plan:
     # The rows before the ends: a row can then only be from beyond the end of another log.
-    reached = furthest(server, databases, Topics.of(settings))
+    reached = furthest(server, databases, Topics.from_settings(settings))
     planned = plan(origin, log.extents(origin))
     check_reach(reached, settings.topics.epoch, planned.ends, keeps_older=planned.keeps_older)
     return planned
@@ -175,4 +175,4 @@ def _compared(
 
 
 def _bounds(settings: Settings, offsets: Offsets) -> Bounds:
-    return Bounds(Topics.of(settings), settings.topics.epoch, offsets)
+    return Bounds(Topics.from_settings(settings), settings.topics.epoch, offsets)

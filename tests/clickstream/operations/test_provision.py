@@ -10,7 +10,7 @@ from schemas.registry import ConfluentRegistry, MemoryRegistry
 from schemas.topics import Topics
 from tests.schemas.test_compatibility import BAD, changed
 
-TOPICS = Topics.of(Settings(_env_file=None, topics=TopicSettings(prefix="t.")))
+TOPICS = Topics.from_settings(Settings(_env_file=None, topics=TopicSettings(prefix="t.")))
 
 
 def test_each_subject_gets_its_newest_version() -> None:
@@ -54,7 +54,7 @@ def test_future_versions_are_held_to_full_transitive() -> None:
 
 @pytest.mark.engines
 def test_the_real_registry_holds_future_versions_to_full_transitive(settings: Settings) -> None:
-    subject = Topics.of(settings).subject_of(SESSION)
-    with ConfluentRegistry.of(settings) as registry:
+    subject = Topics.from_settings(settings).subject_of(SESSION)
+    with ConfluentRegistry.from_settings(settings) as registry:
         assert registry.is_compatible(subject, SESSION.text)
         assert not registry.is_compatible(subject, WITHOUT_QUERY)

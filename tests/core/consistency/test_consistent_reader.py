@@ -331,4 +331,4 @@ def test_settings_alone_make_a_finder_that_opens_nothing() -> None:
     from core.settings import Settings
 
     settings = Settings(_env_file=None, topics=TopicSettings(prefix="other."))
-    run(ConsistentReader.of(settings, TOPICS).stop())
+    run(ConsistentReader.from_settings(settings, TOPICS).stop())

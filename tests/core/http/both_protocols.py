@@ -74,9 +74,9 @@ class Served:
 def served(settings: Settings) -> Iterator[Served]:
     """Serve on a thread of its own until the end."""
     clock = ManualClock()
-    publisher = MemoryPublisher(Topics.of(settings), settings.topics.partitions)
+    publisher = MemoryPublisher(Topics.from_settings(settings), settings.topics.partitions)
     role = WriteComponent(settings, publisher, FakeFinder(), FakeExistence(), clock)
-    app = Application([role], RequestPolicies.of(settings, clock))
+    app = Application([role], RequestPolicies.from_settings(settings, clock))
     port = free_port()
     config = uvicorn.Config(
         app,

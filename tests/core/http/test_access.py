@@ -28,7 +28,7 @@ ALL = settings(write="w-key", read="r-key", admin="a-key")
 
 
 def test_without_any_key_everything_is_open() -> None:
-    access = Access.of(settings())
+    access = Access.from_settings(settings())
     assert access.is_open
     assert access.caller({}, Right.ADMIN) is None
 
@@ -47,7 +47,7 @@ def test_without_any_key_everything_is_open() -> None:
     ],
 )
 def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> None:
-    access = Access.of(ALL)
+    access = Access.from_settings(ALL)
     headers = {b"x-api-key": key.encode()}
     if allowed:
         assert access.caller(headers, right)
@@ -66,7 +66,7 @@ def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> N
     ],
 )
 def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
-    assert Access.of(ALL).caller(headers, Right.WRITE)
+    assert Access.from_settings(ALL).caller(headers, Right.WRITE)
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,18 @@ def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
 )
 def test_no_key_or_an_unknown_one_is_refused(headers: dict[bytes, bytes]) -> None:
     with pytest.raises(Unauthorized):
-        Access.of(ALL).caller(headers, Right.WRITE)
+        Access.from_settings(ALL).caller(headers, Right.WRITE)
 
 
 def test_a_right_without_keys_is_left_to_the_admin_once_there_is_any_key() -> None:
-    access = Access.of(settings(read="r-key", admin="a-key"))
+    access = Access.from_settings(settings(read="r-key", admin="a-key"))
     with pytest.raises(Forbidden):
         access.caller({b"x-api-key": b"r-key"}, Right.WRITE)
     assert access.caller({b"x-api-key": b"a-key"}, Right.WRITE)
 
 
 def test_one_key_may_stand_in_two_lists() -> None:
-    access = Access.of(settings(read="same", write="same"))
+    access = Access.from_settings(settings(read="same", write="same"))
     for right in (Right.READ, Right.WRITE):
         assert access.caller({b"x-api-key": b"same"}, right)
 
@@ -104,13 +104,13 @@ def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CLICKSTREAM_WRITE_KEYS", "old, new")
-    access = Access.of(Settings(_env_file=None))
+    access = Access.from_settings(Settings(_env_file=None))
     names = {access.caller({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
     assert len(names) == 2
 
 
 def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
-    name = Access.of(ALL).caller({b"x-api-key": b"w-key"}, Right.WRITE)
+    name = Access.from_settings(ALL).caller({b"x-api-key": b"w-key"}, Right.WRITE)
     assert name is not None
     assert name.startswith("key-")
     assert "w-key" not in name
@@ -148,7 +148,7 @@ def test_the_document_offers_both_headers() -> None:
 
 def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
     clock = ManualClock(now_ms=day_or_time("2027-01-31") - 1)
-    access = Access.of(settings(write="old-key;expires=2027-01-31"), clock)
+    access = Access.from_settings(settings(write="old-key;expires=2027-01-31"), clock)
     assert access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
     clock.advance(0.001)
     with pytest.raises(Unauthorized, match="expired at 2027-02-01 00:00:00 UTC"):
@@ -159,7 +159,7 @@ def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
 
 def test_the_settings_need_only_the_hash() -> None:
     key = new_key(Right.WRITE)
-    access = Access.of(settings(write=declaration(key, {"name": "shop"})))
+    access = Access.from_settings(settings(write=declaration(key, {"name": "shop"})))
     assert access.caller({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
     for other in (declaration(key, {}).encode(), key[:-1].encode(), b"shop"):
         with pytest.raises(Unauthorized):
@@ -170,7 +170,7 @@ def test_the_settings_need_only_the_hash() -> None:
     ("origin", "allowed"), [(SHOP, True), (b"https://x", False), (None, False)]
 )
 def test_a_key_for_pages_needs_their_origin(origin: bytes | None, allowed: bool) -> None:
-    access = Access.of(settings(write=f"page-key;origins={SHOP.decode()}"))
+    access = Access.from_settings(settings(write=f"page-key;origins={SHOP.decode()}"))
     headers = {b"x-api-key": b"page-key", **({b"origin": origin} if origin else {})}
     if allowed:
         assert access.caller(headers, Right.WRITE)
@@ -204,7 +204,7 @@ def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
 
 def test_a_route_may_ask_for_the_admin_as_well_and_costs_one_token() -> None:
     limited = ALL.model_copy(update={"limits": Limits(requests_per_second=1, burst=5)})
-    access = Access.of(limited, ManualClock())
+    access = Access.from_settings(limited, ManualClock())
     scope: Scope = {"type": "http", "headers": [(b"x-api-key", b"a-key")], "client": None}
     access.admit(scope, Right.WRITE)
     access.admit(scope, Right.ADMIN)

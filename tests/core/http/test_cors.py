@@ -108,4 +108,4 @@ def test_a_star_is_every_page(lane: str) -> None:
 @pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "https://*.example"])
 def test_what_is_no_origin_is_refused_at_the_start(origin: str) -> None:
     with pytest.raises(SetupError, match="CLICKSTREAM_HTTP__CORS_ORIGINS"):
-        Cors.of(settings_with(origin), ())
+        Cors.from_settings(settings_with(origin), ())

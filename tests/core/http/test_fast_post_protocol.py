@@ -79,7 +79,7 @@ def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes
 @asynccontextmanager
 async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     port = free_port()
-    door = RequestPolicies.of(settings)
+    door = RequestPolicies.from_settings(settings)
     config = uvicorn.Config(
         application,
         port=port,

@@ -43,7 +43,7 @@ class Watch:
     """Runs inside a `with` block. Times are those of `time.monotonic`."""
 
     def __init__(self, settings: Settings, pids: Pids) -> None:
-        topics = Topics.of(settings)
+        topics = Topics.from_settings(settings)
         self._places = [
             TopicPartition(topic, number)
             for topic in (topics.sessions, topics.events, topics.marks)

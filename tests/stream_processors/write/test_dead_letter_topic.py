@@ -41,11 +41,11 @@ def dead_letters(settings: Settings, **options: Any) -> KafkaDeadLetters:
             **options,
         }
     )
-    return KafkaDeadLetters(producer, Topics.of(settings).dead_letters)
+    return KafkaDeadLetters(producer, Topics.from_settings(settings).dead_letters)
 
 
 def read(settings: Settings, count: int) -> list[Any]:
-    topic = Topics.of(settings).dead_letters
+    topic = Topics.from_settings(settings).dead_letters
     consumer = Consumer({**settings.kafka_options(), "group.id": "reader"})
     try:
         consumer.assign([TopicPartition(topic, n, 0) for n in range(settings.topics.partitions)])
@@ -83,7 +83,7 @@ def test_more_letters_than_the_producers_queue_holds_are_all_published(settings:
 
 @pytest.mark.engines
 def test_a_topic_that_takes_too_little_does_not_stop_the_worker(settings: Settings) -> None:
-    topic = Topics.of(settings).dead_letters
+    topic = Topics.from_settings(settings).dead_letters
     change = ConfigEntry("max.message.bytes", "10000", incremental_operation=AlterConfigOpType.SET)
     limit = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
     admin = AdminClient({**settings.kafka_options()})

@@ -56,7 +56,7 @@ def test_a_lost_registry_gets_its_ids_back_and_gives_none_out_again(
         assert lost.schemas(prefix) == saved
         assert lost.schemas("") == saved  # nothing of others
         assert missing(lost, saved, prefix) == []
-    with ConfluentRegistry.of(empty) as anew:
+    with ConfluentRegistry.from_settings(empty) as anew:
         assert anew.register("new-value", '"long"') not in {each.schema_id for each in saved}
 
 
@@ -65,7 +65,7 @@ def test_an_id_that_is_taken_is_refused(settings: Settings, empty: Settings) -> 
     prefix = settings.topics.prefix
     with open_registry(settings) as full, open_registry(empty) as other:
         saved = full.schemas(prefix)
-        with ConfluentRegistry.of(empty) as anew:
+        with ConfluentRegistry.from_settings(empty) as anew:
             taken = anew.register("other-value", '"long"')
         clash = [SavedSchema(saved[0].subject, 1, taken, saved[0].text)]
         with pytest.raises(SetupError, match="empty registry"):

@@ -54,7 +54,7 @@ class Worker:
     """What a worker does with poison."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topics = Topics.of(settings)
+        self._topics = Topics.from_settings(settings)
         self._sink = ClickHouseSink(settings)
 
     def fail(
@@ -121,7 +121,7 @@ def test_a_letter_that_fails_again_is_the_same_letter_with_one_attempt_more(
         assert dlq("list")[1]["letters"] == []
         assert dlq("list", "--state", "replayed")[1]["letters"][0]["name"] == name
 
-        again = read_topic(settings, Topics.of(settings).events)[-1]
+        again = read_topic(settings, Topics.from_settings(settings).events)[-1]
         assert (again.key(), again.value()) == (b"s", b"v")
         assert again.partition() == partition_of("s", settings.topics.partitions)
         worker.fail(
@@ -181,14 +181,14 @@ def test_what_is_not_whole_needs_a_value(settings: Settings, dlq: Any, tmp_path:
     (tmp_path / "value").write_bytes(b"\x00whole")
     status, said = dlq("replay", name, "--value-file", str(tmp_path / "value"), "--key", "other")
     assert (status, said["replayed"]) == (0, [name])
-    (again,) = read_topic(settings, Topics.of(settings).events)
+    (again,) = read_topic(settings, Topics.from_settings(settings).events)
     assert (again.key(), again.value()) == (b"other", b"\x00whole")
     assert again.partition() == partition_of("other", settings.topics.partitions)
 
 
 def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: Any) -> None:
-    topics = Topics.of(settings)
-    with ConfluentRegistry.of(settings) as registry:
+    topics = Topics.from_settings(settings)
+    with ConfluentRegistry.from_settings(settings) as registry:
         schema_id = registry.register(topics.subject_of(MARK), MARK.text)
     posted = mark("s")
     name = Worker(settings).fail(
@@ -207,8 +207,8 @@ def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: An
 
 
 def test_a_dry_run_says_what_would_be_stored(settings: Settings, dlq: Any) -> None:
-    with ConfluentRegistry.of(settings) as registry:
-        schema_id = registry.register(Topics.of(settings).subject_of(EVENT), EVENT.text)
+    with ConfluentRegistry.from_settings(settings) as registry:
+        schema_id = registry.register(Topics.from_settings(settings).subject_of(EVENT), EVENT.text)
     worker = Worker(settings)
     value = Encoder(EVENT, schema_id).encode(event("s", "e"))
     good = worker.fail(1, Reason.WRONG_PARTITION, value=value)
@@ -216,7 +216,7 @@ def test_a_dry_run_says_what_would_be_stored(settings: Settings, dlq: Any) -> No
     status, said = dlq("replay", "--all", "--dry-run")
     assert (status, said["would_replay"]) == (1, [good])
     assert [kept["name"] for kept in said["kept"]] == [bad]
-    assert read_topic(settings, Topics.of(settings).events) == []
+    assert read_topic(settings, Topics.from_settings(settings).events) == []
 
 
 def test_many_letters_come_in_blocks_and_each_once(settings: Settings) -> None:

@@ -21,7 +21,7 @@ def declared_topics() -> dict[str, TopicState]:
 
 
 def declared_schemas() -> dict[str, Registered]:
-    topics = Topics.of(SETTINGS)
+    topics = Topics.from_settings(SETTINGS)
     return {
         topics.subject_of(contract): Registered(n, contract.version, contract.text)
         for n, contract in enumerate(ALL, 1)

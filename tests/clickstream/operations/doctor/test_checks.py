@@ -27,7 +27,7 @@ from tests.clickstream.operations.doctor.fakes import (
     declared_schemas,
 )
 
-TOPICS = Topics.of(SETTINGS)
+TOPICS = Topics.from_settings(SETTINGS)
 DECLARED = definitions(SETTINGS)
 
 

@@ -52,7 +52,7 @@ def test_a_member_of_the_group_is_seen(settings: Settings) -> None:
     options = settings.kafka_options() | {"group.id": settings.worker.group}
     consumer = Consumer(options)
     try:
-        consumer.subscribe([Topics.of(settings).sessions])
+        consumer.subscribe([Topics.from_settings(settings).sessions])
         for _ in range(100):
             consumer.poll(0.1)
             if consumer.assignment():
@@ -63,7 +63,7 @@ def test_a_member_of_the_group_is_seen(settings: Settings) -> None:
 
 
 def test_a_deleted_topic_is_missed(settings: Settings) -> None:
-    marks = Topics.of(settings).marks
+    marks = Topics.from_settings(settings).marks
     admin = AdminClient({**settings.kafka_options()})
     admin.delete_topics([marks])[marks].result(15)
     findings = visit(settings)

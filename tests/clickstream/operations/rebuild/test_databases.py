@@ -20,13 +20,13 @@ def test_the_same_server_and_user_on_another_database() -> None:
 
 
 def test_kept_tables_get_a_name_that_no_other_replay_uses() -> None:
-    names = Databases.of(SETTINGS)
+    names = Databases.from_settings(SETTINGS)
     assert names.kept(1_782_864_000_123) == "shop_before_20260701_000000"
     assert names.kept(1_782_864_001_123) not in {names.shadow, names.retired}
 
 
 def test_bounds_are_one_offset_a_partition_in_their_order() -> None:
-    topics = Topics.of(SETTINGS)
+    topics = Topics.from_settings(SETTINGS)
     offsets = {Partition(topics.events, 2): 7, Partition(topics.events, 0): 5}
     parameters = Bounds(topics, 3, offsets).parameters()
     assert parameters["events_before"] == [5, 0, 7]

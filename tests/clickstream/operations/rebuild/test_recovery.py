@@ -48,7 +48,7 @@ def by_hand(settings: Settings, action: Callable[[Server, Databases], None]) -> 
     from core.clickhouse.admin import open_server
 
     with open_server(settings) as server:
-        action(server, Databases.of(settings))
+        action(server, Databases.from_settings(settings))
 
 
 def recovered(settings: Settings) -> Remedy:
@@ -117,7 +117,7 @@ def test_nothing_to_recover_is_no_error(filled: Filled) -> None:
 
 
 def test_a_database_of_somebody_else_is_never_dropped(filled: Filled) -> None:
-    names = Databases.of(filled.settings)
+    names = Databases.from_settings(filled.settings)
     with clickhouse.connect(filled.settings, database="system") as client:
         client.command(f"CREATE DATABASE {names.shadow}")
         with pytest.raises(SetupError, match="no replay has made"):

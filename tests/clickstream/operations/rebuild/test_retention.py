@@ -55,7 +55,7 @@ def test_a_range_that_was_deleted_is_refused_and_what_is_left_is_offered(
         post_history(traffic, "two", other="one")
         fleet.catch_up()
     before = contents(settings)
-    delete_before(settings, Topics.of(settings).events, 3)
+    delete_before(settings, Topics.from_settings(settings).events, 3)
     for origin in (Earliest(), FromOffset(2), FromTime(1_000_000_000_000)):
         with pytest.raises(SetupError, match="no longer covers") as refusal:
             replay(settings, origin, SystemClock(), Silent())
@@ -74,7 +74,7 @@ def test_what_no_worker_has_written_and_the_log_has_lost_is_told(settings: Setti
     from tests.clickstream.operations.rebuild.traffic import Traffic, post_history
 
     post_history(Traffic(settings), "one", other="two")
-    delete_before(settings, Topics.of(settings).events, 3)
+    delete_before(settings, Topics.from_settings(settings).events, 3)
     with pytest.raises(SetupError, match="let them catch up first"):
         replay(settings, FromOffset(10), SystemClock(), Silent())
 

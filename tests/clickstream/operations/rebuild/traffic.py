@@ -27,9 +27,9 @@ class Traffic:
     """A producer on the settings' topics."""
 
     def __init__(self, settings: Settings) -> None:
-        self.topics = Topics.of(settings)
+        self.topics = Topics.from_settings(settings)
         self._producer = Producer({**settings.kafka_options(), "partitioner": "murmur2_random"})
-        with ConfluentRegistry.of(settings) as registry:
+        with ConfluentRegistry.from_settings(settings) as registry:
             self._encoders = {
                 contract.name: Encoder(
                     contract, registry.register(self.topics.subject_of(contract), contract.text)
