@@ -87,6 +87,10 @@ types: $(VENV)/.installed ## mypy --strict
 layers: $(VENV)/.installed ## which folder may import which (.importlinter)
 	$(BIN)/lint-imports
 
+.PHONY: wheel
+wheel: $(BIN)/python ## build dist/clickstream-….whl, which `pip install` takes on a server
+	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist .
+
 .PHONY: audit
 audit: $(VENV)/.installed ## ask for advisories about the locked packages, and whether any was withdrawn
 	$(BIN)/python deploy/audit.py
