@@ -7,7 +7,7 @@ Names are `CLICKSTREAM_` + the field, groups are joined by a double underscore:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -207,7 +207,10 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
     backup: BackupSettings = BackupSettings()
-    log_level: str = "INFO"
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="console: a line of text for each record; json: an object"
+    )
 
     def kafka_options(self) -> dict[str, str]:
         """Options for librdkafka clients: the servers, and what was passed through."""

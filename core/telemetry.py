@@ -1,4 +1,4 @@
-"""What a process says of itself: the log set-up, and the one list of prometheus metrics.
+"""The Prometheus metrics of every process, in one list.
 
 Every metric of every process is declared here and nowhere else. Call sites use the constants
 directly (`WORKER_RECORDS.labels(topic).inc()`), so a search for a name finds each use.
@@ -6,15 +6,7 @@ directly (`WORKER_RECORDS.labels(topic).inc()`), so a search for a name finds ea
 
 from __future__ import annotations
 
-import logging
-import re
-import sys
-import time
-
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
-
-from core.errors import SetupError
-from core.log_throttle import ThrottleFilter
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
 
@@ -93,37 +85,3 @@ READ_WAIT_SECONDS = Histogram(
     "clickstream_read_wait_seconds", "Waits for the sink before an answer", buckets=_LATENCY
 )
 READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
-
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]*@")
-
-
-class LineFormatter(logging.Formatter):
-    """One line a record, also for tracebacks, in UTC; credentials inside URLs are struck out."""
-
-    converter = staticmethod(time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
-
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record).replace("\r", "\\r").replace("\n", "\\n")
-        return _CREDENTIALS_IN_URL.sub("***@", line)
-
-
-def configure_logging(level: str) -> None:
-    """Send every logger to stderr at `level`; SetupError when there is no such level.
-
-    Called once by each command, before anything logs; calling it again replaces the set-up.
-    """
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise SetupError(f"CLICKSTREAM_LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    handler.addFilter(ThrottleFilter())
-    logging.basicConfig(level=number, handlers=[handler], force=True)
-    # Their INFO is one line for each request that we make: noise beside our own.
-    for chatty in ("httpx", "httpx2", "httpcore", "clickhouse_connect", "urllib3"):
-        logging.getLogger(chatty).setLevel(max(number, logging.WARNING))

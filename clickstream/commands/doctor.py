@@ -29,7 +29,7 @@ def command(
     from clickstream.operations.doctor.discovery import find_target
     from clickstream.operations.doctor.result import healthy
     from clickstream.operations.doctor.runner import CHECK_SECONDS, examine
-    from core.telemetry import configure_logging
+    from core.logging import configure_logging
 
     configure_logging("CRITICAL")  # what clients log of a silent server, a finding says better
     target = find_target(data_dir, url)

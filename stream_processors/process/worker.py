@@ -17,6 +17,7 @@ from core import telemetry
 from core.clock import Clock, SystemClock
 from core.health_probe import listens
 from core.kafka.partitions import Partition
+from core.logging import configure_logging
 from core.settings import Settings
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
@@ -58,7 +59,7 @@ def run_worker(settings: Settings) -> None:
     Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
     that has been told to stop must stop. What is not committed then is read again by the successor.
     """
-    telemetry.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     give_back_freed()
     status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
     logging.shutdown()

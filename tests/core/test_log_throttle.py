@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
 from core.clock import ManualClock
 from core.log_throttle import ThrottleFilter
 
@@ -50,3 +52,21 @@ def test_ids_of_queries_make_no_other_line() -> None:
         )
     ]
     assert [repeats.filter(line) for line in lines] == [True, False]
+
+
+def test_after_the_outage_the_next_record_brings_the_count_that_is_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = ManualClock()
+    repeats = ThrottleFilter(clock.monotonic)
+    for _ in range(30):
+        repeats.filter(record("aiokafka.conn", "Unable to connect"))
+        clock.advance(1)
+    assert repeats.filter(record("core.http.server", "going on"))
+    assert not caplog.messages  # the minute is not over: the line may come again
+    clock.advance(60)
+    assert repeats.filter(record("core.http.server", "going on"))
+    assert repeats.filter(record("core.http.server", "going on"))
+    assert caplog.record_tuples == [
+        ("aiokafka.conn", logging.ERROR, "Unable to connect (29 more since)")
+    ]

@@ -27,7 +27,7 @@ from starlette.responses import Response
 from core.http.app import build_app
 from core.http.server import run
 from core.settings import HttpSettings, Settings
-from core.telemetry import configure_logging
+from core.logging import configure_logging
 from fastapi import APIRouter
 from tests.core.http.components import FakeRole
 
