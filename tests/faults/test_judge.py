@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date, timedelta
 
 import pytest
 
+from tests.faults.lab.days import days_before
 from tests.faults.lab.ledger import Found, Ledger, Verdict, judge
 
 E1, E2 = ("s1", "e1"), ("s1", "e2")
@@ -69,3 +71,25 @@ def test_what_was_sent_without_an_answer_may_be_there_or_not() -> None:
     stored = found(sessions=Counter(["s1", "s2"]), events=Counter([E1, E2, ("s2", "e1")]))
     assert judge(kept, {"api": not_stored}).is_clean
     assert judge(kept, {"api": stored}).is_clean
+
+
+def test_records_of_a_slow_row_before_are_not_this_ones() -> None:
+    kept = Ledger()
+    kept.sent("killed-1", None)
+    kept.sent("killed-1", ["e1"])
+    late = ("frozen-7", "e1")
+    reading = found(
+        sessions=Counter(["killed-1", "frozen-7"]),
+        events=Counter([("killed-1", "e1"), late, late]),
+        waiting=Counter([("frozen-8", "e1")]),
+        misplaced=frozenset([late]),
+    )
+    assert judge(kept, {"views": reading}, other_rows=["frozen"]).is_clean
+    assert judge(kept, {"views": reading}).invented == 3
+    assert judge(kept, {"views": reading}, other_rows=["ch-frozen", "froze"]).invented == 3
+
+
+def test_no_two_rows_have_the_same_day_although_midnight_passes_between_them() -> None:
+    began = date(2026, 3, 1)
+    days = days_before(began)
+    assert [next(days) for _ in range(3)] == [began - timedelta(days=n) for n in (1, 2, 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 EventKey = tuple[str, str]
@@ -45,6 +45,20 @@ class Found:
     waiting: Counter[EventKey] = field(default_factory=Counter)
     misplaced: frozenset[EventKey] = frozenset()
 
+    def without(self, rows: Collection[str]) -> Found:
+        """The same, but for what the traffic of those names has sent. What nobody sent stays."""
+        return Found(
+            Counter({id_: n for id_, n in self.sessions.items() if row_of(id_) not in rows}),
+            Counter({key: n for key, n in self.events.items() if row_of(key[0]) not in rows}),
+            Counter({key: n for key, n in self.waiting.items() if row_of(key[0]) not in rows}),
+            frozenset(key for key in self.misplaced if row_of(key[0]) not in rows),
+        )
+
+
+def row_of(session_id: str) -> str:
+    """The name of the traffic that such a session is of: its id is that name, "-" and a number."""
+    return session_id.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -65,13 +79,20 @@ class Verdict:
         return not any((*wrong, self.miscounted, self.dead_lettered))
 
 
-def judge(ledger: Ledger, readings: Mapping[str, Found]) -> Verdict:
+def judge(
+    ledger: Ledger, readings: Mapping[str, Found], other_rows: Collection[str] = ()
+) -> Verdict:
     """Lost = acknowledged and not readable, in the worst reading; the others alike.
+
+    Records of `other_rows`, traffic of the same lab by its names, are theirs to answer for.
 
     An event whose session nobody acknowledged may be joined or may wait: its session's fate is
     unknown. What was sent and never acknowledged may be there or not.
     """
-    found = [_differences(ledger, name, reading) for name, reading in readings.items()]
+    found = [
+        _differences(ledger, name, reading.without(other_rows))
+        for name, reading in readings.items()
+    ]
     worst = {kind: max(len(each[kind]) for each in found) for kind in found[0]}
     examples = [said for each in found for kind in each.values() for said in sorted(kind)[:3]]
     return Verdict(**worst, examples=tuple(examples))

@@ -6,8 +6,8 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,7 @@ from clickstream.operations.provision import prepare
 from core.settings import HttpSettings, Settings
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab import reading
+from tests.faults.lab.days import days_before
 from tests.faults.lab.ledger import Verdict, judge
 from tests.faults.lab.proxy import Proxy
 from tests.faults.lab.traffic import Traffic
@@ -67,7 +68,7 @@ class Keeper:
 
 @dataclass
 class Lab:
-    """Everything that runs, and the days of traffic that have been used up."""
+    """Everything that runs, and the days that its traffic has not used yet."""
 
     folder: Path
     engines: LocalServers
@@ -78,13 +79,13 @@ class Lab:
     keeper: Keeper
     watch: Watch
     extras: list[Service]
-    _days: int = 0
+    rows: list[str] = field(default_factory=list)  # names of all traffic so far
+    days: Iterator[date] = field(default_factory=lambda: days_before(datetime.now(UTC).date()))
 
     def traffic(self, name: str, edge: Service | None = None, clients: int = 0) -> Traffic:
         """Traffic whose sessions have a day of their own, so that counts can be compared."""
-        self._days += 1
-        day = datetime.now(UTC).date() - timedelta(days=self._days)
-        return Traffic((edge or self.edge).url, name, day, clients)
+        self.rows.append(name)
+        return Traffic((edge or self.edge).url, name, next(self.days), clients)
 
     @contextmanager
     def another_edge(self, **variables: str) -> Iterator[Service]:
@@ -104,14 +105,15 @@ class Lab:
     def verdict(self, traffic: Traffic) -> Verdict:
         """Of all readings of that traffic, once the sink has read everything."""
         self.fleet.catch_up()
+        others = [name for name in self.rows if name != traffic.name]
         views = reading.read_views(self.settings, traffic.name, traffic.day)
         api = reading.read_api(self.api.url, traffic.day, views.waiting)
         counted = reading.read_metrics(self.api.url, traffic.day)
         return replace(
-            judge(traffic.ledger, {"views": views, "api": api}),
+            judge(traffic.ledger, {"views": views, "api": api}, others),
             miscounted=abs(counted.sessions - len(views.sessions))
             + abs(counted.events - len(views.events)),
-            dead_lettered=reading.dead_letters(self.settings),
+            dead_lettered=reading.dead_letters(self.settings, others),
         )
 
     @contextmanager
