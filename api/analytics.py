@@ -15,7 +15,7 @@ from api.measures import overview, position_statistics, query_statistics
 from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
 from api.selection import Selected, Selection
 from api.store import Store
-from core.http.openapi import answers
+from core.http.openapi import response_docs
 from core.settings import Settings
 
 EventType = Annotated[
@@ -45,7 +45,9 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
     seconds = settings.reads.query_seconds
 
     @router.get(
-        "/overview", summary="The whole in numbers", responses=answers(Overview, examples.OVERVIEW)
+        "/overview",
+        summary="The whole in numbers",
+        responses=response_docs(Overview, examples.OVERVIEW),
     )
     async def get_overview(chosen: Selected, event_type: EventType = CLICK) -> Response:
         query = OVERVIEW.about(event_type)
@@ -53,7 +55,9 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
         return _answer(overview(counted, _range(chosen, event_type)))
 
     @router.get(
-        "/queries", summary="Query texts in numbers", responses=answers(Queries, examples.QUERIES)
+        "/queries",
+        summary="Query texts in numbers",
+        responses=response_docs(Queries, examples.QUERIES),
     )
     async def get_queries(
         chosen: Selected,
@@ -76,7 +80,9 @@ def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> 
         return _answer(Queries(_range(chosen, event_type), [query_statistics(r) for r in rows]))
 
     @router.get(
-        "/positions", summary="Places of the list", responses=answers(Positions, examples.POSITIONS)
+        "/positions",
+        summary="Places of the list",
+        responses=response_docs(Positions, examples.POSITIONS),
     )
     async def get_positions(
         chosen: Selected,

@@ -22,12 +22,12 @@ from core.http.access import Access
 from core.settings import Settings
 from schemas.topics import Topics
 
-# With the store's grace within the two seconds that `Role.ready` has.
+# With the store's grace within the two seconds that `Component.ready` has.
 _READY_SECONDS = 0.9
 
 
 class ReadComponent:
-    """Implements `core.http.component.Role`; the promises are there."""
+    """Implements `core.http.component.Component`; the promises are there."""
 
     name = "read"
 

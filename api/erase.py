@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Response
 from starlette.requests import Request
 
 from core.errors import FieldError, InvalidRequest, Overloaded
-from core.http.access import CALLER
-from core.http.openapi import answers
+from core.http.openapi import response_docs
+from core.http.scope_keys import CALLER
 from core.settings import Settings
 
 _BUSY_SECONDS = 5
@@ -54,7 +54,7 @@ def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
     @router.delete(
         "/users/{user_id:path}",
         summary="Erase everything of a user",
-        responses=answers(Erased, _EXAMPLE),
+        responses=response_docs(Erased, _EXAMPLE),
     )
     async def erase_user(
         request: Request,

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from fastapi import Header
 
-from core.consistency.position import HEADER, Position, parse_positions
+from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def caught_up(certainty: Certainty) -> Callable[[str], Awaitable[None]]:
     async def wait(
         position: str = Header(
             "",
-            alias=HEADER,
+            alias=POSITION_HEADER,
             description="What writes returned under this name, joined by commas: the answer then "
             "contains those writes",
         ),

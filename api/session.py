@@ -19,7 +19,7 @@ from api.freshness import Certainty, caught_up
 from api.queries import SESSION, SESSION_EVENTS, SESSION_MARKS, EventRow, SessionRow
 from api.store import Store
 from core.errors import FieldError, InvalidRequest
-from core.http.openapi import answers
+from core.http.openapi import response_docs
 from core.settings import Settings
 
 # Queries at once, and sessions in each. Two keep two cores busy; with more, each would be smaller.
@@ -35,7 +35,7 @@ def session_router(store: Store, certainty: Certainty, settings: Settings) -> AP
     @router.get(
         "/session",
         summary="A complete session with its events",
-        responses=answers(Session, examples.SESSION),
+        responses=response_docs(Session, examples.SESSION),
     )
     async def get_session(
         session_id: str = Query(

@@ -21,6 +21,7 @@ ClickstreamError
 │   ├── SinkUnavailable       ClickHouse cannot be reached
 │   └── SinkBehind            the sink did not reach the asked-for position in time
 ├── PoisonRecord              one Kafka record that can never be processed: a dead letter
+├── Disconnected              the client went away: nobody is left to answer
 └── SetupError                an operator's mistake: said on one line, exit status 1
     ├── EngineError           an embedded engine could not be fetched or started
     ├── SchemaIncompatible    a schema change that FULL_TRANSITIVE forbids
@@ -137,6 +138,10 @@ class SinkUnavailable(Unavailable):
 
 class SinkBehind(Unavailable):
     """The sink had not reached the asked-for position when the wait ended."""
+
+
+class Disconnected(ClickstreamError):
+    """The client went away before its request was whole; there is nobody to answer."""
 
 
 class PoisonRecord(ClickstreamError):

@@ -6,6 +6,8 @@ directly (`WORKER_RECORDS.labels(topic).inc()`), so a search for a name finds ea
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
@@ -85,3 +87,20 @@ READ_WAIT_SECONDS = Histogram(
     "clickstream_read_wait_seconds", "Waits for the sink before an answer", buckets=_LATENCY
 )
 READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one answered HTTP request. Every name must come from a small set."""
+    _requests(route, method, status).inc()
+    _seconds(route).observe(seconds)
+
+
+# Looking a child up by its labels costs more than counting; there are as many as there are labels.
+@cache
+def _requests(route: str, method: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(route, method, status)
+
+
+@cache
+def _seconds(route: str) -> Histogram:
+    return HTTP_SECONDS.labels(route)

@@ -24,17 +24,17 @@ class UserIds:
         return cls(None if key is None else key.get_secret_value().encode())
 
     @property
-    def are_hashed(self) -> bool:
-        """Whether `stored` changes anything."""
+    def enabled(self) -> bool:
+        """Whether `pseudonymize` changes anything."""
         return self._key is not None
 
-    def stored(self, user_id: str) -> str:
+    def pseudonymize(self, user_id: str) -> str:
         """What is written for this user."""
         if self._key is None:
             return user_id
         return PREFIX + hmac.digest(self._key, user_id.encode(), "sha256").hex()
 
-    def all_forms(self, user_id: str) -> tuple[str, ...]:
+    def known_forms(self, user_id: str) -> tuple[str, ...]:
         """What may be stored of this user: also the id as it is, from before there was a key. A
         hash out of the tables is a form of itself, so that it can be erased without its id."""
-        return tuple(dict.fromkeys((self.stored(user_id), user_id)))
+        return tuple(dict.fromkeys((self.pseudonymize(user_id), user_id)))

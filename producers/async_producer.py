@@ -1,4 +1,4 @@
-"""`Connection`: one librdkafka producer, fed and polled by the event loop, a batch at a time.
+"""`AsyncProducer`: one librdkafka producer, fed and polled by the event loop, a batch at a time.
 
 librdkafka sends one request per partition and takes a lock, a wake-up and a hand-over of the
 interpreter for each record that comes alone. So records wait for the next tick, go over together,
@@ -34,29 +34,29 @@ _log = logging.getLogger(__name__)
 _KAFKA_LOG = logging.getLogger("clickstream.kafka")  # librdkafka's own lines
 
 
-class Delivery:
+class PendingSend:
     """The records of one `send`: the last one's place, once all are acknowledged.
 
     `offset` is None when the broker did not say where it had put each of them.
     """
 
-    __slots__ = ("_done", "_unreported", "error", "future", "offset", "partition")
+    __slots__ = ("_on_settled", "_unreported", "error", "future", "offset", "partition")
 
     def __init__(
-        self, records: int, future: asyncio.Future[None], done: Callable[[Delivery], None]
+        self, records: int, future: asyncio.Future[None], on_settled: Callable[[PendingSend], None]
     ) -> None:
         self._unreported = records
-        self._done = done
+        self._on_settled = on_settled
         self.partition = -1
         self.offset: int | None = -1
         self.error: KafkaError | None = None
         self.future = future
 
-    def report(self, error: KafkaError | None, message: Message | None) -> None:
+    def on_report(self, error: KafkaError | None, message: Message | None) -> None:
         """librdkafka's delivery report of one record; without a message when it was refused."""
         if error is not None:
             self.error = error
-            self._wake()  # the others cannot change the outcome
+            self._resolve()  # the others cannot change the outcome
         elif message is not None:
             self.partition = message.partition() or 0
             # Unknown when the broker had the record already, from an attempt whose answer was lost.
@@ -67,16 +67,16 @@ class Delivery:
                 self.offset = offset
         self._unreported -= 1
         if self._unreported == 0:
-            self._wake()
-            self._done(self)
+            self._resolve()
+            self._on_settled(self)
 
-    def _wake(self) -> None:
+    def _resolve(self) -> None:
         """Let the sender go on, unless it has gone away."""
         if not self.future.done():
             self.future.set_result(None)
 
 
-class Connection:
+class AsyncProducer:
     """One producer. Used on one event loop; `on_fatal` is called there, once, when the producer
     has met an error after which it will never deliver again."""
 
@@ -94,26 +94,26 @@ class Connection:
         self._timer = self._loop.call_later(_IDLE_SECONDS, self._tick)
         self._retiring: asyncio.Task[None] | None = None
 
-    async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> Delivery:
+    async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
         """Hand over the values in order, and wait until every one is acknowledged or given up.
 
         librdkafka reports on each within `message.timeout.ms` and a second. Raises
         BrokerUnavailable; some of the values may have been stored then.
         """
-        delivery = Delivery(len(values), self._loop.create_future(), self._settle)
+        pending = PendingSend(len(values), self._loop.create_future(), self._settle)
         self._under_way += 1
         waiting = self._waiting.get(topic)
         if waiting is None:
             waiting = self._waiting[topic] = []
         for value in values:
-            waiting.append({"value": value, "key": key, "callback": delivery.report})
+            waiting.append({"value": value, "key": key, "callback": pending.on_report})
         if self._is_idle:
             self._timer.cancel()
             self._tick()
-        await delivery.future
-        if delivery.error is not None:
-            raise _unavailable(delivery.error)
-        return delivery
+        await pending.future
+        if pending.error is not None:
+            raise _unavailable(pending.error)
+        return pending
 
     async def missing(self, topics: Sequence[str], seconds: float) -> list[str]:
         """Those of `topics` that have no partition to write to. Raises BrokerUnavailable."""
@@ -160,10 +160,10 @@ class Connection:
                 if refusal := message.get("_error"):
                     message["callback"](refusal, None)
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle(self, pending: PendingSend) -> None:
         self._under_way -= 1
-        if delivery.error is not None:
-            self._note(delivery.error)
+        if pending.error is not None:
+            self._note(pending.error)
         if not self._under_way:
             self._is_settled.set()
 

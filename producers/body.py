@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import Receive
 
-from core.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
+from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
 from producers.patience import Patience
 
@@ -16,10 +16,6 @@ from producers.patience import Patience
 _DRAINED: Final = 4
 
 _CURL_DEFAULT: Final = b"application/x-www-form-urlencoded"
-
-
-class Disconnected(Exception):
-    """The client went away before its request was whole; there is nobody to answer."""
 
 
 class BodyReader:

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class WriteComponent:
-    """Implements `core.http.component.Role`; the promises are there."""
+    """Implements `core.http.component.Component`; the promises are there."""
 
     name = "write"
 
@@ -82,7 +82,7 @@ class WriteComponent:
         }
         return HotPath(app, _under_both_prefixes(hot), access)
 
-    def posts(self) -> Mapping[str, Post]:
+    def raw_post_handlers(self) -> Mapping[str, Post]:
         return _under_both_prefixes(
             {
                 SESSION_PATH: self._endpoints.post_session,

@@ -1,4 +1,4 @@
-"""The three POST endpoints, from ASGI scope to `Answer`. The hot path and the routes share them."""
+"""The three POST endpoints: request in, `RawResponse` out."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from starlette.types import Receive, Scope
 
-from core.consistency.position import HEADER, Position
-from core.http.access import CALLER
-from core.http.raw_response import Answer
+from core.consistency.position import POSITION_HEADER, Position
+from core.http.raw_response import RawResponse
+from core.http.scope_keys import CALLER
 from core.settings import Limits
 from producers.body import BodyReader
 from producers.ingest import Ingest
 from producers.mark import Marker
 
-Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
+Endpoint = Callable[[Scope, Receive], Awaitable[RawResponse]]
 
 _JSON = (b"content-type", b"application/json")
-_POSITION = HEADER.lower().encode()
+_POSITION = POSITION_HEADER.lower().encode()
 
 
 class Endpoints:
@@ -30,34 +30,34 @@ class Endpoints:
         self._marker = marker
         self._bodies = BodyReader(limits)
 
-    async def create_session(self, scope: Scope, receive: Receive) -> Answer:
+    async def create_session(self, scope: Scope, receive: Receive) -> RawResponse:
         """POST /session."""
         body = await self._bodies.read(dict(scope["headers"]), receive)
-        return _answer(*await self._acceptor.session(body))
+        return _success(*await self._acceptor.session(body))
 
-    async def push_events(self, scope: Scope, receive: Receive) -> Answer:
+    async def push_events(self, scope: Scope, receive: Receive) -> RawResponse:
         """POST /session/events."""
         body = await self._bodies.read(dict(scope["headers"]), receive)
-        return _answer(*await self._acceptor.events(body))
+        return _success(*await self._acceptor.events(body))
 
-    async def post_session(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+    async def post_session(self, headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
         """POST /session, of which everything has arrived."""
         self._bodies.check(headers, body)
-        return _answer(*await self._acceptor.session(body))
+        return _success(*await self._acceptor.session(body))
 
-    async def post_events(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+    async def post_events(self, headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
         """POST /session/events, of which everything has arrived."""
         self._bodies.check(headers, body)
-        return _answer(*await self._acceptor.events(body))
+        return _success(*await self._acceptor.events(body))
 
-    async def mark_session_irrelevant(self, scope: Scope, receive: Receive) -> Answer:
+    async def mark_session_irrelevant(self, scope: Scope, receive: Receive) -> RawResponse:
         """POST /session/irrelevant."""
         body = await self._bodies.read(dict(scope["headers"]), receive)
-        return _answer(*await self._marker.mark(body, scope.get(CALLER)))
+        return _success(*await self._marker.mark(body, scope.get(CALLER)))
 
 
-def _answer(content: msgspec.Struct, position: Position) -> Answer:
-    """As `Answer.of`, which is too general to be quick."""
+def _success(content: msgspec.Struct, position: Position) -> RawResponse:
+    """As `RawResponse.of`, which is too general to be quick."""
     body = msgspec.json.encode(content)
     length = (b"content-length", b"%d" % len(body))
-    return Answer(200, (_JSON, length, (_POSITION, str(position).encode())), body)
+    return RawResponse(200, (_JSON, length, (_POSITION, str(position).encode())), body)

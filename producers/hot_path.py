@@ -9,11 +9,10 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.errors import ClickstreamError
+from core.errors import ClickstreamError, Disconnected
 from core.http.access import Access, Right
-from core.http.middleware import ROUTE
 from core.http.problem import is_expected, problem_of
-from producers.body import Disconnected
+from core.http.scope_keys import ROUTE
 from producers.endpoints import Endpoint
 
 
@@ -34,12 +33,12 @@ class HotPath:
             return
         scope[ROUTE] = scope["path"]
         try:
-            self._access.admit(scope, Right.WRITE)
+            self._access.check_asgi(scope, Right.WRITE)
             answer = await endpoint(scope, receive)
+        except Disconnected:
+            return
         except ClickstreamError as error:
             if not is_expected(error):
                 raise
             answer = problem_of(error)
-        except Disconnected:
-            return
         await answer.send(send)

@@ -31,14 +31,14 @@ class Ingest:
         self._publisher = publisher
         self._limits = limits
         self._clock = clock
-        self._hide = user_ids.stored if user_ids.are_hashed else None
+        self._pseudonymize = user_ids.pseudonymize if user_ids.enabled else None
 
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
         request = parse_session(body, self._limits)
         record = session_record(request, self._clock.now_ms())
-        if self._hide is not None and request.user_id is not None:
-            record["user_id"] = self._hide(request.user_id)
+        if self._pseudonymize is not None and request.user_id is not None:
+            record["user_id"] = self._pseudonymize(request.user_id)
         position = await self._publisher.publish(SESSION, request.session_id, [record])
         return Accepted(request.session_id, 1), position
 

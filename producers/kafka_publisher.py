@@ -20,7 +20,7 @@ from core.telemetry import (
     EDGE_RECORDS,
     EDGE_UNACKNOWLEDGED,
 )
-from producers.async_producer import Connection, MakeProducer
+from producers.async_producer import AsyncProducer, MakeProducer
 from producers.encoders import Encoders
 from producers.publisher import Records
 from schemas.contracts import EVENT, MARK, SESSION, Contract
@@ -38,7 +38,7 @@ _READY_SECONDS: Final = 1.0
 _REPLACE_PAUSE: Final = 1.0
 
 _DEFAULTS: Final = {
-    # `Connection` hands over a batch at a time: this only has to outlast the handing over.
+    # `AsyncProducer` hands over a batch at a time: this only has to outlast the handing over.
     "linger.ms": "1",
     # The cheapest on the CPU; the broker and the consumers keep it as it is.
     "compression.type": "lz4",
@@ -94,7 +94,7 @@ class KafkaPublisher:
         self._offsets = offsets
         self._make_producer = make_producer
         self._replace_pause = replace_pause
-        self._connection: Connection | None = None
+        self._connection: AsyncProducer | None = None
         self._replacing: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -150,22 +150,22 @@ class KafkaPublisher:
         return [*reasons, *(f"topic {topic} is missing: `clickstream topics`" for topic in missing)]
 
     async def _send(self, topic: str, key: bytes, values: list[bytes]) -> Position:
-        delivery = await self._live().send(topic, key, values)
-        if delivery.offset is not None:
-            return Position(topic, delivery.partition, delivery.offset)
+        pending = await self._live().send(topic, key, values)
+        if pending.offset is not None:
+            return Position(topic, pending.partition, pending.offset)
         # Stored by an attempt whose acknowledgement was lost: the broker said so without saying
         # where. Somewhere below the end, then, and a later position is as good for a reader.
-        place = Partition(topic, delivery.partition)
+        place = Partition(topic, pending.partition)
         ends = await self._offsets().ends([place])
         return Position(*place, ends[place] - 1)
 
-    def _live(self) -> Connection:
+    def _live(self) -> AsyncProducer:
         if self._connection is None:
             raise BrokerUnavailable("not connected to Kafka: try again in a moment")
         return self._connection
 
-    def _connect(self) -> Connection:
-        return Connection(self._options, self._on_fatal, self._make_producer)
+    def _connect(self) -> AsyncProducer:
+        return AsyncProducer(self._options, self._on_fatal, self._make_producer)
 
     def _on_fatal(self) -> None:
         """The producer will never deliver again: report what it holds, and make a new one."""

@@ -12,9 +12,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.consistency.position import HEADER
-from core.http.openapi import answers, request_body
-from producers.body import Disconnected
+from core.consistency.position import POSITION_HEADER
+from core.errors import Disconnected
+from core.http.openapi import request_body, response_docs
 from producers.endpoints import Endpoint, Endpoints
 from producers.ingest import Accepted
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
@@ -53,7 +53,7 @@ _ACCEPTED_EXAMPLE: Final = {"session_id": "sess-123", "accepted": 1}
 _MARKED_EXAMPLE: Final = {"session_id": "sess-123", "is_irrelevant": True}
 
 _HEADERS: Final[dict[str, Any]] = {
-    HEADER: {
+    POSITION_HEADER: {
         "description": "How far into Kafka the write went: send it back with a read, which then"
         " waits until it can see it",
         "schema": {"type": "string", "examples": ["clickstream.sessions/3@1041"]},
@@ -71,7 +71,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     @router.post(
         SESSION_PATH,
         openapi_extra=request_body(SessionBody, _SESSION_EXAMPLE),
-        responses=answers(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
+        responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def create_session(request: Request) -> Response:
         """Record a search and the list that was shown. 200 means durable in Kafka. The first post
@@ -81,7 +81,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     @router.post(
         EVENTS_PATH,
         openapi_extra=request_body(EventsBody, _EVENTS_EXAMPLE),
-        responses=answers(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
+        responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def push_events(request: Request) -> Response:
         """Record interactions with a session's results. They may come before their session, or days
@@ -91,7 +91,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     @router.post(
         MARK_PATH,
         openapi_extra=request_body(MarkBody, _MARK_EXAMPLE),
-        responses=answers(Marked, _MARKED_EXAMPLE, _HEADERS),
+        responses=response_docs(Marked, _MARKED_EXAMPLE, _HEADERS),
     )
     async def mark_session_irrelevant(request: Request) -> Response:
         """Leave a session out of analytics and training data, from this answer on, with all of its

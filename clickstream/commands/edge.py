@@ -22,15 +22,15 @@ def command(
     ] = False,
 ) -> None:
     """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
-    from core.http.app import Role, build_app
+    from core.http.app import Component, build_app
     from core.http.server import run
     from producers.component import WriteComponent
 
     settings = settings_listening(host, port)
-    roles: list[Role] = [WriteComponent.from_settings(settings)]
+    components: list[Component] = [WriteComponent.from_settings(settings)]
     if with_api:
         from api.component import ReadComponent
         from clickstream.operations.erasure.eraser import eraser_of
 
-        roles.append(ReadComponent(settings, eraser_of(settings)))
-    run(build_app(settings, roles), settings)
+        components.append(ReadComponent(settings, eraser_of(settings)))
+    run(build_app(settings, components), settings)

@@ -23,7 +23,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
-from core.consistency.position import HEADER, Position
+from core.consistency.position import POSITION_HEADER, Position
 from core.consistency.sink_progress import KafkaOffsets, SinkProgress
 from core.errors import (
     BrokerUnavailable,
@@ -202,7 +202,7 @@ async def _kafka_answers_by(deadline: float) -> AsyncIterator[None]:
 
 def _refuse(wrong: Iterable[Position], why: str) -> None:
     errors = [
-        FieldError(HEADER, f"{position} {why}: send back what a write returned")
+        FieldError(POSITION_HEADER, f"{position} {why}: send back what a write returned")
         for position in wrong
     ]
     if errors:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import FieldError, InvalidRequest
 
-HEADER = "Clickstream-Position"
+POSITION_HEADER = "Clickstream-Position"
 
 # Kafka's own limits: 249 characters of [a-zA-Z0-9._-] in a topic, int32 partitions, int64 offsets.
 _TOKEN = re.compile(r"([A-Za-z0-9._-]{1,249})/(\d{1,10})@(\d{1,19})")
@@ -34,7 +34,7 @@ def parse_positions(header: str) -> tuple[Position, ...]:
     tokens = [token.strip() for token in header.split(",") if token.strip()]
     if len(tokens) > _MOST_TOKENS:
         raise InvalidRequest(
-            [FieldError(HEADER, f"at most {_MOST_TOKENS} positions, got {len(tokens)}")]
+            [FieldError(POSITION_HEADER, f"at most {_MOST_TOKENS} positions, got {len(tokens)}")]
         )
     return tuple(_parse(token) for token in tokens)
 
@@ -43,7 +43,7 @@ def _parse(token: str) -> Position:
     match = _TOKEN.fullmatch(token)
     if match is None:
         raise InvalidRequest(
-            [FieldError(HEADER, f"{token[:80]!r} is not <topic>/<partition>@<offset>")]
+            [FieldError(POSITION_HEADER, f"{token[:80]!r} is not <topic>/<partition>@<offset>")]
         )
     topic, partition, offset = match.groups()
     return Position(topic, int(partition), int(offset))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -22,15 +21,10 @@ from core.errors import Forbidden, Unauthorized
 from core.http.keys import Key, Right, digest_of, keys_of, moment
 from core.http.rate_limiter import RateLimiter
 from core.http.raw_response import Header
+from core.http.scope_keys import ADDED_HEADERS, CALLER
 from core.settings import Settings
 
-__all__ = ["ADDED", "CALLER", "Access", "Key", "Right"]
-
-CALLER: Final = "clickstream.caller"
-"""Where in the ASGI scope the name of the caller's key is left; None when access is open."""
-
-ADDED: Final = "clickstream.added"
-"""Where in the ASGI scope the list of headers is that the answer gets, whatever it is."""
+__all__ = ["Access", "Key", "Right"]
 
 _NEEDED = {"GET": Right.READ, "HEAD": Right.READ, "DELETE": Right.ADMIN}
 
@@ -66,7 +60,7 @@ class Access:
         """Nobody is ever refused: asking is a waste of time."""
         return not self.keys and self._rates is None
 
-    def caller(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
+    def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
         """The name of the key that came with these headers; None when access is open.
 
         Raises Unauthorized for no key, an unknown or an expired one, Forbidden for one without that
@@ -74,7 +68,7 @@ class Access:
         """
         if not self.keys:
             return None
-        key = self._known(_presented(headers))
+        key = self._find_key(_presented(headers))
         if key.expires_ms is not None and self._clock.now_ms() >= key.expires_ms:
             raise Unauthorized(f"this key expired at {moment(key.expires_ms)}: use a new one")
         if key.origins:
@@ -83,25 +77,25 @@ class Access:
             raise Forbidden(f"this key may not {right.value}: use a {right.value} or an admin key")
         return key.name
 
-    def enter(
+    def check_raw(
         self, headers: Mapping[bytes, bytes], right: Right, address: Callable[[], str]
     ) -> tuple[Header, ...]:
         """For a request without ASGI: `caller`, and a token of its rate. Returns what to add to the
         answer; raises TooManyRequests, too."""
-        caller = self.caller(headers, right)
+        caller = self.authenticate(headers, right)
         return self._rates.admit(caller or address()) if self._rates is not None else ()
 
-    def admit(self, scope: Scope, right: Right) -> None:
+    def check_asgi(self, scope: Scope, right: Right) -> None:
         """Check the request of `scope`, and leave the caller's name in it. Raises like `enter`. A
         request that is checked twice takes one token."""
         is_first = CALLER not in scope
-        scope[CALLER] = self.caller(dict(scope["headers"]), right) if self.keys else None
+        scope[CALLER] = self.authenticate(dict(scope["headers"]), right) if self.keys else None
         if self._rates is not None and is_first:
             client = scope.get("client")
             address = client[0] if client else ""
-            scope.setdefault(ADDED, []).extend(self._rates.admit(scope[CALLER] or address))
+            scope.setdefault(ADDED_HEADERS, []).extend(self._rates.admit(scope[CALLER] or address))
 
-    async def guard(
+    async def require_route(
         self,
         request: Request,
         _bearer: object = _BEARER,
@@ -111,18 +105,9 @@ class Access:
         right, every other method the write right.
 
         On the event loop, as the rates are counted there; others FastAPI runs on a thread."""
-        self.admit(request.scope, _NEEDED.get(request.method, Right.WRITE))
+        self.check_asgi(request.scope, _NEEDED.get(request.method, Right.WRITE))
 
-    async def guard_admin(
-        self,
-        request: Request,
-        _bearer: object = _BEARER,
-        _header: object = _HEADER,
-    ) -> None:
-        """FastAPI dependency of a route that is the admin's whatever its method."""
-        self.admit(request.scope, Right.ADMIN)
-
-    def _known(self, presented: bytes) -> Key:
+    def _find_key(self, presented: bytes) -> Key:
         digest = digest_of(presented)
         found: Key | None = None
         # All are compared, each in constant time: how long it takes says nothing about any key.

@@ -1,4 +1,4 @@
-"""`Load`: how much one process has under way, and when that is enough.
+"""`InFlightLimit`: how much one process has under way, and when that is enough.
 
 What comes on top is refused at once: it would only wait, hold memory, and be answered when its
 caller has given up.
@@ -13,7 +13,7 @@ from core.settings import HttpSettings
 _RETRY_SECONDS = 1
 
 
-class Load:
+class InFlightLimit:
     """Requests, and bytes of their bodies. Used on one event loop."""
 
     def __init__(self, most_requests: int, most_bytes: int) -> None:
@@ -23,7 +23,7 @@ class Load:
         self.bytes = 0
 
     @classmethod
-    def from_settings(cls, http: HttpSettings) -> Load:
+    def from_settings(cls, http: HttpSettings) -> InFlightLimit:
         return cls(http.requests_in_flight, http.bytes_in_flight)
 
     def begin(self, size: int = 0) -> None:

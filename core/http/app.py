@@ -1,8 +1,7 @@
-"""`build_app`: roles → one ASGI application.
+"""`build_app`: components → one ASGI application.
 
-From the outside in: `MetricsAndErrors` (metrics, no error gets out), the roles' hot paths, FastAPI
-with the
-roles' routes at the root and under the prefix of embedding_studio's API, and the health routes.
+From the outside in: `MetricsAndErrors`, the components' hot paths, and FastAPI with the components'
+routes (at the root and under the prefix of embedding_studio's API) and the health routes.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.http import problem
 from core.http.access import Access
-from core.http.component import Role, TakesPosts
+from core.http.component import Component, HandlesRawPosts
 from core.http.docs import docs_router
 from core.http.fast_post_protocol import Post
 from core.http.health import health_router
@@ -25,7 +24,7 @@ from core.http.openapi import problems
 from core.http.policies import RequestPolicies
 from core.settings import Settings
 
-__all__ = ["PREFIX", "Application", "Role", "build_app"]
+__all__ = ["PREFIX", "Application", "Component", "build_app"]
 
 PREFIX = "/api/v1/clickstream"
 """Where the routes live a second time, so that embedding_studio clients can be pointed here."""
@@ -34,17 +33,21 @@ _DESCRIPTION = "Search clickstream: what was searched, what was shown, what was 
 
 
 class Application:
-    """An ASGI application and the roles that live in it."""
+    """An ASGI application and the components that live in it."""
 
-    def __init__(self, roles: Sequence[Role], door: RequestPolicies) -> None:
-        self.roles = tuple(roles)
-        self.door = door
-        inside = _wrapped(self._fastapi(door.access), self.roles, door.access)
-        self._serve: ASGIApp = MetricsAndErrors(inside, door)
+    def __init__(self, components: Sequence[Component], policies: RequestPolicies) -> None:
+        self.components = tuple(components)
+        self.policies = policies
+        inside = _wrapped(self._fastapi(policies.access), self.components, policies.access)
+        self._serve: ASGIApp = MetricsAndErrors(inside, policies)
 
-    def posts(self) -> Mapping[str, Post]:
-        """The paths of all roles that need no ASGI."""
-        hot = [role.posts() for role in self.roles if isinstance(role, TakesPosts)]
+    def raw_post_handlers(self) -> Mapping[str, Post]:
+        """The paths of all components that need no ASGI."""
+        hot = [
+            component.raw_post_handlers()
+            for component in self.components
+            if isinstance(component, HandlesRawPosts)
+        ]
         return {path: post for posts in hot for path, post in posts.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,15 +55,15 @@ class Application:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the roles, in order; stop them in reverse, also when one would not start.
+        """Start the components, in order; stop them in reverse, also when one would not start.
 
         `core.http.server` enters this around serving. Under another server the ASGI
         lifespan does.
         """
         async with AsyncExitStack() as stack:
-            for role in self.roles:
-                stack.push_async_callback(role.stop)
-                await role.start()
+            for component in self.components:
+                stack.push_async_callback(component.stop)
+                await component.start()
             yield
 
     def _fastapi(self, access: Access) -> FastAPI:
@@ -74,14 +77,14 @@ class Application:
             redirect_slashes=False,  # to a host that the caller has named
         )
         problem.install(app)
-        guarded = [Depends(access.guard)]
-        for role in self.roles:
-            for router in role.routers():
+        guarded = [Depends(access.require_route)]
+        for component in self.components:
+            for router in component.routers():
                 app.include_router(router, dependencies=guarded, responses=problems())
                 app.include_router(
                     router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
                 )
-        app.include_router(health_router(self.roles, access))
+        app.include_router(health_router(self.components, access))
         app.include_router(docs_router())
         return app
 
@@ -91,15 +94,15 @@ class Application:
             yield
 
 
-def build_app(settings: Settings, roles: Sequence[Role]) -> Application:
-    """The application that has these roles. Opens nothing before it runs.
+def build_app(settings: Settings, components: Sequence[Component]) -> Application:
+    """The application that has these components. Opens nothing before it runs.
 
     Raises SetupError for a key or an origin that cannot be understood.
     """
-    return Application(roles, RequestPolicies.from_settings(settings))
+    return Application(components, RequestPolicies.from_settings(settings))
 
 
-def _wrapped(app: ASGIApp, roles: Sequence[Role], access: Access) -> ASGIApp:
-    for role in roles:
-        app = role.wrap(app, access)
+def _wrapped(app: ASGIApp, components: Sequence[Component], access: Access) -> ASGIApp:
+    for component in components:
+        app = component.wrap(app, access)
     return app

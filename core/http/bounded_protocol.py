@@ -28,7 +28,7 @@ def hang_up(transport: asyncio.Transport) -> None:
 
 
 class BoundedHttpToolsProtocol(HttpToolsProtocol):
-    """uvicorn's protocol. `look` is to be called every second or so."""
+    """uvicorn's protocol. `enforce_timeouts` is to be called every second or so."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
 
     # What the server calls.
 
-    def look(self, now: float) -> None:
+    def enforce_timeouts(self, now: float) -> None:
         """Hang up on a client that is too slow; `now` is the event loop's time."""
         bounds = self._bounds
         if self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""`Role`: one side of the HTTP surface (writing, reading) that a process can take on."""
+"""`Component`: the write side or the read side of the HTTP API, as one process serves it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from core.http.access import Access
 from core.http.fast_post_protocol import Post
 
 
-class Role(Protocol):
-    """One side of the HTTP surface. `build_app` composes a process out of one or several.
+class Component(Protocol):
+    """The write side or the read side. `build_app` makes one application of one or several.
 
-    A role opens nothing in its constructor: connections belong to `start`, on the event loop that
-    will serve.
+    A constructor opens nothing: connections are made in `start`, on the event loop that will serve.
     """
 
     @property
@@ -60,10 +59,10 @@ class Role(Protocol):
 
 
 @runtime_checkable
-class TakesPosts(Protocol):
-    """A role with paths so hot that they are answered without ASGI."""
+class HandlesRawPosts(Protocol):
+    """A component with paths so hot that they are answered without ASGI."""
 
-    def posts(self) -> Mapping[str, Post]:
+    def raw_post_handlers(self) -> Mapping[str, Post]:
         """By path. What `wrap` and the routes answer on these paths, in the same way. The lane
         asks for the write right before it calls them."""
         ...

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from core.consistency.position import HEADER
+from core.consistency.position import POSITION_HEADER
 from core.errors import Forbidden, SetupError
 from core.http.keys import Key, checked_origin
-from core.http.raw_response import Answer, Header
+from core.http.raw_response import Header, RawResponse
 from core.settings import Settings
 
 ANY: Final = "*"
@@ -22,11 +22,12 @@ _MAX_AGE: Final = "600"
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (
     b"access-control-expose-headers",
-    f"{HEADER}, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset".encode(),
+    f"{POSITION_HEADER}, Retry-After, RateLimit-Limit, RateLimit-Remaining,"
+    " RateLimit-Reset".encode(),
 )
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
-    "access-control-allow-headers": f"Authorization, Content-Type, X-API-Key, {HEADER}",
+    "access-control-allow-headers": f"Authorization, Content-Type, X-API-Key, {POSITION_HEADER}",
     "access-control-max-age": _MAX_AGE,
     "vary": "Access-Control-Request-Method, Access-Control-Request-Headers",
 }
@@ -67,7 +68,7 @@ class Cors:
             return self._for_any
         return self._allowed.get(origin, (_VARY,))
 
-    def preflight(self, headers: Mapping[bytes, bytes]) -> Answer:
+    def preflight(self, headers: Mapping[bytes, bytes]) -> RawResponse:
         """The answer to a preflight, before `headers` are added. Raises Forbidden for an origin
         that is not allowed."""
         origin = headers.get(b"origin", b"")
@@ -76,7 +77,7 @@ class Cors:
                 "pages of this origin may not read answers: CLICKSTREAM_HTTP__CORS_ORIGINS"
             )
         pairs = [(name.encode(), value.encode()) for name, value in _PREFLIGHT.items()]
-        return Answer(204, tuple(pairs), b"")
+        return RawResponse(204, tuple(pairs), b"")
 
 
 def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:

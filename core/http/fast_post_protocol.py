@@ -22,13 +22,13 @@ from core.errors import Overloaded
 from core.http.access import Right
 from core.http.bounded_protocol import BoundedHttpToolsProtocol, hang_up
 from core.http.cors import Cors
-from core.http.middleware import count
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
-from core.http.raw_response import Answer, Header
+from core.http.raw_response import Header, RawResponse
 from core.settings import HttpSettings
+from core.telemetry import count_request
 
-Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[Answer]]
+Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
 """Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
 Checks media type and size itself; the write right is checked before it is called."""
 
@@ -49,10 +49,10 @@ class ProtocolFactory:
     """Makes the protocol of every connection: uvicorn's `http` option."""
 
     def __init__(
-        self, posts: Mapping[str, Post], door: RequestPolicies, bounds: HttpSettings
+        self, posts: Mapping[str, Post], policies: RequestPolicies, bounds: HttpSettings
     ) -> None:
         self._posts = {path.encode(): (path, post) for path, post in posts.items()}
-        self._door = door
+        self._policies = policies
         self._bounds = bounds
 
     def __call__(
@@ -65,7 +65,7 @@ class ProtocolFactory:
         def full() -> BoundedHttpToolsProtocol:
             return BoundedHttpToolsProtocol(config, server_state, app_state, _loop, self._bounds)
 
-        return FastPostProtocol(self._posts, self._door, self._bounds, server_state, full)
+        return FastPostProtocol(self._posts, self._policies, self._bounds, server_state, full)
 
 
 class FastPostProtocol(asyncio.Protocol):
@@ -74,19 +74,20 @@ class FastPostProtocol(asyncio.Protocol):
     def __init__(
         self,
         posts: Mapping[bytes, tuple[str, Post]],
-        door: RequestPolicies,
+        policies: RequestPolicies,
         bounds: HttpSettings,
         server_state: ServerState,
         full: Callable[[], BoundedHttpToolsProtocol],
     ) -> None:
         self._posts = posts
         # None where there is nothing to check: a request costs microseconds here.
-        self._access = None if door.access.is_idle else door.access
-        self._cors = door.cors or None
-        self._load = door.load
+        self._access = None if policies.access.is_idle else policies.access
+        self._cors = policies.cors or None
+        self._in_flight = policies.in_flight
         self._bounds = bounds
         self._state = server_state
-        # What `shutdown` and `look` are called on; uvicorn's type knows its own protocols only.
+        # The server calls `shutdown` and `enforce_timeouts` on these. uvicorn's type of the set
+        # names its own protocols alone.
         self._connections = cast("set[asyncio.Protocol]", server_state.connections)
         self._full = full
         self._loop = asyncio.get_running_loop()
@@ -140,7 +141,7 @@ class FastPostProtocol(asyncio.Protocol):
         elif self._complete:
             self._start(*self._post)
         elif size == len(data):
-            # A part of the body is missing; `look` sees that it comes.
+            # A part of the body is missing; `enforce_timeouts` sees that it comes.
             self._since = self._loop.time()
 
     def pause_writing(self) -> None:
@@ -181,7 +182,7 @@ class FastPostProtocol(asyncio.Protocol):
 
     # What the server calls.
 
-    def look(self, now: float) -> None:
+    def enforce_timeouts(self, now: float) -> None:
         """To be called every second or so, with the event loop's time."""
         if self._unread_since is not None:
             if now - self._unread_since > self._bounds.write_seconds:
@@ -218,10 +219,10 @@ class FastPostProtocol(asyncio.Protocol):
     def _start(self, path: str, post: Post) -> None:
         size = len(self._raw)
         try:
-            self._load.begin(size)
+            self._in_flight.begin(size)
         except Overloaded as error:
             answer = problem_of(error)
-            count(path, "POST", answer.status, 0.0)
+            count_request(path, "POST", answer.status, 0.0)
             self._finish(answer, () if self._cors is None else self._cors_headers(self._cors))
             return
         self._task = self._loop.create_task(self._respond(path, post, size))
@@ -231,15 +232,15 @@ class FastPostProtocol(asyncio.Protocol):
         added = () if self._cors is None else self._cors_headers(self._cors)
         try:
             if self._access is not None:
-                added += self._access.enter(self._headers, Right.WRITE, self._address)
+                added += self._access.check_raw(self._headers, Right.WRITE, self._address)
             answer = await post(self._headers, self._body)
         except Exception as error:
             if not is_expected(error):
                 _log.exception("POST %s failed", path)
             answer = problem_of(error)
         finally:
-            self._load.end(size)
-        count(path, "POST", answer.status, perf_counter() - begun)
+            self._in_flight.end(size)
+        count_request(path, "POST", answer.status, perf_counter() - begun)
         if not self._transport.is_closing():
             self._finish(answer, added)
 
@@ -250,7 +251,7 @@ class FastPostProtocol(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername")
         return peer[0] if isinstance(peer, tuple) else ""
 
-    def _finish(self, answer: Answer, added: tuple[Header, ...]) -> None:
+    def _finish(self, answer: RawResponse, added: tuple[Header, ...]) -> None:
         self._transport.write(self._bytes(answer, added))
         if self._is_ending:
             self._transport.close()
@@ -263,7 +264,7 @@ class FastPostProtocol(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(data)
 
-    def _bytes(self, answer: Answer, added: tuple[Header, ...]) -> bytes:
+    def _bytes(self, answer: RawResponse, added: tuple[Header, ...]) -> bytes:
         if self._is_ending:
             added = (*added, (b"connection", b"close"))
         return answer.http((*self._state.default_headers, *added))

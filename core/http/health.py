@@ -15,8 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from core.http.access import Access
-from core.http.component import Role
-from core.http.openapi import answers, problems
+from core.http.component import Component
+from core.http.openapi import problems, response_docs
 
 # An orchestrator's probe commonly gives up after one to three seconds; ours must have spoken.
 _READY_SECONDS = 2.0
@@ -40,30 +40,32 @@ class Ready(msgspec.Struct, frozen=True):
     reasons: list[str] = []
 
 
-def health_router(roles: Sequence[Role], access: Access) -> APIRouter:
-    """The three routes of a process that has these roles."""
+def health_router(components: Sequence[Component], access: Access) -> APIRouter:
+    """The three routes of a process that has these components."""
     router = APIRouter(tags=["health"])
-    not_ready = answers(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[200]
+    not_ready = response_docs(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[
+        200
+    ]
 
-    @router.get("/livez", responses=answers(Alive, {"alive": True}))
+    @router.get("/livez", responses=response_docs(Alive, {"alive": True}))
     async def livez() -> Response:
         """200 as long as the process can answer at all: restart it when this fails."""
         return _json(200, Alive())
 
     @router.get(
         "/readyz",
-        responses={**answers(Ready, {"ready": True, "reasons": []}), 503: not_ready},
+        responses={**response_docs(Ready, {"ready": True, "reasons": []}), 503: not_ready},
     )
     async def readyz() -> Response:
         """200 when every server behind this process answers; 503 with the reasons otherwise."""
-        reasons = await _reasons(roles)
+        reasons = await _reasons(components)
         return _json(503 if reasons else 200, Ready(not reasons, reasons))
 
     @router.get(
         "/metrics",
         response_class=Response,
         responses={200: _METRICS, **problems()},
-        dependencies=[Depends(access.guard)],
+        dependencies=[Depends(access.require_route)],
     )
     async def metrics() -> Response:
         """Metrics in prometheus' text format. Needs a read key, where there are keys."""
@@ -72,15 +74,19 @@ def health_router(roles: Sequence[Role], access: Access) -> APIRouter:
     return router
 
 
-async def _reasons(roles: Sequence[Role]) -> list[str]:
-    each = await asyncio.gather(*(_reasons_of(role) for role in roles))
-    return [f"{role.name}: {why}" for role, found in zip(roles, each, strict=True) for why in found]
+async def _reasons(components: Sequence[Component]) -> list[str]:
+    each = await asyncio.gather(*(_reasons_of(component) for component in components))
+    return [
+        f"{component.name}: {why}"
+        for component, found in zip(components, each, strict=True)
+        for why in found
+    ]
 
 
-async def _reasons_of(role: Role) -> Sequence[str]:
+async def _reasons_of(component: Component) -> Sequence[str]:
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            return await role.ready()
+            return await component.ready()
     except TimeoutError:
         return [f"no answer within {_READY_SECONDS:g} s"]
 

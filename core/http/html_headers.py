@@ -35,7 +35,7 @@ PAGE_HEADERS: Final[tuple[Header, ...]] = (
 )
 
 
-def protected(headers: Iterable[Header]) -> list[Header]:
+def with_html_security_headers(headers: Iterable[Header]) -> list[Header]:
     """The same headers; with those of a page, unless it has its own, if it is HTML."""
     given = list(headers)
     names = dict(given)

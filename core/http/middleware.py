@@ -6,23 +6,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from functools import cache
 from time import perf_counter
 
-from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.http.access import ADDED
-from core.http.admission import Load
+from core.http.admission import InFlightLimit
 from core.http.cors import is_preflight
-from core.http.html_headers import protected
+from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_response import NOSNIFF, Header
-from core.telemetry import HTTP_REQUESTS, HTTP_SECONDS
-
-ROUTE = "clickstream.route"
-"""Where in the ASGI scope a hot path leaves the name under which its request is counted."""
+from core.http.scope_keys import ADDED_HEADERS, ROUTE
+from core.telemetry import count_request
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -38,26 +33,26 @@ class MetricsAndErrors:
     one in the middle of a response is raised on, so that the server breaks the connection and the
     client does not take half an answer for a whole one."""
 
-    def __init__(self, app: ASGIApp, door: RequestPolicies) -> None:
+    def __init__(self, app: ASGIApp, policies: RequestPolicies) -> None:
         self._app = app
-        self._door = door
+        self._policies = policies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        added = [NOSNIFF, *self._door.cors.headers(headers.get(b"origin"))]
-        scope[ADDED] = added
+        added = [NOSNIFF, *self._policies.cors.headers(headers.get(b"origin"))]
+        scope[ADDED_HEADERS] = added
         watched = _Watched(send, added)
         begun = perf_counter()
         try:
-            if self._door.cors and is_preflight(scope["method"], headers):
-                await self._door.cors.preflight(headers).send(watched)
+            if self._policies.cors and is_preflight(scope["method"], headers):
+                await self._policies.cors.preflight(headers).send(watched)
             elif scope["path"] in HEALTH_PATHS:
                 await self._app(scope, receive, watched)
             else:
-                with _Metered(receive, self._door.load) as metered:
+                with _Metered(receive, self._policies.in_flight) as metered:
                     await self._app(scope, metered, watched)
         except Exception as error:
             if not is_expected(error):
@@ -68,7 +63,7 @@ class MetricsAndErrors:
                 raise
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            count(_route(scope), method, watched.status, perf_counter() - begun)
+            count_request(_route(scope), method, watched.status, perf_counter() - begun)
 
 
 class _Watched:
@@ -85,7 +80,10 @@ class _Watched:
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": protected([*message["headers"], *self._added])}
+            message = {
+                **message,
+                "headers": with_html_security_headers([*message["headers"], *self._added]),
+            }
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         return self._send(message)
@@ -95,25 +93,25 @@ class _Metered:
     """`receive`, counted as under way while it is entered. Entering and receiving raise Overloaded
     when that is too much."""
 
-    __slots__ = ("_load", "_receive", "_size")
+    __slots__ = ("_limit", "_receive", "_size")
 
-    def __init__(self, receive: Receive, load: Load) -> None:
+    def __init__(self, receive: Receive, limit: InFlightLimit) -> None:
         self._receive = receive
-        self._load = load
+        self._limit = limit
         self._size = 0
 
     def __enter__(self) -> _Metered:
-        self._load.begin()
+        self._limit.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._load.end(self._size)
+        self._limit.end(self._size)
 
     async def __call__(self) -> Message:
         message = await self._receive()
         size = len(message.get("body", b""))
         if size:
-            self._load.grow(size)
+            self._limit.grow(size)
             self._size += size
         return message
 
@@ -121,20 +119,3 @@ class _Metered:
 def _route(scope: Scope) -> str:
     found = scope.get(ROUTE) or getattr(scope.get("route"), "path", None)
     return found if isinstance(found, str) else _UNROUTED
-
-
-def count(route: str, method: str, status: int, seconds: float) -> None:
-    """Count one answered request. Every name must come from a small set."""
-    _requests(route, method, status).inc()
-    _seconds(route).observe(seconds)
-
-
-# Looking a child up by its labels costs more than counting; there are as many as there are labels.
-@cache
-def _requests(route: str, method: str, status: int) -> Counter:
-    return HTTP_REQUESTS.labels(route, method, status)
-
-
-@cache
-def _seconds(route: str) -> Histogram:
-    return HTTP_SECONDS.labels(route)

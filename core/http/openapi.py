@@ -25,7 +25,7 @@ def request_body(shape: type, example: Part) -> Part:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def answers(shape: type, example: Part, headers: Part | None = None) -> dict[int | str, Part]:
+def response_docs(shape: type, example: Part, headers: Part | None = None) -> dict[int | str, Part]:
     """`responses` of a route that answers 200 with `shape`."""
     schema = schema_of(shape)
     return {

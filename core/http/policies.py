@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.clock import Clock
 from core.http.access import Access
-from core.http.admission import Load
+from core.http.admission import InFlightLimit
 from core.http.cors import Cors
 from core.settings import Settings
 
@@ -17,12 +17,14 @@ class RequestPolicies:
 
     access: Access
     cors: Cors
-    load: Load
+    in_flight: InFlightLimit
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock | None = None) -> RequestPolicies:
         """Raises SetupError for a key or an origin that cannot be understood."""
         access = Access.from_settings(settings, clock)
         return cls(
-            access, Cors.from_settings(settings, access.keys), Load.from_settings(settings.http)
+            access,
+            Cors.from_settings(settings, access.keys),
+            InFlightLimit.from_settings(settings.http),
         )

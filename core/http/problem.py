@@ -32,7 +32,7 @@ from core.errors import (
     Unauthorized,
     Unavailable,
 )
-from core.http.raw_response import Answer
+from core.http.raw_response import RawResponse
 from core.telemetry import HTTP_PROBLEMS
 
 MEDIA_TYPE = "application/problem+json"
@@ -62,11 +62,11 @@ class Problem(msgspec.Struct, frozen=True):
     errors: tuple[WrongPlace, ...] = ()
 
 
-def problem_of(error: BaseException) -> Answer:
+def problem_of(error: BaseException) -> RawResponse:
     """The answer for any error; one that is not meant for callers becomes a 500 without details."""
     meaning = _meaning_of(error)
     if meaning is None:
-        return _answer(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)
+        return _problem_response(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after)
@@ -76,7 +76,7 @@ def problem_of(error: BaseException) -> Answer:
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
     places = error.errors if isinstance(error, InvalidRequest) else ()
-    return _answer(_typed(meaning, _detail(error), places), meaning.slug, headers)
+    return _problem_response(_typed(meaning, _detail(error), places), meaning.slug, headers)
 
 
 def is_expected(error: BaseException) -> bool:
@@ -120,7 +120,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["allow"] = ", ".join(_methods(request))  # Starlette stops at one route
-    return _answer(problem, f"http-{error.status_code}", headers).response()
+    return _problem_response(problem, f"http-{error.status_code}", headers).response()
 
 
 def _methods(request: Request) -> list[str]:
@@ -159,10 +159,12 @@ def _typed(meaning: HttpMeaning, detail: str, places: Iterable[FieldError] = ())
     )
 
 
-def _answer(problem: Problem, label: str, headers: Mapping[str, str] | None = None) -> Answer:
+def _problem_response(
+    problem: Problem, label: str, headers: Mapping[str, str] | None = None
+) -> RawResponse:
     HTTP_PROBLEMS.labels(label).inc()
     body = msgspec.json.encode(problem)
-    return Answer.of(problem.status, body, MEDIA_TYPE, headers or {})
+    return RawResponse.of(problem.status, body, MEDIA_TYPE, headers or {})
 
 
 def _sayable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`Answer`: a whole HTTP response as data, sent by the hot path itself or handed to FastAPI."""
+"""`RawResponse`: a whole HTTP response as data, for ASGI, for Starlette or as bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RawResponse:
     """Status, headers in ASGI's form (lower-case bytes) and body."""
 
     status: int
@@ -28,7 +28,7 @@ class Answer:
     @classmethod
     def of(
         cls, status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> RawResponse:
         """An answer with its content-type and content-length set; `headers` are added to them."""
         added = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))

@@ -55,7 +55,7 @@ def run(app: Application, settings: Settings) -> None:
     address = bindable(settings.http)
     refuse_exposure(address, settings)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its notices say nothing that ours do not
-    _say_what_is_weak(app.door.access)
+    _say_what_is_weak(app.policies.access)
     _allow_files(settings.http.connections + _OTHER_FILES)
     uvloop.run(_serve(app, address, settings.http))
 
@@ -129,7 +129,9 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_PER_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                cast("FastPostProtocol | BoundedHttpToolsProtocol", connection).look(now)
+                cast("FastPostProtocol | BoundedHttpToolsProtocol", connection).enforce_timeouts(
+                    now
+                )
         return await super().on_tick(counter)
 
 
@@ -140,9 +142,12 @@ async def _serve(app: Application, address: str, http: HttpSettings) -> None:
             app,
             host=address,
             port=http.port,
-            http=cast("type[asyncio.Protocol]", ProtocolFactory(app.posts(), app.door, http)),
+            http=cast(
+                "type[asyncio.Protocol]",
+                ProtocolFactory(app.raw_post_handlers(), app.policies, http),
+            ),
             ws="none",
-            lifespan="off",  # the roles' life is `running`
+            lifespan="off",  # the components' life is `running`
             interface="asgi3",
             backlog=_BACKLOG,
             timeout_keep_alive=ceil(http.idle_seconds),
@@ -173,8 +178,8 @@ def _spare_the_collector() -> None:
 
 def _announce(app: Application, address: str, port: int) -> None:
     host = f"[{address}]" if ":" in address else address
-    roles = " and ".join(role.name for role in app.roles)
-    _log.info("%s: listening at http://%s:%d", roles, host, port)
+    names = " and ".join(component.name for component in app.components)
+    _log.info("%s: listening at http://%s:%d", names, host, port)
 
 
 def _stop_on_signal(server: uvicorn.Server) -> asyncio.Event:

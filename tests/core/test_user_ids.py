@@ -18,15 +18,15 @@ HASHED = "hmac:" + hmac.new(KEY.encode(), b"user-456", hashlib.sha256).hexdigest
 
 def test_without_a_key_ids_are_stored_as_they_are() -> None:
     ids = UserIds.from_settings(Settings(_env_file=None))
-    assert not ids.are_hashed
-    assert ids.stored("user-456") == "user-456"
-    assert ids.all_forms("user-456") == ("user-456",)
+    assert not ids.enabled
+    assert ids.pseudonymize("user-456") == "user-456"
+    assert ids.known_forms("user-456") == ("user-456",)
 
 
 def test_with_a_key_only_the_hash_is_stored_and_both_are_erased() -> None:
     ids = UserIds.from_settings(SETTINGS)
-    assert ids.stored("user-456") == HASHED
-    assert ids.all_forms("user-456") == (HASHED, "user-456")
+    assert ids.pseudonymize("user-456") == HASHED
+    assert ids.known_forms("user-456") == (HASHED, "user-456")
 
 
 def test_a_short_key_is_refused() -> None:

@@ -12,7 +12,7 @@ from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.local.up.app_services import http_launch, worker_launch
-from core.consistency.position import HEADER
+from core.consistency.position import POSITION_HEADER
 from core.http.keys import plain_text
 from core.settings import Settings
 
@@ -97,7 +97,7 @@ class ProcessPair:
         """Send JSON; where it was written is remembered for the next read."""
         answer = self._client.post(path, json=body)
         if answer.is_success:
-            self._positions.append(answer.headers[HEADER])
+            self._positions.append(answer.headers[POSITION_HEADER])
         return answer
 
     def post_raw(self, path: str, body: bytes, content_type: str) -> httpx.Response:
@@ -128,5 +128,5 @@ class ProcessPair:
         self._positions.clear()
         if furthest:
             header = ", ".join(f"{place}@{offset}" for place, offset in furthest.items())
-            answer = self._client.get("/analytics/overview", headers={HEADER: header})
+            answer = self._client.get("/analytics/overview", headers={POSITION_HEADER: header})
             assert answer.status_code == httpx.codes.OK, answer.text

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from core.errors import BrokerUnavailable
-from producers.async_producer import Connection, Delivery
+from producers.async_producer import AsyncProducer, PendingSend
 from tests.producers.fake_producer import FATAL, PURGED, TIMED_OUT, FakeProducer
 
 KEY = b"s-1"
 
 
 def with_connection(
-    act: Callable[[Connection, FakeProducer], Awaitable[None]],
+    act: Callable[[AsyncProducer, FakeProducer], Awaitable[None]],
     on_fatal: Callable[[], None] = lambda: None,
 ) -> None:
     """Run `act` on a connection to a fake producer, and close it."""
@@ -24,7 +24,7 @@ def with_connection(
         return made[0]
 
     async def run() -> None:
-        connection = Connection({"linger.ms": "2"}, on_fatal, make)  # type: ignore[arg-type]  # a stand-in
+        connection = AsyncProducer({"linger.ms": "2"}, on_fatal, make)  # type: ignore[arg-type]  # a stand-in
         try:
             async with asyncio.timeout(30):
                 await act(connection, made[0])
@@ -34,7 +34,7 @@ def with_connection(
     asyncio.run(run())
 
 
-async def sending(connection: Connection, *values: bytes) -> asyncio.Task[Delivery]:
+async def sending(connection: AsyncProducer, *values: bytes) -> asyncio.Task[PendingSend]:
     """A send that has been handed over and waits."""
     task = asyncio.create_task(connection.send("topic", KEY, values))
     await asyncio.sleep(0.01)  # several ticks
@@ -42,20 +42,20 @@ async def sending(connection: Connection, *values: bytes) -> asyncio.Task[Delive
 
 
 def test_send_returns_the_last_place_when_every_record_is_acknowledged() -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         task = await sending(connection, b"a", b"b", b"c")
         assert fake.sent == [("topic", KEY, b"a"), ("topic", KEY, b"b"), ("topic", KEY, b"c")]
         fake.acknowledge(5, 41, 42)
         assert not task.done()
         fake.acknowledge(5, 43)
-        delivery = await task
-        assert (delivery.partition, delivery.offset) == (5, 43)
+        pending = await task
+        assert (pending.partition, pending.offset) == (5, 43)
 
     with_connection(act)
 
 
 def test_one_record_that_is_not_acknowledged_fails_the_whole_send() -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         task = await sending(connection, b"a", b"b")
         fake.fail(TIMED_OUT)
         fake.acknowledge(5, 42)
@@ -66,7 +66,7 @@ def test_one_record_that_is_not_acknowledged_fails_the_whole_send() -> None:
 
 
 def test_a_full_queue_is_refused_at_once() -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         fake.room = 1
         with pytest.raises(BrokerUnavailable, match="too many records"):
             await connection.send("topic", KEY, [b"a", b"b"])
@@ -76,17 +76,17 @@ def test_a_full_queue_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize("offset", [None, -1, -1001])
 def test_an_offset_that_the_broker_does_not_tell_is_unknown(offset: int | None) -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         task = await sending(connection, b"a", b"b", b"c")
         fake.acknowledge(5, 41, offset, 43)
-        delivery = await task
-        assert (delivery.partition, delivery.offset) == (5, None)
+        pending = await task
+        assert (pending.partition, pending.offset) == (5, None)
 
     with_connection(act)
 
 
 def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         gone, staying = await sending(connection, b"a"), await sending(connection, b"b")
         gone.cancel()
         await asyncio.sleep(0)
@@ -97,7 +97,7 @@ def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
 
 
 def test_closing_reports_what_could_not_be_delivered() -> None:
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         task = await sending(connection, b"a")
         await connection.close(0)
         with pytest.raises(BrokerUnavailable, match=PURGED.str()):
@@ -110,7 +110,7 @@ def test_closing_reports_what_could_not_be_delivered() -> None:
 def test_a_fatal_error_is_told_once_however_it_shows(how: str) -> None:
     told: list[str] = []
 
-    async def act(connection: Connection, fake: FakeProducer) -> None:
+    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
         first, second = await sending(connection, b"a"), await sending(connection, b"b")
         if how == "alarm":
             fake.raise_alarm(FATAL)

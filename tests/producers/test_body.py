@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message
 
-from core.errors import BodyTooLarge, BodyTooSlow, UnsupportedMedia
+from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
-from producers.body import BodyReader, Disconnected
+from producers.body import BodyReader
 
 LIMITS = Limits(body_bytes=10)
 

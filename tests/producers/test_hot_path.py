@@ -6,11 +6,11 @@ import pytest
 from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
-from core.errors import BrokerUnavailable, SetupError
-from core.http.access import CALLER, Access
-from core.http.raw_response import Answer
+from core.errors import BrokerUnavailable, Disconnected, SetupError
+from core.http.access import Access
+from core.http.raw_response import RawResponse
+from core.http.scope_keys import CALLER
 from core.settings import Settings
-from producers.body import Disconnected
 from producers.hot_path import HotPath
 
 OPEN = Access.from_settings(Settings(_env_file=None))
@@ -29,8 +29,8 @@ class Behind:
         self.reached.append(scope.get("path", scope["type"]))
 
 
-async def endpoint(scope: Scope, _: Receive) -> Answer:
-    return Answer.of(200, str(scope[CALLER]).encode(), "text/plain")
+async def endpoint(scope: Scope, _: Receive) -> RawResponse:
+    return RawResponse.of(200, str(scope[CALLER]).encode(), "text/plain")
 
 
 def scope(method: str = "POST", path: str = "/hot", **headers: str) -> Scope:
@@ -85,7 +85,7 @@ def test_the_write_key_is_asked_for(headers: dict[str, str], status: int) -> Non
 
 
 def test_an_error_meant_for_callers_is_answered_here() -> None:
-    async def unavailable(_: Scope, __: Receive) -> Answer:
+    async def unavailable(_: Scope, __: Receive) -> RawResponse:
         raise BrokerUnavailable("later", retry_after=7)
 
     start, _ = call(HotPath(Behind(), {"/hot": unavailable}, OPEN), scope())
@@ -94,7 +94,7 @@ def test_an_error_meant_for_callers_is_answered_here() -> None:
 
 
 def test_an_error_that_is_not_goes_up_to_be_logged() -> None:
-    async def broken(_: Scope, __: Receive) -> Answer:
+    async def broken(_: Scope, __: Receive) -> RawResponse:
         raise SetupError("ours")
 
     with pytest.raises(SetupError):
@@ -102,7 +102,7 @@ def test_an_error_that_is_not_goes_up_to_be_logged() -> None:
 
 
 def test_nobody_is_answered_who_has_left() -> None:
-    async def left(_: Scope, __: Receive) -> Answer:
+    async def left(_: Scope, __: Receive) -> RawResponse:
         raise Disconnected
 
     assert not call(HotPath(Behind(), {"/hot": left}, OPEN), scope())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from core.consistency.position import HEADER, parse_positions
+from core.consistency.position import POSITION_HEADER, parse_positions
 from core.errors import BrokerUnavailable, SinkBehind, SinkUnavailable, Unavailable
 from core.settings import Settings
 from schemas.contracts import MARK
@@ -31,7 +31,7 @@ def test_mark_is_answered_once_it_is_visible(side: WriteSide) -> None:
         "received_at": side.clock.now_ms(),
     }
     assert side.finder.waited == [entry.position]
-    assert parse_positions(answer.headers[HEADER]) == (entry.position,)
+    assert parse_positions(answer.headers[POSITION_HEADER]) == (entry.position,)
 
 
 def test_unknown_session_is_a_404_and_writes_nothing(side: WriteSide) -> None:

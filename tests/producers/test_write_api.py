@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.consistency.position import HEADER, parse_positions
+from core.consistency.position import POSITION_HEADER, parse_positions
 from core.errors import BrokerUnavailable, RegistryUnavailable, Unavailable
 from core.http.app import PREFIX
 from core.settings import Limits, Settings
@@ -41,7 +41,7 @@ def test_session_is_durable_and_placed_when_it_is_answered(side: WriteSide, at: 
     assert entry.record["search_meta"] == '{"a":1}'
     assert entry.record["created_at"] == 10**12
     assert entry.record["received_at"] == side.clock.now_ms()
-    assert parse_positions(answer.headers[HEADER]) == (entry.position,)
+    assert parse_positions(answer.headers[POSITION_HEADER]) == (entry.position,)
 
 
 def test_events_are_one_record_each_and_the_last_place_is_returned(
@@ -51,7 +51,7 @@ def test_events_are_one_record_each_and_the_last_place_is_returned(
     answer = side.client.post(f"{at}/session/events", json=body)
     assert (answer.status_code, answer.json()) == (200, {"session_id": "s-1", "accepted": 3})
     assert [one["event_id"] for one in side.written(EVENT)] == ["e-1", "e-2", "e-3"]
-    assert parse_positions(answer.headers[HEADER]) == (side.publisher.log[-1].position,)
+    assert parse_positions(answer.headers[POSITION_HEADER]) == (side.publisher.log[-1].position,)
 
 
 @pytest.mark.parametrize("path", PATHS)

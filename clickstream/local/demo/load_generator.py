@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from clickstream.local.demo.api_client import Poster, Reply
 from clickstream.local.demo.disorder import Post
-from core.consistency.position import HEADER, Position, parse_positions
+from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
 # Requests under way at once: enough to keep the edge busy, few enough for two cores.
 CONCURRENCY = 32
@@ -89,7 +89,7 @@ class LoadGenerator:
         if not reply.ok:
             self._delivery.refused.append(f"{post.path} {reply.status}: {reply.text()[:200]}")
             return
-        self._delivery.note(reply.headers.get(HEADER, ""))
+        self._delivery.note(reply.headers.get(POSITION_HEADER, ""))
         self._delivery.acknowledged.append(post)
         await self._acknowledged(post)
 

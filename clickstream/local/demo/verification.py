@@ -15,7 +15,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickstream.local.demo.api_client import Http, Parameters, refusal
 from clickstream.local.demo.reconciliation import EventKey, Found
 from clickstream.local.demo.simulator import Json
-from core.consistency.position import HEADER, Position
+from core.consistency.position import POSITION_HEADER, Position
 from core.errors import SinkBehind
 
 # The sink is given this long to reach the last write, after which something is wrong.
@@ -64,7 +64,7 @@ class ApiReader:
             async with asyncio.timeout(_CATCH_UP_SECONDS):
                 for n in range(0, len(positions), _POSITIONS_PER_READ):
                     some = positions[n : n + _POSITIONS_PER_READ]
-                    await self._reach({HEADER: ", ".join(map(str, some))})
+                    await self._reach({POSITION_HEADER: ", ".join(map(str, some))})
         except TimeoutError:
             raise SinkBehind(
                 f"the sink has not caught up in {_CATCH_UP_SECONDS:.0f} s: see `clickstream doctor`"

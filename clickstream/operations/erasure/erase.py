@@ -172,7 +172,7 @@ def _check_no_swap_is_open(settings: Settings, server: Server) -> None:
 
 
 def _target(settings: Settings, user_id: str, clock: Clock) -> Target:
-    return Target.of(UserIds.from_settings(settings).all_forms(user_id), clock.now_ms())
+    return Target.of(UserIds.from_settings(settings).known_forms(user_id), clock.now_ms())
 
 
 def _log(

@@ -42,7 +42,7 @@ class Served:
 
     port: int
     clock: ManualClock
-    door: RequestPolicies
+    policies: RequestPolicies
     publisher: MemoryPublisher
 
     def post(self, lane: str, body: Any = EVENTS, **headers: str) -> Reply:
@@ -81,7 +81,10 @@ def served(settings: Settings) -> Iterator[Served]:
     config = uvicorn.Config(
         app,
         port=port,
-        http=cast("type[asyncio.Protocol]", ProtocolFactory(app.posts(), app.door, settings.http)),
+        http=cast(
+            "type[asyncio.Protocol]",
+            ProtocolFactory(app.raw_post_handlers(), app.policies, settings.http),
+        ),
         lifespan="off",
         log_config=None,
         ws="none",
@@ -102,7 +105,7 @@ def served(settings: Settings) -> Iterator[Served]:
     thread.start()
     try:
         assert started.wait(30)
-        yield Served(port, clock, app.door, publisher)
+        yield Served(port, clock, app.policies, publisher)
     finally:
         server.should_exit = True
         thread.join(30)

@@ -1,4 +1,4 @@
-"""A role whose every part a test can see and set."""
+"""A component whose every part a test can see and set."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from core.http.access import CALLER, Access
+from core.http.access import Access
+from core.http.scope_keys import CALLER
 
 Handler = Callable[[], Awaitable[Response]]
 
 
-class FakeRole:
-    """One route, `/thing`, for GET and POST; what happens to the role is written into `diary`."""
+class FakeComponent:
+    """One route, `/thing`, for GET and POST; `diary` lists what happened to the component."""
 
     def __init__(self, name: str = "fake", diary: list[str] | None = None) -> None:
         self.name = name

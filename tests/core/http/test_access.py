@@ -11,11 +11,12 @@ from starlette.types import Scope
 
 from core.clock import ManualClock
 from core.errors import Forbidden, Unauthorized
-from core.http.access import ADDED, Access, Right
+from core.http.access import Access, Right
 from core.http.app import build_app
 from core.http.keys import day_or_time, declaration, new_key
+from core.http.scope_keys import ADDED_HEADERS
 from core.settings import Limits, Settings
-from tests.core.http.components import FakeRole
+from tests.core.http.components import FakeComponent
 
 
 def settings(**keys: str) -> Settings:
@@ -30,7 +31,7 @@ ALL = settings(write="w-key", read="r-key", admin="a-key")
 def test_without_any_key_everything_is_open() -> None:
     access = Access.from_settings(settings())
     assert access.is_open
-    assert access.caller({}, Right.ADMIN) is None
+    assert access.authenticate({}, Right.ADMIN) is None
 
 
 @pytest.mark.parametrize(
@@ -50,10 +51,10 @@ def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> N
     access = Access.from_settings(ALL)
     headers = {b"x-api-key": key.encode()}
     if allowed:
-        assert access.caller(headers, right)
+        assert access.authenticate(headers, right)
     else:
         with pytest.raises(Forbidden):
-            access.caller(headers, right)
+            access.authenticate(headers, right)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_key_allows_what_it_is_for(key: str, right: Right, allowed: bool) -> N
     ],
 )
 def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
-    assert Access.from_settings(ALL).caller(headers, Right.WRITE)
+    assert Access.from_settings(ALL).authenticate(headers, Right.WRITE)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,20 @@ def test_a_key_may_come_in_either_header(headers: dict[bytes, bytes]) -> None:
 )
 def test_no_key_or_an_unknown_one_is_refused(headers: dict[bytes, bytes]) -> None:
     with pytest.raises(Unauthorized):
-        Access.from_settings(ALL).caller(headers, Right.WRITE)
+        Access.from_settings(ALL).authenticate(headers, Right.WRITE)
 
 
 def test_a_right_without_keys_is_left_to_the_admin_once_there_is_any_key() -> None:
     access = Access.from_settings(settings(read="r-key", admin="a-key"))
     with pytest.raises(Forbidden):
-        access.caller({b"x-api-key": b"r-key"}, Right.WRITE)
-    assert access.caller({b"x-api-key": b"a-key"}, Right.WRITE)
+        access.authenticate({b"x-api-key": b"r-key"}, Right.WRITE)
+    assert access.authenticate({b"x-api-key": b"a-key"}, Right.WRITE)
 
 
 def test_one_key_may_stand_in_two_lists() -> None:
     access = Access.from_settings(settings(read="same", write="same"))
     for right in (Right.READ, Right.WRITE):
-        assert access.caller({b"x-api-key": b"same"}, right)
+        assert access.authenticate({b"x-api-key": b"same"}, right)
 
 
 def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
@@ -105,12 +106,12 @@ def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
 ) -> None:
     monkeypatch.setenv("CLICKSTREAM_WRITE_KEYS", "old, new")
     access = Access.from_settings(Settings(_env_file=None))
-    names = {access.caller({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
+    names = {access.authenticate({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
     assert len(names) == 2
 
 
 def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
-    name = Access.from_settings(ALL).caller({b"x-api-key": b"w-key"}, Right.WRITE)
+    name = Access.from_settings(ALL).authenticate({b"x-api-key": b"w-key"}, Right.WRITE)
     assert name is not None
     assert name.startswith("key-")
     assert "w-key" not in name
@@ -129,7 +130,7 @@ def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
 def test_reading_wants_the_read_key_and_the_rest_the_write_key(
     method: str, key: str | None, status: int
 ) -> None:
-    client = TestClient(build_app(ALL, [FakeRole()]))
+    client = TestClient(build_app(ALL, [FakeComponent()]))
     headers = {"authorization": f"Bearer {key}"} if key else {}
     answer = client.request(method, "/thing", headers=headers)
     assert answer.status_code == status
@@ -138,32 +139,32 @@ def test_reading_wants_the_read_key_and_the_rest_the_write_key(
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
 def test_health_and_documents_need_no_key(path: str) -> None:
-    assert TestClient(build_app(ALL, [FakeRole()])).get(path).status_code == 200
+    assert TestClient(build_app(ALL, [FakeComponent()])).get(path).status_code == 200
 
 
 def test_the_document_offers_both_headers() -> None:
-    document = TestClient(build_app(ALL, [FakeRole()])).get("/openapi.json").json()
+    document = TestClient(build_app(ALL, [FakeComponent()])).get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}
 
 
 def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
     clock = ManualClock(now_ms=day_or_time("2027-01-31") - 1)
     access = Access.from_settings(settings(write="old-key;expires=2027-01-31"), clock)
-    assert access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+    assert access.authenticate({b"x-api-key": b"old-key"}, Right.WRITE)
     clock.advance(0.001)
     with pytest.raises(Unauthorized, match="expired at 2027-02-01 00:00:00 UTC"):
-        access.caller({b"x-api-key": b"old-key"}, Right.WRITE)
+        access.authenticate({b"x-api-key": b"old-key"}, Right.WRITE)
     with pytest.raises(Unauthorized, match="not known"):
-        access.caller({b"x-api-key": b"old-kez"}, Right.WRITE)
+        access.authenticate({b"x-api-key": b"old-kez"}, Right.WRITE)
 
 
 def test_the_settings_need_only_the_hash() -> None:
     key = new_key(Right.WRITE)
     access = Access.from_settings(settings(write=declaration(key, {"name": "shop"})))
-    assert access.caller({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
+    assert access.authenticate({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
     for other in (declaration(key, {}).encode(), key[:-1].encode(), b"shop"):
         with pytest.raises(Unauthorized):
-            access.caller({b"x-api-key": other}, Right.WRITE)
+            access.authenticate({b"x-api-key": other}, Right.WRITE)
 
 
 @pytest.mark.parametrize(
@@ -173,15 +174,15 @@ def test_a_key_for_pages_needs_their_origin(origin: bytes | None, allowed: bool)
     access = Access.from_settings(settings(write=f"page-key;origins={SHOP.decode()}"))
     headers = {b"x-api-key": b"page-key", **({b"origin": origin} if origin else {})}
     if allowed:
-        assert access.caller(headers, Right.WRITE)
+        assert access.authenticate(headers, Right.WRITE)
     else:
         with pytest.raises(Forbidden, match="page"):
-            access.caller(headers, Right.WRITE)
+            access.authenticate(headers, Right.WRITE)
 
 
 @pytest.mark.parametrize(("key", "status"), [("w-key", 403), ("r-key", 403), ("a-key", 405)])
 def test_deleting_is_the_admin_s(key: str, status: int) -> None:
-    class Deletes(FakeRole):
+    class Deletes(FakeComponent):
         def routers(self) -> Sequence[APIRouter]:
             router = APIRouter()
 
@@ -198,7 +199,7 @@ def test_deleting_is_the_admin_s(key: str, status: int) -> None:
 @pytest.mark.parametrize(("key", "status"), [(None, 401), ("w-key", 403), ("r-key", 200)])
 def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
     headers = {"x-api-key": key} if key else {}
-    answer = TestClient(build_app(ALL, [FakeRole()])).get("/metrics", headers=headers)
+    answer = TestClient(build_app(ALL, [FakeComponent()])).get("/metrics", headers=headers)
     assert answer.status_code == status
 
 
@@ -206,6 +207,6 @@ def test_a_route_may_ask_for_the_admin_as_well_and_costs_one_token() -> None:
     limited = ALL.model_copy(update={"limits": Limits(requests_per_second=1, burst=5)})
     access = Access.from_settings(limited, ManualClock())
     scope: Scope = {"type": "http", "headers": [(b"x-api-key", b"a-key")], "client": None}
-    access.admit(scope, Right.WRITE)
-    access.admit(scope, Right.ADMIN)
-    assert (b"ratelimit-remaining", b"4") in scope[ADDED]
+    access.check_asgi(scope, Right.WRITE)
+    access.check_asgi(scope, Right.ADMIN)
+    assert (b"ratelimit-remaining", b"4") in scope[ADDED_HEADERS]

@@ -12,43 +12,43 @@ from core.errors import SetupError
 from core.http.access import Access
 from core.http.app import PREFIX, build_app
 from core.settings import Settings
-from tests.core.http.components import FakeRole
+from tests.core.http.components import FakeComponent
 
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(*roles: FakeRole) -> TestClient:
+def client_of(*roles: FakeComponent) -> TestClient:
     return TestClient(build_app(SETTINGS, roles))
 
 
 @pytest.mark.parametrize("prefix", ["", PREFIX])
 def test_routes_live_at_the_root_and_under_the_prefix(prefix: str) -> None:
-    assert client_of(FakeRole()).get(f"{prefix}/thing").text == "None 0"
+    assert client_of(FakeComponent()).get(f"{prefix}/thing").text == "None 0"
 
 
 def test_the_document_shows_routes_once_with_their_problems() -> None:
-    paths = client_of(FakeRole()).get("/openapi.json").json()["paths"]
+    paths = client_of(FakeComponent()).get("/openapi.json").json()["paths"]
     assert set(paths) == {"/thing", "/livez", "/readyz", "/metrics"}
     refusal = paths["/thing"]["get"]["responses"]["4XX"]["content"]["application/problem+json"]
     assert {"type", "title", "status", "detail", "errors"} == set(refusal["schema"]["properties"])
 
 
 def test_docs_are_served() -> None:
-    assert client_of(FakeRole()).get("/docs").status_code == 200
+    assert client_of(FakeComponent()).get("/docs").status_code == 200
 
 
 def test_roles_start_in_order_and_stop_in_reverse() -> None:
     diary: list[str] = []
-    with client_of(FakeRole("a", diary), FakeRole("b", diary)):
+    with client_of(FakeComponent("a", diary), FakeComponent("b", diary)):
         assert diary == ["start a", "start b"]
     assert diary[2:] == ["stop b", "stop a"]
 
 
 def test_a_role_that_will_not_start_is_stopped_with_those_before_it() -> None:
     diary: list[str] = []
-    bad = FakeRole("b", diary)
+    bad = FakeComponent("b", diary)
     bad.start_error = SetupError("no")
-    app = build_app(SETTINGS, [FakeRole("a", diary), bad, FakeRole("c", diary)])
+    app = build_app(SETTINGS, [FakeComponent("a", diary), bad, FakeComponent("c", diary)])
 
     async def run() -> None:
         async with app.running():
@@ -60,7 +60,7 @@ def test_a_role_that_will_not_start_is_stopped_with_those_before_it() -> None:
 
 
 def test_a_role_can_step_in_front_of_the_whole_application() -> None:
-    class InFront(FakeRole):
+    class InFront(FakeComponent):
         def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
             async def front(scope: Scope, receive: Receive, send: Send) -> None:
                 if scope["type"] == "http" and scope["path"] == "/thing":
@@ -70,13 +70,13 @@ def test_a_role_can_step_in_front_of_the_whole_application() -> None:
 
             return front
 
-    client = client_of(FakeRole(), InFront())
+    client = client_of(FakeComponent(), InFront())
     assert client.get("/thing").text == "in front"
     assert client.get("/livez").json() == {"alive": True}
 
 
 def test_readiness_lists_the_reasons_of_all_roles() -> None:
-    one, two, fine = FakeRole("one"), FakeRole("two"), FakeRole("fine")
+    one, two, fine = FakeComponent("one"), FakeComponent("two"), FakeComponent("fine")
     one.reasons, two.reasons = ["no disk", "no light"], ["no sleep"]
     answer = client_of(one, two, fine).get("/readyz")
     assert answer.status_code == 503
@@ -85,13 +85,13 @@ def test_readiness_lists_the_reasons_of_all_roles() -> None:
 
 
 def test_a_role_that_gives_no_answer_is_not_ready() -> None:
-    role = FakeRole()
+    role = FakeComponent()
     role.is_hanging = True
     assert client_of(role).get("/readyz").json()["reasons"] == ["fake: no answer within 2 s"]
 
 
 def test_metrics_are_in_prometheus_format_and_named_after_us() -> None:
-    client = client_of(FakeRole())
+    client = client_of(FakeComponent())
     client.get("/thing")
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")

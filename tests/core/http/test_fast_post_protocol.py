@@ -16,7 +16,7 @@ from core.errors import BrokerUnavailable
 from core.http import bounded_protocol, fast_post_protocol
 from core.http.fast_post_protocol import ProtocolFactory
 from core.http.policies import RequestPolicies
-from core.http.raw_response import Answer
+from core.http.raw_response import RawResponse
 from core.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -32,10 +32,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         size += len(message.get("body", b""))
         more = message.get("more_body", False) and size < 1_000_000
     text = b"x" * 1_000_000 if scope["path"] == "/large" else b"full %d" % size
-    await Answer.of(200, text, "text/plain").send(send)
+    await RawResponse.of(200, text, "text/plain").send(send)
 
 
-async def post(headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+async def post(headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
     """In the fast lane."""
     if body == b"unavailable":
         raise BrokerUnavailable("later", retry_after=7)
@@ -43,7 +43,7 @@ async def post(headers: Mapping[bytes, bytes], body: bytes) -> Answer:
         raise RuntimeError("ours")
     if body == b"slow":
         await asyncio.sleep(0.2)
-    return Answer.of(200, b"fast " + body + headers.get(b"x-tag", b""), "text/plain")
+    return RawResponse.of(200, b"fast " + body + headers.get(b"x-tag", b""), "text/plain")
 
 
 class Client:
@@ -79,11 +79,13 @@ def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes
 @asynccontextmanager
 async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     port = free_port()
-    door = RequestPolicies.from_settings(settings)
+    policies = RequestPolicies.from_settings(settings)
     config = uvicorn.Config(
         application,
         port=port,
-        http=cast("type[asyncio.Protocol]", ProtocolFactory({"/hot": post}, door, settings.http)),
+        http=cast(
+            "type[asyncio.Protocol]", ProtocolFactory({"/hot": post}, policies, settings.http)
+        ),
         lifespan="off",
         log_config=None,
         ws="none",
@@ -171,7 +173,7 @@ def test_a_body_that_does_not_come_goes_to_the_full_lane() -> None:
         await asyncio.sleep(0.1)
         (lane,) = server.server_state.connections
         assert isinstance(lane, fast_post_protocol.FastPostProtocol)
-        lane.look(asyncio.get_running_loop().time() + 2)
+        lane.enforce_timeouts(asyncio.get_running_loop().time() + 2)
         assert (await client.ask(whole[-1:]))[2] == b"full 3"
 
     with_client(act)
@@ -252,7 +254,7 @@ def test_a_silent_client_is_hung_up_on(begun: bytes) -> None:
         assert isinstance(
             lane, fast_post_protocol.FastPostProtocol | bounded_protocol.BoundedHttpToolsProtocol
         )
-        lane.look(asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1)
+        lane.enforce_timeouts(asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1)
         assert await client.is_closed()
 
     with_client(act)

@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 from core.http.app import build_app
 from core.settings import Settings
 from tests.core.http.both_protocols import LANES, served
-from tests.core.http.components import FakeRole
+from tests.core.http.components import FakeComponent
 
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(role: FakeRole | None = None) -> TestClient:
-    return TestClient(build_app(SETTINGS, [role or FakeRole()]), follow_redirects=False)
+def client_of(role: FakeComponent | None = None) -> TestClient:
+    return TestClient(build_app(SETTINGS, [role or FakeComponent()]), follow_redirects=False)
 
 
 def test_docs_load_nothing_from_elsewhere() -> None:
@@ -47,7 +47,7 @@ def test_every_page_gets_them_and_may_have_its_own_policy() -> None:
     async def page() -> Response:
         return HTMLResponse("<p>", headers={"Content-Security-Policy": "default-src 'self'"})
 
-    role = FakeRole()
+    role = FakeComponent()
     role.handler = page
     headers = client_of(role).get("/thing").headers
     assert headers.get_list("content-security-policy") == ["default-src 'self'"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.errors import Overloaded
-from core.http.admission import Load
+from core.http.admission import InFlightLimit
 from core.settings import HttpSettings, Limits, Settings
 from tests.core.http.both_protocols import EVENTS, LANES, served
 
@@ -66,23 +66,23 @@ def test_without_a_rate_nothing_is_said_of_it(lane: str) -> None:
 @pytest.mark.parametrize("lane", LANES)
 def test_a_full_house_answers_503_at_once_and_health_goes_on(lane: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(requests_in_flight=1))) as side:
-        side.door.load.begin()
+        side.policies.in_flight.begin()
         reply = side.post(lane)
         assert (reply.status, reply.headers["retry-after"]) == (503, "1")
         assert b"urn:clickstream:problem:overloaded" in reply.body
         for path in ("/livez", "/readyz", "/metrics"):
             assert side.ask("full", "GET", path).status == 200
-        side.door.load.end(0)
+        side.policies.in_flight.end(0)
         assert side.post(lane).status == 200
 
 
 @pytest.mark.parametrize("lane", LANES)
 def test_so_does_one_with_too_many_bytes(lane: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(bytes_in_flight=1000))) as side:
-        side.door.load.begin(900)
+        side.policies.in_flight.begin(900)
         large = {**EVENTS, "session_id": "s" * 500}
         assert side.post(lane, large).status == 503
-        side.door.load.end(900)
+        side.policies.in_flight.end(900)
         assert side.post(lane, large).status == 200
 
 
@@ -93,26 +93,26 @@ def test_what_is_answered_is_no_longer_under_way(lane: str, body: object) -> Non
         for _ in range(3):
             side.post(lane, body)
         deadline = time.monotonic() + 10  # a client may have its answer a moment earlier
-        while side.door.load.requests and time.monotonic() < deadline:
+        while side.policies.in_flight.requests and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert (side.door.load.requests, side.door.load.bytes) == (0, 0)
+        assert (side.policies.in_flight.requests, side.policies.in_flight.bytes) == (0, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=200))
 def test_no_more_is_under_way_than_allowed_but_for_one_alone(steps: list[tuple[int, bool]]) -> None:
-    load = Load(most_requests=5, most_bytes=60)
+    limit = InFlightLimit(most_requests=5, most_bytes=60)
     held: list[int] = []
     for size, is_end in steps:
         if is_end and held:
-            load.end(held.pop())
+            limit.end(held.pop())
             continue
         try:
-            load.begin(size)
+            limit.begin(size)
         except Overloaded:
             assert len(held) == 5 or sum(held) + size > 60
         else:
             held.append(size)
-        assert (load.requests, load.bytes) == (len(held), sum(held))
+        assert (limit.requests, limit.bytes) == (len(held), sum(held))
         assert len(held) <= 5
         assert sum(held) <= 60 or len(held) == 1
 

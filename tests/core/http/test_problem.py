@@ -25,14 +25,14 @@ from core.errors import (
 from core.http.app import build_app
 from core.http.problem import is_expected, problem_of
 from core.settings import Settings
-from tests.core.http.components import FakeRole
+from tests.core.http.components import FakeComponent
 
 
 def failing_with(error: BaseException) -> TestClient:
     async def fail() -> Response:
         raise error
 
-    role = FakeRole()
+    role = FakeComponent()
     role.handler = fail
     return TestClient(build_app(Settings(_env_file=None), [role]))
 
@@ -59,7 +59,8 @@ def test_the_table_decides_what_an_error_looks_like(kind: type[ClickstreamError]
 
 def test_every_error_that_a_caller_can_cause_or_await_is_in_the_table() -> None:
     unmapped = {kind.__name__ for kind in leaves(ClickstreamError) if kind not in STATUS}
-    assert unmapped == {"PoisonRecord", "EngineError", "SchemaIncompatible", "MigrationError"}
+    never_over_http = {"EngineError", "SchemaIncompatible", "MigrationError"}
+    assert unmapped == {"Disconnected", "PoisonRecord", *never_over_http}
 
 
 def test_an_error_below_a_known_one_means_the_same() -> None:
@@ -111,7 +112,7 @@ def test_an_error_in_the_middle_of_an_answer_breaks_it_off() -> None:
     async def stream() -> Response:
         return StreamingResponse(half())
 
-    role = FakeRole()
+    role = FakeComponent()
     role.handler = stream
     with pytest.raises(RuntimeError, match="response already started"):
         TestClient(build_app(Settings(_env_file=None), [role])).get("/thing")
@@ -121,7 +122,9 @@ def test_an_error_in_the_middle_of_an_answer_breaks_it_off() -> None:
     ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/thing", 405)]
 )
 def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int) -> None:
-    answer = TestClient(build_app(Settings(_env_file=None), [FakeRole()])).request(method, path)
+    answer = TestClient(build_app(Settings(_env_file=None), [FakeComponent()])).request(
+        method, path
+    )
     document = answer.json()
     assert (answer.status_code, document["status"]) == (status, status)
     assert document["type"] == "about:blank"
@@ -137,7 +140,7 @@ def test_a_route_s_own_refusal_keeps_its_words() -> None:
 
 
 def test_a_wrong_query_parameter_is_named() -> None:
-    client = TestClient(build_app(Settings(_env_file=None), [FakeRole()]))
+    client = TestClient(build_app(Settings(_env_file=None), [FakeComponent()]))
     answer = client.get("/thing", params={"number": "many"})
     problem: dict[str, Any] = answer.json()
     assert answer.status_code == 422

@@ -29,9 +29,9 @@ from core.http.server import run
 from core.settings import HttpSettings, Settings
 from core.logging import configure_logging
 from fastapi import APIRouter
-from tests.core.http.components import FakeRole
+from tests.core.http.components import FakeComponent
 
-class Waiting(FakeRole):
+class Waiting(FakeComponent):
     def routers(self):
         router = APIRouter()
         waiting, released = asyncio.Event(), asyncio.Event()

@@ -36,7 +36,7 @@ def look(server: uvicorn.Server, seconds_later: float) -> None:
     """What the server does every second, as if so much time had passed."""
     for lane in list(server.server_state.connections):
         assert isinstance(lane, FastPostProtocol | BoundedHttpToolsProtocol)
-        lane.look(asyncio.get_running_loop().time() + seconds_later)
+        lane.enforce_timeouts(asyncio.get_running_loop().time() + seconds_later)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from clickstream.local.demo import load_generator
 from clickstream.local.demo.api_client import Reply
 from clickstream.local.demo.disorder import SESSION, Post
 from clickstream.local.demo.load_generator import Delivery, LoadGenerator
-from core.consistency.position import HEADER
+from core.consistency.position import POSITION_HEADER
 
 Handler = Callable[[Any], Reply]
 
@@ -93,7 +93,7 @@ def test_a_refusal_is_told_and_not_tried_again() -> None:
 def test_the_furthest_position_of_each_partition_is_kept() -> None:
     headers = iter(["t/0@5", "t/0@3", "t/1@1"])
     delivery = send(
-        lambda _: Reply(200, {HEADER: next(headers)}),
+        lambda _: Reply(200, {POSITION_HEADER: next(headers)}),
         [post("a", n) for n in range(3)],
     )
     assert sorted(map(str, delivery.positions.values())) == ["t/0@5", "t/1@1"]

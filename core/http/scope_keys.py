@@ -1,0 +1,14 @@
+"""What we keep in the ASGI scope of a request, and under which keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CALLER: Final = "clickstream.caller"
+"""The name of the caller's key; None when access is open."""
+
+ADDED_HEADERS: Final = "clickstream.added_headers"
+"""The list of headers that the response gets, whatever it is."""
+
+ROUTE: Final = "clickstream.route"
+"""The name under which a request is counted that no route of FastAPI answers."""
