@@ -1,4 +1,4 @@
-"""`clickstream backup`: tables, schemas and offsets, into a folder or a bucket."""
+"""`clickstream backup`: tables, schemas and offsets, into a folder or an S3 bucket."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ def command(
         bool, typer.Option("--json", help="The result as one line of JSON.")
     ] = False,
 ) -> None:
-    """Save the tables, the schemas with their ids, and how far the workers are.
+    """Back up the tables, the schemas with their ids, and the workers' offsets.
 
-    Everything goes on meanwhile. Exit status 0 when the backup is complete; one that was cut short
-    has no manifest.json, and is refused by `clickstream restore`.
+    All processes go on meanwhile. Exit status 0 when the backup is complete. A backup that was cut
+    short has no manifest.json, and `clickstream restore` refuses it.
     """
     from rich.console import Console
 
     from clickstream.local.target_settings import operator_settings
-    from clickstream.operations.backup.create import save
-    from clickstream.operations.backup.report import saved_as_dict, saved_lines
+    from clickstream.operations.backup.create import create_backup
+    from clickstream.operations.backup.report import backup_as_dict, backup_lines
     from clickstream.operations.progress import ConsoleProgress
     from core.clock import SystemClock
 
-    # An order to stop is an error like any other: what is under way is put back.
+    # SIGTERM raises SystemExit, so that locks and the staging database are released.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    saved = save(operator_settings(), target, SystemClock(), ConsoleProgress(Console(stderr=True)))
-    lines = [json.dumps(saved_as_dict(saved))] if as_json else saved_lines(saved)
+    progress = ConsoleProgress(Console(stderr=True))
+    result = create_backup(operator_settings(), target, SystemClock(), progress)
+    lines = [json.dumps(backup_as_dict(result))] if as_json else backup_lines(result)
     typer.echo("\n".join(lines))

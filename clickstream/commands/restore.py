@@ -1,4 +1,4 @@
-"""`clickstream restore`: a backup into an empty database, and the workers back to where it was."""
+"""`clickstream restore`: a backup into an empty database, with the workers' offsets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def command(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="What was given to `clickstream backup`.")
     ],
-    database: Annotated[
+    into_database: Annotated[
         str | None,
         typer.Option(
-            "--database",
-            help="Only the tables, into this database, beside the live one. Workers may go on.",
+            "--into-database",
+            help="Restore only the tables, into this other database. Workers may run.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only check, and say what would be done.")
+        bool, typer.Option("--dry-run", help="Only check, and show what would be done.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="The result as one line of JSON.")
@@ -30,27 +30,27 @@ def command(
 ) -> None:
     """Restore a backup into an empty database.
 
-    Tables and schemas come back as they were, users who were erased since are erased again, and
-    the workers, which must not run meanwhile, go on in Kafka where the backup was. Exit status 0
-    when all of it is done.
+    Tables and schemas are restored as they were. Users who were erased since are erased again. The
+    workers must be stopped; they resume from the backup's offsets. Exit status 0 when the restore
+    is complete.
     """
     from rich.console import Console
 
     from clickstream.local.target_settings import operator_settings
-    from clickstream.operations.backup.report import restored_as_dict, restored_lines
-    from clickstream.operations.backup.restore import bring_back, preview
+    from clickstream.operations.backup.report import restore_as_dict, restore_lines
+    from clickstream.operations.backup.restore import preview, restore
     from clickstream.operations.progress import ConsoleProgress
     from core.clock import SystemClock
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if dry_run:
-        done = preview(operator_settings(), source, database)
+        result = preview(operator_settings(), source, into_database)
     else:
         progress = ConsoleProgress(Console(stderr=True))
-        done = bring_back(operator_settings(), source, SystemClock(), progress, database)
-    for warning in done.warnings:
+        result = restore(operator_settings(), source, SystemClock(), progress, into_database)
+    for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:
-        typer.echo(json.dumps(restored_as_dict(done, dry_run=dry_run)))
+        typer.echo(json.dumps(restore_as_dict(result, dry_run=dry_run)))
     else:
-        typer.echo("\n".join(restored_lines(done, dry_run=dry_run)))
+        typer.echo("\n".join(restore_lines(result, dry_run=dry_run)))

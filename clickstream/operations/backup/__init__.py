@@ -1,5 +1,6 @@
-"""Backup and restore: the tables, the schemas with their ids, and where the workers were.
+"""Backup and restore of the ClickHouse tables, the schemas with their ids, and the offsets of the
+workers.
 
-docs/backup.md says for operators what is in a backup; `save` and `bring_back` have the order of
-steps that makes it right.
+`create` and `restore` hold the order of the steps, which is what makes a backup consistent.
+docs/backup.md is the page for operators.
 """

@@ -1,4 +1,4 @@
-"""ClickHouse as backup and restore talk to it: a replay's server, patient with S3 for a while."""
+"""The ClickHouse client of backup and restore."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from core.clickhouse.admin import Server
 from core.clickhouse.client import connect
 from core.settings import Settings
 
-# A checksum over a whole table is one silent statement. Seconds.
+# Seconds. A checksum over a whole table is one statement that answers nothing until it ends.
 _LONGEST_SECONDS: Final = 24 * 3600.0
 
 _SETTINGS: Final = {
-    # ClickHouse would try a wrong address a thousand times before it says so. These take seconds.
+    # By default ClickHouse tries a wrong address a thousand times. These limits take seconds.
     "s3_retry_attempts": 5,
     "backup_restore_s3_retry_attempts": 10,
-    # A manifest for S3 travels as part of a query. Bytes.
+    # Bytes. A manifest for S3 is sent as part of a statement.
     "max_query_size": 64 * 1024 * 1024,
 }
 
 
 @contextmanager
-def open_server(settings: Settings) -> Iterator[Server]:
-    """Uses no database: names say which."""
+def connect_for_backup(settings: Settings) -> Iterator[Server]:
+    """A client that has no default database: every statement names its own.
+
+    Raises SinkUnavailable when ClickHouse does not answer.
+    """
     with connect(
         settings, role="clickstream backup", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:

@@ -1,10 +1,10 @@
-"""One backup, from the first check to the manifest: the order of its steps is what makes it right.
+"""Take one backup.
 
-1. How far the workers have committed. 2. The tables of one moment after that. So every row of a
-record below those offsets is in the backup, and every record above them is still to be read from
-Kafka: whoever goes on from there misses nothing, and what he reads twice lands on the same keys
-with the same versions. The other way round, a record that is written and committed between the two
-would be in neither.
+The order of the steps makes it consistent: first read the offsets that the workers have committed,
+then take the snapshot of the tables. Every row of a record below those offsets is then in the
+backup, and every record above them is read from Kafka after a restore. Records that are read twice
+change nothing, because they have the same key and the same version. In the other order, a record
+that is written and committed between the two steps would be in neither.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from datetime import UTC, datetime
 
 from clickstream import __version__
 from clickstream.operations.backup import queries
-from clickstream.operations.backup.clickhouse import open_server
-from clickstream.operations.backup.clickhouse_backup import copy_out
-from clickstream.operations.backup.kafka_state import Kafka
-from clickstream.operations.backup.locks import alone, undisturbed
+from clickstream.operations.backup.clickhouse import connect_for_backup
+from clickstream.operations.backup.clickhouse_backup import run_backup
+from clickstream.operations.backup.kafka_state import KafkaState
+from clickstream.operations.backup.locks import exclude_rebuild_and_erasure, exclusive_lock
 from clickstream.operations.backup.manifest import (
     Manifest,
     SavedMigration,
     SavedSchema,
     SavedTable,
     SavedTopic,
-    write,
+    to_json,
 )
 from clickstream.operations.backup.schema_registry import open_registry
-from clickstream.operations.backup.snapshot import fingerprints, freeze, scratch
-from clickstream.operations.backup.storage import MANIFEST, REGISTRY, place_of
+from clickstream.operations.backup.snapshot import (
+    snapshot_tables,
+    staging_database,
+    table_checksums,
+)
+from clickstream.operations.backup.storage import MANIFEST, REGISTRY, open_storage
 from clickstream.operations.progress import Progress
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
@@ -44,17 +48,17 @@ _SUFFIX = "_backup"
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """What a backup holds, and where."""
+class BackupResult:
+    """Where a backup is, what it holds, and how long it took."""
 
-    place: str
+    location: str
     manifest: Manifest
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Frozen:
-    """All that belongs to one moment."""
+class _Snapshot:
+    """What was read while no rebuild and no erasure could run."""
 
     topics: tuple[SavedTopic, ...]
     schemas: tuple[SavedSchema, ...]
@@ -62,45 +66,52 @@ class _Frozen:
     tables: list[str]
 
 
-def save(settings: Settings, target: str, clock: Clock, progress: Progress) -> Saved:
-    """Everything into `target`, while everybody goes on. Blocks.
+def create_backup(
+    settings: Settings, target: str, clock: Clock, progress: Progress
+) -> BackupResult:
+    """Back up everything to `target`, a folder or an S3 URL. Blocks; the processes go on.
 
-    Raises SetupError when it cannot be, Unavailable when a server is away; what is in the place
-    then has no manifest, and `restore` refuses it.
+    Raises SetupError when the backup is refused, Unavailable when a server is away. The target then
+    has no manifest, and `restore` refuses it.
     """
     started = clock.monotonic()
     live = database_of(settings)
-    with alone(settings, "backup", _SUFFIX) as name, open_server(settings) as server:
+    with (
+        exclusive_lock(settings, "backup", _SUFFIX) as staging,
+        connect_for_backup(settings) as server,
+    ):
         if waiting := pending(settings):
             raise SetupError(f"{waiting[0]} is not applied: run `clickstream migrate` first")
-        place = place_of(target, settings, server)
-        place.prepare()
+        storage = open_storage(target, settings, server)
+        storage.ensure_empty()
         taken_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
-        with scratch(server, name):
-            frozen = _freeze(settings, server, live, name)
-            progress.say(f"the tables of {taken_at:%Y-%m-%d %H:%M:%S} UTC are held: copying them")
-            tables = fingerprints(server, name, frozen.tables)
-            copy_out(server, name, frozen.tables, place, progress)
-            manifest = _manifest(settings, server, frozen, name, tables, taken_at.isoformat())
-        if frozen.export is not None:
-            place.write(REGISTRY, frozen.export.hex())
-        place.write(MANIFEST, write(manifest))
-    return Saved(str(place), manifest, clock.monotonic() - started)
+        with staging_database(server, staging):
+            snapshot = _take_snapshot(settings, server, live, staging)
+            progress.say(f"snapshot taken at {taken_at:%Y-%m-%d %H:%M:%S} UTC; copying")
+            tables = table_checksums(server, staging, snapshot.tables)
+            run_backup(server, staging, snapshot.tables, storage, progress)
+            manifest = _manifest(settings, server, snapshot, staging, tables, taken_at.isoformat())
+        if snapshot.export is not None:
+            storage.write(REGISTRY, snapshot.export.hex())
+        storage.write(MANIFEST, to_json(manifest))
+    return BackupResult(str(storage), manifest, clock.monotonic() - started)
 
 
-def _freeze(settings: Settings, server: Server, live: str, name: str) -> _Frozen:
-    with undisturbed(settings), closing(Kafka(settings)) as kafka:
-        topics, tables = _offsets_then_tables(kafka.saved, lambda: freeze(server, live, name))
-    # Last: the ids of all records that are in the tables.
+def _take_snapshot(settings: Settings, server: Server, live: str, staging: str) -> _Snapshot:
+    with exclude_rebuild_and_erasure(settings), closing(KafkaState(settings)) as kafka:
+        topics, tables = _offsets_then_tables(
+            kafka.snapshot, lambda: snapshot_tables(server, live, staging)
+        )
+    # Last, so that the schema of every record in the tables is among them.
     with open_registry(settings) as registry:
         prefix = settings.topics.prefix
-        return _Frozen(topics, registry.schemas(prefix), registry.export(prefix), tables)
+        return _Snapshot(topics, registry.schemas(prefix), registry.export(prefix), tables)
 
 
 def _offsets_then_tables(
     offsets: Callable[[], tuple[SavedTopic, ...]], tables: Callable[[], list[str]]
 ) -> tuple[tuple[SavedTopic, ...], list[str]]:
-    """In this order, which is the whole argument."""
+    """In this order; the docstring of the module says why."""
     topics = offsets()
     return topics, tables()
 
@@ -108,8 +119,8 @@ def _offsets_then_tables(
 def _manifest(
     settings: Settings,
     server: Server,
-    frozen: _Frozen,
-    name: str,
+    snapshot: _Snapshot,
+    staging: str,
     tables: tuple[SavedTable, ...],
     taken_at: str,
 ) -> Manifest:
@@ -117,16 +128,16 @@ def _manifest(
     return Manifest(
         clickstream=__version__,
         taken_at=taken_at,
-        database=name,
+        database=staging,
         prefix=settings.topics.prefix,
         partitions=settings.topics.partitions,
         epoch=settings.topics.epoch,
         group=settings.worker.group,
         tables=tables,
-        topics=frozen.topics,
-        schemas=frozen.schemas,
+        topics=snapshot.topics,
+        schemas=snapshot.schemas,
         migrations=tuple(SavedMigration(int(n), str(of), str(sum_)) for n, of, sum_ in migrations),
         registry_checksum=None
-        if frozen.export is None
-        else hashlib.sha256(frozen.export).hexdigest(),
+        if snapshot.export is None
+        else hashlib.sha256(snapshot.export).hexdigest(),
     )

@@ -1,4 +1,4 @@
-"""What backup and restore ask of Kafka, and the one thing that they change: where the group is."""
+"""The state of our topics in Kafka, and the offsets of the workers' group."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from schemas.topics import Topics, definitions
 T = TypeVar("T")
 
 _REQUEST_SECONDS: Final = 15.0
-_ASK_AGAIN_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = 0.2
 
-# While the broker that looks after the group is found, or changes. It passes within seconds, also
-# for a group that nobody has ever used.
-_PASSING: Final = frozenset(
+# Kafka answers these while a broker takes over the group, and for a new group. They end within
+# seconds.
+_TRANSIENT_ERRORS: Final = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -39,30 +39,35 @@ _PASSING: Final = frozenset(
 )
 
 
-class Kafka:
-    """Every method asks anew, is bounded in time, and raises BrokerUnavailable."""
+class KafkaState:
+    """Reads the topics and the group's offsets, and sets the offsets.
+
+    Every method blocks for a bounded time, asks Kafka anew, and raises BrokerUnavailable.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Connects when it is first used. Close it afterwards."""
+        """Connects at the first question. The caller closes it."""
         self._settings = settings
         self._options = {**settings.kafka_options(), "log_level": "0"}
         self._admin = AdminClient({**self._options})
-        # Never subscribes, so it is no member: it asks for the group's offsets, and sets them. The
-        # admin client's own question for them can crash librdkafka.
+        # It never subscribes, so it is no member of the group. The admin client's own request for
+        # a group's offsets can crash librdkafka.
         self._group = Consumer(
             {**self._options, "group.id": settings.worker.group, "enable.auto.commit": False}
         )
 
     def close(self) -> None:
-        """It cannot be used afterwards."""
+        """Close the connections."""
         self._group.close()
 
-    def saved(self) -> tuple[SavedTopic, ...]:
-        """Our topics as they are. What the workers have committed is asked first: all of it is in
-        the tables of any later moment."""
-        joined = joined_topics(self._settings)
-        committed = self.committed(joined)
-        found, live = describe_topics(self._settings), self.live()
+    def snapshot(self) -> tuple[SavedTopic, ...]:
+        """Our topics, with the committed offsets.
+
+        The committed offsets are read first: every record below them is in the tables of any later
+        moment.
+        """
+        committed = self.committed(consumed_topics(self._settings))
+        found, current = describe_topics(self._settings), self.current()
         wanted = {each.name: each.config for each in definitions(self._settings)}
         return tuple(
             SavedTopic(
@@ -72,11 +77,11 @@ class Kafka:
                 [committed.get(Partition(name, number)) for number in range(len(topic.ends))],
                 topic.ends,
             )
-            for name, topic in live.items()
+            for name, topic in current.items()
         )
 
-    def live(self) -> Mapping[str, LiveTopic]:
-        """Those of our topics that exist."""
+    def current(self) -> Mapping[str, LiveTopic]:
+        """The topics of ours that exist, by name."""
         names = list(describe_topics(self._settings))
         if not names:
             return {}
@@ -88,50 +93,55 @@ class Kafka:
                 ).items()
             }
         )
-        live = {}
+        current = {}
         for name, topic in described.items():
-            extents = [self._extent(name, number) for number in range(len(topic.partitions))]
-            lows, ends = zip(*extents, strict=True)
-            live[name] = LiveTopic(str(topic.topic_id), lows, ends)
-        return live
+            watermarks = [self._watermarks(name, number) for number in range(len(topic.partitions))]
+            low_watermarks, ends = zip(*watermarks, strict=True)
+            current[name] = LiveTopic(str(topic.topic_id), low_watermarks, ends)
+        return current
 
     def committed(self, topics: Sequence[str]) -> Mapping[Partition, int]:
-        """Up to where the workers have written; partitions never committed are left out."""
-        places = [
+        """The offsets that the workers have committed. A partition without one is left out."""
+        partitions = [
             TopicPartition(topic, number)
             for topic in topics
             for number in range(self._settings.topics.partitions)
         ]
-        answer = self._ask(lambda: self._group.committed(places, timeout=_REQUEST_SECONDS))
+        answer = self._ask(lambda: self._group.committed(partitions, timeout=_REQUEST_SECONDS))
         return {
-            Partition(place.topic, place.partition): place.offset
-            for place in answer
-            if place.offset >= 0
+            Partition(partition.topic, partition.partition): partition.offset
+            for partition in answer
+            if partition.offset >= 0
         }
 
     def set_committed(self, offsets: Mapping[Partition, int]) -> None:
-        """Where the workers begin. SetupError when some are running: they would overrule it."""
-        places = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        """Set the offsets from which the workers go on.
+
+        Raises SetupError while workers run: they would overwrite the offsets.
+        """
+        partitions = [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
         try:
-            _patiently(lambda: self._group.commit(offsets=places, asynchronous=False))
+            _retry_transient(lambda: self._group.commit(offsets=partitions, asynchronous=False))
         except KafkaException as error:
             raise SetupError(
                 f"Kafka does not let group {self._settings.worker.group} begin elsewhere"
                 f" ({error.args[0].str()}): stop the workers"
             ) from error
-        if dict(self.committed(sorted({place.topic for place in offsets}))) != dict(offsets):
+        if dict(self.committed(sorted({partition.topic for partition in offsets}))) != dict(
+            offsets
+        ):
             raise SetupError("Kafka did not keep the workers' offsets: restore again")
 
-    def _extent(self, topic: str, number: int) -> tuple[int, int]:
-        place = TopicPartition(topic, number)
+    def _watermarks(self, topic: str, number: int) -> tuple[int, int]:
+        partition = TopicPartition(topic, number)
         low, end = self._ask(
-            lambda: self._group.get_watermark_offsets(place, timeout=_REQUEST_SECONDS)
+            lambda: self._group.get_watermark_offsets(partition, timeout=_REQUEST_SECONDS)
         )
         return int(low), int(end)
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return _patiently(question)
+            return _retry_transient(question)
         except (KafkaException, TimeoutError) as error:
             raise BrokerUnavailable(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer ({error}):"
@@ -139,22 +149,22 @@ class Kafka:
             ) from error
 
 
-def joined_topics(settings: Settings) -> tuple[str, ...]:
-    """Those that workers read under their group."""
+def consumed_topics(settings: Settings) -> tuple[str, ...]:
+    """The topics that the workers consume: sessions, events, marks."""
     topics = Topics.from_settings(settings)
     return topics.sessions, topics.events, topics.marks
 
 
-def _patiently(question: Callable[[], T]) -> T:
-    """Ask again while the answer is one that passes."""
+def _retry_transient(question: Callable[[], T]) -> T:
+    """Repeat the request while it fails with a transient error."""
     again = Retrying(
-        retry=retry_if_exception(_passes),
+        retry=retry_if_exception(_is_transient),
         stop=stop_after_delay(_REQUEST_SECONDS),
-        wait=wait_fixed(_ASK_AGAIN_SECONDS),
+        wait=wait_fixed(_RETRY_SECONDS),
         reraise=True,
     )
     return again(question)
 
 
-def _passes(error: BaseException) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _PASSING
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _TRANSIENT_ERRORS

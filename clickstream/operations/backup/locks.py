@@ -1,4 +1,4 @@
-"""One at a time: backups among themselves, and none while a replay moves the tables."""
+"""Locks that keep a backup or a restore apart from the other operations on the same database."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ from core.settings import Settings
 
 
 @contextmanager
-def alone(settings: Settings, what: str, suffix: str) -> Iterator[str]:
-    """Hold the scratch database's name, which is given. SetupError when another process does."""
-    scratch = database_of(settings) + suffix
+def exclusive_lock(settings: Settings, operation: str, suffix: str) -> Iterator[str]:
+    """Let one process at a time run this operation; gives the name of its staging database.
+
+    Raises SetupError when another process runs it.
+    """
+    staging = database_of(settings) + suffix
     with ExitStack() as held:
         try:
-            # Not of the scratch database itself: erasing from it takes that one.
-            held.enter_context(lease(on_database(settings, f"{scratch}_only_one")))
+            # Not the lease of the staging database: the erasure that runs on it takes that one.
+            held.enter_context(lease(on_database(settings, f"{staging}_only_one")))
         except SetupError as error:
             raise SetupError(
-                f"another {what} of {database_of(settings)} is running: wait until it has ended"
+                f"another {operation} of {database_of(settings)} is running: wait until it has"
+                " ended"
             ) from error
-        yield scratch
+        yield staging
 
 
 @contextmanager
-def undisturbed(settings: Settings) -> Iterator[None]:
-    """No replay and no erasure meanwhile. SetupError when there is one."""
+def exclude_rebuild_and_erasure(settings: Settings) -> Iterator[None]:
+    """Let no rebuild and no erasure run meanwhile. Raises SetupError when one is running."""
     with ExitStack() as held:
         try:
             held.enter_context(lease(settings))
         except SetupError as error:
             raise SetupError(
-                "a replay or an erasure is under way: try again when it has ended"
+                "a rebuild or an erasure is running: try again when it has ended"
             ) from error
         yield

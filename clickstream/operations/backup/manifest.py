@@ -1,24 +1,29 @@
-"""What a backup says of itself. Pure. It is written last: without it there is no backup."""
+"""The manifest: what a backup holds. Pure.
+
+It is written last. A folder without a manifest is not a backup.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
+
+import msgspec
 
 from core.errors import SetupError
 from core.settings import Settings
 from schemas.migrate import Migration
 
-# Raised when an older `restore` could not make sense of the files.
+# Increase it when an older `restore` cannot read the files.
 FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class SavedTable:
-    """Rows that readers see, and a checksum of all their columns, whatever their order."""
+    """A table: the number of rows that readers see, and a checksum of them in any order."""
 
     name: str
     rows: int
@@ -27,10 +32,10 @@ class SavedTable:
 
 @dataclass(frozen=True, slots=True)
 class SavedTopic:
-    """A topic by Kafka's own id, which is another one when the topic is made anew.
+    """A topic, with Kafka's own id, which changes when the topic is deleted and created again.
 
-    `committed`: per partition, up to where the workers had written when the backup began (None:
-    they never said). `ends`: the offset that the next record would have got then.
+    `committed` has the committed offset of each partition when the backup began, None where there
+    was none. `ends` has the offset of the next record of each partition at that time.
     """
 
     name: str
@@ -42,7 +47,7 @@ class SavedTopic:
 
 @dataclass(frozen=True, slots=True)
 class SavedSchema:
-    """One version of one subject, and the id that records carry."""
+    """One version of one subject, with the schema id that records carry."""
 
     subject: str
     version: int
@@ -52,7 +57,7 @@ class SavedSchema:
 
 @dataclass(frozen=True, slots=True)
 class SavedMigration:
-    """One that the saved database had."""
+    """A migration that was applied to the database."""
 
     number: int
     name: str
@@ -61,7 +66,7 @@ class SavedMigration:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`database` is the name that the tables have inside the ClickHouse backup."""
+    """What a backup holds. `database` is the name of the tables' database inside it."""
 
     clickstream: str
     taken_at: str
@@ -75,41 +80,48 @@ class Manifest:
     schemas: tuple[SavedSchema, ...]
     migrations: tuple[SavedMigration, ...]
     registry_checksum: str | None
-    """Of the registry's own export, where it can make one."""
+    """SHA-256 of the registry's own export; None where the registry cannot make one."""
 
     def topic(self, name: str) -> SavedTopic | None:
-        """None for one that was not there."""
+        """The topic of this name; None when it did not exist."""
         return next((topic for topic in self.topics if topic.name == name), None)
 
 
-def write(manifest: Manifest) -> str:
-    """JSON text for people and for `read`."""
+def to_json(manifest: Manifest) -> str:
+    """The text of manifest.json, with a checksum of itself."""
     body = {"format": FORMAT, **asdict(manifest)}
     return json.dumps({**body, "checksum": _checksum(body)}, indent=2, ensure_ascii=False) + "\n"
 
 
-def read(text: str, place: str) -> Manifest:
-    """Raises SetupError for a text that is damaged, altered, or of a newer format."""
+def from_json(text: str, location: str) -> Manifest:
+    """Read the text of manifest.json; `location` is named in errors.
+
+    Raises SetupError when the text is damaged, was changed, or has another format.
+    """
     try:
         body = dict(json.loads(text))
         checksum, format_ = body.pop("checksum"), body["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise SetupError(f"{place}: its manifest.json is damaged: take another backup") from error
+        raise _damaged(location) from error
     if format_ != FORMAT:
         raise SetupError(
-            f"{place} has format {format_}, and this version of clickstream reads {FORMAT}: restore"
-            f" it with clickstream {body.get('clickstream', 'of a newer version')}"
+            f"{location} has format {format_}, and this version of clickstream reads {FORMAT}:"
+            f" restore it with clickstream {body.get('clickstream', 'of a newer version')}"
         )
     if checksum != _checksum(body):
         raise SetupError(
-            f"{place}: manifest.json is not what `clickstream backup` wrote: it was changed or is"
-            " damaged. Take another backup"
+            f"{location}: manifest.json is not what `clickstream backup` wrote: it was changed or"
+            " is damaged. Take another backup"
         )
-    return _manifest(body)
+    try:
+        return msgspec.convert(body, Manifest)
+    except msgspec.ValidationError as error:
+        raise _damaged(location) from error
 
 
 def check_migrations(manifest: Manifest, known: Sequence[Migration]) -> None:
-    """The saved tables are of this version, or of an older one. Raises SetupError."""
+    """Raises SetupError when the backup has a migration that this version does not have, or has
+    with another text."""
     ours = {each.number: each for each in known}
     for saved in manifest.migrations:
         mine = ours.get(saved.number)
@@ -123,7 +135,7 @@ def check_migrations(manifest: Manifest, known: Sequence[Migration]) -> None:
 
 
 def check_settings(manifest: Manifest, settings: Settings) -> None:
-    """The settings mean the topics that the rows came from. Raises SetupError."""
+    """Raises SetupError when the settings name other topics than those of the backup."""
     topics = settings.topics
     for name, saved, mine in (
         ("PREFIX", manifest.prefix, topics.prefix),
@@ -138,25 +150,12 @@ def check_settings(manifest: Manifest, settings: Settings) -> None:
         raise SetupError(
             f"the backup was taken with CLICKSTREAM_TOPICS__EPOCH={manifest.epoch}, and it is"
             f" {topics.epoch} now: set it to {manifest.epoch}, or to {manifest.epoch + 1} if the"
-            " topics were made anew since"
+            " topics were deleted and created again since"
         )
 
 
-def _manifest(body: Mapping[str, Any]) -> Manifest:
-    fields = {name: value for name, value in body.items() if name != "format"}
-    return Manifest(
-        **{
-            **fields,
-            "tables": _all(SavedTable, body["tables"]),
-            "topics": _all(SavedTopic, body["topics"]),
-            "schemas": _all(SavedSchema, body["schemas"]),
-            "migrations": _all(SavedMigration, body["migrations"]),
-        }
-    )
-
-
-def _all(kind: Any, rows: Iterable[Mapping[str, Any]]) -> tuple[Any, ...]:
-    return tuple(kind(**row) for row in rows)
+def _damaged(location: str) -> SetupError:
+    return SetupError(f"{location}: its manifest.json is damaged: take another backup")
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

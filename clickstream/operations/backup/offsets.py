@@ -1,7 +1,7 @@
-"""From where the workers go on after a restore. Pure.
+"""The offsets from which the workers go on after a restore. Pure.
 
-Below the saved offsets every row is in the backup. What came later is in Kafka, if anywhere, and
-is read again: rows are right by key, so reading a record twice changes nothing.
+Every row of a record below the saved offsets is in the backup. Later records are read from Kafka.
+Rows are right by key and version, so a record that is read twice changes nothing.
 """
 
 from __future__ import annotations
@@ -16,58 +16,66 @@ from core.kafka.partitions import Partition
 
 @dataclass(frozen=True, slots=True)
 class LiveTopic:
-    """A topic as Kafka has it now: its id, and per partition the first and the next offset."""
+    """A topic as Kafka has it now: its id, and the first and the next offset of each partition."""
 
     topic_id: str
-    lows: tuple[int, ...]
+    low_watermarks: tuple[int, ...]
     ends: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """`offsets`: where each partition goes on. `replayed`: how many records lie from there to the
-    end. `lost`: records that retention has deleted and no backup holds, by partition. `is_new`:
-    at least one topic was made anew since the backup."""
+class OffsetPlan:
+    """Where the workers go on.
+
+    `offsets` has the offset of each partition, `records_to_reprocess` the number of records from
+    there to the end. `lost` counts, by partition, the records that are not in the backup and that
+    Kafka has deleted by age. `topics_recreated` says whether a topic was deleted and created again
+    since the backup.
+    """
 
     offsets: Mapping[Partition, int]
-    replayed: int
+    records_to_reprocess: int
     lost: Mapping[Partition, int]
-    is_new: bool
+    topics_recreated: bool
 
 
-def resume(
+def plan_offsets(
     manifest: Manifest, live: Mapping[str, LiveTopic], names: tuple[str, ...], epoch: int
-) -> Resume:
-    """`live` has the topics that exist, `names` are those that workers read. Raises SetupError when
-    the topics were made anew and the epoch was not raised: first would no longer win."""
+) -> OffsetPlan:
+    """Plan the offsets of the topics `names`; `live` has the topics that exist.
+
+    Raises SetupError when a topic was created again and the epoch was not raised: the first post of
+    an id would no longer win.
+    """
     offsets: dict[Partition, int] = {}
     lost: dict[Partition, int] = {}
-    replayed, made_anew = 0, []
+    to_reprocess, recreated = 0, []
     for name in names:
         saved, now = manifest.topic(name), live.get(name)
         if saved is None or now is None or saved.topic_id != now.topic_id:
-            made_anew.append(name)
-            lows = now.lows if now else (0,) * manifest.partitions
+            recreated.append(name)
+            lows = now.low_watermarks if now else (0,) * manifest.partitions
             offsets.update({Partition(name, n): low for n, low in enumerate(lows)})
-            replayed += sum(now.ends) - sum(now.lows) if now else 0
+            to_reprocess += sum(now.ends) - sum(lows) if now else 0
             continue
         for number, committed in enumerate(saved.committed):
-            place, wanted = Partition(name, number), committed or 0
-            offsets[place] = max(wanted, now.lows[number])
-            replayed += max(0, now.ends[number] - offsets[place])
-            if now.lows[number] > wanted:
-                lost[place] = now.lows[number] - wanted
-    if made_anew and epoch <= manifest.epoch:
+            partition, wanted = Partition(name, number), committed or 0
+            low = now.low_watermarks[number]
+            offsets[partition] = max(wanted, low)
+            to_reprocess += max(0, now.ends[number] - offsets[partition])
+            if low > wanted:
+                lost[partition] = low - wanted
+    if recreated and epoch <= manifest.epoch:
         raise SetupError(
-            f"{', '.join(made_anew)} was made anew since the backup: set"
+            f"{', '.join(recreated)} was deleted and created again since the backup: set"
             f" CLICKSTREAM_TOPICS__EPOCH={manifest.epoch + 1} for every process, so that the rows"
             " of the backup stay the first, and restore again"
         )
-    return Resume(offsets, replayed, lost, bool(made_anew))
+    return OffsetPlan(offsets, to_reprocess, lost, bool(recreated))
 
 
-def forgotten_erasures(manifest: Manifest, live: Mapping[str, LiveTopic], name: str) -> bool:
-    """Whether the topic of erasures is not the one of the backup: erasures that were asked for
-    after it are then known to nobody."""
+def erasures_topic_recreated(manifest: Manifest, live: Mapping[str, LiveTopic], name: str) -> bool:
+    """Whether the topic of erasures is another one than that of the backup. Erasures that came
+    after the backup are then unknown."""
     saved, now = manifest.topic(name), live.get(name)
     return saved is not None and (now is None or now.topic_id != saved.topic_id)

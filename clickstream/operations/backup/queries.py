@@ -1,14 +1,18 @@
-"""All SQL of backup and restore. Names that cannot be bound are quoted here, and only here."""
+"""The SQL of backup and restore.
+
+Names that cannot be bound as parameters are quoted here, and nowhere else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-# By this comment a backup knows the databases that it has made, and drops no others.
-SIGNATURE: Final = "made by clickstream backup"
+# The comment of every database that a backup or a restore makes. Others are never dropped.
+OWNER_COMMENT: Final = "made by clickstream backup"
 
-# They rebuild themselves (docs/decisions/0007-session-facts.md), or are made by the migrations.
+# Tables that are not backed up: they are computed again (docs/decisions/0007-session-facts.md), or
+# come from the migrations.
 DERIVED: Final = ("session_facts", "session_type_facts", "settled_days", "schema_migrations")
 
 TABLES: Final = """
@@ -23,11 +27,11 @@ MIGRATIONS: Final = """
 SELECT number, name, checksum FROM {database:Identifier}.schema_migrations FINAL ORDER BY number
 """
 
-CREATE: Final = f"CREATE DATABASE {{database:Identifier}} COMMENT '{SIGNATURE}'"
+CREATE: Final = f"CREATE DATABASE {{database:Identifier}} COMMENT '{OWNER_COMMENT}'"
 DROP: Final = "DROP DATABASE IF EXISTS {database:Identifier} SYNC"
 
-# Rows of which there is a better version do not count; `final` passes over tables without versions.
-FINGERPRINT: Final = """
+# Counts only the newest version of a row; `final` changes nothing for tables without versions.
+CHECKSUM: Final = """
 SELECT count(), sum(cityHash64(formatRow('RowBinary', *)))
 FROM {database:Identifier}.{table:Identifier}
 SETTINGS final = 1
@@ -50,34 +54,34 @@ def identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
-def clone(live: str, scratch: str, table: str) -> list[str]:
-    """Hard links to the parts of that moment, taken at once: nothing is copied, nobody waits.
+def attach_partitions(live: str, staging: str, table: str) -> list[str]:
+    """Statements that make a table of the present parts of another one, by hard links.
 
-    Merges are stopped before there is a part: they would also delete rows by their age, and what is
-    counted must stay what it was.
+    They copy no data. Merges are stopped before the parts are attached: a merge would also delete
+    rows by their age, and the rows that are counted must not change.
     """
-    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (live, scratch))
+    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (live, staging))
     return [
         f"CREATE TABLE {new} AS {old}",
-        stop_merges(scratch, table),
+        stop_merges(staging, table),
         f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {old}",
     ]
 
 
 def stop_merges(database: str, table: str) -> str:
-    """Until `start_merges`, or until the server is restarted."""
+    """Stops merges until `start_merges`, or until the server restarts."""
     return f"SYSTEM STOP MERGES {identifier(database)}.{identifier(table)}"
 
 
 def start_merges(database: str, table: str) -> str:
-    """As they were."""
+    """Starts them again."""
     return f"SYSTEM START MERGES {identifier(database)}.{identifier(table)}"
 
 
-def backup(database: str, tables: Sequence[str], destination: str, id_: str) -> str:
-    """Returns at once; system.backups tells how it goes."""
+def backup(database: str, tables: Sequence[str], target: str, id_: str) -> str:
+    """Starts a BACKUP that runs on; PROGRESS tells its state."""
     listed = ", ".join(f"TABLE {identifier(database)}.{identifier(table)}" for table in tables)
-    return f"BACKUP {listed} TO {destination} SETTINGS id = {literal(id_)} ASYNC"
+    return f"BACKUP {listed} TO {target} SETTINGS id = {literal(id_)} ASYNC"
 
 
 def restore(
@@ -89,7 +93,7 @@ def restore(
     *,
     structure_only: bool,
 ) -> str:
-    """The same, of tables under their names in another database."""
+    """Starts a RESTORE of the tables into another database; PROGRESS tells its state."""
     old, new = identifier(source_database), identifier(database)
     listed = ", ".join(
         f"TABLE {old}.{name} AS {new}.{name}" for name in (identifier(table) for table in tables)
@@ -99,17 +103,19 @@ def restore(
 
 
 def write_bucket(function: str, text: str) -> str:
-    """One object from one text; refuses when there is one of that name."""
+    """Writes a text as one object. Fails when the object exists."""
     return f"INSERT INTO FUNCTION {function} SELECT {literal(text)}"
 
 
 def read_bucket(function: str) -> str:
-    """One row, the whole object."""
+    """Answers the object as one row."""
     return f"SELECT line FROM {function}"  # noqa: S608 - quoted
 
 
-def move(source: str, target: str, tables: Sequence[str], replaced: Sequence[str]) -> list[str]:
-    """Tables into a database, in the place of empty ones there; one statement a table."""
+def swap_statements(
+    source: str, target: str, tables: Sequence[str], replaced: Sequence[str]
+) -> list[str]:
+    """One statement for each table that moves it to `target`, or exchanges it if in `replaced`."""
     statements = []
     for table in tables:
         old, new = (f"{identifier(each)}.{identifier(table)}" for each in (source, target))

@@ -1,63 +1,64 @@
-"""The result of a backup or a restore, for people and for machines."""
+"""The result of a backup or a restore: as a JSON object, and as lines of text."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from clickstream.operations.backup.create import Saved
+from clickstream.operations.backup.create import BackupResult
 from clickstream.operations.backup.manifest import Manifest
-from clickstream.operations.backup.restore import Restored
+from clickstream.operations.backup.restore import RestoreResult
 
 
-def saved_as_dict(saved: Saved) -> dict[str, Any]:
-    """One JSON object."""
+def backup_as_dict(result: BackupResult) -> dict[str, Any]:
+    """What `backup --json` prints."""
     return {
-        "place": saved.place,
-        "seconds": round(saved.seconds, 3),
-        **_contents(saved.manifest),
+        "location": result.location,
+        "seconds": round(result.seconds, 3),
+        **_contents(result.manifest),
     }
 
 
-def saved_lines(saved: Saved) -> list[str]:
-    """Sentences."""
+def backup_lines(result: BackupResult) -> list[str]:
+    """What `backup` prints."""
+    manifest = result.manifest
+    records = sum(offset or 0 for topic in manifest.topics for offset in topic.committed)
     return [
-        *_table_lines(saved.manifest),
-        f"{len(saved.manifest.schemas)} schemas; the workers had written"
-        f" {_written(saved.manifest):,} records of Kafka",
-        f"backup complete in {saved.seconds:.1f} s: {saved.place}",
+        *_table_lines(manifest),
+        f"{len(manifest.schemas)} schemas; the workers had committed {records:,} records of Kafka",
+        f"backup complete in {result.seconds:.1f} s: {result.location}",
     ]
 
 
-def restored_as_dict(restored: Restored, *, dry_run: bool) -> dict[str, Any]:
-    """One JSON object."""
-    going_on = restored.resume
+def restore_as_dict(result: RestoreResult, *, dry_run: bool) -> dict[str, Any]:
+    """What `restore --json` prints."""
+    plan = result.offset_plan
     return {
-        "place": restored.place,
-        "database": restored.database,
+        "location": result.location,
+        "database": result.database,
         "dry_run": dry_run,
-        "seconds": round(restored.seconds, 3),
-        **_contents(restored.manifest),
-        "replayed_from_kafka": None if going_on is None else going_on.replayed,
-        "topics_are_new": None if going_on is None else going_on.is_new,
-        "lost_records": None if going_on is None else sum(going_on.lost.values()),
-        "erased_rows": dict(restored.erased),
-        "warnings": list(restored.warnings),
+        "seconds": round(result.seconds, 3),
+        **_contents(result.manifest),
+        "records_to_reprocess": None if plan is None else plan.records_to_reprocess,
+        "topics_recreated": None if plan is None else plan.topics_recreated,
+        "lost_records": None if plan is None else sum(plan.lost.values()),
+        "erased_rows": dict(result.erased),
+        "warnings": list(result.warnings),
     }
 
 
-def restored_lines(restored: Restored, *, dry_run: bool) -> list[str]:
-    """Sentences. The warnings are not among them."""
+def restore_lines(result: RestoreResult, *, dry_run: bool) -> list[str]:
+    """What `restore` prints, without the warnings."""
     verb = "would restore" if dry_run else "restored"
     lines = [
-        *_table_lines(restored.manifest),
-        f"{verb} the backup of {restored.manifest.taken_at} into {restored.database}",
+        *_table_lines(result.manifest),
+        f"{verb} the backup of {result.manifest.taken_at} into {result.database}",
     ]
-    if restored.erased:
-        lines.append(f"deleted again {sum(restored.erased.values()):,} rows of erased users")
-    if restored.resume is not None:
+    if result.erased:
+        lines.append(f"deleted again {sum(result.erased.values()):,} rows of erased users")
+    if result.offset_plan is not None:
         lines.append(
-            f"the workers go on where the backup was: {restored.resume.replayed:,} records of Kafka"
-            " to read"
+            "workers will resume from the backup's offsets:"
+            f" {result.offset_plan.records_to_reprocess:,} records of Kafka to read"
         )
     return lines
 
@@ -78,7 +79,3 @@ def _table_lines(manifest: Manifest) -> list[str]:
     return [
         f"{table.name}: {table.rows:,} rows, {table.checksum:016x}" for table in manifest.tables
     ]
-
-
-def _written(manifest: Manifest) -> int:
-    return sum(offset or 0 for topic in manifest.topics for offset in topic.committed)

@@ -1,8 +1,9 @@
-"""The registry's schemas with their ids: records in Kafka name a schema by its id, for ever.
+"""Read the schemas with their ids from a registry, and restore them under the same ids.
 
-Two ways bring ids back: Confluent's mode IMPORT, in which a schema is registered with its version
-and its id (Confluent, Redpanda, Karapace), and Apicurio's own import of a ZIP file. Apicurio takes
-mode IMPORT as well, and gives out ids of its own all the same; so every id is asked for afterwards.
+Records in Kafka name their schema by its id. Two methods restore an id: Confluent's mode IMPORT,
+which registers a schema with its version and its id (Confluent, Redpanda, Karapace), and Apicurio's
+own import of a ZIP archive. Apicurio accepts mode IMPORT and still assigns ids of its own, so every
+id is checked afterwards.
 """
 
 from __future__ import annotations
@@ -26,58 +27,61 @@ _TIMEOUT_SECONDS: Final = 15.0
 _JSON: Final = {"content-type": "application/vnd.schemaregistry.v1+json"}
 _NOT_FOUND: Final = 404
 
-# Below this path Apicurio has its Confluent API, and beside it its own.
+# The path of Apicurio's Confluent API, and of its own API on the same server.
 _APICURIO: Final = "/apis/ccompat/"
 _APICURIO_OWN: Final = "/apis/registry/v3/admin"
 
 
 class Registry:
-    """Over HTTP. Every method blocks and raises RegistryUnavailable when no answer comes."""
+    """A registry over HTTP.
+
+    Every method blocks. It raises RegistryUnavailable without an answer, SetupError for a refusal.
+    """
 
     def __init__(self, client: httpx.Client, url: str) -> None:
         self._client = client
         self._url = url.rstrip("/")
 
     @property
-    def _own(self) -> str | None:
-        """Apicurio's API; None for another registry."""
+    def _apicurio_admin_url(self) -> str | None:
+        """The URL of Apicurio's own API; None for another registry."""
         base, found, _ = self._url.partition(_APICURIO)
         return base + _APICURIO_OWN if found else None
 
     def schemas(self, prefix: str) -> tuple[SavedSchema, ...]:
-        """Every version of every subject whose name begins so."""
+        """Every version of every subject whose name begins with `prefix`."""
         subjects = [name for name in self._get("/subjects") or () if name.startswith(prefix)]
         return tuple(
             SavedSchema(subject, int(found["version"]), int(found["id"]), found["schema"])
             for subject in sorted(subjects)
-            for version in self._get(f"/subjects/{_part(subject)}/versions") or ()
-            if (found := self._get(f"/subjects/{_part(subject)}/versions/{version}")) is not None
+            for version in self._get(f"/subjects/{_quoted(subject)}/versions") or ()
+            if (found := self._get(f"/subjects/{_quoted(subject)}/versions/{version}")) is not None
         )
 
-    def text_of(self, schema_id: int) -> str | None:
-        """The schema of an id; None for an id that was never given out."""
+    def schema_by_id(self, schema_id: int) -> str | None:
+        """The text of the schema with this id; None when no schema has it."""
         found = self._get(f"/schemas/ids/{schema_id}")
         return None if found is None else str(found["schema"])
 
     def export(self, prefix: str) -> bytes | None:
-        """Apicurio's export, reduced to these subjects; None of another registry."""
-        if self._own is None:
+        """Apicurio's export of the subjects that begin with `prefix`; None for another registry."""
+        if self._apicurio_admin_url is None:
             return None
-        answer = self._send("GET", f"{self._own}/export")
-        return reduce_export(answer.content, prefix)
+        answer = self._send("GET", f"{self._apicurio_admin_url}/export")
+        return filter_export(answer.content, prefix)
 
-    def load_export(self, export: bytes) -> None:
-        """Add what an export holds. Apicurio alone."""
+    def import_archive(self, export: bytes) -> None:
+        """Import such an export. Only Apicurio can do it."""
         self._send(
             "POST",
-            f"{self._own}/import?requireEmptyRegistry=false",
+            f"{self._apicurio_admin_url}/import?requireEmptyRegistry=false",
             content=export,
             headers={"content-type": "application/zip"},
         )
 
-    def load_one(self, schema: SavedSchema) -> None:
-        """Register it under its id, in mode IMPORT."""
-        subject = _part(schema.subject)
+    def import_schema(self, schema: SavedSchema) -> None:
+        """Register the schema under its id, in mode IMPORT."""
+        subject = _quoted(schema.subject)
         self._put(f"/mode/{subject}", {"mode": "IMPORT"})
         try:
             body = {"schema": schema.text, "version": schema.version, "id": schema.schema_id}
@@ -92,11 +96,12 @@ class Registry:
         self._put(f"/config/{subject}", {"compatibility": FULL_TRANSITIVE})
 
     @property
-    def takes_exports(self) -> bool:
-        return self._own is not None
+    def supports_archives(self) -> bool:
+        """Whether `export` and `import_archive` work."""
+        return self._apicurio_admin_url is not None
 
     def _get(self, path: str) -> Any:
-        """None when there is no such thing."""
+        """The JSON of the answer; None for a 404."""
         answer = self._ask("GET", self._url + path)
         if answer.status_code == _NOT_FOUND:
             return None
@@ -128,7 +133,7 @@ class Registry:
 
 @contextmanager
 def open_registry(settings: Settings) -> Iterator[Registry]:
-    """The one that the settings name. SetupError for what is no URL."""
+    """The registry that the settings name. Raises SetupError when its URL is not one."""
     parts = urlsplit(settings.schema_registry_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SetupError("CLICKSTREAM_SCHEMA_REGISTRY_URL is not an http(s) URL")
@@ -140,38 +145,46 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
         yield Registry(client, url)
 
 
-def missing(registry: Registry, saved: Sequence[SavedSchema], prefix: str) -> list[SavedSchema]:
-    """Those that the registry does not have yet. SetupError when it can never have them under their
-    ids, because an id or a subject is taken by something else."""
-    there = {(each.subject, each.version): each for each in registry.schemas(prefix)}
-    lacking = []
+def missing_schemas(
+    registry: Registry, saved: Sequence[SavedSchema], prefix: str
+) -> list[SavedSchema]:
+    """The schemas that the registry does not have.
+
+    Raises SetupError when an id or a subject is taken by another schema: the registry can then not
+    have ours under their ids.
+    """
+    registered = {(each.subject, each.version): each for each in registry.schemas(prefix)}
+    missing = []
     for schema in saved:
-        mine, text = there.get((schema.subject, schema.version)), registry.text_of(schema.schema_id)
+        mine, text = (
+            registered.get((schema.subject, schema.version)),
+            registry.schema_by_id(schema.schema_id),
+        )
         taken = text is not None and not _same(text, schema.text)
         if taken or (mine is not None and mine.schema_id != schema.schema_id):
-            raise _clash(schema)
+            raise _id_conflict(schema)
         if mine is None:
-            lacking.append(schema)
-    return lacking
+            missing.append(schema)
+    return missing
 
 
-def bring_back(
-    registry: Registry, lacking: Sequence[SavedSchema], export: bytes | None, prefix: str
+def restore_schemas(
+    registry: Registry, missing: Sequence[SavedSchema], export: bytes | None, prefix: str
 ) -> None:
-    """Register what is lacking, and see that every id is right. SetupError otherwise."""
-    if not lacking:
+    """Register the missing schemas, and check every id. Raises SetupError when one is wrong."""
+    if not missing:
         return
-    if registry.takes_exports and export is not None:
-        registry.load_export(export)
+    if registry.supports_archives and export is not None:
+        registry.import_archive(export)
     else:
-        for schema in lacking:
-            registry.load_one(schema)
-    if wrong := missing(registry, lacking, prefix):
-        raise _clash(wrong[0])
+        for schema in missing:
+            registry.import_schema(schema)
+    if wrong := missing_schemas(registry, missing, prefix):
+        raise _id_conflict(wrong[0])
 
 
-def reduce_export(export: bytes, prefix: str) -> bytes:
-    """Only the artifacts whose name begins so, and their contents. Pure."""
+def filter_export(export: bytes, prefix: str) -> bytes:
+    """Apicurio's archive without the artifacts whose name does not begin with `prefix`. Pure."""
     source, reduced = zipfile.ZipFile(io.BytesIO(export)), io.BytesIO()
     ours = [name for name in source.namelist() if _is_ours(name, prefix)]
     contents = {
@@ -198,7 +211,7 @@ def _is_ours(name: str, prefix: str) -> bool:
     return False
 
 
-def _clash(schema: SavedSchema) -> SetupError:
+def _id_conflict(schema: SavedSchema) -> SetupError:
     return SetupError(
         f"records in Kafka name schema {schema.schema_id} and mean {schema.subject} version"
         f" {schema.version}, and the schema registry has something else under this id, or this"
@@ -211,5 +224,5 @@ def _same(one: str, other: str) -> bool:
     return bool(json.loads(one) == json.loads(other))
 
 
-def _part(subject: str) -> str:
+def _quoted(subject: str) -> str:
     return quote(subject, safe="")

@@ -1,9 +1,11 @@
-"""The tables of one moment, in a database of their own, while everybody goes on.
+"""A snapshot of the tables, in a database of its own, while the workers go on writing.
 
-The order makes what is saved closed under the rules of the pipeline: events that wait are taken
-before joined ones, since one that is adopted in between is then in both and not in neither;
-sessions before events and marks, since a session that is visible has all that was before it; what
-is known of erasures last, since whatever was deleted before is then known to be.
+The tables are copied one after another, and the order keeps the rules of the pipeline:
+- Unjoined events come before joined ones. An event that is adopted in between is then in both
+  tables, and never in neither.
+- Sessions come before events and marks. A session that is visible proves that the rows written
+  before it exist.
+- Erasures come last, so that every deletion that happened before is known.
 """
 
 from __future__ import annotations
@@ -28,25 +30,28 @@ _FIRST: Final = (
 _LAST: Final = ("erased_letters", "erased_sessions", "erasures")
 
 
-def in_order(tables: Sequence[str]) -> list[str]:
-    """All of them, in the order in which they are frozen. Pure."""
+def snapshot_order(tables: Sequence[str]) -> list[str]:
+    """The same tables, in the order in which the snapshot takes them. Pure."""
     first = [table for table in _FIRST if table in tables]
     last = [table for table in _LAST if table in tables]
     return [*first, *(each for each in tables if each not in {*first, *last}), *last]
 
 
-def saved_tables(server: Server, database: str) -> list[str]:
-    """Those with data that nothing else could bring back."""
+def tables_to_back_up(server: Server, database: str) -> list[str]:
+    """The tables whose data cannot be computed again."""
     found = server.rows(queries.TABLES, database=database, derived=list(queries.DERIVED))
     return [str(name) for (name,) in found]
 
 
 @contextmanager
-def scratch(server: Server, database: str) -> Iterator[None]:
-    """A database of this name, empty; dropped at the end, and first when a run that was killed has
-    left one. SetupError when there is one that is not ours."""
+def staging_database(server: Server, database: str) -> Iterator[None]:
+    """Create an empty database of this name, and drop it at the end.
+
+    One that a killed run has left is dropped first. Raises SetupError when there is one that
+    neither a backup nor a restore has made.
+    """
     comment = server.rows(queries.COMMENT_OF, database=database)
-    if comment and comment[0][0] != queries.SIGNATURE:
+    if comment and comment[0][0] != queries.OWNER_COMMENT:
         raise SetupError(
             f"the database name {database} is needed, and there is one that no backup has made:"
             " rename it"
@@ -56,24 +61,24 @@ def scratch(server: Server, database: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # The next run drops it when ClickHouse is away: that must not hide what happened.
+        # When ClickHouse is away, the next run drops it; the first error is the one to report.
         with contextlib.suppress(ClickstreamError):
             server.command(queries.DROP, database=database)
 
 
-def freeze(server: Server, live: str, into: str) -> list[str]:
-    """Clone every table as it is now; their names. A moment's work, whatever their size."""
-    tables = in_order(saved_tables(server, live))
+def snapshot_tables(server: Server, live: str, into: str) -> list[str]:
+    """Clone the tables of `live` into the database `into`, by hard links; returns their names."""
+    tables = snapshot_order(tables_to_back_up(server, live))
     for table in tables:
-        for statement in queries.clone(live, into, table):
+        for statement in queries.attach_partitions(live, into, table):
             server.command(statement)
     return tables
 
 
-def fingerprints(server: Server, database: str, tables: Sequence[str]) -> tuple[SavedTable, ...]:
-    """Of each table, by reading all of it."""
+def table_checksums(server: Server, database: str, tables: Sequence[str]) -> tuple[SavedTable, ...]:
+    """The row count and the checksum of each table. Reads every row."""
     found = []
     for table in sorted(tables):
-        ((count, checksum),) = server.rows(queries.FINGERPRINT, database=database, table=table)
+        ((count, checksum),) = server.rows(queries.CHECKSUM, database=database, table=table)
         found.append(SavedTable(table, int(count), int(checksum)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Where a backup lies: a folder that ClickHouse and this process both see, or a bucket."""
+"""Where a backup is stored: a folder that ClickHouse and this process both see, or S3."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ REGISTRY: Final = "registry.zip.hex"
 TABLES: Final = "tables"
 """The part that ClickHouse writes and reads itself."""
 
-# As ClickHouse reports S3's answer. Anything else, such as a refused key, is shown as it is.
+# How ClickHouse reports that S3 has no such object. Every other error is raised as it is.
 _NO_SUCH_OBJECT: Final = ("response code: 404", "NoSuchKey", "key does not exist")
 
-_BUCKET_SCHEMES: Final = ("s3://", "http://", "https://")
+_S3_SCHEMES: Final = ("s3://", "http://", "https://")
 
 
-class Place(Protocol):
-    """Files by name. Every method blocks; `str` of it shows no secret."""
+class BackupStorage(Protocol):
+    """Text files by name. Every method blocks; `str()` of it shows no secret."""
 
-    def destination(self) -> str:
-        """For ClickHouse, as it stands in BACKUP … TO and RESTORE … FROM. Not to be shown."""
+    def clickhouse_target(self) -> str:
+        """The target of BACKUP … TO and the source of RESTORE … FROM. It may hold a secret."""
         ...
 
     def read(self, name: str) -> str | None:
-        """A whole text; None when there is none. SetupError when it cannot be read."""
+        """The whole text; None when there is no such file. Raises SetupError when reading fails."""
         ...
 
     def write(self, name: str, text: str) -> None:
-        """As a whole or not at all. SetupError when it cannot be."""
+        """Write the text as a whole or not at all. Raises SetupError when writing fails."""
         ...
 
-    def prepare(self) -> None:
-        """Before a backup. SetupError when there is something already."""
+    def ensure_empty(self) -> None:
+        """Raises SetupError when the storage cannot take a new backup."""
         ...
 
 
-def place_of(target: str, settings: Settings, server: Server) -> Place:
-    """A folder, or a URL that begins with s3://, https:// or http://."""
-    if target.startswith(_BUCKET_SCHEMES):
-        return Bucket(target.rstrip("/"), settings, server)
-    return Folder(Path(target).expanduser().absolute())
+def open_storage(target: str, settings: Settings, server: Server) -> BackupStorage:
+    """The storage for a folder, or for a URL that begins with s3://, https:// or http://."""
+    if target.startswith(_S3_SCHEMES):
+        return S3Storage(target.rstrip("/"), settings, server)
+    return LocalStorage(Path(target).expanduser().absolute())
 
 
-class Folder:
-    """On this machine, where ClickHouse runs, or mounted under the same path on both."""
+class LocalStorage:
+    """A folder on this machine: ClickHouse runs here too, or has it under the same path."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class Folder:
     def __str__(self) -> str:
         return str(self._path)
 
-    def destination(self) -> str:
+    def clickhouse_target(self) -> str:
         return f"File({queries.literal(str(self._path / TABLES))})"
 
     def read(self, name: str) -> str | None:
@@ -85,19 +85,19 @@ class Folder:
         except OSError as error:
             raise SetupError(f"{self._path / name} cannot be written: {error}") from error
 
-    def prepare(self) -> None:
+    def ensure_empty(self) -> None:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            taken = any(self._path.iterdir())
+            is_empty = not any(self._path.iterdir())
         except OSError as error:
             raise SetupError(f"{self._path} cannot be made: {error}") from error
-        if taken:
+        if not is_empty:
             raise SetupError(f"{self._path} is not empty: name a new folder for each backup")
 
 
-class Bucket:
-    """Below an S3 URL. ClickHouse writes and reads everything there, so it has to reach it, and
-    this process need not."""
+class S3Storage:
+    """Objects below an S3 URL. ClickHouse reads and writes all of them; this process needs no
+    connection to S3."""
 
     def __init__(self, url: str, settings: Settings, server: Server) -> None:
         self._url = url
@@ -108,7 +108,7 @@ class Bucket:
     def __str__(self) -> str:
         return self._url
 
-    def destination(self) -> str:
+    def clickhouse_target(self) -> str:
         return f"S3({self._arguments(TABLES)})"
 
     def read(self, name: str) -> str | None:
@@ -123,25 +123,25 @@ class Bucket:
     def write(self, name: str, text: str) -> None:
         self._server.command(queries.write_bucket(self._function(name), text))
 
-    def prepare(self) -> None:
+    def ensure_empty(self) -> None:
         if self.read(MANIFEST) is not None:
-            raise SetupError(f"{self._url} has a backup already: name a new place for each")
+            raise SetupError(f"{self._url} has a backup already: name a new URL for each backup")
 
     def _function(self, name: str) -> str:
         return f"s3({self._arguments(name)}, 'RawBLOB', 'line String')"
 
     def _arguments(self, name: str) -> str:
-        """As literals: ClickHouse hides them in its logs and tables, while bound parameters travel
-        in the URL, which it logs."""
+        """URL, key and secret as literals. ClickHouse hides literals in its logs and tables; bound
+        parameters are sent in the query's URL, which it logs."""
         given = [f"{self._url}/{name}"]
         if self._key is not None and self._secret is not None:
             given += [self._key, self._secret.get_secret_value()]
         return ", ".join(queries.literal(each) for each in given)
 
 
-def refuse_incomplete(place: Place) -> SetupError:
-    """What to say of a place without a manifest."""
+def incomplete_backup(storage: BackupStorage) -> SetupError:
+    """The error for a storage without a manifest."""
     return SetupError(
-        f"{place} has no {MANIFEST}: there is no backup, or it was cut short and is not complete."
+        f"{storage} has no {MANIFEST}: there is no backup, or it was cut short and is not complete."
         " Name the folder of a backup that ended with success"
     )

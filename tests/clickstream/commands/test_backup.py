@@ -31,7 +31,7 @@ def test_a_backup_is_taken_looked_at_and_restored(settings: Settings) -> None:
     target = str(folder_of(settings))
     taken = run(environment_of(settings), "backup", target, "--json")
     assert taken.returncode == 0, taken.stderr
-    assert json.loads(taken.stdout)["place"] == target
+    assert json.loads(taken.stdout)["location"] == target
     with fresh_database(settings) as lost:
         looked = run(environment_of(lost), "restore", target, "--dry-run", "--json")
         assert looked.returncode == 0, looked.stderr

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clickstream.operations.backup import create, restore
-from clickstream.operations.backup.manifest import SavedTopic, read, write
+from clickstream.operations.backup.manifest import SavedTopic, from_json, to_json
 from clickstream.operations.rebuild.start_point import FromOffset
 from core.errors import SetupError
 from tests.clickstream.operations.backup.world import (
@@ -73,8 +73,8 @@ def test_a_backup_under_load_and_kafka_make_the_same_tables(
 
     outcome = restored(lost, source)
 
-    assert outcome.resume is not None
-    assert outcome.resume.replayed > 0
+    assert outcome.offset_plan is not None
+    assert outcome.offset_plan.records_to_reprocess > 0
     assert not outcome.warnings
     with Fleet(lost, tmp_path / "two", count=1) as fleet:
         fleet.catch_up()
@@ -170,21 +170,21 @@ def taken(
 Taken = tuple["Settings", Path]
 
 
-def test_beside_the_live_tables_nothing_else_is_touched(taken: Taken) -> None:
+def test_a_restore_into_another_database_touches_nothing_else(taken: Taken) -> None:
     settings, source = taken
     original = contents(settings)
     with fresh_database(settings) as beside:
         from core.clickhouse.client import database_of
 
-        outcome = restored(settings, source, beside=database_of(beside))
-        assert outcome.resume is None
+        outcome = restored(settings, source, into_database=database_of(beside))
+        assert outcome.offset_plan is None
         assert contents(beside) == contents(settings) == original
 
 
 def test_a_database_with_rows_is_refused_and_unharmed(taken: Taken) -> None:
     settings, source = taken
     original = contents(settings)
-    with pytest.raises(SetupError, match=r"DROP DATABASE .*--database"):
+    with pytest.raises(SetupError, match=r"DROP DATABASE .*--into-database"):
         restored(settings, source)
     assert contents(settings) == original
 
@@ -193,8 +193,8 @@ def test_a_dry_run_changes_nothing(taken: Taken) -> None:
     settings, source = taken
     with fresh_database(settings) as lost:
         outcome = restore.preview(lost, str(source))
-        assert outcome.resume is not None
-        assert outcome.resume.replayed == 0
+        assert outcome.offset_plan is not None
+        assert outcome.offset_plan.records_to_reprocess == 0
         drop(lost)  # no error, whether there is one or not
         restored(lost, source)
         assert contents(lost) == contents(settings)
@@ -215,7 +215,7 @@ def test_a_backup_that_is_cut_short_has_no_manifest(
     def killed(*_: object) -> None:
         raise SetupError("killed")
 
-    monkeypatch.setattr(create, "copy_out", killed)
+    monkeypatch.setattr(create, "run_backup", killed)
     with pytest.raises(SetupError, match="killed"):
         saved(settings, target)
     assert databases(settings) == {""}
@@ -241,9 +241,9 @@ def test_rows_that_are_not_those_that_were_saved_are_refused(taken: Taken) -> No
     # As when a part of a backup is exchanged for that of another one: whole, and not the same.
     other = folder_of(settings)
     saved(settings, other)
-    manifest = read((other / "manifest.json").read_text(), str(other))
+    manifest = from_json((other / "manifest.json").read_text(), str(other))
     altered = tuple(replace(each, checksum=each.checksum ^ 1) for each in manifest.tables)
-    (other / "manifest.json").write_text(write(replace(manifest, tables=altered)))
+    (other / "manifest.json").write_text(to_json(replace(manifest, tables=altered)))
     with fresh_database(settings) as lost:
         with pytest.raises(SetupError, match="changed or is damaged"):
             restored(lost, other)

@@ -15,8 +15,8 @@ from clickstream.operations.backup.manifest import (
     SavedTopic,
     check_migrations,
     check_settings,
-    read,
-    write,
+    from_json,
+    to_json,
 )
 from core.errors import SetupError
 from core.settings import Settings, TopicSettings
@@ -41,26 +41,32 @@ MANIFEST = Manifest(
 
 
 def test_what_was_written_is_read() -> None:
-    assert read(write(MANIFEST), "there") == MANIFEST
+    assert from_json(to_json(MANIFEST), "there") == MANIFEST
 
 
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"tables": []}, {"prefix": "other."}])
 def test_a_changed_manifest_is_refused(change: dict[str, object]) -> None:
-    body = json.loads(write(MANIFEST)) | change
+    body = json.loads(to_json(MANIFEST)) | change
     with pytest.raises(SetupError, match="changed or is damaged"):
-        read(json.dumps(body), "there")
+        from_json(json.dumps(body), "there")
+
+
+def test_a_value_of_another_type_is_refused() -> None:
+    text = to_json(replace(MANIFEST, tables=(SavedTable("sessions", "three", 1),)))  # type: ignore[arg-type] # on purpose
+    with pytest.raises(SetupError, match="damaged"):
+        from_json(text, "there")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"checksum": "a"}'])
 def test_what_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(SetupError, match="damaged"):
-        read(text, "there")
+        from_json(text, "there")
 
 
 def test_a_newer_format_names_the_version_that_reads_it() -> None:
-    body = json.loads(write(MANIFEST)) | {"format": 2}
+    body = json.loads(to_json(MANIFEST)) | {"format": 2}
     with pytest.raises(SetupError, match=r"clickstream 1\.2\.3"):
-        read(json.dumps(body), "there")
+        from_json(json.dumps(body), "there")
 
 
 def test_an_older_schema_is_taken_and_a_newer_or_other_one_refused() -> None:

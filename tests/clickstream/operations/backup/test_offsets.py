@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.operations.backup.manifest import SavedTopic
-from clickstream.operations.backup.offsets import LiveTopic, forgotten_erasures, resume
+from clickstream.operations.backup.offsets import LiveTopic, erasures_topic_recreated, plan_offsets
 from core.errors import SetupError
 from core.kafka.partitions import Partition
 from tests.clickstream.operations.backup.test_manifest import MANIFEST
@@ -22,9 +22,9 @@ def saved(name: str, *committed: int | None) -> SavedTopic:
 
 
 def live(
-    name: str, lows: tuple[int, ...] = (0, 0), ends: tuple[int, ...] = (120, 120)
+    name: str, low_watermarks: tuple[int, ...] = (0, 0), ends: tuple[int, ...] = (120, 120)
 ) -> LiveTopic:
-    return LiveTopic(f"id of {name}", lows, ends)
+    return LiveTopic(f"id of {name}", low_watermarks, ends)
 
 
 AT_REST = replace(MANIFEST, epoch=3, topics=tuple(saved(name, 50, None) for name in NAMES))
@@ -36,33 +36,37 @@ def test_nothing_that_is_not_in_the_backup_is_passed_over_without_a_word(
     partitions: list[tuple[int, int, int]],
 ) -> None:
     committed = [each[0] for each in partitions]
-    lows = tuple(each[1] for each in partitions)
+    low_watermarks = tuple(each[1] for each in partitions)
     ends = tuple(max(each[0], each[1]) + each[2] for each in partitions)
     manifest = replace(AT_REST, topics=(saved("s", *committed),))
-    found = resume(manifest, {"s": live("s", lows, ends)}, ("s",), 3)
-    for number, (wanted, low, end) in enumerate(zip(committed, lows, ends, strict=True)):
+    found = plan_offsets(manifest, {"s": live("s", low_watermarks, ends)}, ("s",), 3)
+    for number, (wanted, low, end) in enumerate(zip(committed, low_watermarks, ends, strict=True)):
         begins, lost = found.offsets[Partition("s", number)], found.lost.get(Partition("s", number))
         assert low <= begins <= end
         assert begins - (lost or 0) == wanted
 
 
-def test_the_same_topics_are_read_on_from_where_the_backup_was() -> None:
-    found = resume(AT_REST, SAME, NAMES, 3)
+def test_the_same_topics_are_read_from_the_offsets_of_the_backup() -> None:
+    found = plan_offsets(AT_REST, SAME, NAMES, 3)
     assert set(found.offsets.values()) == {50, 0}
-    assert (found.replayed, found.lost, found.is_new) == (3 * (70 + 120), {}, False)
+    assert (found.records_to_reprocess, found.lost, found.topics_recreated) == (
+        3 * (70 + 120),
+        {},
+        False,
+    )
 
 
 @pytest.mark.parametrize("now", [{}, SAME | {"s": replace(live("s"), topic_id="another")}])
 def test_new_topics_need_a_higher_epoch(now: dict[str, LiveTopic]) -> None:
     with pytest.raises(SetupError, match="CLICKSTREAM_TOPICS__EPOCH=4"):
-        resume(AT_REST, now, NAMES, 3)
-    found = resume(AT_REST, now, NAMES, 4)
-    assert found.is_new
+        plan_offsets(AT_REST, now, NAMES, 3)
+    found = plan_offsets(AT_REST, now, NAMES, 4)
+    assert found.topics_recreated
     assert found.offsets[Partition("s", 0)] == 0
 
 
 def test_a_lost_topic_of_erasures_is_noticed() -> None:
     manifest = replace(AT_REST, topics=(saved("x", None),))
-    assert not forgotten_erasures(manifest, {"x": live("x")}, "x")
-    assert forgotten_erasures(manifest, {}, "x")
-    assert forgotten_erasures(manifest, {"x": replace(live("x"), topic_id="new")}, "x")
+    assert not erasures_topic_recreated(manifest, {"x": live("x")}, "x")
+    assert erasures_topic_recreated(manifest, {}, "x")
+    assert erasures_topic_recreated(manifest, {"x": replace(live("x"), topic_id="new")}, "x")

@@ -19,9 +19,9 @@ from clickstream.local.processes.service import Service
 from clickstream.operations.backup.manifest import SavedSchema
 from clickstream.operations.backup.schema_registry import (
     Registry,
-    bring_back,
-    missing,
+    missing_schemas,
     open_registry,
+    restore_schemas,
 )
 from core.errors import SetupError
 from core.settings import Settings
@@ -31,15 +31,15 @@ from schemas.registry import ConfluentRegistry
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Settings]:
     """Settings with a registry that nobody has used."""
-    pact = ProcessManager()
+    processes = ProcessManager()
     program = fetch(reporter()).registry
     launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
-    service = Service(launch, pact)
+    service = Service(launch, processes)
     service.spawn()
     service.wait()
     yield Settings(_env_file=None, schema_registry_url=service.url)
     service.stop()
-    pact.close()
+    processes.close()
 
 
 @pytest.mark.engines
@@ -50,12 +50,12 @@ def test_a_lost_registry_gets_its_ids_back_and_gives_none_out_again(
     with open_registry(settings) as full, open_registry(empty) as lost:
         saved, export = full.schemas(prefix), full.export(prefix)
         assert saved
-        lacking = missing(lost, saved, prefix)
-        assert lacking == list(saved)
-        bring_back(lost, lacking, export, prefix)
+        missing = missing_schemas(lost, saved, prefix)
+        assert missing == list(saved)
+        restore_schemas(lost, missing, export, prefix)
         assert lost.schemas(prefix) == saved
         assert lost.schemas("") == saved  # nothing of others
-        assert missing(lost, saved, prefix) == []
+        assert missing_schemas(lost, saved, prefix) == []
     with ConfluentRegistry.from_settings(empty) as anew:
         assert anew.register("new-value", '"long"') not in {each.schema_id for each in saved}
 
@@ -69,7 +69,7 @@ def test_an_id_that_is_taken_is_refused(settings: Settings, empty: Settings) -> 
             taken = anew.register("other-value", '"long"')
         clash = [SavedSchema(saved[0].subject, 1, taken, saved[0].text)]
         with pytest.raises(SetupError, match="empty registry"):
-            missing(other, clash, prefix)
+            missing_schemas(other, clash, prefix)
 
 
 class Confluent:
@@ -116,7 +116,7 @@ def over(server: Confluent) -> Registry:
 
 def test_mode_import_keeps_ids_and_is_left_afterwards() -> None:
     server = Confluent()
-    bring_back(over(server), missing(over(server), SAVED, "p."), None, "p.")
+    restore_schemas(over(server), missing_schemas(over(server), SAVED, "p."), None, "p.")
     assert over(server).schemas("p.") == SAVED
     assert server.modes == {"p.a": "READWRITE"}
 
@@ -124,4 +124,4 @@ def test_mode_import_keeps_ids_and_is_left_afterwards() -> None:
 def test_a_registry_that_gives_out_other_ids_is_found_out() -> None:
     server = Confluent(keeps_ids=False)
     with pytest.raises(SetupError, match=r"mean p\.a version 1"):
-        bring_back(over(server), SAVED, None, "p.")
+        restore_schemas(over(server), SAVED, None, "p.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from clickstream.operations.backup.snapshot import in_order
+from clickstream.operations.backup.snapshot import snapshot_order
 
 TABLES = ["dead_letters", "erased_sessions", "erasures", "events", "mine", "session_marks"]
 ALL = sorted([*TABLES, "sessions", "unjoined_events"])
@@ -12,7 +12,7 @@ ALL = sorted([*TABLES, "sessions", "unjoined_events"])
 
 def test_no_row_can_move_from_a_table_not_yet_held_into_one_that_is() -> None:
     for _ in range(20):
-        order = in_order(random.sample(ALL, len(ALL)))
+        order = snapshot_order(random.sample(ALL, len(ALL)))
         assert sorted(order) == ALL
         assert order.index("unjoined_events") < order.index("events")
         assert order.index("sessions") < min(order.index("events"), order.index("session_marks"))
@@ -20,4 +20,4 @@ def test_no_row_can_move_from_a_table_not_yet_held_into_one_that_is() -> None:
 
 
 def test_tables_that_are_not_there_are_not_asked_for() -> None:
-    assert in_order(["events", "mine"]) == ["events", "mine"]
+    assert snapshot_order(["events", "mine"]) == ["events", "mine"]

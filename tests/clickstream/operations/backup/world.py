@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clickstream.operations.backup.create import Saved, save
-from clickstream.operations.backup.restore import Restored, bring_back
+from clickstream.operations.backup.create import BackupResult, create_backup
+from clickstream.operations.backup.restore import RestoreResult, restore
 from clickstream.operations.rebuild.databases import on_database
 from core import clickhouse
 from core.clock import SystemClock
@@ -23,12 +23,12 @@ def folder_of(settings: Settings) -> Path:
     return Path(found[0][0]).parent.parent / "backups" / uuid.uuid4().hex
 
 
-def saved(settings: Settings, target: Path) -> Saved:
-    return save(settings, str(target), SystemClock(), Silent())
+def saved(settings: Settings, target: Path) -> BackupResult:
+    return create_backup(settings, str(target), SystemClock(), Silent())
 
 
-def restored(settings: Settings, source: Path, beside: str | None = None) -> Restored:
-    return bring_back(settings, str(source), SystemClock(), Silent(), beside)
+def restored(settings: Settings, source: Path, into_database: str | None = None) -> RestoreResult:
+    return restore(settings, str(source), SystemClock(), Silent(), into_database)
 
 
 @contextmanager
