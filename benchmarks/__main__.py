@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.catalogue import chosen
-from benchmarks.lab import embedded_lab
+from benchmarks.lab import local_lab
 from benchmarks.series import Extent, run, screen, sum_up
 
 LATEST = Path(__file__).parent / "results" / "latest.jsonl"
@@ -29,7 +29,7 @@ def command(
         Path | None, typer.Option(help="Keep the engines' data here, so that loading is done once.")
     ] = None,
 ) -> None:
-    """Measure everything on the embedded engines, beside what users might pick instead.
+    """Measure everything on the local servers, beside what users might pick instead.
 
     The short form takes up to 15 minutes on 2 cores. A target that is missed is a finding, and the
     exit status stays 0; it is 1 when a row could not be measured, or its ledger did not add up.
@@ -39,7 +39,7 @@ def command(
         rows = chosen(only)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
-    with embedded_lab(data_dir) as lab:
+    with local_lab(data_dir) as lab:
         finished = run(rows, lab, Extent(full, rounds), out, console)
     sum_up(finished, console)
     raise typer.Exit(1 if any(done.report is None for done in finished) else 0)

@@ -29,7 +29,7 @@ from core.settings import Settings
 
 RAW: Final = "ClickHouse"
 _SAMPLE_EVERY_SECONDS: Final = 0.1
-# The profile's FINAL would not be a raw read; and with row groups of the default size the embedded
+# The profile's FINAL would not be a raw read; and with row groups of the default size the local
 # server runs out of its gigabyte.
 _RAW_QUERY: Final = (
     "SELECT * FROM sessions SETTINGS final = 0, output_format_parquet_row_group_size = 500000,"

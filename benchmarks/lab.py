@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from confluent_kafka.admin import AdminClient
 
-from clickstream.local.engines.local_servers import LocalServers, embedded_engines
+from clickstream.local.engines.local_servers import LocalServers, run_local_servers
 from clickstream.local.processes.ports import free_port
 from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.service import Service, ServiceSpec
@@ -36,7 +36,7 @@ class Lab:
     their CPU time is then not known, and no figure that needs it is given."""
 
     base: Settings
-    pact: ProcessManager
+    manager: ProcessManager
     folder: Path
     clickhouse_pid: int | None
     kafka_pid: int | None
@@ -92,7 +92,7 @@ class Lab:
             env={**environment(settings), **(env or {})},
         )
         answers = partial(is_ready, url, _PROBE_SECONDS) if url else lambda: True
-        service = Service(ServiceSpec(command, url or "", answers, _STOP_SECONDS), self.pact)
+        service = Service(ServiceSpec(command, url or "", answers, _STOP_SECONDS), self.manager)
         try:
             service.start()
             yield service
@@ -108,31 +108,31 @@ def pid_of(service: Service) -> int:
 
 
 @contextmanager
-def embedded_lab(data_dir: Path | None = None) -> Iterator[Lab]:
-    """The embedded engines, on a folder that is kept, or on one that is not."""
+def local_lab(data_dir: Path | None = None) -> Iterator[Lab]:
+    """The local servers, on a folder that is kept, or on one that is not."""
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
         folder = data_dir or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with embedded_engines(folder) as engines:
-            pact = ProcessManager()
+        with run_local_servers(folder) as engines:
+            manager = ProcessManager()
             try:
                 yield Lab(
-                    _settings(engines), pact, folder, engines.clickhouse.pid, engines.kafka.pid
+                    _settings(engines), manager, folder, engines.clickhouse.pid, engines.kafka.pid
                 )
             finally:
-                pact.close()
+                manager.close()
 
 
 @contextmanager
 def own_lab(settings: Settings) -> Iterator[Lab]:
     """The servers that the settings name. Nothing is left behind there, kept corners included."""
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
-        pact = ProcessManager()
-        lab = Lab(settings, pact, Path(temporary), None, None)
+        manager = ProcessManager()
+        lab = Lab(settings, manager, Path(temporary), None, None)
         try:
             yield lab
         finally:
-            pact.close()
+            manager.close()
             for name, corner in lab.kept.items():
                 _remove(corner, name)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 import typer
 from rich.console import Console
 
-from benchmarks.lab import Lab, embedded_lab, own_lab
+from benchmarks.lab import Lab, local_lab, own_lab
 from benchmarks.outcome import Outcome, Report, Target
 from core.settings import Settings
 
@@ -62,7 +62,7 @@ def _command(benchmark: Benchmark) -> Callable[..., None]:
         data_dir: Annotated[Path | None, typer.Option(help="keep the engines' data here")] = None,
         own: Annotated[bool, typer.Option(help="on the servers of the settings")] = False,
     ) -> None:
-        with own_lab(Settings()) if own else embedded_lab(data_dir) as lab:
+        with own_lab(Settings()) if own else local_lab(data_dir) as lab:
             report = measure(benchmark, lab, Size(scale), rounds)
         print(report.to_json())
         report.print(Console(stderr=True))

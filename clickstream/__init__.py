@@ -1,4 +1,4 @@
-"""Search clickstream: the command, settings, errors and the embedded engines."""
+"""Search clickstream: the command, settings, errors and the local servers."""
 
 from importlib.metadata import version
 

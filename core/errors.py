@@ -23,7 +23,7 @@ ClickstreamError
 ├── PoisonRecord              one Kafka record that can never be processed: a dead letter
 ├── Disconnected              the client went away: nobody is left to answer
 └── SetupError                an operator's mistake: said on one line, exit status 1
-    ├── EngineError           an embedded engine could not be fetched or started
+    ├── EngineError           a local server could not be fetched or started
     ├── SchemaIncompatible    a schema change that FULL_TRANSITIVE forbids
     └── MigrationError        the ClickHouse schema cannot be brought up to date
 
@@ -157,7 +157,7 @@ class SetupError(ClickstreamError):
 
 
 class EngineError(SetupError):
-    """An embedded engine could not be fetched, started or reached."""
+    """A local server could not be fetched, started or reached."""
 
 
 class SchemaIncompatible(SetupError):

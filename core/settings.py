@@ -149,7 +149,7 @@ class BackupSettings(BaseModel):
 
     folder: Path | None = Field(
         None,
-        description="folder in which the embedded ClickHouse may make backups, beside `backups` in"
+        description="folder in which the local ClickHouse may make backups, beside `backups` in"
         " its data folder; better on another disk",
     )
     s3_access_key_id: str | None = Field(

@@ -3,7 +3,7 @@
     python deploy/sbom.py [FILE]
 
 The Python packages are those of the environment it runs in, as `cyclonedx-py` finds them. The
-embedded engines come from `clickstream/local/engines/lock.json`, with their checksums: tools that
+local servers come from `clickstream/local/engines/lock.json`, with their checksums: tools that
 only look at Python would leave out Kafka, the registry and ClickHouse.
 """
 

@@ -1,6 +1,6 @@
 """What each process and each person may do in ClickHouse: one file per role in `schemas/grants/`.
 
-The embedded ClickHouse gives exactly these to the users that `clickstream up` runs its processes
+The local ClickHouse gives exactly these to the users that `clickstream up` runs its processes
 with, so every test of the whole system shows that they suffice. For one's own server
 `clickstream grants` prints them.
 """

@@ -57,9 +57,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers |
         with container_engines() as running:
             yield running
     elif kind == "embedded":
-        from clickstream.local.engines.local_servers import embedded_engines
+        from clickstream.local.engines.local_servers import run_local_servers
 
-        with embedded_engines(tmp_path_factory.mktemp("engines")) as running:
+        with run_local_servers(tmp_path_factory.mktemp("engines")) as running:
             yield running
     else:
         raise pytest.UsageError(f"CLICKSTREAM_TEST_ENGINES={kind}: use embedded or containers")

@@ -1,4 +1,4 @@
-"""The same three servers as the embedded engines, in containers (needs a Docker engine)."""
+"""The same three servers as the local servers, in containers (needs a Docker engine)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ _STOP_SECONDS = 20
 
 
 class ContainerEngine:
-    """One server in a container, with the face of `clickstream.local.processes.service.Service`."""
+    """One server in a container, with the interface of `Service` of `clickstream.local`."""
 
-    def __init__(self, container: DockerContainer, url: str, answers: Callable[[], bool]) -> None:
+    def __init__(
+        self, container: DockerContainer, url: str, is_healthy: Callable[[], bool]
+    ) -> None:
         self._container = container
-        self._answers = answers
+        self._is_healthy = is_healthy
         self.url = url
 
     def start(self) -> None:
@@ -49,7 +51,7 @@ class ContainerEngine:
             stop=stop_after_delay(_START_SECONDS),
             wait=wait_fixed(0.2),
             retry=retry_if_result(lambda answered: not answered),
-        )(self._answers)()
+        )(self._is_healthy)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ def container_engines() -> Iterator[ContainerEngines]:
         for container in containers:
             stack.enter_context(container)
         engines = ContainerEngines(
-            ContainerEngine(containers[0], address, lambda: kafka.answers(address)),
-            ContainerEngine(containers[1], registry_url, lambda: registry.answers(registry_url)),
+            ContainerEngine(containers[0], address, lambda: kafka.is_healthy(address)),
+            ContainerEngine(containers[1], registry_url, lambda: registry.is_healthy(registry_url)),
             ContainerEngine(
-                containers[2], clickhouse_url, lambda: clickhouse.answers(clickhouse_url)
+                containers[2], clickhouse_url, lambda: clickhouse.is_healthy(clickhouse_url)
             ),
         )
         for engine in (engines.kafka, engines.registry, engines.clickhouse):
@@ -113,19 +115,22 @@ def _kafka(port: int) -> DockerContainer:
         "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-        **{f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in kafka.SMALL.items()},
+        **{
+            f"KAFKA_{name.upper().replace('.', '_')}": value
+            for name, value in kafka.SINGLE_NODE_DEFAULTS.items()
+        },
     }
     return DockerContainer(KAFKA_IMAGE).with_envs(**environment).with_bind_ports(port, port)
 
 
 def _clickhouse(port: int, users: Path) -> DockerContainer:
-    """With the users of the embedded one, from wherever the Docker network puts us."""
+    """With the users of the local one, from wherever the Docker network puts us."""
     file = users / "users.xml"
     clickhouse.write_users(file, "::/0")
     users.chmod(0o755)  # the server in the container is another user
     return (
         DockerContainer(CLICKHOUSE_IMAGE)
-        .with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")  # `default` without password, as embedded
+        .with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")  # `default` without password, as the local one
         .with_volume_mapping(str(file), "/etc/clickhouse-server/users.d/clickstream.xml", "ro")
         .with_bind_ports(8123, port)
     )

@@ -31,18 +31,18 @@ def command(
     Stays up until Ctrl-C, or ends at once with --once. Exit status 0 when every acknowledged id is
     readable, once and as it was sent; 1 otherwise.
     """
-    from clickstream.local.demo.stack import running_system, throwaway_system
+    from clickstream.local.demo.stack import running_stack, temporary_stack
 
     if once and data_dir is None:
-        system = throwaway_system(port or 0)
+        system = temporary_stack(port or 0)
     else:
-        system = running_system(data_dir, 8000 if port is None else port)
+        system = running_stack(data_dir, 8000 if port is None else port)
     with system as (endpoints, ours):
-        account = _drive(endpoints, sessions, seed)
-        _print(account, as_json=as_json)
+        result = _drive(endpoints, sessions, seed)
+        _print(result, as_json=as_json)
         if ours and not once:
             _stay_up(endpoints)
-    raise typer.Exit(0 if account.clean else 1)
+    raise typer.Exit(0 if result.passed else 1)
 
 
 def _drive(endpoints: Endpoints, sessions: int, seed: int) -> DemoResult:
@@ -51,27 +51,33 @@ def _drive(endpoints: Endpoints, sessions: int, seed: int) -> DemoResult:
     from rich.console import Console
 
     from clickstream.local.demo.progress import Progress
-    from clickstream.local.demo.run import Plan, run
-    from clickstream.local.target_settings import settings_of
+    from clickstream.local.demo.run import DemoOptions, run
+    from clickstream.local.target_settings import settings_for
     from core.clock import SystemClock
 
     progress = Progress(Console(stderr=True))
     return asyncio.run(
-        run(Plan(sessions, seed), endpoints.http, settings_of(endpoints), SystemClock(), progress)
+        run(
+            DemoOptions(sessions, seed),
+            endpoints.http,
+            settings_for(endpoints),
+            SystemClock(),
+            progress,
+        )
     )
 
 
-def _print(account: DemoResult, *, as_json: bool) -> None:
+def _print(result: DemoResult, *, as_json: bool) -> None:
     import json
 
     from rich.console import Console
 
-    from clickstream.local.demo.report import print_account
+    from clickstream.local.demo.report import print_result
 
     if as_json:
-        typer.echo(json.dumps(account.as_json(), ensure_ascii=False))
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
     else:
-        print_account(account, Console())
+        print_result(result, Console())
 
 
 def _stay_up(endpoints: Endpoints) -> None:

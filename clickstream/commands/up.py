@@ -32,21 +32,23 @@ def command(
     Prints one line with every address once all answer, then runs until Ctrl-C and restarts what
     dies. A second start on the same folder finds all data again.
     """
-    from clickstream.local.data_directory import default_data_folder
+    from clickstream.local.data_directory import default_data_directory
     from clickstream.local.up.foreground import run_in_foreground
-    from clickstream.local.up.stack import Plan
+    from clickstream.local.up.stack import StackOptions
     from clickstream.operations.provision import prepare
 
     def announce(endpoints: Endpoints) -> None:
         print(_json_line(endpoints) if as_json else _line(endpoints), flush=True)
 
     if not ephemeral:
-        run_in_foreground(Plan(data_dir or default_data_folder(), port, workers), prepare, announce)
+        run_in_foreground(
+            StackOptions(data_dir or default_data_directory(), port, workers), prepare, announce
+        )
         return
     if data_dir is not None:
         raise typer.BadParameter("--ephemeral makes a folder of its own: leave out --data-dir")
     with tempfile.TemporaryDirectory(prefix="clickstream-") as folder:
-        run_in_foreground(Plan(Path(folder), port, workers), prepare, announce)
+        run_in_foreground(StackOptions(Path(folder), port, workers), prepare, announce)
 
 
 def _addresses(endpoints: Endpoints) -> dict[str, str]:

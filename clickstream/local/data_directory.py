@@ -1,4 +1,4 @@
-"""The data folder of an embedded system: who holds it, which ports it uses, where things are."""
+"""The data folder of a local system: who holds it, which ports it uses, where things are."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from clickstream.local.processes.ports import choose_ports
 from core.errors import EngineError
 
 
-def default_data_folder() -> Path:
+def default_data_directory() -> Path:
     """`clickstream` in the user's data folder."""
     return platformdirs.user_data_path("clickstream")
 
 
-class DataFolder:
+class DataDirectory:
     """A folder held by one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._lock: int | None = None
 
-    def hold(self) -> None:
+    def lock(self) -> None:
         """Take it until `release` or the end of this process, however that ends.
 
         Raises EngineError that names the process which has it.
@@ -55,12 +55,12 @@ class DataFolder:
 
     def ports(self, names: Collection[str]) -> dict[str, int]:
         """A port for each name: last time's where it is free, so that addresses stay the same."""
-        memory = self.path / "ports.json"
-        remembered = json.loads(memory.read_text()) if memory.exists() else {}
+        ports_file = self.path / "ports.json"
+        remembered = json.loads(ports_file.read_text()) if ports_file.exists() else {}
         chosen = choose_ports(names, remembered)
-        replacement = memory.with_suffix(".new")
+        replacement = ports_file.with_suffix(".new")
         replacement.write_text(json.dumps({**remembered, **chosen}, indent=2) + "\n")
-        replacement.replace(memory)
+        replacement.replace(ports_file)
         return chosen
 
     def log(self, name: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from clickstream.local.data_directory import default_data_folder
+from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import Endpoints, load_endpoints
 from core.settings import Settings
 
@@ -20,8 +20,8 @@ def operator_settings() -> Settings:
     settings = Settings()
     if has_explicit_servers(settings):
         return settings
-    endpoints = load_endpoints(default_data_folder())
-    return settings if endpoints is None else settings_of(endpoints)
+    endpoints = load_endpoints(default_data_directory())
+    return settings if endpoints is None else settings_for(endpoints)
 
 
 def has_explicit_servers(settings: Settings) -> bool:
@@ -29,7 +29,7 @@ def has_explicit_servers(settings: Settings) -> bool:
     return bool(_SERVERS & settings.model_fields_set)
 
 
-def settings_of(endpoints: Endpoints) -> Settings:
+def settings_for(endpoints: Endpoints) -> Settings:
     """The operator's settings, with that system's servers."""
     return Settings(
         kafka_bootstrap_servers=endpoints.kafka,

@@ -43,9 +43,9 @@ def test_what_the_edge_needs_is_asked_for_before_anything_is_started(
     names = [row.name for row in ROWS]
     assert names.index("memory_edge") < names.index("memory_worker")  # which takes half an hour
     monkeypatch.setattr(wrk.shutil, "which", lambda _: None)
-    pact = ProcessManager()
+    manager = ProcessManager()
     try:
         with pytest.raises(WrkMissing, match="apt install wrk"):
-            next(memory_edge.round_(Lab(Settings(), pact, Path(), None, None), Size()))
+            next(memory_edge.round_(Lab(Settings(), manager, Path(), None, None), Size()))
     finally:
-        pact.close()
+        manager.close()

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.catalogue import ROWS, Row, chosen
-from benchmarks.lab import Lab, embedded_lab
+from benchmarks.lab import Lab, local_lab
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.script import Benchmark, Size
 from benchmarks.series import Extent, run, sum_up
@@ -80,7 +80,7 @@ def test_rows_are_chosen_by_name() -> None:
 def test_a_row_is_measured_end_to_end(tmp_path: Path) -> None:
     """Small, but with every contender and its ledger: the peers must not rot either."""
     screen, out = io.StringIO(), tmp_path / "out.jsonl"
-    with embedded_lab() as lab:
+    with local_lab() as lab:
         finished = run(chosen(["sink_events"]), lab, Extent(shrink=0.01), out, Console(file=screen))
     assert finished[0].report is not None, finished[0].failure
     contenders = [outcome.contender for outcome in finished[0].report.outcomes]

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
-from clickstream.local.up.app_services import http_launch, worker_launch
+from clickstream.local.up.app_services import http_service, worker_service
 from core.consistency.position import POSITION_HEADER
 from core.http.keys import plain_text
 from core.settings import Settings
@@ -60,12 +60,12 @@ class ProcessPair:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.environment = environment_of(settings)
-        self._pact = ProcessManager()
+        self._manager = ProcessManager()
         port, metrics_port = free_port(), free_port()
-        data = DataFolder(folder)
-        self.edge = Service(http_launch(data, self.environment, LOOPBACK, port), self._pact)
+        data = DataDirectory(folder)
+        self.edge = Service(http_service(data, self.environment, LOOPBACK, port), self._manager)
         self.worker = Service(
-            worker_launch(data, self.environment, "worker-1", metrics_port), self._pact
+            worker_service(data, self.environment, "worker-1", metrics_port), self._manager
         )
         self.url = self.edge.url
         admin = settings.admin_keys
@@ -91,7 +91,7 @@ class ProcessPair:
         """End both; nothing stays behind."""
         self._client.close()
         stop_all([self.edge, self.worker])
-        self._pact.close()
+        self._manager.close()
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """Send JSON; where it was written is remembered for the next read."""

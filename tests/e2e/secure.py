@@ -97,11 +97,11 @@ def secure_kafka(authority: Authority, folder: Path) -> Iterator[str]:
     # A later line replaces an earlier one of the same name.
     with properties.open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in more.items())
-    pact = ProcessManager()
-    broker = Service(launch, pact)
+    manager = ProcessManager()
+    broker = Service(launch, manager)
     try:
         broker.start()
         yield address
     finally:
         broker.stop()
-        pact.close()
+        manager.close()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
-from clickstream.local.up.app_services import http_launch
+from clickstream.local.up.app_services import http_service
 from tests.e2e.process_pair import environment_of
 from tests.stream_processors.fleet import Fleet
 
@@ -34,13 +34,13 @@ SESSIONS = int(os.environ.get("CLICKSTREAM_TEST_SESSIONS", "100"))
 @contextmanager
 def two_http_processes(settings: Settings, folder: Path) -> Iterator[list[str]]:
     """Each serves the write and the read API; they know nothing of each other."""
-    pact = ProcessManager()
+    manager = ProcessManager()
     services = [
         Service(
-            http_launch(
-                DataFolder(folder / str(n)), environment_of(settings), LOOPBACK, free_port()
+            http_service(
+                DataDirectory(folder / str(n)), environment_of(settings), LOOPBACK, free_port()
             ),
-            pact,
+            manager,
         )
         for n in range(2)
     ]
@@ -52,7 +52,7 @@ def two_http_processes(settings: Settings, folder: Path) -> Iterator[list[str]]:
         yield [service.url for service in services]
     finally:
         stop_all(services)
-        pact.close()
+        manager.close()
 
 
 async def create_then(use: str, urls: list[str]) -> list[int]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
-from clickstream.local.up.app_services import http_launch
+from clickstream.local.up.app_services import http_service
 from core import clickhouse
 from tests.e2e.process_pair import environment_of
 from tests.faults.load import Acknowledged, Load
@@ -72,9 +72,10 @@ async def run(url: str, fleet: Fleet) -> Acknowledged:
 def test_every_acknowledged_record_is_stored_once_and_joined(
     settings: Settings, tmp_path: Path
 ) -> None:
-    pact = ProcessManager()
+    manager = ProcessManager()
     edge = Service(
-        http_launch(DataFolder(tmp_path), environment_of(settings), LOOPBACK, free_port()), pact
+        http_service(DataDirectory(tmp_path), environment_of(settings), LOOPBACK, free_port()),
+        manager,
     )
     try:
         edge.start()
@@ -84,7 +85,7 @@ def test_every_acknowledged_record_is_stored_once_and_joined(
         compare(settings, acknowledged)
     finally:
         edge.stop()
-        pact.close()
+        manager.close()
 
 
 def compare(settings: Settings, acknowledged: Acknowledged) -> None:

@@ -35,7 +35,7 @@ _NOT_FOR_ANALYSTS = {
 
 @pytest.fixture(scope="module")
 def owner(engines: LocalServers, corner: Corner) -> Iterator[Settings]:
-    """The database that the embedded users are for, migrated."""
+    """The database that the local users are for, migrated."""
     with corner(clickhouse_url=engines.clickhouse_database_url(DATABASE)) as settings:
         yield settings
 
@@ -112,7 +112,7 @@ def test_an_analyst_reads_every_table_and_view_but_those_kept_from_him(owner: Se
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_the_script_grants_what_the_embedded_users_have(role: Role) -> None:
+def test_the_script_grants_what_the_local_users_have(role: Role) -> None:
     made, *granted = script(role, "shop").splitlines()
     assert made.startswith(f"CREATE ROLE IF NOT EXISTS shop_{role}")
     assert granted == [f"{line} TO shop_{role};" for line in grants(role, "shop")]
@@ -123,7 +123,7 @@ def test_the_script_grants_what_the_embedded_users_have(role: Role) -> None:
 @pytest.mark.engines
 @pytest.mark.parametrize("role", list(Role))
 def test_the_server_can_read_the_script(owner: Settings, role: Role) -> None:
-    # The embedded server keeps its users in a file, so it can parse these and not run them.
+    # The local server keeps its users in a file, so it can parse these and not run them.
     with connect(owner) as client:
         for statement in script(role, DATABASE).split(";\n")[:-1]:
             client.command("SELECT formatQuery({sql:String})", parameters={"sql": statement})

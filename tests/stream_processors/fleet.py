@@ -11,11 +11,11 @@ from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
 from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.processes.ports import free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
-from clickstream.local.up.app_services import PYTHON_MODULE, worker_launch
+from clickstream.local.up.app_services import PYTHON_MODULE, worker_service
 from core.settings import Settings
 from schemas.topics import Topics
 from tests.e2e.process_pair import environment_of
@@ -44,8 +44,8 @@ class Fleet:
         self.settings = settings
         self._program = program
         self._environment: EnvironmentOf | None = None
-        self._folder = DataFolder(folder)
-        self._pact = ProcessManager()
+        self._folder = DataDirectory(folder)
+        self._manager = ProcessManager()
         self._admin = AdminClient({**settings.kafka_options(), "log_level": 2})
         # Never subscribes. The admin client's question for a group's offsets crashes librdkafka.
         self._consumer = Consumer(
@@ -63,7 +63,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         stop_all(self.workers)
         self._consumer.close()
-        self._pact.close()
+        self._manager.close()
 
     def scale(self, count: int) -> None:
         """Start or gracefully stop workers until there are `count`."""
@@ -154,6 +154,6 @@ class Fleet:
         self._started += 1
         name = f"worker-{self._started}"
         variables = self._environment(name) if self._environment else environment_of(self.settings)
-        launch = worker_launch(self._folder, variables, name, free_port())
+        launch = worker_service(self._folder, variables, name, free_port())
         command = replace(launch.command, argv=(*self._program, "worker"))
-        return Service(replace(launch, command=command), self._pact)
+        return Service(replace(launch, command=command), self._manager)

@@ -23,7 +23,7 @@ _LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """An answer that has arrived whole."""
 
     status: int
@@ -41,25 +41,25 @@ class Reply:
         return self.body.decode(errors="replace")
 
 
-class Poster(Protocol):
+class Writer(Protocol):
     """The write side of a server. Returns whatever it answers, also a refusal, and raises
     ConnectionError when there is no answer: then it is unknown whether the post took effect."""
 
-    async def post(self, path: str, body: Any) -> Reply:
+    async def post(self, path: str, body: Any) -> Response:
         """Send `body` as JSON."""
         ...
 
 
-class Http(Poster, Protocol):
+class Http(Writer, Protocol):
     """Both sides."""
 
     async def get(
         self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> Response:
         """As `post`."""
         ...
 
-    def lines(self, path: str, params: Parameters) -> AsyncIterator[bytes]:
+    def stream_lines(self, path: str, params: Parameters) -> AsyncIterator[bytes]:
         """The lines of a long answer as they come. Raises ClickstreamError for a refusal."""
         ...
 
@@ -70,7 +70,7 @@ class HttpClient:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def post(self, path: str, body: Any) -> Reply:
+    async def post(self, path: str, body: Any) -> Response:
         return await self._ask(
             "POST",
             path,
@@ -80,20 +80,20 @@ class HttpClient:
 
     async def get(
         self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> Response:
         return await self._ask("GET", path, params=params, headers=headers)
 
-    async def lines(self, path: str, params: Parameters) -> AsyncIterator[bytes]:
+    async def stream_lines(self, path: str, params: Parameters) -> AsyncIterator[bytes]:
         async with self._session.get(path, params=params) as answer:
             if not answer.ok:
-                raise refusal(path, Reply(answer.status, {}, await answer.read()))
+                raise refusal(path, Response(answer.status, {}, await answer.read()))
             async for line in answer.content:
                 yield line
 
-    async def _ask(self, method: str, path: str, **request: Any) -> Reply:
+    async def _ask(self, method: str, path: str, **request: Any) -> Response:
         try:
             async with self._session.request(method, path, **request) as answer:
-                return Reply(answer.status, answer.headers, await answer.read())
+                return Response(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ConnectionError(f"{method} {path}: {error!r}") from error
 
@@ -111,6 +111,6 @@ async def http_client(url: str, key: str | None) -> AsyncIterator[HttpClient]:
         yield HttpClient(session)
 
 
-def refusal(path: str, reply: Reply) -> ClickstreamError:
+def refusal(path: str, response: Response) -> ClickstreamError:
     """What to raise when an answer that had to be a success is not."""
-    return ClickstreamError(f"{path} answers {reply.status}: {reply.text()[:500]}")
+    return ClickstreamError(f"{path} answers {response.status}: {response.text()[:500]}")

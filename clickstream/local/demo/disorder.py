@@ -23,8 +23,8 @@ _MARKED = 0.01
 
 # How many visits later something delayed is sent. The far end is long enough for the worker to have
 # flushed in between, so that events wait unjoined and are adopted.
-_SOON = (1, 20)
-_LATER = (200, 600)
+_SHORT_DELAY = (1, 20)
+_LONG_DELAY = (200, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ def _posts(visit: SimulatedSession, random: Random) -> Iterator[tuple[int, Post]
     """The posts of one visit, each with its delay in visits."""
     lost = bool(visit.events) and random.random() < _SESSION_LOST
     late = bool(visit.events) and random.random() < _EVENTS_FIRST
-    session_delay = random.randint(*_LATER) if late else 0
+    session_delay = random.randint(*_LONG_DELAY) if late else 0
     if not lost:
         yield session_delay, Post(SESSION, visit.session_id, visit.session)
     yield from _event_posts(visit, random)
     if lost:
         return
     if random.random() < _SESSION_AGAIN:
-        again = session_delay + random.randint(*random.choice((_SOON, _LATER)))
+        again = session_delay + random.randint(*random.choice((_SHORT_DELAY, _LONG_DELAY)))
         yield again, Post(SESSION, visit.session_id, _session_again(visit.session, random))
     if random.random() < _MARKED:
-        marked = session_delay + random.randint(*_SOON)
+        marked = session_delay + random.randint(*_SHORT_DELAY)
         yield marked, Post(IRRELEVANT, visit.session_id, {"session_id": visit.session_id})
 
 
@@ -75,9 +75,9 @@ def _event_posts(visit: SimulatedSession, random: Random) -> Iterator[tuple[int,
     delay = 0
     for batch in batches:
         yield delay, Post(EVENTS, visit.session_id, _events_body(visit, batch))
-        delay += random.randint(*_SOON)
+        delay += random.randint(*_SHORT_DELAY)
     if batches and random.random() < _EVENTS_AGAIN:
-        again = delay + random.randint(*random.choice((_SOON, _LATER)))
+        again = delay + random.randint(*random.choice((_SHORT_DELAY, _LONG_DELAY)))
         yield again, Post(EVENTS, visit.session_id, _events_again(visit, batches[0], random))
 
 

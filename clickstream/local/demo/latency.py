@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.local.demo.api_client import Http, Reply
+from clickstream.local.demo.api_client import Http, Response
 from clickstream.local.demo.disorder import EVENTS, SESSION, Post
 
 # What this adds to a measured time at most, besides the read itself.
@@ -106,8 +106,8 @@ class WriteToReadSampler:
         return (await self._get(session_id)).ok
 
     async def _get_event(self, session_id: str, event_id: str) -> bool:
-        reply = await self._get(session_id)
-        return reply.ok and any(e["event_id"] == event_id for e in reply.json()["events"])
+        response = await self._get(session_id)
+        return response.ok and any(e["event_id"] == event_id for e in response.json()["events"])
 
-    async def _get(self, session_id: str) -> Reply:
+    async def _get(self, session_id: str) -> Response:
         return await self._http.get("/session", {"session_id": session_id})

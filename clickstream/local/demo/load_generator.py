@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
 
-from clickstream.local.demo.api_client import Poster, Reply
+from clickstream.local.demo.api_client import Response, Writer
 from clickstream.local.demo.disorder import Post
 from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 1.0
 Acknowledged = Callable[[Post], Awaitable[None]]
 
 
-class _TryAgain(Exception):
+class _RetryableError(Exception):
     """The outcome is unknown; `after` is how many seconds the server asks for."""
 
     def __init__(self, after: float, why: str) -> None:
@@ -32,7 +32,7 @@ class _TryAgain(Exception):
 
 
 @dataclass(slots=True)
-class Delivery:
+class SendResult:
     """What became of the posts. `acknowledged` is in order within each session."""
 
     acknowledged: list[Post] = field(default_factory=list)
@@ -51,62 +51,64 @@ class Delivery:
 class LoadGenerator:
     """One run. `acknowledged` is awaited after each 200, before the session's next post."""
 
-    def __init__(self, http: Poster, acknowledged: Acknowledged) -> None:
+    def __init__(self, http: Writer, acknowledged: Acknowledged) -> None:
         self._http = http
         self._acknowledged = acknowledged
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._delivery = Delivery()
+        self._session_locks: dict[str, asyncio.Lock] = {}
+        self._result = SendResult()
 
-    async def send(self, posts: Sequence[Post], progress: Callable[[], None]) -> Delivery:
+    async def send(self, posts: Sequence[Post], progress: Callable[[], None]) -> SendResult:
         """Send all; `progress` is called after each. Never raises for what a server answers."""
         waiting = iter(posts)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(CONCURRENCY):
                 tasks.create_task(self._work(waiting, progress))
-        return self._delivery
+        return self._result
 
     async def _work(self, waiting: Iterator[Post], progress: Callable[[], None]) -> None:
         for post in waiting:
             # Locks are fair, and nothing is awaited between taking a post and queueing for its
             # session's lock: so the posts of a session go out in their order.
-            async with self._turns.setdefault(post.session_id, asyncio.Lock()):
+            async with self._session_locks.setdefault(post.session_id, asyncio.Lock()):
                 await self._deliver(post)
             progress()
 
     async def _deliver(self, post: Post) -> None:
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(_TryAgain),
+            retry=retry_if_exception_type(_RetryableError),
             wait=_as_asked,
             stop=stop_after_delay(_GIVE_UP_SECONDS),
             before_sleep=self._count_retry,
             reraise=True,
         )
         try:
-            reply: Reply = await attempts(self._post, post)
-        except _TryAgain:
-            self._delivery.unanswered.append(post)
+            response: Response = await attempts(self._post, post)
+        except _RetryableError:
+            self._result.unanswered.append(post)
             return
-        if not reply.ok:
-            self._delivery.refused.append(f"{post.path} {reply.status}: {reply.text()[:200]}")
+        if not response.ok:
+            self._result.refused.append(f"{post.path} {response.status}: {response.text()[:200]}")
             return
-        self._delivery.note(reply.headers.get(POSITION_HEADER, ""))
-        self._delivery.acknowledged.append(post)
+        self._result.note(response.headers.get(POSITION_HEADER, ""))
+        self._result.acknowledged.append(post)
         await self._acknowledged(post)
 
-    async def _post(self, post: Post) -> Reply:
+    async def _post(self, post: Post) -> Response:
         try:
-            reply = await self._http.post(post.path, post.body)
+            response = await self._http.post(post.path, post.body)
         except ConnectionError as error:
-            raise _TryAgain(_PAUSE_SECONDS, str(error)) from error
-        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise _TryAgain(float(reply.headers.get("Retry-After", _PAUSE_SECONDS)), reply.text())
-        return reply
+            raise _RetryableError(_PAUSE_SECONDS, str(error)) from error
+        if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise _RetryableError(
+                float(response.headers.get("Retry-After", _PAUSE_SECONDS)), response.text()
+            )
+        return response
 
     def _count_retry(self, _: RetryCallState) -> None:
-        self._delivery.retries += 1
+        self._result.retries += 1
 
 
 def _as_asked(state: RetryCallState) -> float:
     """Seconds to wait: what the server asked for."""
     error = state.outcome.exception() if state.outcome else None
-    return error.after if isinstance(error, _TryAgain) else _PAUSE_SECONDS
+    return error.after if isinstance(error, _RetryableError) else _PAUSE_SECONDS

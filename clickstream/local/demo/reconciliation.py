@@ -1,8 +1,7 @@
-"""The account of a run: what was acknowledged against what can be read. Pure.
+"""The result of a run: what was acknowledged against what can be read. Pure.
 
-ExpectedState is what the contract promises for the acknowledged posts, in their order: the first
-post of
-a session and of an event wins, marks stick, nothing else exists.
+`ExpectedState` is what the contract promises for the acknowledged posts, in their order: the first
+post of a session and of an event wins, marks stick, nothing else exists.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ EventKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedState:
-    """What must be readable. `doubtful` sessions had a post without an answer: it may or may not
-    have been stored, so nothing is demanded of them."""
+    """What must be readable. `indeterminate` sessions had a post without an answer, which may or
+    may not have been stored: nothing is demanded of them."""
 
     sessions: Mapping[str, Json]
     events: Mapping[EventKey, Json]
     irrelevant: frozenset[str]
-    doubtful: frozenset[str]
+    indeterminate: frozenset[str]
 
     def joined(self) -> set[EventKey]:
         return {key for key in self.events if key[0] in self.sessions}
@@ -34,14 +33,14 @@ class ExpectedState:
         return self.events.keys() - self.joined()
 
 
-def expect(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> ExpectedState:
+def expected_state(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> ExpectedState:
     """`acknowledged` in the order of acknowledgement, at least within each session."""
-    doubtful = frozenset(post.session_id for post in unanswered)
+    indeterminate = frozenset(post.session_id for post in unanswered)
     sessions: dict[str, Json] = {}
     events: dict[EventKey, Json] = {}
     irrelevant: set[str] = set()
     for post in acknowledged:
-        if post.session_id in doubtful:
+        if post.session_id in indeterminate:
             continue
         if post.path == SESSION:
             sessions.setdefault(post.session_id, post.body)
@@ -50,11 +49,11 @@ def expect(acknowledged: Iterable[Post], unanswered: Iterable[Post] = ()) -> Exp
                 events.setdefault((post.session_id, event["event_id"]), event)
         else:
             irrelevant.add(post.session_id)
-    return ExpectedState(sessions, events, frozenset(irrelevant), doubtful)
+    return ExpectedState(sessions, events, frozenset(irrelevant), indeterminate)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ObservedState:
     """What one way of reading gave: every key as often as it came, and contents where known."""
 
     sessions: Counter[str]
@@ -73,11 +72,11 @@ class Comparison:
     altered: tuple[str, ...]
 
     @property
-    def clean(self) -> bool:
+    def passed(self) -> bool:
         return not (self.missing or self.duplicated or self.altered)
 
 
-def compare(expected: ExpectedState, found: Found) -> Comparison:
+def compare(expected: ExpectedState, found: ObservedState) -> Comparison:
     """Everything expected is there, once, as it was first sent; and nothing else is."""
     missing = [f"session {key}" for key in expected.sessions if key not in found.sessions]
     missing += [f"event {key}" for key in expected.joined() if key not in found.joined]
@@ -90,13 +89,13 @@ def compare(expected: ExpectedState, found: Found) -> Comparison:
     return Comparison(tuple(missing), tuple(duplicated), tuple(_altered(expected, found)))
 
 
-def _altered(expected: ExpectedState, found: Found) -> Iterable[str]:
+def _altered(expected: ExpectedState, found: ObservedState) -> Iterable[str]:
     """Read back otherwise than sent, or never sent at all."""
-    certain = found.sessions.keys() - expected.doubtful
+    certain = found.sessions.keys() - expected.indeterminate
     yield from (f"session {key} was never sent" for key in certain - expected.sessions.keys())
-    joined = {key for key in found.joined if key[0] not in expected.doubtful}
+    joined = {key for key in found.joined if key[0] not in expected.indeterminate}
     yield from (f"event {key} was never joined" for key in joined - expected.joined())
-    marked = found.irrelevant - expected.doubtful
+    marked = found.irrelevant - expected.indeterminate
     yield from (f"session {key} was never marked" for key in marked - expected.irrelevant)
     for key, content in found.contents.items():
         if key in expected.sessions and not _equal(expected, key, content):
@@ -108,18 +107,18 @@ def _equal(expected: ExpectedState, session_id: str, content: Json) -> bool:
     sent = expected.sessions[session_id]
     events = {event["event_id"]: event for event in content["events"]}
     return (
-        _holds(content, {k: v for k, v in sent.items() if k != "search_results"})
+        _contains(content, {k: v for k, v in sent.items() if k != "search_results"})
         and len(content["search_results"]) == len(sent["search_results"])
-        and all(map(_holds, content["search_results"], sent["search_results"]))
+        and all(map(_contains, content["search_results"], sent["search_results"]))
         and all(
-            _holds(events[event_id], expected.events[session_id, event_id])
+            _contains(events[event_id], expected.events[session_id, event_id])
             for event_id in events
             if (session_id, event_id) in expected.events
         )
     )
 
 
-def _holds(read: Json, sent: Json) -> bool:
+def _contains(read: Json, sent: Json) -> bool:
     """Every field that was sent came back with its value; fields that were not are null."""
     return all(read.get(name) == value for name, value in sent.items())
 
@@ -135,10 +134,10 @@ class Row:
 
 
 def rows(
-    sent: Sequence[Post], acknowledged: Sequence[Post], expected: ExpectedState, sql: Found
+    sent: Sequence[Post], acknowledged: Sequence[Post], expected: ExpectedState, sql: ObservedState
 ) -> list[Row]:
     """The ledger, top to bottom. `sql` is what ClickHouse holds of this run."""
-    posted, confirmed = _tally(sent), _tally(acknowledged)
+    posted, confirmed = _count_posts(sent), _count_posts(acknowledged)
     return [
         Row("sent", *posted),
         Row("acknowledged", *confirmed),
@@ -160,7 +159,7 @@ def rows(
     ]
 
 
-def _tally(posts: Iterable[Post]) -> tuple[int, int, int]:
+def _count_posts(posts: Iterable[Post]) -> tuple[int, int, int]:
     """Sessions, events (not their posts) and marks."""
     sessions = events = marks = 0
     for post in posts:

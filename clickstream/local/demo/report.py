@@ -17,20 +17,20 @@ from clickstream.local.demo.simulator import Json
 _SHOWN_DIFFERENCES = 10
 
 
-def print_account(account: DemoResult, console: Console) -> None:
+def print_result(result: DemoResult, console: Console) -> None:
     """One session, freshness, then the ledger and what is wrong if anything is."""
-    console.print(f"GET /session?session_id={account.example['session_id']}")
-    console.print(_one_item_a_line(account.example), soft_wrap=True, markup=False)
-    console.print(_freshness(account))
-    console.print(_relevant(account))
-    console.print(_ledger(account))
-    for problem in islice(_problems(account), _SHOWN_DIFFERENCES):
+    console.print(f"GET /session?session_id={result.example['session_id']}")
+    console.print(_one_item_a_line(result.example), soft_wrap=True, markup=False)
+    console.print(_freshness(result))
+    console.print(_relevant(result))
+    console.print(_ledger(result))
+    for problem in islice(_problems(result), _SHOWN_DIFFERENCES):
         console.print(f"[bold red]✗[/] {escape(problem)}")
-    sent = account.rows[0]
+    sent = result.rows[0]
     console.print(
-        f"{sent.sessions} sessions and {sent.events} events sent in {account.seconds:.0f} s, "
-        f"{account.retries} retries: "
-        + ("[bold green]clean[/]" if account.clean else "[bold red]NOT clean[/]")
+        f"{sent.sessions} sessions and {sent.events} events sent in {result.seconds:.0f} s, "
+        f"{result.retries} retries: "
+        + ("[bold green]passed[/]" if result.passed else "[bold red]FAILED[/]")
     )
 
 
@@ -47,33 +47,33 @@ def _one_item_a_line(session: Json) -> str:
     return f"{{\n{fields}\n}}"
 
 
-def _ledger(account: DemoResult) -> Table:
-    table = _table(f"Ledger of {account.run_id}", ["", "sessions", "events", "marks"])
-    for row in account.rows:
+def _ledger(result: DemoResult) -> Table:
+    table = _table(f"Ledger of {result.run_id}", ["", "sessions", "events", "marks"])
+    for row in result.rows:
         table.add_row(row.label, *map(_count, (row.sessions, row.events, row.marks)))
     table.add_section()
     for label, count in (
-        ("missing (must be 0)", account.missing),
-        ("duplicated (must be 0)", account.duplicated),
-        ("altered (must be 0)", account.altered),
-        ("refused or unanswered (must be 0)", len(account.refused) + account.unanswered),
+        ("missing (must be 0)", result.missing),
+        ("duplicated (must be 0)", result.duplicated),
+        ("altered (must be 0)", result.altered),
+        ("refused or unanswered (must be 0)", len(result.refused) + result.unanswered),
     ):
         table.add_row(label, f"[{'bold red' if count else 'green'}]{count}[/]")
     return table
 
 
-def _relevant(account: DemoResult) -> Table:
-    table = _table("Not irrelevant, counted in three ways", ["", *account.relevant])
-    colour = "green" if account.counts_agree else "bold red"
+def _relevant(result: DemoResult) -> Table:
+    table = _table("Not irrelevant, counted in three ways", ["", *result.relevant])
+    colour = "green" if result.counts_agree else "bold red"
     for kind in ("sessions", "events"):
-        counts = [getattr(relevant, kind) for relevant in account.relevant.values()]
+        counts = [getattr(relevant, kind) for relevant in result.relevant.values()]
         table.add_row(kind, *(f"[{colour}]{count}[/]" for count in counts))
     return table
 
 
-def _freshness(account: DemoResult) -> Table:
+def _freshness(result: DemoResult) -> Table:
     table = _table("Freshness: from acknowledged to readable, ms", ["", "p50", "p99", "samples"])
-    for what, times in account.freshness.items():
+    for what, times in result.freshness.items():
         table.add_row(what, f"{times.p50_ms:.0f}", f"{times.p99_ms:.0f}", str(times.samples))
     return table
 
@@ -89,9 +89,9 @@ def _count(count: int | None) -> str:
     return "" if count is None else str(count)
 
 
-def _problems(account: DemoResult) -> Sequence[str]:
-    found = [*account.refused]
-    for way, comparison in (("API", account.api), ("SQL", account.sql)):
+def _problems(result: DemoResult) -> Sequence[str]:
+    found = [*result.refused]
+    for way, comparison in (("API", result.api), ("SQL", result.sql)):
         found += [f"{way}: missing {what}" for what in comparison.missing]
         found += [f"{way}: more than once {what}" for what in comparison.duplicated]
         found += [f"{way}: {what}" for what in comparison.altered]

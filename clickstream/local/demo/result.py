@@ -46,11 +46,11 @@ class DemoResult:
         return len(set(self.relevant.values())) == 1
 
     @property
-    def clean(self) -> bool:
+    def passed(self) -> bool:
         """Nothing missing, duplicated, altered, refused or unanswered, and all counts agree."""
         return (
-            self.api.clean
-            and self.sql.clean
+            self.api.passed
+            and self.sql.passed
             and self.counts_agree
             and not self.refused
             and not self.unanswered
@@ -58,7 +58,7 @@ class DemoResult:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "clean": self.clean,
+            "passed": self.passed,
             "run_id": self.run_id,
             "rows": {
                 row.label: {

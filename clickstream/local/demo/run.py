@@ -1,4 +1,4 @@
-"""The demo from its first post to its account, against a system that is up."""
+"""The demo from its first post to its result, against a system that is up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickstream.local.demo.api_client import Http, http_client
 from clickstream.local.demo.disorder import Post, schedule
 from clickstream.local.demo.latency import Freshness, WriteToReadSampler
-from clickstream.local.demo.load_generator import Delivery, LoadGenerator
+from clickstream.local.demo.load_generator import LoadGenerator, SendResult
 from clickstream.local.demo.progress import Progress
-from clickstream.local.demo.reconciliation import ExpectedState, Found, compare, expect, rows
+from clickstream.local.demo.reconciliation import (
+    ExpectedState,
+    ObservedState,
+    compare,
+    expected_state,
+    rows,
+)
 from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.simulator import Traffic
 from clickstream.local.demo.verification import ApiReader, Relevant, SqlReader
@@ -28,7 +34,7 @@ _SAMPLES = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoOptions:
     """What is asked for."""
 
     sessions: int
@@ -36,23 +42,23 @@ class Plan:
 
 
 async def run(
-    plan: Plan, http_url: str, settings: Settings, clock: Clock, progress: Progress
+    options: DemoOptions, http_url: str, settings: Settings, clock: Clock, progress: Progress
 ) -> DemoResult:
     """Drive, wait for the sink, read back, compare."""
     run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
     start_ms = clock.now_ms()
-    visits = Traffic(run_id, plan.seed, start_ms).visits(plan.sessions)
-    posts = schedule(visits, plan.seed)
+    visits = Traffic(run_id, options.seed, start_ms).visits(options.sessions)
+    posts = schedule(visits, options.seed)
     async with http_client(http_url, _key(settings)) as http, _sql_client(settings) as sql_client:
         api, sql = ApiReader(http), SqlReader(sql_client)
         began = clock.monotonic()
         delivery, freshness = await _drive(posts, http, sql, progress)
         seconds = clock.monotonic() - began
         progress.say("waiting for the sink to reach the last write")
-        await api.catch_up(list(delivery.positions.values()))
+        await api.wait_until_readable(list(delivery.positions.values()))
         progress.say("reading everything back")
-        return await _account(
-            _Sent(run_id, start_ms, start_ms + plan.sessions, posts, delivery, seconds),
+        return await _reconcile(
+            _Sent(run_id, start_ms, start_ms + options.sessions, posts, delivery, seconds),
             freshness,
             api,
             sql,
@@ -67,13 +73,13 @@ class _Sent:
     start_ms: int
     end_ms: int
     posts: list[Post]
-    delivery: Delivery
+    delivery: SendResult
     seconds: float
 
 
 async def _drive(
     posts: list[Post], http: Http, sql: SqlReader, progress: Progress
-) -> tuple[Delivery, Freshness]:
+) -> tuple[SendResult, Freshness]:
     sampler = WriteToReadSampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
     driver = LoadGenerator(http, sampler.acknowledged)
     with progress.over("sending", len(posts)) as advance:
@@ -82,9 +88,11 @@ async def _drive(
     return delivery, sampler.freshness
 
 
-async def _account(sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader) -> DemoResult:
+async def _reconcile(
+    sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader
+) -> DemoResult:
     delivery = sent.delivery
-    expected = expect(delivery.acknowledged, delivery.unanswered)
+    expected = expected_state(delivery.acknowledged, delivery.unanswered)
     by_api = await api.read_all(sent.run_id, sent.start_ms, sent.end_ms)
     by_sql = await sql.read_all(sent.run_id)
     return DemoResult(
@@ -113,7 +121,7 @@ async def _relevant(
     }
 
 
-def _example(expected: ExpectedState, found: Found) -> str:
+def _example(expected: ExpectedState, found: ObservedState) -> str:
     """A session worth showing: a short one with a few events."""
 
     def distance(session_id: str) -> int:

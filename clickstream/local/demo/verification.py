@@ -13,13 +13,13 @@ import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from clickstream.local.demo.api_client import Http, Parameters, refusal
-from clickstream.local.demo.reconciliation import EventKey, Found
+from clickstream.local.demo.reconciliation import EventKey, ObservedState
 from clickstream.local.demo.simulator import Json
 from core.consistency.position import POSITION_HEADER, Position
 from core.errors import SinkBehind
 
 # The sink is given this long to reach the last write, after which something is wrong.
-_CATCH_UP_SECONDS = 120.0
+_READABLE_WITHIN_SECONDS = 120.0
 # A header holds 64 positions at most; three topics of eight partitions need 24.
 _POSITIONS_PER_READ = 60
 
@@ -58,25 +58,26 @@ class ApiReader:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    async def catch_up(self, positions: Sequence[Position]) -> None:
+    async def wait_until_readable(self, positions: Sequence[Position]) -> None:
         """Return once every write can be read. SinkBehind after two minutes."""
         try:
-            async with asyncio.timeout(_CATCH_UP_SECONDS):
+            async with asyncio.timeout(_READABLE_WITHIN_SECONDS):
                 for n in range(0, len(positions), _POSITIONS_PER_READ):
                     some = positions[n : n + _POSITIONS_PER_READ]
-                    await self._reach({POSITION_HEADER: ", ".join(map(str, some))})
+                    await self._wait_for_positions({POSITION_HEADER: ", ".join(map(str, some))})
         except TimeoutError:
             raise SinkBehind(
-                f"the sink has not caught up in {_CATCH_UP_SECONDS:.0f} s: see `clickstream doctor`"
+                f"not every write can be read after {_READABLE_WITHIN_SECONDS:.0f} s;"
+                " see `clickstream doctor`"
             ) from None
 
-    async def read_all(self, run_id: str, start_ms: int, end_ms: int) -> Found:
+    async def read_all(self, run_id: str, start_ms: int, end_ms: int) -> ObservedState:
         """Every session of the run with its events, from the export."""
         sessions: Counter[str] = Counter()
         events: Counter[EventKey] = Counter()
         contents: dict[str, Json] = {}
         question: Parameters = {"from": start_ms, "to": end_ms, "relevance": "include"}
-        async for line in self._http.lines("/export/sessions", question):
+        async for line in self._http.stream_lines("/export/sessions", question):
             content: Json = msgspec.json.decode(line)
             session_id = content["session_id"]
             if not session_id.startswith(run_id):
@@ -85,7 +86,7 @@ class ApiReader:
             events.update((session_id, event["event_id"]) for event in content["events"])
             contents[session_id] = content
         irrelevant = frozenset(key for key, read in contents.items() if read["is_irrelevant"])
-        return Found(sessions, events, irrelevant, contents=contents)
+        return ObservedState(sessions, events, irrelevant, contents=contents)
 
     async def session(self, session_id: str) -> Json:
         """One session as GET answers it."""
@@ -98,18 +99,18 @@ class ApiReader:
         return Relevant(counted["sessions"], counted["events"])
 
     async def _get(self, path: str, params: Parameters) -> Any:
-        reply = await self._http.get(path, params)
-        if not reply.ok:
-            raise refusal(path, reply)
-        return reply.json()
+        response = await self._http.get(path, params)
+        if not response.ok:
+            raise refusal(path, response)
+        return response.json()
 
-    async def _reach(self, header: dict[str, str]) -> None:
+    async def _wait_for_positions(self, header: dict[str, str]) -> None:
         """The read waits by itself, as long as the server lets one; then it is asked again."""
         path = "/analytics/overview"
-        while not (reply := await self._http.get(path, {}, header)).ok:
-            if reply.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise refusal(path, reply)
-            await asyncio.sleep(float(reply.headers.get("Retry-After", 1)))
+        while not (response := await self._http.get(path, {}, header)).ok:
+            if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise refusal(path, response)
+            await asyncio.sleep(float(response.headers.get("Retry-After", 1)))
 
 
 class SqlReader:
@@ -118,9 +119,9 @@ class SqlReader:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def read_all(self, run_id: str) -> Found:
+    async def read_all(self, run_id: str) -> ObservedState:
         """Every key of the run, as often as a reader of the tables sees it."""
-        return Found(
+        return ObservedState(
             sessions=Counter(key for (key,) in await self._rows(_SESSIONS, run=run_id)),
             joined=Counter((s, e) for s, e in await self._rows(_EVENTS, run=run_id)),
             unjoined=Counter((s, e) for s, e in await self._rows(_UNJOINED, run=run_id)),

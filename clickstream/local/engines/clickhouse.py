@@ -36,14 +36,14 @@ _SERVER = {
 
 # Whoever reads sees each row once, without knowing of FINAL: redelivered rows are merged at read
 # time. One session lives in one partition, so partitions need not be compared.
-_READ_ONCE = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
+_FINAL_READS = {"final": 1, "do_not_merge_across_partitions_select_final": 1}
 
-_PROFILES = {"default": _READ_ONCE, "readonly": ANALYST_SETTINGS}
+_PROFILES = {"default": _FINAL_READS, "readonly": ANALYST_SETTINGS}
 
 # A query gets no second thread where less than 1 GiB is free for each: never, on a server that has
 # less than that in all. Not for any binary or image: older ones refuse to start with a setting that
 # they do not know.
-_OF_THE_LIBRARY = {"max_threads_min_free_memory_per_thread": 0}
+_CHDB_SETTINGS = {"max_threads_min_free_memory_per_thread": 0}
 
 # The database that the users below may use; `default` owns the server.
 DATABASE = "clickstream"
@@ -58,7 +58,7 @@ class _User:
     roles: tuple[Role, ...] = ()
 
 
-# No passwords: loopback only, like the rest of the embedded engines. The processes have users of
+# No passwords: loopback only, like the rest of the local servers. The processes have users of
 # their own so that what they are granted is seen to suffice.
 HTTP_USER, WORKER_USER = "http", "worker"
 _USERS = (
@@ -76,7 +76,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
     for needed in (data, temporary):
         needed.mkdir(parents=True, exist_ok=True)
     own_binary = installed.clickhouse_binary is not None
-    write_users(users, LOOPBACK, {} if own_binary else _OF_THE_LIBRARY)
+    write_users(users, LOOPBACK, {} if own_binary else _CHDB_SETTINGS)
     _write(config, _config(data, users, port, tcp_port, _backup_folders(folder)))
     if installed.clickhouse_binary is not None:
         argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
@@ -95,7 +95,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
         ]
     command = Command("clickhouse", argv, log, env={"TMPDIR": str(temporary)}, cwd=folder)
     url = f"http://{LOOPBACK}:{port}"
-    return ServiceSpec(command, url, lambda: answers(url), _STOP_SECONDS)
+    return ServiceSpec(command, url, lambda: is_healthy(url), _STOP_SECONDS)
 
 
 def _backup_folders(folder: Path) -> list[Path]:
@@ -164,7 +164,7 @@ def _write(path: Path, root: Element) -> None:
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def answers(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     """Does it compute `SELECT 1`?"""
     answer = http_get(f"{url}/?query=SELECT%201", _PROBE_SECONDS)
     return answer is not None and answer.body == b"1\n"

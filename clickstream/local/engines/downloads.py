@@ -1,4 +1,4 @@
-"""Have everything that the embedded engines need, downloading what is not there yet.
+"""Have everything that the local servers need, downloading what is not there yet.
 
 `python -m clickstream.local.engines.downloads` does just that, so that a later start needs no
 network.

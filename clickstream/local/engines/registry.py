@@ -45,10 +45,10 @@ def prepare(folder: Path, log: Path, program: Path, port: int, management_port: 
         str(program / "quarkus-run.jar"),
     ]
     url = f"http://{LOOPBACK}:{port}{API_PATH}"
-    return ServiceSpec(Command("registry", argv, log), url, lambda: answers(url), _STOP_SECONDS)
+    return ServiceSpec(Command("registry", argv, log), url, lambda: is_healthy(url), _STOP_SECONDS)
 
 
-def answers(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     """Does it list its subjects?"""
     answer = http_get(f"{url}/subjects", _PROBE_SECONDS)
     return answer is not None and answer.status == HTTPStatus.OK

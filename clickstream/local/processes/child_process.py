@@ -33,7 +33,7 @@ class Child:
         """None while it runs; negative is the number of the signal that ended it. Never blocks."""
         return self._process.poll()
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """SIGTERM; returns at once. A process that has ended is left alone."""
         if self._process.poll() is None:
             self._process.terminate()
@@ -43,7 +43,7 @@ class Child:
 
         Blocks for the grace at most. May be called again, and after the process ended by itself.
         """
-        self.ask_to_stop()
+        self.terminate()
         try:
             self._process.wait(grace_seconds)
             obeyed = True
@@ -59,12 +59,12 @@ class Child:
         self._process.wait()
         self._forget()
 
-    def last_lines(self, count: int = 15) -> str:
+    def log_tail(self, count: int = 15) -> str:
         """The end of its log, indented, for an error message."""
-        return last_lines(self.log, count)
+        return log_tail(self.log, count)
 
 
-def last_lines(log: Path, count: int) -> str:
+def log_tail(log: Path, count: int) -> str:
     """The last `count` lines of a file, indented; empty for a file that is not there."""
     if not log.exists():
         return ""

@@ -1,6 +1,6 @@
 """Program: bind this process to its parent's life, then become another program.
 
-    python -I -S bind.py PARENT_PID COMMAND [ARGUMENT…]
+    python -I -S exec_with_parent_death_signal.py PARENT_PID COMMAND [ARGUMENT…]
 
 Linux only: asks the kernel for SIGKILL when the thread that started us ends (prctl(2),
 PR_SET_PDEATHSIG; it survives execve). A program of its own instead of `preexec_fn`, because Python

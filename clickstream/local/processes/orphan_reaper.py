@@ -1,10 +1,11 @@
 """Program: outlive the parent just long enough to kill what it leaves behind.
 
-    python -I -S watcher.py    (standard input: a pipe of which the parent holds the only other end)
+    python -I -S orphan_reaper.py
 
-Lines `+PGID` and `-PGID` add and remove process groups. The kernel closes the parent's end however
-the parent ends, kill -9 included; then every group still listed gets SIGKILL. Groups, so that the
-children of our children go as well. Works wherever there are pipes; nothing to poll.
+Standard input is a pipe of which the parent holds the only other end. Lines `+PGID` and `-PGID` add
+and remove process groups. The kernel closes the parent's end however the parent ends, kill -9
+included; then every group still listed gets SIGKILL. Groups, so that the children of our children
+are killed as well. Works wherever there are pipes; nothing to poll.
 """
 
 from __future__ import annotations

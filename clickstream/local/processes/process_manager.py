@@ -1,8 +1,8 @@
 """Start child processes that cannot outlive us, whatever ends us.
 
-Two nets. On Linux the kernel kills a child when its parent dies (`bind.py`), at once and even if
-the watcher is gone. Everywhere, `watcher.py` notices the end of a pipe and kills whole process
-groups, so grandchildren go too.
+Two mechanisms. On Linux the kernel kills a child when its parent dies, at once and even if the
+reaper is gone (`exec_with_parent_death_signal.py`). Everywhere, `orphan_reaper.py` notices the end
+of a pipe and kills whole process groups, so grandchildren are killed too.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from clickstream.local.processes.child_process import Child
 
-# A log that has grown past this is put aside before the next start, so two starts bound the disk.
+# A log that has grown past this is rotated before the next start, so two starts bound the disk.
 _LOG_BYTES = 16 * 1024 * 1024
 
 # Isolated and without site-packages: 10 ms and 8 MB instead of 60 ms and 20 MB.
 _BARE_PYTHON = (sys.executable, "-I", "-S")
-_BIND = str(Path(__file__).with_name("exec_with_parent_death_signal.py"))
-_WATCHER = str(Path(__file__).with_name("orphan_reaper.py"))
+_EXEC = str(Path(__file__).with_name("exec_with_parent_death_signal.py"))
+_REAPER = str(Path(__file__).with_name("orphan_reaper.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +39,25 @@ class Command:
 
 
 class ProcessManager:
-    """Owns a watcher; every child spawned through it dies with this process.
+    """Owns a reaper; every child spawned through it dies with this process.
 
     Call from any thread: the kernel's death signal follows the *thread* that forked, so it is asked
-    for in the main thread only, and other threads rely on the watcher alone.
+    for in the main thread only, and other threads rely on the reaper alone.
     """
 
     def __init__(self, *, kernel: bool = sys.platform == "linux") -> None:
-        """`kernel=False` leaves it all to the watcher."""
+        """`kernel=False` leaves it all to the reaper."""
         self._kernel = kernel
         self._lock = threading.Lock()
         self._groups: set[int] = set()
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
 
     def spawn(self, command: Command) -> Child:
         """Start it in a process group of its own. Raises OSError when it cannot be executed."""
         bound = self._kernel and threading.current_thread() is threading.main_thread()
-        prefix = (*_BARE_PYTHON, _BIND, str(os.getpid())) if bound else ()
+        prefix = (*_BARE_PYTHON, _EXEC, str(os.getpid())) if bound else ()
         command.log.parent.mkdir(parents=True, exist_ok=True)
-        _put_aside(command.log)
+        _rotate_log(command.log)
         with command.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  (our own commands; no shell)
                 [*prefix, *command.argv],
@@ -68,50 +68,50 @@ class ProcessManager:
                 cwd=command.cwd,
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
             )
-        self._watch(process.pid)
-        return Child(command.name, process, command.log, lambda: self._forget(process.pid))
+        self._register(process.pid)
+        return Child(command.name, process, command.log, lambda: self._unregister(process.pid))
 
     def close(self) -> None:
-        """Let the watcher go: it kills what is still listed, then ends. May be called again."""
+        """Let the reaper go: it kills what is still listed, then ends. May be called again."""
         with self._lock:
-            gone, self._watcher = self._watcher, None
+            gone, self._reaper = self._reaper, None
             self._groups.clear()
         if gone is not None:
-            _end_of_pipe(gone)
+            _close_pipe(gone)
 
-    def _watch(self, group: int) -> None:
+    def _register(self, group: int) -> None:
         with self._lock:
             self._groups.add(group)
-            if self._watcher is None or self._watcher.poll() is not None:
-                if self._watcher is not None:
-                    _end_of_pipe(self._watcher)  # somebody killed it; a new one takes over the list
-                self._watcher = _start_watcher()
-                _tell(self._watcher, "".join(f"+{each}\n" for each in self._groups))
+            if self._reaper is None or self._reaper.poll() is not None:
+                if self._reaper is not None:
+                    _close_pipe(self._reaper)  # somebody killed it; a new one takes over the list
+                self._reaper = _start_reaper()
+                _send(self._reaper, "".join(f"+{each}\n" for each in self._groups))
             else:
-                _tell(self._watcher, f"+{group}\n")
+                _send(self._reaper, f"+{group}\n")
 
-    def _forget(self, group: int) -> None:
+    def _unregister(self, group: int) -> None:
         with self._lock:
             self._groups.discard(group)
-            if self._watcher is not None and self._watcher.poll() is None:
-                _tell(self._watcher, f"-{group}\n")
+            if self._reaper is not None and self._reaper.poll() is None:
+                _send(self._reaper, f"-{group}\n")
 
 
-def _tell(watcher: subprocess.Popen[bytes], lines: str) -> None:
-    if watcher.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):  # killed just now: the next `_watch` notices
-            watcher.stdin.write(lines.encode())
+def _send(reaper: subprocess.Popen[bytes], lines: str) -> None:
+    if reaper.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # killed just now: the next `_register` notices
+            reaper.stdin.write(lines.encode())
 
 
-def _end_of_pipe(watcher: subprocess.Popen[bytes]) -> None:
-    if watcher.stdin is not None:
-        watcher.stdin.close()
-    watcher.wait()
+def _close_pipe(reaper: subprocess.Popen[bytes]) -> None:
+    if reaper.stdin is not None:
+        reaper.stdin.close()
+    reaper.wait()
 
 
-def _start_watcher() -> subprocess.Popen[bytes]:
+def _start_reaper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  (our own program)
-        [*_BARE_PYTHON, _WATCHER],
+        [*_BARE_PYTHON, _REAPER],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -120,6 +120,6 @@ def _start_watcher() -> subprocess.Popen[bytes]:
     )
 
 
-def _put_aside(log: Path) -> None:
+def _rotate_log(log: Path) -> None:
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))

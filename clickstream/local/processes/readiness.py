@@ -31,5 +31,5 @@ def wait_until_ready(child: Child, probe: Callable[[], bool], deadline_seconds: 
 
 
 def _with_log(message: str, child: Child) -> str:
-    said = child.last_lines()
+    said = child.log_tail()
     return f"{message}; its log is {child.log}" + (f" and ends\n{said}" if said else " (empty)")

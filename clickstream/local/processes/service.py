@@ -18,32 +18,32 @@ _START_SECONDS = 90.0
 class ServiceSpec:
     """All that is needed to run one process.
 
-    `url` is where clients find it. `answers` asks it one real question of its own protocol; it says
-    no instead of raising, and takes about a second at most. `stop_seconds` is how long it may take
-    to end on request before it is killed.
+    `url` is where clients find it. `is_healthy` asks it one real question of its own protocol; it
+    returns False instead of raising, and takes about a second at most. `stop_seconds` is how long
+    it may take to end on request before it is killed.
     """
 
     command: Command
     url: str
-    answers: Callable[[], bool]
+    is_healthy: Callable[[], bool]
     stop_seconds: float
 
 
 class Service:
     """A process that can be started, stopped and started again at the same address."""
 
-    def __init__(self, launch: ServiceSpec, pact: ProcessManager) -> None:
-        self._launch = launch
-        self._pact = pact
+    def __init__(self, spec: ServiceSpec, manager: ProcessManager) -> None:
+        self._spec = spec
+        self._manager = manager
         self._child: Child | None = None
 
     @property
     def name(self) -> str:
-        return self._launch.command.name
+        return self._spec.command.name
 
     @property
     def url(self) -> str:
-        return self._launch.url
+        return self._spec.url
 
     @property
     def pid(self) -> int | None:
@@ -61,7 +61,7 @@ class Service:
                 return
             self._child.kill()  # what it left behind
         try:
-            self._child = self._pact.spawn(self._launch.command)
+            self._child = self._manager.spawn(self._spec.command)
         except OSError as error:
             raise EngineError(f"{self.name} cannot be executed: {error}") from error
 
@@ -69,23 +69,23 @@ class Service:
         """Return once it answers; EngineError with the end of its log when it does not."""
         if self._child is None:
             raise EngineError(f"{self.name} has not been started")
-        wait_until_ready(self._child, self._launch.answers, _START_SECONDS)
+        wait_until_ready(self._child, self._spec.is_healthy, _START_SECONDS)
 
     def start(self) -> None:
         """`spawn`, then `wait`."""
         self.spawn()
         self.wait()
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """First half of `stop`, so that several services can end at the same time."""
         if self._child is not None:
-            self._child.ask_to_stop()
+            self._child.terminate()
 
     def stop(self) -> None:
         """End it gracefully, by force after its deadline. Nothing happens when it is stopped."""
         child, self._child = self._child, None
         if child is not None:
-            child.stop(self._launch.stop_seconds)
+            child.stop(self._spec.stop_seconds)
 
     def kill(self) -> None:
         """End it as a crash would, with SIGKILL."""
@@ -97,6 +97,6 @@ class Service:
 def stop_all(services: Sequence[Service]) -> None:
     """End them at the same time: takes as long as the slowest, not as all together."""
     for service in services:
-        service.ask_to_stop()
+        service.terminate()
     for service in services:
         service.stop()

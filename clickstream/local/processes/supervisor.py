@@ -48,7 +48,7 @@ class _Record:
 
 
 class Supervisor:
-    """Looks after processes that have been started. Not thread-safe: one loop calls `look`."""
+    """Looks after processes that have been started. Not thread-safe: one loop calls `tick`."""
 
     def __init__(
         self, processes: Sequence[Restartable], clock: Clock, say: Callable[[str], None]
@@ -57,7 +57,7 @@ class Supervisor:
         self._say = say
         self._records = [(process, _Record(clock.monotonic())) for process in processes]
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Notice each death once, and restart what is due. Call it a few times a second."""
         now = self._clock.monotonic()
         for process, record in self._records:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
 from clickstream.local.processes.service import ServiceSpec
@@ -21,29 +21,29 @@ _STOP_SECONDS = 30.0  # both drain within 25 s
 PYTHON_MODULE = (sys.executable, "-m", "clickstream")
 
 
-def http_launch(
-    folder: DataFolder, environment: Mapping[str, str], host: str, port: int
+def http_service(
+    directory: DataDirectory, environment: Mapping[str, str], host: str, port: int
 ) -> ServiceSpec:
     """The one HTTP process: write API, read API and documentation on one port."""
     url = f"http://{_reachable(host)}:{port}"
     command = Command(
         "http",
         (*PYTHON_MODULE, "edge", "--with-api"),
-        folder.log("http"),
+        directory.log("http"),
         env={**environment, "CLICKSTREAM_HTTP__HOST": host, "CLICKSTREAM_HTTP__PORT": str(port)},
     )
     return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
 
-def worker_launch(
-    folder: DataFolder, environment: Mapping[str, str], name: str, port: int
+def worker_service(
+    directory: DataDirectory, environment: Mapping[str, str], name: str, port: int
 ) -> ServiceSpec:
     """One stream processor; `port` serves its metrics and readiness."""
     url = f"http://{LOOPBACK}:{port}"
     command = Command(
         name,
         (*PYTHON_MODULE, "worker"),
-        folder.log(name),
+        directory.log(name),
         env={**environment, "CLICKSTREAM_WORKER__METRICS_PORT": str(port)},
     )
     return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)

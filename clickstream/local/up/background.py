@@ -22,17 +22,17 @@ _STOP_SECONDS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunningStack:
     """A running `clickstream up` and the hold on it."""
 
     endpoints: Endpoints
     _child: Child
-    _pact: ProcessManager
+    _manager: ProcessManager
 
     def stop(self) -> None:
         """End it as Ctrl-C would, and wait for that. May be called again."""
         self._child.stop(_STOP_SECONDS)
-        self._pact.close()
+        self._manager.close()
 
 
 def start_up(
@@ -41,7 +41,7 @@ def start_up(
     port: int = 0,
     workers: int = 1,
     progress: Reporter | None = None,
-) -> Started:
+) -> RunningStack:
     """Run `clickstream up` as a child and return once it is ready.
 
     Downloads happen here, where progress is seen. Its output goes to `logs/up.log` in the folder.
@@ -52,8 +52,8 @@ def start_up(
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
     command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
-    pact = ProcessManager()
-    child = pact.spawn(command)
+    manager = ProcessManager()
+    child = manager.spawn(command)
     try:
         wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
         endpoints = _endpoints_of(child, data_dir)
@@ -61,9 +61,9 @@ def start_up(
             raise EngineError(f"clickstream up ended just after it was ready; see {log}")
     except BaseException:  # Ctrl-C as well
         child.stop(_STOP_SECONDS)
-        pact.close()
+        manager.close()
         raise
-    return Started(endpoints, child, pact)
+    return RunningStack(endpoints, child, manager)
 
 
 def _endpoints_of(child: Child, data_dir: Path) -> Endpoints | None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from clickstream.local.endpoints import Endpoints
 from clickstream.local.engines.progress import reporter
-from clickstream.local.up.stack import LocalStack, Plan
+from clickstream.local.up.stack import LocalStack, StackOptions
 from core.settings import Settings
 
 # Ctrl-C, an init system's request, and the terminal that was closed.
@@ -16,7 +16,9 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_in_foreground(
-    plan: Plan, prepare: Callable[[Settings], object], announce: Callable[[Endpoints], None]
+    options: StackOptions,
+    prepare: Callable[[Settings], object],
+    announce: Callable[[Endpoints], None],
 ) -> None:
     """Start, `prepare` the servers, announce, watch; return once a stop signal has come and
     everything has ended.
@@ -25,7 +27,7 @@ def run_in_foreground(
     ended then too. A second signal changes nothing: the end is bounded in time.
     """
     report = reporter()
-    system = LocalStack(plan, report)
+    system = LocalStack(options, report)
     _on_stop_signals(signal.default_int_handler)
     try:
         announce(system.start(partial(_prepared, prepare)))

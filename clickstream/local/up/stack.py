@@ -11,26 +11,26 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.endpoints import Endpoints, remove_endpoints, write_endpoints
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.local.engines.downloads import fetch
-from clickstream.local.engines.local_servers import ENGINE_PORTS, LocalServers
+from clickstream.local.engines.local_servers import SERVER_PORTS, LocalServers
 from clickstream.local.engines.progress import Reporter
 from clickstream.local.processes.ports import is_free
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, ServiceSpec, stop_all
 from clickstream.local.processes.supervisor import Supervisor
-from clickstream.local.up.app_services import http_launch, worker_launch
+from clickstream.local.up.app_services import http_service, worker_service
 from core.clock import SystemClock
 from core.errors import EngineError
 from core.settings import Settings
 
-_LOOK_SECONDS = 0.2
+_TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StackOptions:
     """What is asked for. `port` 0 means any free one, the same again next time."""
 
     data_dir: Path
@@ -41,85 +41,91 @@ class Plan:
 class LocalStack:
     """LocalServers, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
 
-    def __init__(self, plan: Plan, report: Reporter) -> None:
-        self._plan = plan
+    def __init__(self, options: StackOptions, report: Reporter) -> None:
+        self._options = options
         self._report = report
-        self._pact = ProcessManager()
-        self._folder = DataFolder(plan.data_dir)
-        self._engines: LocalServers | None = None
-        self._ours: list[Service] = []
+        self._manager = ProcessManager()
+        self._directory = DataDirectory(options.data_dir)
+        self._servers: LocalServers | None = None
+        self._app_services: list[Service] = []
 
     def start(self, prepare: Callable[[Settings], object]) -> Endpoints:
         """Everything up and answering. `prepare` makes topics, schemas and tables, idempotently.
 
         Raises EngineError, and what `prepare` raises; `stop` has to be called then as well.
         """
-        self._folder.hold()
-        _check_port(self._plan.port)
-        engines = LocalServers(
-            self._folder, fetch(self._report), self._pact, self._folder.ports(ENGINE_PORTS)
+        self._directory.lock()
+        _check_port(self._options.port)
+        servers = LocalServers(
+            self._directory, fetch(self._report), self._manager, self._directory.ports(SERVER_PORTS)
         )
-        self._engines = engines
-        engines.spawn()
-        engines.wait()
-        settings = _settings(engines)
+        self._servers = servers
+        servers.spawn()
+        servers.wait()
+        settings = _settings(servers)
         prepare(settings)
-        self._ours = [Service(launch, self._pact) for launch in self._launches(settings)]
-        for service in self._ours:
+        self._app_services = [Service(spec, self._manager) for spec in self._app_specs(settings)]
+        for service in self._app_services:
             service.spawn()
-        for service in self._ours:
+        for service in self._app_services:
             service.wait()
         endpoints = self._endpoints(settings)
         write_endpoints(endpoints)
         return endpoints
 
     def watch(self) -> None:
-        """Restart what dies, engines too. Never returns: a signal's exception ends it."""
-        engines = self._engines.all if self._engines else ()
-        supervisor = Supervisor([*engines, *self._ours], SystemClock(), self._report.say)
+        """Restart what dies, servers too. Never returns: a signal's exception ends it."""
+        servers = self._servers.all if self._servers else ()
+        supervisor = Supervisor([*servers, *self._app_services], SystemClock(), self._report.say)
         while True:
-            supervisor.look()
-            time.sleep(_LOOK_SECONDS)
+            supervisor.tick()
+            time.sleep(_TICK_SECONDS)
 
     def stop(self) -> None:
-        """HTTP first, so that nothing new is accepted; then the workers; the engines last.
+        """HTTP first, so that nothing new is accepted; then the workers; the servers last.
 
         Bounded by each one's deadline. May be called in any state, and again.
         """
-        stop_all(self._ours[:1])
-        stop_all(self._ours[1:])
-        if self._engines is not None:
-            remove_endpoints(self._folder.path)
-            self._engines.stop()
-        self._pact.close()
-        self._folder.release()
+        stop_all(self._app_services[:1])
+        stop_all(self._app_services[1:])
+        if self._servers is not None:
+            remove_endpoints(self._directory.path)
+            self._servers.stop()
+        self._manager.close()
+        self._directory.release()
 
-    def _launches(self, settings: Settings) -> list[ServiceSpec]:
+    def _app_specs(self, settings: Settings) -> list[ServiceSpec]:
         """The HTTP process, then the workers."""
-        workers = [f"worker-{number}" for number in range(1, self._plan.workers + 1)]
-        ports = self._folder.ports([*workers, *([] if self._plan.port else ["http"])])
+        workers = [f"worker-{number}" for number in range(1, self._options.workers + 1)]
+        ports = self._directory.ports([*workers, *([] if self._options.port else ["http"])])
         environment = {
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
         }
-        port = self._plan.port or ports["http"]
+        port = self._options.port or ports["http"]
         return [
-            http_launch(
-                self._folder, environment | _as(HTTP_USER, settings), settings.http.host, port
+            http_service(
+                self._directory,
+                environment | _url_as_user(HTTP_USER, settings),
+                settings.http.host,
+                port,
             ),
             *(
-                worker_launch(
-                    self._folder, environment | _as(WORKER_USER, settings), name, ports[name]
+                worker_service(
+                    self._directory,
+                    environment | _url_as_user(WORKER_USER, settings),
+                    name,
+                    ports[name],
                 )
                 for name in workers
             ),
         ]
 
     def _endpoints(self, settings: Settings) -> Endpoints:
-        http, *workers = self._ours
+        http, *workers = self._app_services
         return Endpoints(
             pid=os.getpid(),
-            data_dir=str(self._folder.path),
+            data_dir=str(self._directory.path),
             http=http.url,
             docs=f"{http.url}/docs",
             kafka=settings.kafka_bootstrap_servers,
@@ -134,16 +140,16 @@ def _check_port(port: int) -> None:
         raise EngineError(f"port {port} is in use; choose another with --port (0: any free one)")
 
 
-def _as(user: str, settings: Settings) -> dict[str, str]:
+def _url_as_user(user: str, settings: Settings) -> dict[str, str]:
     """The variable with which a process speaks to ClickHouse as this user."""
     url = urlsplit(settings.clickhouse_url.get_secret_value())
     return {"CLICKSTREAM_CLICKHOUSE_URL": url._replace(netloc=f"{user}@{url.netloc}").geturl()}
 
 
-def _settings(engines: LocalServers) -> Settings:
-    """The operator's settings, with the embedded engines as servers."""
+def _settings(servers: LocalServers) -> Settings:
+    """The operator's settings, with the local servers in place."""
     return Settings(
-        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
-        schema_registry_url=engines.schema_registry_url,
-        clickhouse_url=SecretStr(engines.clickhouse_database_url(DATABASE)),
+        kafka_bootstrap_servers=servers.kafka_bootstrap_servers,
+        schema_registry_url=servers.schema_registry_url,
+        clickhouse_url=SecretStr(servers.clickhouse_database_url(DATABASE)),
     )

@@ -94,13 +94,13 @@ def _error_message(error: str) -> str:
     reason = error.partition(", Stack trace")[0][:400]
     if "is not allowed for backups" in error:
         return (
-            f"ClickHouse may not use this folder ({reason}). The embedded one may use `backups` in"
+            f"ClickHouse may not use this folder ({reason}). The local one may use `backups` in"
             " its data folder, and CLICKSTREAM_BACKUP__FOLDER once `clickstream up` is restarted"
             " with it; your own needs <backups><allowed_path> in its configuration"
         )
     if "BackupsIOThreadPool is not initialized" in error:
         return (
-            "the embedded ClickHouse cannot back up to S3: name a folder, and copy that one to S3;"
+            "the local ClickHouse cannot back up to S3: name a folder, and copy that one to S3;"
             " a ClickHouse server of your own can"
         )
     return f"ClickHouse could not do it: {reason}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clickstream.local.data_directory import default_data_folder
+from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import load_endpoints
-from clickstream.local.target_settings import has_explicit_servers, settings_of
+from clickstream.local.target_settings import has_explicit_servers, settings_for
 from core.errors import SetupError
 from core.settings import Settings
 
@@ -30,12 +30,14 @@ def find_target(data_dir: Path | None = None, http_url: str | None = None) -> Ta
     settings = Settings()
     endpoints = None
     if data_dir is not None or not has_explicit_servers(settings):
-        endpoints = load_endpoints(data_dir or default_data_folder())
+        endpoints = load_endpoints(data_dir or default_data_directory())
     if data_dir is not None and endpoints is None:
         raise SetupError(f"no `clickstream up` is running on {data_dir}")
     if endpoints is None:
         return Target(settings, http_url or _own_url(settings), http_is_ours=False)
-    return Target(settings_of(endpoints), http_url or endpoints.http, http_is_ours=http_url is None)
+    return Target(
+        settings_for(endpoints), http_url or endpoints.http, http_is_ours=http_url is None
+    )
 
 
 def _own_url(settings: Settings) -> str:

@@ -9,30 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.local.data_directory import DataFolder
+from clickstream.local.data_directory import DataDirectory
 from core.errors import EngineError
 
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from clickstream.local.data_directory import DataFolder
-DataFolder(Path(sys.argv[1])).hold()
+from clickstream.local.data_directory import DataDirectory
+DataDirectory(Path(sys.argv[1])).lock()
 print("held", flush=True)
 signal.pause()
 """
 
 
 def test_second_holder_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
-    DataFolder(tmp_path).hold()
+    DataDirectory(tmp_path).lock()
     with pytest.raises(EngineError, match=rf"in use by process {os.getpid()}; stop that one"):
-        DataFolder(tmp_path).hold()
+        DataDirectory(tmp_path).lock()
 
 
 def test_released_folder_can_be_held_again(tmp_path: Path) -> None:
-    folder = DataFolder(tmp_path)
-    folder.hold()
+    folder = DataDirectory(tmp_path)
+    folder.lock()
     folder.release()
-    DataFolder(tmp_path).hold()
+    DataDirectory(tmp_path).lock()
 
 
 def test_hold_ends_with_a_holder_that_was_killed(tmp_path: Path) -> None:
@@ -43,17 +43,17 @@ def test_hold_ends_with_a_holder_that_was_killed(tmp_path: Path) -> None:
     with holder, holder.stdout as output:
         assert output.readline() == "held\n"
         with pytest.raises(EngineError, match=f"in use by process {holder.pid}"):
-            DataFolder(tmp_path).hold()
+            DataDirectory(tmp_path).lock()
         holder.kill()
-    DataFolder(tmp_path).hold()
+    DataDirectory(tmp_path).lock()
 
 
 def test_ports_are_the_same_at_the_next_start(tmp_path: Path) -> None:
-    first = DataFolder(tmp_path).ports(["kafka", "registry"])
-    assert DataFolder(tmp_path).ports(["kafka", "registry"]) == first
+    first = DataDirectory(tmp_path).ports(["kafka", "registry"])
+    assert DataDirectory(tmp_path).ports(["kafka", "registry"]) == first
 
 
 def test_ports_of_other_names_are_not_forgotten(tmp_path: Path) -> None:
-    first = DataFolder(tmp_path).ports(["kafka"])
-    DataFolder(tmp_path).ports(["worker-1"])
-    assert DataFolder(tmp_path).ports(["kafka"]) == first
+    first = DataDirectory(tmp_path).ports(["kafka"])
+    DataDirectory(tmp_path).ports(["worker-1"])
+    assert DataDirectory(tmp_path).ports(["kafka"]) == first

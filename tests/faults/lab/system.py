@@ -13,12 +13,12 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from clickstream.local.data_directory import DataFolder
-from clickstream.local.engines.local_servers import LocalServers, embedded_engines
+from clickstream.local.data_directory import DataDirectory
+from clickstream.local.engines.local_servers import LocalServers, run_local_servers
 from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, ServiceSpec, stop_all
-from clickstream.local.up.app_services import PYTHON_MODULE, http_launch
+from clickstream.local.up.app_services import PYTHON_MODULE, http_service
 from clickstream.operations.provision import prepare
 from core.settings import HttpSettings, Settings
 from tests.e2e.process_pair import environment_of
@@ -91,8 +91,8 @@ class Lab:
     def another_edge(self, **variables: str) -> Iterator[Service]:
         """One more edge, with other settings than the usual one's."""
         environment = {**environment_of(self.settings), **variables}
-        pact = ProcessManager()
-        edge = Service(_http_launch(self.folder, environment, "edge", "another-edge"), pact)
+        manager = ProcessManager()
+        edge = Service(_http_launch(self.folder, environment, "edge", "another-edge"), manager)
         edge.start()
         self.extras.append(edge)
         try:
@@ -100,7 +100,7 @@ class Lab:
         finally:
             self.extras.remove(edge)
             edge.stop()
-            pact.close()
+            manager.close()
 
     def verdict(self, traffic: Traffic) -> Verdict:
         """Of all readings of that traffic, once the sink has read everything."""
@@ -138,13 +138,13 @@ class Lab:
 def running_lab(folder: Path) -> Iterator[Lab]:
     """All of it on new, empty engines."""
     with ExitStack() as stack:
-        engines = stack.enter_context(embedded_engines(folder / "engines"))
+        engines = stack.enter_context(run_local_servers(folder / "engines"))
         settings = _settings(engines)
         prepare(settings)
-        pact = ProcessManager()
-        stack.callback(pact.close)
+        manager = ProcessManager()
+        stack.callback(manager.close)
         edge, api = services = [
-            Service(_http_launch(folder, environment_of(settings), name, name), pact)
+            Service(_http_launch(folder, environment_of(settings), name, name), manager)
             for name in ("edge", "api")
         ]
         stack.callback(stop_all, services)
@@ -174,7 +174,7 @@ def _settings(engines: LocalServers) -> Settings:
 
 def _http_launch(folder: Path, environment: Mapping[str, str], role: str, name: str) -> ServiceSpec:
     """`clickstream edge` or `clickstream api`, a process of its own."""
-    launch = http_launch(DataFolder(folder / name), environment, LOOPBACK, free_port())
+    launch = http_service(DataDirectory(folder / name), environment, LOOPBACK, free_port())
     command = replace(launch.command, name=name, argv=(*_program(), role))
     return replace(launch, command=command)
 

@@ -6,7 +6,14 @@ from collections import Counter
 from dataclasses import replace
 
 from clickstream.local.demo.disorder import EVENTS, IRRELEVANT, SESSION, Post
-from clickstream.local.demo.reconciliation import ExpectedState, Found, Row, compare, expect, rows
+from clickstream.local.demo.reconciliation import (
+    ExpectedState,
+    ObservedState,
+    Row,
+    compare,
+    expected_state,
+    rows,
+)
 
 
 def session(session_id: str, query: str = "tent") -> Post:
@@ -33,10 +40,10 @@ POSTS = [
     mark("b"),
     events("lost", "e1"),
 ]
-EXPECTED = expect(POSTS)
+EXPECTED = expected_state(POSTS)
 
 
-def as_read(expected: ExpectedState = EXPECTED) -> Found:
+def as_read(expected: ExpectedState = EXPECTED) -> ObservedState:
     """What a faithful system gives back."""
     contents = {
         key: {
@@ -48,7 +55,7 @@ def as_read(expected: ExpectedState = EXPECTED) -> Found:
         }
         for key, body in expected.sessions.items()
     }
-    return Found(
+    return ObservedState(
         Counter(expected.sessions.keys()),
         Counter(expected.joined()),
         expected.irrelevant,
@@ -66,7 +73,7 @@ def test_the_first_post_is_what_is_expected() -> None:
 
 
 def test_a_faithful_system_is_clean() -> None:
-    assert compare(EXPECTED, as_read()).clean
+    assert compare(EXPECTED, as_read()).passed
 
 
 def test_a_lost_session_event_and_mark_are_missing() -> None:
@@ -134,15 +141,17 @@ def test_a_session_marked_by_itself_is_altered() -> None:
 
 
 def test_a_post_without_an_answer_leaves_its_session_out_of_account() -> None:
-    doubtful = expect(POSTS, unanswered=[events("a", "e3")])
-    assert set(doubtful.sessions) == {"b"}
+    indeterminate = expected_state(POSTS, unanswered=[events("a", "e3")])
+    assert set(indeterminate.sessions) == {"b"}
     read = as_read()
     read.joined["a", "e3"] += 1
-    assert compare(doubtful, read).clean
+    assert compare(indeterminate, read).passed
 
 
 def test_the_rows_count_posts_then_keys() -> None:
-    table = {row.label: row for row in rows(POSTS, POSTS[:-1], expect(POSTS[:-1]), as_read())}
+    table = {
+        row.label: row for row in rows(POSTS, POSTS[:-1], expected_state(POSTS[:-1]), as_read())
+    }
     assert table["sent"] == Row("sent", 3, 5, 1)
     assert table["acknowledged"] == Row("acknowledged", 3, 4, 1)
     assert table["of these duplicates"] == Row("of these duplicates", 1, 1, 0)

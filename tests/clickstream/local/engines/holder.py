@@ -1,4 +1,4 @@
-"""Program: hold embedded engines until killed, for a test that kills it.
+"""Program: run local servers until killed, for a test that kills it.
 
     python -m tests.clickstream.local.engines.holder DATA_DIR
 
@@ -12,11 +12,11 @@ import signal
 import sys
 from pathlib import Path
 
-from clickstream.local.engines.local_servers import embedded_engines
+from clickstream.local.engines.local_servers import run_local_servers
 
 
 def main() -> None:
-    with embedded_engines(Path(sys.argv[1])) as engines:
+    with run_local_servers(Path(sys.argv[1])) as engines:
         print(json.dumps([engine.pid for engine in engines.all]), flush=True)
         signal.pause()
 

@@ -1,4 +1,4 @@
-"""The embedded engines keep their data, and leave nothing behind."""
+"""The local servers keep their data, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from clickstream.local.engines.local_servers import LocalServers, embedded_engines
+from clickstream.local.engines.local_servers import LocalServers, run_local_servers
 from core.errors import EngineError
 
 pytestmark = pytest.mark.engines
@@ -117,10 +117,10 @@ def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[s
 
 
 def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
-    with embedded_engines(data_dir) as engines:
+    with run_local_servers(data_dir) as engines:
         first = write_everywhere(engines, 1)
         addresses = [engine.url for engine in engines.all]
-    with embedded_engines(data_dir) as engines:
+    with run_local_servers(data_dir) as engines:
         assert [engine.url for engine in engines.all] == addresses
         assert_kept(engines, first)
         second = write_everywhere(engines, 2)
@@ -146,7 +146,7 @@ def test_second_start_on_the_same_folder_is_refused(data_dir: Path) -> None:
     with (
         held_by_another_process(data_dir) as (holder, _),
         pytest.raises(EngineError, match=f"in use by process {holder.pid}"),
-        embedded_engines(data_dir),
+        run_local_servers(data_dir),
     ):
         pytest.fail("started")
 
@@ -155,7 +155,7 @@ def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> No
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         pytest.raises(EngineError, match=r"(?s)kafka ended with .*kafka\.log and ends\n.*in use"),
-        embedded_engines(data_dir, ports={"kafka": other.getsockname()[1]}),
+        run_local_servers(data_dir, ports={"kafka": other.getsockname()[1]}),
     ):
         pytest.fail("started")
 

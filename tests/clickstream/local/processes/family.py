@@ -1,9 +1,9 @@
 """Program: a parent with a child and a grandchild, for tests that kill it.
 
-    python -m tests.clickstream.local.processes.family kernel|watcher main|thread
+    python -m tests.clickstream.local.processes.family kernel|reaper main|thread
 
 Prints the pids of child and grandchild, and the child's log, then waits for ever. `kernel` uses
-both nets, `watcher` the portable one alone; `thread` spawns from a thread which is gone when they
+both nets, `reaper` the portable one alone; `thread` spawns from a thread which is gone when they
 are printed.
 """
 
@@ -35,11 +35,11 @@ while True:
 def main() -> None:
     net, place = sys.argv[1:]
     log = Path(tempfile.mkdtemp()) / "child.log"
-    pact = ProcessManager() if net == "kernel" else ProcessManager(kernel=False)
+    manager = ProcessManager() if net == "kernel" else ProcessManager(kernel=False)
     pids: list[int] = []
 
     def spawn() -> None:
-        child = pact.spawn(Command("child", [sys.executable, "-c", CHILD], log))
+        child = manager.spawn(Command("child", [sys.executable, "-c", CHILD], log))
         wait_until_ready(child, lambda: log.read_text().endswith("\n"), 20)
         pids.extend([child.pid, int(log.read_text())])
 

@@ -46,7 +46,7 @@ def family(net: str, place: str) -> Iterator[tuple[subprocess.Popen[str], list[i
                 process.kill()
 
 
-@pytest.mark.parametrize("net", ["kernel", "watcher"])
+@pytest.mark.parametrize("net", ["kernel", "reaper"])
 @pytest.mark.parametrize("place", ["main", "thread"])
 def test_kill_of_the_parent_ends_child_and_grandchild(net: str, place: str) -> None:
     with family(net, place) as (parent, pids, _):
@@ -66,74 +66,74 @@ def test_child_outlives_the_thread_that_started_it() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part exists on Linux only")
-def test_kernel_ends_the_child_without_the_watcher() -> None:
+def test_kernel_ends_the_child_without_the_reaper() -> None:
     with family("kernel", "main") as (parent, pids, _):
         child = psutil.Process(pids[0])
-        (watcher,) = [p for p in psutil.Process(parent.pid).children() if p.pid != child.pid]
-        watcher.suspend()
+        (reaper,) = [p for p in psutil.Process(parent.pid).children() if p.pid != child.pid]
+        reaper.suspend()
         try:
             parent.kill()
             _, alive = psutil.wait_procs([child], timeout=20)
             assert alive == []
         finally:
-            watcher.kill()
+            reaper.kill()
 
 
-def start(pact: ProcessManager, program: str, log: Path) -> Child:
-    child = pact.spawn(Command("sleeper", [sys.executable, "-c", program], log))
+def start(manager: ProcessManager, program: str, log: Path) -> Child:
+    child = manager.spawn(Command("sleeper", [sys.executable, "-c", program], log))
     wait_until_ready(child, lambda: log.read_text() != "", 20)
     return child
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
-    pact = ProcessManager()
-    child = start(pact, SLEEPER, tmp_path / "log")
+    manager = ProcessManager()
+    child = start(manager, SLEEPER, tmp_path / "log")
     assert child.stop(grace_seconds=20)
     assert child.exit_status() == -signal.SIGTERM
-    pact.close()
+    manager.close()
 
 
 def test_stop_kills_what_does_not_obey(tmp_path: Path) -> None:
-    pact = ProcessManager()
-    child = start(pact, STUBBORN, tmp_path / "log")
+    manager = ProcessManager()
+    child = start(manager, STUBBORN, tmp_path / "log")
     assert not child.stop(grace_seconds=0.1)
     assert child.exit_status() == -signal.SIGKILL
-    pact.close()
+    manager.close()
 
 
 def test_stop_may_be_repeated(tmp_path: Path) -> None:
-    pact = ProcessManager()
-    child = start(pact, SLEEPER, tmp_path / "log")
+    manager = ProcessManager()
+    child = start(manager, SLEEPER, tmp_path / "log")
     child.stop(grace_seconds=20)
     assert child.stop(grace_seconds=20)
-    pact.close()
+    manager.close()
 
 
 def test_closing_the_pact_kills_what_still_runs(tmp_path: Path) -> None:
-    pact = ProcessManager(kernel=False)
-    child = start(pact, SLEEPER, tmp_path / "log")
-    pact.close()
+    manager = ProcessManager(kernel=False)
+    child = start(manager, SLEEPER, tmp_path / "log")
+    manager.close()
     _, alive = psutil.wait_procs([psutil.Process(child.pid)], timeout=20)
     assert alive == []
     child.kill()
 
 
-def watchers() -> set[psutil.Process]:
+def reapers() -> set[psutil.Process]:
     """Watchers that this process has started."""
     children = psutil.Process().children()
     return {child for child in children if "orphan_reaper.py" in " ".join(child.cmdline())}
 
 
-def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> None:
-    others = watchers()  # the engines that other tests share have one, too
-    pact = ProcessManager(kernel=False)
-    first = start(pact, SLEEPER, tmp_path / "first")
-    (watcher,) = watchers() - others
-    watcher.kill()
-    watcher.wait(20)
-    second = start(pact, SLEEPER, tmp_path / "second")
+def test_killed_reaper_is_replaced_by_one_that_knows_all(tmp_path: Path) -> None:
+    others = reapers()  # the engines that other tests share have one, too
+    manager = ProcessManager(kernel=False)
+    first = start(manager, SLEEPER, tmp_path / "first")
+    (reaper,) = reapers() - others
+    reaper.kill()
+    reaper.wait(20)
+    second = start(manager, SLEEPER, tmp_path / "second")
     children = [psutil.Process(first.pid), psutil.Process(second.pid)]
-    pact.close()
+    manager.close()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
     first.kill()
@@ -141,26 +141,26 @@ def test_killed_watcher_is_replaced_by_one_that_knows_all(tmp_path: Path) -> Non
 
 
 def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
-    pact = ProcessManager()
-    child = start(pact, SLEEPER, tmp_path / "log")
+    manager = ProcessManager()
+    child = start(manager, SLEEPER, tmp_path / "log")
     assert os.getpgid(child.pid) == child.pid
     child.kill()
-    pact.close()
+    manager.close()
 
 
 def test_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
-    pact = ProcessManager(kernel=False)
+    manager = ProcessManager(kernel=False)
     with pytest.raises(FileNotFoundError):
-        pact.spawn(Command("ghost", [str(tmp_path / "ghost")], tmp_path / "log"))
-    pact.close()
+        manager.spawn(Command("ghost", [str(tmp_path / "ghost")], tmp_path / "log"))
+    manager.close()
 
 
 def test_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
     log = tmp_path / "sleeper.log"
     log.write_bytes(b"old\n" + b"." * (17 * 1024 * 1024))
-    pact = ProcessManager()
-    child = start(pact, SLEEPER, log)
+    manager = ProcessManager()
+    child = start(manager, SLEEPER, log)
     assert log.read_text() == "up\n"
     assert (tmp_path / "sleeper.log.1").read_bytes().startswith(b"old")
     child.kill()
-    pact.close()
+    manager.close()

@@ -34,11 +34,11 @@ class Stage:
 
     def die(self, status: int = 1) -> None:
         self.mortal.status = status
-        self.supervisor.look()
+        self.supervisor.tick()
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.supervisor.look()
+        self.supervisor.tick()
 
 
 def test_living_process_is_left_alone() -> None:
@@ -98,10 +98,10 @@ def test_one_death_does_not_hold_up_another() -> None:
     first, second = Mortal("first"), Mortal("second")
     supervisor = Supervisor([first, second], clock, lambda _: None)
     first.status = 1
-    supervisor.look()
+    supervisor.tick()
     second.status = 1
     clock.advance(0.5)
-    supervisor.look()
+    supervisor.tick()
     assert (first.restarts, second.restarts) == (1, 0)
 
 

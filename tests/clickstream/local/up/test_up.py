@@ -140,7 +140,7 @@ def test_what_dies_is_restarted(data_dir: Path) -> None:
 
 
 def engine(process: psutil.Process) -> bool:
-    """Kafka, the registry or ClickHouse; `up` has a watcher below it, too."""
+    """Kafka, the registry or ClickHouse; `up` has an orphan reaper below it, too."""
     line = " ".join(process.cmdline())
     return any(name in line for name in ("kafka.Kafka", "quarkus-run.jar", "clickhouse"))
 

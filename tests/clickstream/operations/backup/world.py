@@ -17,7 +17,7 @@ from tests.clickstream.operations.rebuild.silent import Silent
 
 
 def folder_of(settings: Settings) -> Path:
-    """A new name where the embedded ClickHouse may write: `backups` in its data folder."""
+    """A new name where the local ClickHouse may write: `backups` in its data folder."""
     with clickhouse.connect(settings, database="system") as client:
         found = client.query("SELECT path FROM disks WHERE name = 'default'").result_rows
     return Path(found[0][0]).parent.parent / "backups" / uuid.uuid4().hex

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import clickstream.commands
-from clickstream.local.data_directory import default_data_folder
+from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import Endpoints, write_endpoints
 from clickstream.local.target_settings import operator_settings
 from clickstream.operations.doctor.discovery import find_target
@@ -64,7 +64,7 @@ def test_servers_set_explicitly_are_visited(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_servers_set_explicitly_come_before_a_running_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = default_data_folder()
+    folder = default_data_directory()
     folder.mkdir(parents=True)
     endpoints = running_up(folder)
     assert find_target().settings.kafka_bootstrap_servers == endpoints.kafka
@@ -74,7 +74,7 @@ def test_servers_set_explicitly_come_before_a_running_up(monkeypatch: pytest.Mon
 
 def test_every_operators_command_finds_the_same_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert operator_settings().kafka_bootstrap_servers == "127.0.0.1:9092"
-    folder = default_data_folder()
+    folder = default_data_directory()
     folder.mkdir(parents=True)
     endpoints = running_up(folder)
     found = operator_settings()
