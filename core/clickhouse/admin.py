@@ -1,13 +1,12 @@
-"""ClickHouse as a replay talks to it: statements with bound names, errors of our own tree."""
+"""ClickHouse as operations talk to it: statements with bound names, errors of our own tree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from core.clickhouse.client import connect, translate
 from core.errors import SetupError
@@ -16,9 +15,10 @@ from core.settings import Settings
 # A copy of all rows, or a checksum over them, is one silent statement. Seconds.
 _LONGEST_SECONDS = 24 * 3600.0
 
-# By this comment a replay knows its own databases, and deletes no others.
-SIGNATURE = "made by clickstream replay"
+# The comment of databases that our operations make. They delete no database without it.
+OWNER_COMMENT = "made by clickstream for an operation; do not use"
 
+_CREATE_DATABASE = f"CREATE DATABASE {{name:Identifier}} COMMENT '{OWNER_COMMENT}'"
 _COMMENT_OF = "SELECT comment FROM system.databases WHERE name = {name:String}"
 
 Rows = Sequence[Sequence[Any]]
@@ -47,21 +47,23 @@ class Server:
         return int(self.rows(query, **parameters)[0][0])
 
     def create(self, database: str) -> None:
-        """Make a database that is not there yet, and sign it."""
-        self.command(f"CREATE DATABASE {{name:Identifier}} COMMENT '{SIGNATURE}'", name=database)
+        """Make a database that is not there yet, with OWNER_COMMENT."""
+        self.command(
+            f"CREATE DATABASE {{name:Identifier}} COMMENT '{OWNER_COMMENT}'", name=database
+        )
 
     def has(self, database: str) -> bool:
-        """Whether it is there. SetupError when it is, and no replay has made it."""
+        """Whether it is there. SetupError when it is there without OWNER_COMMENT."""
         found = self.rows(_COMMENT_OF, name=database)
-        if found and found[0][0] != SIGNATURE:
+        if found and found[0][0] != OWNER_COMMENT:
             raise SetupError(
-                f"a replay needs the database name {database}, and there is one that no replay has"
+                f"the database name {database} is needed, and there is one that clickstream has not"
                 " made: rename it"
             )
         return bool(found)
 
     def drop(self, database: str) -> None:
-        """Delete a database that a replay has made, if it is there, with all that it holds."""
+        """Delete a database with all that it holds, if it is there. SetupError as `has`."""
         if self.has(database):
             self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
 
@@ -80,13 +82,8 @@ class Server:
         )
         self.command(f"RENAME TABLE {', '.join(pairs)}", source=source, target=target)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            with translate(self._settings):
-                yield
-        except ClickHouseError as error:
-            raise SetupError(f"ClickHouse refuses: {str(error)[:500]}") from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return translate(self._settings, on_refusal=SetupError)
 
 
 @contextmanager

@@ -16,10 +16,14 @@ import clickhouse_connect
 import urllib3
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DatabaseError,
+    OperationalError,
+)
 
 from core.clickhouse.pool import pool_for
-from core.errors import SetupError, SinkUnavailable
+from core.errors import ClickstreamError, SetupError, SinkUnavailable
 from core.settings import Settings
 
 # The library logs what it also raises: without a logging set-up, that would be shown twice.
@@ -50,6 +54,9 @@ _PINNED: Final[Mapping[str, Any]] = {
 
 # Not every server knows these; a server that does not know one never did what it turns off.
 _OPTIONAL: Final = frozenset({"deduplicate_insert"})
+
+# The beginning of a refusal says what is wrong; the statement that follows may be long.
+_REFUSAL_CHARS: Final = 500
 
 _REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL"
 
@@ -166,19 +173,25 @@ async def connect_async(
 
 
 @contextmanager
-def translate(settings: Settings) -> Iterator[None]:
-    """Turn errors that pass into SinkUnavailable; what the query itself got wrong goes through.
+def translate(
+    settings: Settings, *, on_refusal: type[ClickstreamError] | None = None
+) -> Iterator[None]:
+    """Turn the library's errors into ours: those that pass by themselves into SinkUnavailable.
 
-    No message holds the password: the library is never given a URL with one.
+    Any other refusal of ClickHouse becomes an `on_refusal`; without one it goes through as the
+    library's ClickHouseError. No message holds the password: the library is never given a URL with
+    one.
     """
     try:
         yield
-    except DatabaseError as error:
-        why = _PASSING.get(error.code or 0)
+    except ClickHouseError as error:
+        why = _PASSING.get(error.code or 0) if isinstance(error, DatabaseError) else None
         if why is not None:
             raise SinkUnavailable(f"ClickHouse at {address_of(settings).place}: {why}") from error
         if isinstance(error, OperationalError):
             raise _silent(settings, error) from error
+        if on_refusal is not None:
+            raise on_refusal(f"ClickHouse refuses: {str(error)[:_REFUSAL_CHARS]}") from error
         raise
     except (urllib3.exceptions.HTTPError, aiohttp.ClientError, OSError) as error:
         raise _silent(settings, error) from error

@@ -15,16 +15,17 @@ from typing import Any
 
 import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from core.clickhouse.client import connect, database_of, translate
 from core.errors import SetupError, SinkUnavailable
+from core.retrying import retry
 from core.settings import Settings
 
 _ALREADY_RUNNING = 216
 
 # A replay that was killed holds its lease until the server notices. Seconds.
-_PATIENCE_SECONDS = 5.0
+_TAKEOVER_SECONDS = 5.0
+_ASK_AGAIN_SECONDS = 0.5
 
 # A row comes every second. A server that is silent for longer has lost us, or we have lost it.
 _SILENCE_SECONDS = 30.0
@@ -78,14 +79,14 @@ def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
                 fmt="TSV",
             )
 
-    again = Retrying(
-        retry=retry_if_exception(_is_taken),
-        stop=stop_after_delay(_PATIENCE_SECONDS),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    )
     try:
-        return again(hold)
+        return retry(
+            hold,
+            seconds=_TAKEOVER_SECONDS,
+            when=_is_taken,
+            first_pause=_ASK_AGAIN_SECONDS,
+            longest_pause=_ASK_AGAIN_SECONDS,
+        )
     except DatabaseError as error:
         if _is_taken(error):
             raise SetupError(

@@ -13,12 +13,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from clickstream.operations.backup.manifest import SavedTopic
 from clickstream.operations.backup.offsets import LiveTopic
 from core.errors import BrokerUnavailable, SetupError
 from core.kafka.partitions import Partition
+from core.retrying import retry
 from core.settings import Settings
 from schemas.topic_admin import describe_topics
 from schemas.topics import Topics, definitions
@@ -157,13 +157,13 @@ def consumed_topics(settings: Settings) -> tuple[str, ...]:
 
 def _retry_transient(question: Callable[[], T]) -> T:
     """Repeat the request while it fails with a transient error."""
-    again = Retrying(
-        retry=retry_if_exception(_is_transient),
-        stop=stop_after_delay(_REQUEST_SECONDS),
-        wait=wait_fixed(_RETRY_SECONDS),
-        reraise=True,
+    return retry(
+        question,
+        seconds=_REQUEST_SECONDS,
+        when=_is_transient,
+        first_pause=_RETRY_SECONDS,
+        longest_pause=_RETRY_SECONDS,
     )
-    return again(question)
 
 
 def _is_transient(error: BaseException) -> bool:

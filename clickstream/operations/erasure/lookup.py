@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.subject import Target, beginning_of, fragments_of
-from core.clickhouse.admin import SIGNATURE, Server
+from core.clickhouse.admin import OWNER_COMMENT, Server
 from core.clickhouse.id_batches import id_batches
 from schemas.user_tables import COLUMNS, LETTERS, UserDataTable, tables_with_user_data
 
@@ -20,7 +20,7 @@ class Finder:
         self._server = server
         self._live = live
         self._target = target
-        found = server.rows(queries.DATABASES, live=live, signature=SIGNATURE)
+        found = server.rows(queries.DATABASES, live=live, signature=OWNER_COMMENT)
         self.databases = tuple(str(name) for (name,) in found)
 
     def holders(self) -> Iterator[tuple[str, UserDataTable]]:

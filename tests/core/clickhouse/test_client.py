@@ -85,6 +85,25 @@ def test_a_server_that_is_down_is_unavailable_and_named_without_its_password() -
             asyncio.run(connect_async(settings))
 
 
+def test_the_caller_says_what_a_refusal_means() -> None:
+    refused = DatabaseError("no such column; " + "x" * 10_000)
+    with (
+        pytest.raises(SetupError, match=r"^ClickHouse refuses: no such column") as raised,
+        translate(settings_of("http://h/d"), on_refusal=SetupError),
+    ):
+        raise refused
+    assert len(str(raised.value)) < 1_000
+    assert raised.value.__cause__ is refused
+
+
+def test_an_error_that_passes_is_no_refusal() -> None:
+    with (
+        pytest.raises(SinkUnavailable, match="out of memory"),
+        translate(settings_of("http://h/d"), on_refusal=SetupError),
+    ):
+        raise DatabaseError("memory", code=241)
+
+
 def test_an_error_of_the_query_itself_is_not_translated() -> None:
     with pytest.raises(DatabaseError), translate(settings_of("http://h/d")):
         raise DatabaseError("Code: 62. Syntax error", code=62)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tenacity import retry, retry_if_result, stop_after_attempt, wait_fixed
 
 from core import clickhouse
 from core.clickhouse.lease import lease
 from core.errors import SetupError, SinkUnavailable
+from core.retrying import wait_until
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -41,12 +41,11 @@ def test_its_loss_is_noticed(settings: Settings) -> None:
     with lease(settings) as check, clickhouse.connect(settings) as client:
         client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": query_id})
 
-        @retry(retry=retry_if_result(bool), stop=stop_after_attempt(100), wait=wait_fixed(0.1))
-        def still_held() -> bool:
+        def is_lost() -> bool:
             try:
                 check()
             except SinkUnavailable:
-                return False
-            return True
+                return True
+            return False
 
-        assert not still_held()
+        wait_until(is_lost, seconds=10)

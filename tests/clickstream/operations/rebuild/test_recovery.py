@@ -120,7 +120,7 @@ def test_a_database_of_somebody_else_is_never_dropped(filled: Filled) -> None:
     names = Databases.from_settings(filled.settings)
     with clickhouse.connect(filled.settings, database="system") as client:
         client.command(f"CREATE DATABASE {names.shadow}")
-        with pytest.raises(SetupError, match="no replay has made"):
+        with pytest.raises(SetupError, match="clickstream has not made"):
             recovered(filled.settings)
         client.command(f"DROP DATABASE {names.shadow} SYNC")
     assert contents(filled.settings) == filled.contents
