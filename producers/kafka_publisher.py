@@ -10,8 +10,8 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, Producer
 
 from core.consistency.position import Position
-from core.consistency.sink_progress import KafkaOffsets, Offsets
 from core.errors import BrokerUnavailable, SetupError, Unavailable
+from core.kafka.offsets import KafkaOffsets, Offsets
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from core.telemetry import (

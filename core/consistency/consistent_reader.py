@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
 from core.consistency.position import POSITION_HEADER, Position
-from core.consistency.sink_progress import KafkaOffsets, SinkProgress
+from core.consistency.sink_progress import SinkProgress
 from core.errors import (
     BrokerUnavailable,
     FieldError,
@@ -32,6 +32,7 @@ from core.errors import (
     SessionNotFound,
     SinkBehind,
 )
+from core.kafka.offsets import KafkaOffsets
 from core.kafka.partitioner import partition_of
 from core.kafka.partitions import Partition
 from core.settings import ReadSettings, Settings
@@ -61,9 +62,9 @@ class ConsistentReader:
     """
 
     def __init__(
-        self, watermark: SinkProgress, topics: TopicNames, *, partitions: int, reads: ReadSettings
+        self, progress: SinkProgress, topics: TopicNames, *, partitions: int, reads: ReadSettings
     ) -> None:
-        self._watermark = watermark
+        self._progress = progress
         self._topics = topics
         self._partitions = partitions
         self._reads = reads
@@ -71,7 +72,7 @@ class ConsistentReader:
 
     @classmethod
     def from_settings(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
-        """A finder on the Kafka that `settings` name. Connects when it is first needed."""
+        """A reader of the Kafka that `settings` name. Connects when it is first needed."""
         offsets = KafkaOffsets(
             settings.kafka_options(),
             group=settings.worker.group,
@@ -86,7 +87,7 @@ class ConsistentReader:
 
     async def stop(self) -> None:
         """End the background tasks; whoever waits gets a 503."""
-        await self._watermark.close()
+        await self._progress.close()
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """What `look` finds of the session; it is called once or twice and returns None for a miss.
@@ -166,7 +167,7 @@ class ConsistentReader:
     async def _check_partitions(self, deadline: float) -> None:
         """A wrong count would look for sessions on wrong partitions, and make false 404s."""
         async with _kafka_answers_by(deadline):
-            live = await self._watermark.partitions(self._topics.sessions)
+            live = await self._progress.partitions(self._topics.sessions)
         if live != self._partitions:
             raise BrokerUnavailable(
                 f"{self._topics.sessions} has {live} partitions: CLICKSTREAM_TOPICS__PARTITIONS "
@@ -177,13 +178,13 @@ class ConsistentReader:
         self, partitions: Collection[Partition], deadline: float
     ) -> dict[Partition, int]:
         async with _kafka_answers_by(deadline):
-            ends = await self._watermark.ends(partitions)
+            ends = await self._progress.ends(partitions)
         return {place: ends[place] for place in partitions}
 
     async def _reached(self, targets: Mapping[Partition, int], deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                await self._watermark.reached(targets)
+                await self._progress.reached(targets)
         except TimeoutError:
             raise SinkBehind(
                 f"the sink has not caught up within {self._reads.wait_seconds:g} s: try again, "

@@ -9,7 +9,6 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from core.consistency.position import Position
-from core.consistency.sink_progress import MemoryOffsets
 from core.errors import BrokerUnavailable, SetupError
 from core.settings import HttpSettings, Settings
 from producers.async_producer import MakeProducer
@@ -18,6 +17,7 @@ from producers.kafka_publisher import WRITTEN, KafkaPublisher, producer_options
 from schemas.contracts import EVENT
 from schemas.registry import MemoryRegistry
 from schemas.topics import Topics
+from tests.core.kafka.memory_offsets import MemoryOffsets
 from tests.producers.fake_producer import FATAL, FakeProducer
 from tests.producers.test_publisher import event
 

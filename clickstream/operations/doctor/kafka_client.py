@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from confluent_kafka.admin import AdminClient
 
 from clickstream.operations.doctor.clients import Cluster, Group
-from core.consistency.sink_progress import KafkaOffsets
+from core.kafka.offsets import KafkaOffsets
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.topic_admin import describe_topics

@@ -10,7 +10,8 @@ from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.rebuild.databases import Databases
 from clickstream.operations.rebuild.in_progress import running_inserts
 from core.clickhouse.admin import Server
-from core.consistency.sink_progress import KafkaOffsets, SinkProgress
+from core.consistency.sink_progress import SinkProgress
+from core.kafka.offsets import KafkaOffsets
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.topics import Topics
@@ -45,18 +46,18 @@ async def _until_committed(settings: Settings, deadline: Deadline) -> None:
     offsets = KafkaOffsets(
         settings.kafka_options(), group=settings.worker.group, request_seconds=_REQUEST_SECONDS
     )
-    watermark = SinkProgress(offsets)
+    progress = SinkProgress(offsets)
     try:
         async with asyncio.timeout(deadline.left(_SINK)):
-            ends = await watermark.ends(
+            ends = await progress.ends(
                 [
                     Partition(topic, number)
                     for topic in (topics.sessions, topics.events, topics.marks)
                     for number in range(settings.topics.partitions)
                 ]
             )
-            await watermark.reached(ends)
+            await progress.reached(ends)
     except TimeoutError:
         raise deadline.passed(_SINK) from None
     finally:
-        await watermark.close()
+        await progress.close()

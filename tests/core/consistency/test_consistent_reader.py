@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
-from core.consistency.sink_progress import MemoryOffsets, SinkProgress
+from core.consistency.sink_progress import SinkProgress
 from core.errors import (
     BrokerUnavailable,
     ClickstreamError,
@@ -26,6 +26,7 @@ from core.kafka.partitioner import partition_of
 from core.kafka.partitions import Partition
 from core.settings import ReadSettings, TopicSettings
 from schemas.topics import Topics
+from tests.core.kafka.memory_offsets import MemoryOffsets
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class Pipeline:
         return look
 
 
-def finder(
+def reader(
     offsets: MemoryOffsets | Pipeline,
     *,
     partitions: int = PARTITIONS,
@@ -146,7 +147,7 @@ def test_session_that_was_in_the_log_before_the_request_is_found(
         for step in before:
             pipeline.take(step)
         pipeline.produced.append("mine")
-        found = await finder(pipeline, partitions=1).find("mine", pipeline.look_for("mine"))
+        found = await reader(pipeline, partitions=1).find("mine", pipeline.look_for("mine"))
         assert found == "mine"
 
     run(test())
@@ -158,7 +159,7 @@ def test_concurrent_requests_of_one_process_are_each_right(
 ) -> None:
     async def test() -> None:
         pipeline = Pipeline(during, delays)
-        one = finder(pipeline, partitions=1)
+        one = reader(pipeline, partitions=1)
 
         async def post_and_get(name: str) -> None:
             pipeline.produced.append(name)
@@ -179,7 +180,7 @@ def test_concurrent_requests_of_one_process_are_each_right(
 def test_session_that_never_was_is_not_found(during: list[str]) -> None:
     async def test() -> None:
         pipeline = Pipeline(during)
-        error = await refused(finder(pipeline, partitions=1).find("x", pipeline.look_for("x")))
+        error = await refused(reader(pipeline, partitions=1).find("x", pipeline.look_for("x")))
         assert isinstance(error, SessionNotFound)
 
     run(test())
@@ -189,24 +190,24 @@ def test_session_that_is_there_is_found_without_asking_kafka() -> None:
     async def here() -> str:
         return "row"
 
-    assert run(finder(MemoryOffsets({})).find("x", here)) == "row"
+    assert run(reader(MemoryOffsets({})).find("x", here)) == "row"
 
 
 def test_sink_that_does_not_catch_up_is_a_503_and_not_a_404() -> None:
     offsets = log()
     offsets.append(TOPICS.sessions, partition_of("x", PARTITIONS))
-    error = run(refused(finder(offsets, wait_seconds=0.01).find("x", never)))
+    error = run(refused(reader(offsets, wait_seconds=0.01).find("x", never)))
     assert isinstance(error, SinkBehind)
 
 
 def test_other_partitions_may_lag() -> None:
     offsets = log()
     offsets.append(TOPICS.sessions, 1 - partition_of("x", PARTITIONS))
-    assert isinstance(run(refused(finder(offsets).find("x", never))), SessionNotFound)
+    assert isinstance(run(refused(reader(offsets).find("x", never))), SessionNotFound)
 
 
 def test_wrong_partition_count_in_the_settings_is_never_a_404() -> None:
-    error = run(refused(finder(log(), partitions=PARTITIONS + 1).find("x", never)))
+    error = run(refused(reader(log(), partitions=PARTITIONS + 1).find("x", never)))
     assert isinstance(error, BrokerUnavailable)
     assert "CLICKSTREAM_TOPICS__PARTITIONS" in str(error)
 
@@ -218,7 +219,7 @@ def test_kafka_that_hangs_is_a_503_in_time() -> None:
             return await super().ends(partitions)
 
     async def test() -> ClickstreamError:
-        one = finder(Silent(dict.fromkeys(TOPICS.all(), PARTITIONS)), wait_seconds=0.01)
+        one = reader(Silent(dict.fromkeys(TOPICS.all(), PARTITIONS)), wait_seconds=0.01)
         error = await refused(one.find("x", never))
         await one.stop()
         return error
@@ -230,14 +231,14 @@ def test_error_of_the_look_goes_through() -> None:
     async def broken() -> str | None:
         raise SinkUnavailable("ClickHouse is down")
 
-    assert isinstance(run(refused(finder(log()).find("x", broken))), SinkUnavailable)
+    assert isinstance(run(refused(reader(log()).find("x", broken))), SinkUnavailable)
 
 
 def test_too_many_waiters_are_turned_away_at_once_and_places_come_free() -> None:
     async def test() -> None:
         offsets = log()
         offsets.append(TOPICS.sessions, 0)
-        one = finder(offsets, max_waiters=2)
+        one = reader(offsets, max_waiters=2)
         token = [Position(TOPICS.sessions, 0, 0)]
         waits = [asyncio.create_task(one.wait_for(token)) for _ in range(2)]
         await turns()
@@ -253,7 +254,7 @@ def test_too_many_waiters_are_turned_away_at_once_and_places_come_free() -> None
 
 
 def test_no_token_is_no_wait() -> None:
-    run(finder(MemoryOffsets({})).wait_for([]))
+    run(reader(MemoryOffsets({})).wait_for([]))
 
 
 def test_token_waits_until_its_own_record_is_committed() -> None:
@@ -261,7 +262,7 @@ def test_token_waits_until_its_own_record_is_committed() -> None:
         offsets = log()
         for _ in range(3):
             offsets.append(TOPICS.sessions, 1)
-        wait = asyncio.create_task(finder(offsets).wait_for([Position(TOPICS.sessions, 1, 1)]))
+        wait = asyncio.create_task(reader(offsets).wait_for([Position(TOPICS.sessions, 1, 1)]))
         offsets.commit(TOPICS.sessions, 1, 1)
         await turns(50)
         assert not wait.done()
@@ -277,7 +278,7 @@ def test_token_of_an_event_or_mark_waits_for_the_sessions_before_the_read_too(to
         offsets = log()
         offsets.append(topic, 1)
         offsets.append(TOPICS.sessions, 1)
-        wait = asyncio.create_task(finder(offsets).wait_for([Position(topic, 1, 0)]))
+        wait = asyncio.create_task(reader(offsets).wait_for([Position(topic, 1, 0)]))
         offsets.commit(topic, 1, 1)
         await turns(50)
         assert not wait.done()
@@ -296,7 +297,7 @@ def test_several_tokens_are_all_waited_for() -> None:
             Position(TOPICS.sessions, 0, offsets.append(TOPICS.sessions, 0)),
             Position(TOPICS.sessions, 1, offsets.append(TOPICS.sessions, 1)),
         ]
-        wait = asyncio.create_task(finder(offsets).wait_for(tokens))
+        wait = asyncio.create_task(reader(offsets).wait_for(tokens))
         offsets.commit(TOPICS.sessions, 0, 1)
         offsets.commit(TOPICS.sessions, 1, 1)
         await turns(50)
@@ -321,7 +322,7 @@ def test_token_that_no_write_returned_is_refused_by_name(position: Position) -> 
     offsets = log()
     offsets.append(TOPICS.sessions, 0)
     offsets.commit_all()
-    error = run(refused(finder(offsets).wait_for([Position(TOPICS.sessions, 0, 0), position])))
+    error = run(refused(reader(offsets).wait_for([Position(TOPICS.sessions, 0, 0), position])))
     assert isinstance(error, InvalidRequest)
     assert len(error.errors) == 1
     assert str(position) in error.errors[0].message
