@@ -48,14 +48,12 @@ def command(
 def _drive(endpoints: Endpoints, sessions: int, seed: int) -> DemoResult:
     import asyncio
 
-    from rich.console import Console
-
-    from clickstream.local.demo.progress import Progress
     from clickstream.local.demo.run import DemoOptions, run
     from clickstream.local.target_settings import settings_for
+    from clickstream.progress import ConsoleProgress
     from core.clock import SystemClock
 
-    progress = Progress(Console(stderr=True))
+    progress = ConsoleProgress()
     return asyncio.run(
         run(
             DemoOptions(sessions, seed),

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from clickstream.local.engines import kafka
 from clickstream.local.engines.downloads import fetch
-from clickstream.local.engines.progress import reporter
 from clickstream.local.processes.ports import LOOPBACK, free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
+from clickstream.progress import ConsoleProgress
 from tests.listener import Listener, pass_on
 
 USER, PASSWORD = "clickstream", "a password that must not be logged"
@@ -79,7 +79,7 @@ def secure_kafka(authority: Authority, folder: Path) -> Iterator[str]:
     """A broker whose one open door is `SASL_SSL` with the password above; its address."""
     folder.mkdir()
     plain, controller, secure = free_port(), free_port(), free_port()
-    installed = fetch(reporter())
+    installed = fetch(ConsoleProgress())
     launch = kafka.prepare(folder, folder / "log", installed.kafka_jars, plain, controller)
     properties = folder / "server.properties"
     login = "org.apache.kafka.common.security.plain.PlainLoginModule required"

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from clickstream.local.demo.api_client import Response, Writer
 from clickstream.local.demo.disorder import Post
+from clickstream.progress import Advance
 from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
 # Requests under way at once: enough to keep the edge busy, few enough for two cores.
@@ -57,21 +58,21 @@ class LoadGenerator:
         self._session_locks: dict[str, asyncio.Lock] = {}
         self._result = SendResult()
 
-    async def send(self, posts: Sequence[Post], progress: Callable[[], None]) -> SendResult:
-        """Send all; `progress` is called after each. Never raises for what a server answers."""
+    async def send(self, posts: Sequence[Post], progress: Advance) -> SendResult:
+        """Send all; `progress` is told after each. Never raises for what a server answers."""
         waiting = iter(posts)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(CONCURRENCY):
                 tasks.create_task(self._work(waiting, progress))
         return self._result
 
-    async def _work(self, waiting: Iterator[Post], progress: Callable[[], None]) -> None:
+    async def _work(self, waiting: Iterator[Post], progress: Advance) -> None:
         for post in waiting:
             # Locks are fair, and nothing is awaited between taking a post and queueing for its
             # session's lock: so the posts of a session go out in their order.
             async with self._session_locks.setdefault(post.session_id, asyncio.Lock()):
                 await self._deliver(post)
-            progress()
+            progress(1)
 
     async def _deliver(self, post: Post) -> None:
         attempts = AsyncRetrying(

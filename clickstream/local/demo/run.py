@@ -13,7 +13,6 @@ from clickstream.local.demo.api_client import Http, http_client
 from clickstream.local.demo.disorder import Post, schedule
 from clickstream.local.demo.latency import Freshness, WriteToReadSampler
 from clickstream.local.demo.load_generator import LoadGenerator, SendResult
-from clickstream.local.demo.progress import Progress
 from clickstream.local.demo.reconciliation import (
     ExpectedState,
     ObservedState,
@@ -24,6 +23,7 @@ from clickstream.local.demo.reconciliation import (
 from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.simulator import Traffic
 from clickstream.local.demo.verification import ApiReader, Relevant, SqlReader
+from clickstream.progress import ProgressReporter
 from core.clickhouse.client import connect_async
 from core.clock import Clock
 from core.http.keys import plain_text
@@ -42,7 +42,11 @@ class DemoOptions:
 
 
 async def run(
-    options: DemoOptions, http_url: str, settings: Settings, clock: Clock, progress: Progress
+    options: DemoOptions,
+    http_url: str,
+    settings: Settings,
+    clock: Clock,
+    progress: ProgressReporter,
 ) -> DemoResult:
     """Drive, wait for the sink, read back, compare."""
     run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
@@ -78,7 +82,7 @@ class _Sent:
 
 
 async def _drive(
-    posts: list[Post], http: Http, sql: SqlReader, progress: Progress
+    posts: list[Post], http: Http, sql: SqlReader, progress: ProgressReporter
 ) -> tuple[SendResult, Freshness]:
     sampler = WriteToReadSampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
     driver = LoadGenerator(http, sampler.acknowledged)

@@ -10,14 +10,17 @@ import hashlib
 import shutil
 import sys
 import tarfile
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream.local.engines import maven, npm
 from clickstream.local.engines.artifact_cache import Cache, cache_folder
 from clickstream.local.engines.lockfile import Lock, clickhouse_package, platform_name, read_lock
-from clickstream.local.engines.progress import Reporter, Stoppable, reporter
+from clickstream.progress import Advance, ConsoleProgress, ProgressReporter
 from core.errors import ClickstreamError
 
 _LIBRARY = "libchdb.so"  # its name on macOS as well
@@ -33,7 +36,9 @@ class Installed:
     clickhouse_binary: Path | None = None
 
 
-def fetch(report: Reporter, cache: Cache | None = None, lock: Lock | None = None) -> Installed:
+def fetch(
+    progress: ProgressReporter, cache: Cache | None = None, lock: Lock | None = None
+) -> Installed:
     """Everything in place, whole and checked. Immediate when it is; EngineError when it cannot be.
 
     A `clickhouse` binary on PATH is taken instead of the library.
@@ -41,15 +46,15 @@ def fetch(report: Reporter, cache: Cache | None = None, lock: Lock | None = None
     lock = lock or read_lock()
     cache = cache or Cache(cache_folder())
     binary = shutil.which("clickhouse")
-    stoppable = Stoppable(report)
+    cancellable = CancellableProgress(progress)
     with ThreadPoolExecutor(3) as pool:
-        kafka = pool.submit(_kafka, cache, lock, stoppable)
-        registry = pool.submit(_registry, cache, lock, stoppable)
-        library = None if binary else pool.submit(_clickhouse, cache, lock, stoppable)
+        kafka = pool.submit(_kafka, cache, lock, cancellable)
+        registry = pool.submit(_registry, cache, lock, cancellable)
+        library = None if binary else pool.submit(_clickhouse, cache, lock, cancellable)
         try:
             wait([kafka, registry, *([library] if library else [])])
         except BaseException:  # Ctrl-C: the pool waits for its threads, so let them end soon
-            stoppable.stop()
+            cancellable.cancel()
             raise
     return Installed(
         kafka_jars=kafka.result(),
@@ -59,22 +64,46 @@ def fetch(report: Reporter, cache: Cache | None = None, lock: Lock | None = None
     )
 
 
-def _kafka(cache: Cache, lock: Lock, report: Reporter) -> Path:
+class CancellableProgress:
+    """Passes on to another reporter until `cancel`; from then on every piece of work breaks off."""
+
+    def __init__(self, progress: ProgressReporter) -> None:
+        self.say = progress.say
+        self._progress = progress
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Each `advance` raises CancelledError from now on."""
+        self._cancelled.set()
+
+    @contextmanager
+    def over(self, what: str, total: int) -> Iterator[Advance]:
+        with self._progress.over(what, total) as tell:
+
+            def advance(count: int) -> None:
+                if self._cancelled.is_set():
+                    raise CancelledError
+                tell(count)
+
+            yield advance
+
+
+def _kafka(cache: Cache, lock: Lock, progress: ProgressReporter) -> Path:
     """A folder of jars."""
     name = f"Kafka {lock.kafka_version}"
     digest = _short(*(jar.sha256 for jar in lock.kafka))
     return cache.get(
         f"kafka-{lock.kafka_version}-{digest}",
-        lambda folder: maven.download(name, lock.kafka, folder, report),
+        lambda folder: maven.download(name, lock.kafka, folder, progress),
     )
 
 
-def _registry(cache: Cache, lock: Lock, report: Reporter) -> Path:
+def _registry(cache: Cache, lock: Lock, progress: ProgressReporter) -> Path:
     """The unpacked archive, with `quarkus-run.jar` in it."""
 
     def make(folder: Path) -> None:
         name = f"Apicurio registry {lock.registry_version}"
-        maven.download(name, [lock.registry], folder, report)
+        maven.download(name, [lock.registry], folder, progress)
         archive = folder / lock.registry.file_name
         with tarfile.open(archive) as tar:
             _stay_inside(tar)
@@ -84,13 +113,13 @@ def _registry(cache: Cache, lock: Lock, report: Reporter) -> Path:
     return cache.get(f"registry-{lock.registry_version}-{_short(lock.registry.sha256)}", make)
 
 
-def _clickhouse(cache: Cache, lock: Lock, report: Reporter) -> Path:
+def _clickhouse(cache: Cache, lock: Lock, progress: ProgressReporter) -> Path:
     """The library itself."""
     platform = platform_name()
     package = clickhouse_package(lock, platform)
 
     def make(folder: Path) -> None:
-        archive = npm.download(package, folder, report)
+        archive = npm.download(package, folder, progress)
         with tarfile.open(archive) as tar:
             member = tar.getmember(f"package/{_LIBRARY}")
             member.name = _LIBRARY
@@ -115,7 +144,7 @@ def _short(*checksums: str) -> str:
 
 if __name__ == "__main__":
     try:
-        fetch(reporter())
+        fetch(ConsoleProgress())
     except ClickstreamError as error:
         sys.exit(f"clickstream: {error}")
     except KeyboardInterrupt:

@@ -9,9 +9,9 @@ from pathlib import Path
 from clickstream.local.data_directory import DataDirectory
 from clickstream.local.engines import clickhouse, kafka, registry
 from clickstream.local.engines.downloads import Installed, fetch
-from clickstream.local.engines.progress import Reporter, reporter
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
+from clickstream.progress import ConsoleProgress, ProgressReporter
 
 SERVER_PORTS = (
     "kafka",
@@ -110,7 +110,7 @@ def run_local_servers(
     data_dir: Path,
     *,
     ports: Mapping[str, int] | None = None,
-    progress: Reporter | None = None,
+    progress: ProgressReporter | None = None,
 ) -> Iterator[LocalServers]:
     """All three on this folder, fetched and answering; stopped at the end.
 
@@ -122,7 +122,7 @@ def run_local_servers(
         directory.lock()
         stack.callback(directory.release)
         stack.callback(manager.close)
-        installed = fetch(progress or reporter())
+        installed = fetch(progress or ConsoleProgress())
         servers = LocalServers(
             directory, installed, manager, {**directory.ports(SERVER_PORTS), **(ports or {})}
         )

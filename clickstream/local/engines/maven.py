@@ -12,13 +12,13 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 
 from clickstream.local.engines.artifact_cache import verify_sha256
 from clickstream.local.engines.lockfile import MavenFile
-from clickstream.local.engines.progress import Advance, Reporter
+from clickstream.progress import Advance, ProgressReporter
 from core.errors import EngineError
 
 _TIMEOUT_SECONDS = 60  # longest silence of a connection
 
 
-def download(name: str, files: Sequence[MavenFile], into: Path, reporter: Reporter) -> None:
+def download(name: str, files: Sequence[MavenFile], into: Path, progress: ProgressReporter) -> None:
     """Fetch each file and check it. Raises EngineError naming the file that could not be had.
 
     `name` is what the person watching calls them all together.
@@ -26,7 +26,7 @@ def download(name: str, files: Sequence[MavenFile], into: Path, reporter: Report
     # A repository folder of our own: what the user's ~/.m2 holds is not what was pinned.
     with (
         tempfile.TemporaryDirectory() as repository,
-        reporter.transfer(name, sum(file.size for file in files)) as advance,
+        progress.over(f"fetching {name}, bytes", sum(file.size for file in files)) as advance,
     ):
         context = MavenContext(
             resolver=PythonResolver(progress_callback=_feed(advance)),

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from clickstream.local.engines.artifact_cache import verify_integrity
 from clickstream.local.engines.lockfile import NpmPackage
-from clickstream.local.engines.progress import Reporter
+from clickstream.progress import ProgressReporter
 from core.errors import EngineError
 
 _POLL_SECONDS = 0.2
 _SILENCE_SECONDS = 120.0  # without a new byte for so long, the download counts as dead
 
 
-def download(package: NpmPackage, into: Path, reporter: Reporter) -> Path:
+def download(package: NpmPackage, into: Path, progress: ProgressReporter) -> Path:
     """Fetch and check the package's tarball; returns its path. Raises EngineError."""
     wanted = f"{package.name}@{package.version}"
     with tempfile.TemporaryDirectory(dir=into) as work, (into / "npm.log").open("wb") as log:
@@ -40,7 +40,7 @@ def download(package: NpmPackage, into: Path, reporter: Reporter) -> Path:
             stderr=log,
         )
         try:
-            _follow(process, Path(work), package, reporter)
+            _follow(process, Path(work), package, progress)
         finally:
             process.kill()
             process.wait()
@@ -54,16 +54,16 @@ def download(package: NpmPackage, into: Path, reporter: Reporter) -> Path:
     if package.integrity:
         verify_integrity(tarballs[0], package.integrity)
     else:
-        reporter.say(f"{wanted}: no checksum is pinned for this platform, npm's own was checked")
+        progress.say(f"{wanted}: no checksum is pinned for this platform, npm's own was checked")
     return tarballs[0]
 
 
 def _follow(
-    process: subprocess.Popen[bytes], work: Path, package: NpmPackage, reporter: Reporter
+    process: subprocess.Popen[bytes], work: Path, package: NpmPackage, progress: ProgressReporter
 ) -> None:
     """Report how the download grows; give up on one that has gone silent."""
     seen, silent = 0, 0.0
-    with reporter.transfer(f"{package.name.rpartition('/')[2]} (ClickHouse)", package.size) as tell:
+    with progress.over(f"fetching ClickHouse {package.version}, bytes", package.size) as advance:
         while True:
             try:
                 process.wait(_POLL_SECONDS)
@@ -71,7 +71,7 @@ def _follow(
             except subprocess.TimeoutExpired:
                 size = min(_bytes_in(work), package.size or 2**63)
             silent = 0.0 if size != seen else silent + _POLL_SECONDS
-            tell(max(0, size - seen))
+            advance(max(0, size - seen))
             seen = max(seen, size)
             if silent > _SILENCE_SECONDS:
                 return

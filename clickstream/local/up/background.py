@@ -7,11 +7,11 @@ from pathlib import Path
 
 from clickstream.local.endpoints import Endpoints, load_endpoints
 from clickstream.local.engines.downloads import fetch
-from clickstream.local.engines.progress import Reporter, reporter
 from clickstream.local.processes.child_process import Child
 from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.processes.readiness import wait_until_ready
 from clickstream.local.up.app_services import PYTHON_MODULE
+from clickstream.progress import ConsoleProgress
 from core.errors import EngineError
 
 # LocalServers, tables and processes, one after another, each with its own shorter deadline inside
@@ -40,7 +40,6 @@ def start_up(
     *,
     port: int = 0,
     workers: int = 1,
-    progress: Reporter | None = None,
 ) -> RunningStack:
     """Run `clickstream up` as a child and return once it is ready.
 
@@ -48,7 +47,7 @@ def start_up(
     The system ends with this process, however that ends. Raises EngineError with the end of that
     log; nothing is left running then.
     """
-    fetch(progress or reporter())
+    fetch(ConsoleProgress())
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
     command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 from clickstream.local.endpoints import Endpoints
-from clickstream.local.engines.progress import reporter
 from clickstream.local.up.stack import LocalStack, StackOptions
+from clickstream.progress import ConsoleProgress
 from core.settings import Settings
 
 # Ctrl-C, an init system's request, and the terminal that was closed.
@@ -26,14 +26,14 @@ def run_in_foreground(
     Call it in the main thread. Raises EngineError when something does not start; everything has
     ended then too. A second signal changes nothing: the end is bounded in time.
     """
-    report = reporter()
-    system = LocalStack(options, report)
+    progress = ConsoleProgress()
+    system = LocalStack(options, progress)
     _on_stop_signals(signal.default_int_handler)
     try:
         announce(system.start(partial(_prepared, prepare)))
         system.watch()
     except KeyboardInterrupt:
-        report.say("stopping")
+        progress.say("stopping")
     finally:
         _on_stop_signals(signal.SIG_IGN)
         system.stop()

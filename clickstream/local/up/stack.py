@@ -16,12 +16,12 @@ from clickstream.local.endpoints import Endpoints, remove_endpoints, write_endpo
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.local_servers import SERVER_PORTS, LocalServers
-from clickstream.local.engines.progress import Reporter
 from clickstream.local.processes.ports import is_free
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, ServiceSpec, stop_all
 from clickstream.local.processes.supervisor import Supervisor
 from clickstream.local.up.app_services import http_service, worker_service
+from clickstream.progress import ProgressReporter
 from core.clock import SystemClock
 from core.errors import EngineError
 from core.settings import Settings
@@ -41,9 +41,9 @@ class StackOptions:
 class LocalStack:
     """LocalServers, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
 
-    def __init__(self, options: StackOptions, report: Reporter) -> None:
+    def __init__(self, options: StackOptions, progress: ProgressReporter) -> None:
         self._options = options
-        self._report = report
+        self._progress = progress
         self._manager = ProcessManager()
         self._directory = DataDirectory(options.data_dir)
         self._servers: LocalServers | None = None
@@ -57,7 +57,10 @@ class LocalStack:
         self._directory.lock()
         _check_port(self._options.port)
         servers = LocalServers(
-            self._directory, fetch(self._report), self._manager, self._directory.ports(SERVER_PORTS)
+            self._directory,
+            fetch(self._progress),
+            self._manager,
+            self._directory.ports(SERVER_PORTS),
         )
         self._servers = servers
         servers.spawn()
@@ -76,7 +79,7 @@ class LocalStack:
     def watch(self) -> None:
         """Restart what dies, servers too. Never returns: a signal's exception ends it."""
         servers = self._servers.all if self._servers else ()
-        supervisor = Supervisor([*servers, *self._app_services], SystemClock(), self._report.say)
+        supervisor = Supervisor([*servers, *self._app_services], SystemClock(), self._progress.say)
         while True:
             supervisor.tick()
             time.sleep(_TICK_SECONDS)

@@ -33,7 +33,7 @@ class FakeEdge:
 
 
 def send(handler: Handler, posts: list[Post]) -> SendResult:
-    return asyncio.run(LoadGenerator(FakeEdge(handler), _nothing).send(posts, lambda: None))
+    return asyncio.run(LoadGenerator(FakeEdge(handler), _nothing).send(posts, lambda _: None))
 
 
 async def _nothing(post: Post) -> None:

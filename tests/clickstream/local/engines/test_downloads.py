@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from clickstream.local.engines.artifact_cache import Cache
-from clickstream.local.engines.downloads import fetch
+from clickstream.local.engines.downloads import CancellableProgress, fetch
 from clickstream.local.engines.lockfile import MavenFile, read_lock
-from clickstream.local.engines.progress import Lines
+from clickstream.progress import ConsoleProgress
 
 
 class FullCache(Cache):
@@ -28,8 +30,8 @@ class FullCache(Cache):
 
 
 @pytest.fixture
-def report() -> Lines:
-    return Lines(io.StringIO())
+def report() -> ConsoleProgress:
+    return ConsoleProgress(Console(file=io.StringIO()))
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def no_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_binary")
-def test_all_three_come_from_the_cache(tmp_path: Path, report: Lines) -> None:
+def test_all_three_come_from_the_cache(tmp_path: Path, report: ConsoleProgress) -> None:
     cache = FullCache(tmp_path)
     installed = fetch(report, cache)
     assert sorted(name.split("-")[0] for name in cache.asked) == ["clickhouse", "kafka", "registry"]
@@ -48,7 +50,7 @@ def test_all_three_come_from_the_cache(tmp_path: Path, report: Lines) -> None:
 
 
 def test_binary_on_the_path_is_preferred(
-    tmp_path: Path, report: Lines, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binary = tmp_path / "clickhouse"
     binary.touch(mode=0o755)
@@ -61,8 +63,24 @@ def test_binary_on_the_path_is_preferred(
 
 
 @pytest.mark.usefixtures("no_binary")
-def test_changed_lock_leads_to_another_place(tmp_path: Path, report: Lines) -> None:
+def test_changed_lock_leads_to_another_place(tmp_path: Path, report: ConsoleProgress) -> None:
     cache = FullCache(tmp_path)
     lock = read_lock()
     changed = dataclasses.replace(lock, kafka=(MavenFile("g:a:1", "0" * 64, 1), *lock.kafka))
     assert fetch(report, cache, lock).kafka_jars != fetch(report, cache, changed).kafka_jars
+
+
+def test_a_cancelled_download_breaks_off_at_its_next_progress(report: ConsoleProgress) -> None:
+    cancellable = CancellableProgress(report)
+    advanced: list[int] = []
+
+    def download() -> None:
+        with cancellable.over("Kafka", 10) as advance:
+            for count in (5, 5):
+                advance(count)
+                advanced.append(count)
+                cancellable.cancel()
+
+    with pytest.raises(CancelledError):
+        download()
+    assert advanced == [5]

@@ -12,7 +12,6 @@ import pytest
 
 from clickstream.local.engines import registry
 from clickstream.local.engines.downloads import fetch
-from clickstream.local.engines.progress import reporter
 from clickstream.local.processes.ports import free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service
@@ -23,6 +22,7 @@ from clickstream.operations.backup.schema_registry import (
     open_registry,
     restore_schemas,
 )
+from clickstream.progress import ConsoleProgress
 from core.errors import SetupError
 from core.settings import Settings
 from schemas.registry import ConfluentRegistry
@@ -32,7 +32,7 @@ from schemas.registry import ConfluentRegistry
 def empty(tmp_path: Path) -> Iterator[Settings]:
     """Settings with a registry that nobody has used."""
     processes = ProcessManager()
-    program = fetch(reporter()).registry
+    program = fetch(ConsoleProgress()).registry
     launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
     service = Service(launch, processes)
     service.spawn()
