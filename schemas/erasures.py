@@ -23,6 +23,6 @@ def session_hash(session_id: str) -> bytes:
     return sha256(session_id.encode()).digest()[:_SHORT]
 
 
-def letter_hash(value: bytes) -> bytes:
+def dead_letter_hash(value: bytes) -> bytes:
     """16 bytes; of the value of a dead letter."""
     return sha256(value).digest()[:_SHORT]

@@ -1,4 +1,4 @@
-"""Which tables hold data of users: asked of the schema, so that a new table cannot be forgotten."""
+"""Which tables hold data of users. The schema says so, so that no new table can be forgotten."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BY_USER: Final[Mapping[str, str]] = {
 
 _CONDITIONS: Final = {**BY_SESSION, **BY_USER}
 
-LETTERS: Final = "dead_letters"
+DEAD_LETTERS: Final = "dead_letters"
 
 COLUMNS: Final = """
 SELECT table, groupArray(name) FROM system.columns
@@ -34,37 +34,38 @@ WHERE database = {database:String}
 GROUP BY table
 ORDER BY table
 """
-"""Answers `tables_of` its argument."""
+"""The argument of `tables_with_user_data`."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserDataTable:
-    """A table with data of users. `condition` finds those of some sessions (`{ids}`), or of the
-    users (`{users}`) where the table knows no sessions."""
+    """A table with data of users. `condition` selects the rows of some sessions (`{ids}`), or of
+    some users (`{users}`) where the table has no session."""
 
     table: str
     condition: str
 
     @property
-    def knows_sessions(self) -> bool:
-        """Whether `condition` is about sessions."""
+    def keyed_by_session(self) -> bool:
+        """Whether `condition` selects by session."""
         return self.condition in BY_SESSION.values()
 
     @property
-    def knows_ids(self) -> bool:
-        """Whether it has the ids of sessions, not only keys."""
+    def has_session_id(self) -> bool:
+        """Whether it has session ids, not only their hashes."""
         return self.condition == BY_SESSION["session_id"]
 
 
 def tables_with_user_data(columns: Iterable[Sequence[Any]]) -> tuple[UserDataTable, ...]:
-    """Pure. Sessions last: as long as one is there, the erasure can be begun anew from it."""
+    """The tables with data of users. Sessions are the last: while a session exists, an erasure that
+    was cut short can start from it again. Pure."""
     found = [
         UserDataTable(table, next(c for name, c in _CONDITIONS.items() if name in names))
         for table, names in columns
     ]
-    return tuple(sorted(found, key=lambda holder: (holder.table == "sessions", holder.table)))
+    return tuple(sorted(found, key=lambda each: (each.table == "sessions", each.table)))
 
 
 def delete(condition: str) -> str:
-    """For every reader, when it returns; the rows stay on the disk."""
+    """Deletes rows for every reader; they stay on the disk."""
     return f"DELETE FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608

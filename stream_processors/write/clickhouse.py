@@ -153,7 +153,7 @@ class ClickHouseSink:
             lambda: self._client.query(COLUMNS, parameters={"database": self._client.database})
         )
         for holder in tables_with_user_data(columns.result_rows):
-            for ids in id_batches(session_ids) if holder.knows_sessions else ():
+            for ids in id_batches(session_ids) if holder.keyed_by_session else ():
                 self._call(
                     partial(
                         self._client.command,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.erasures import letter_hash, session_hash, user_hash
+from schemas.erasures import dead_letter_hash, session_hash, user_hash
 from stream_processors.decode.batch import Poison
 
 Mask = npt.NDArray[np.bool_]
@@ -93,9 +93,9 @@ class Erased:
     def is_letter(self, poison: Poison) -> bool:
         """Whether a dead letter is erased: its bytes are, or its key is a session's that is."""
         key, value = poison.record.key, poison.record.value
-        if value is not None and self.letters.holds([letter_hash(value)])[0]:
+        if value is not None and self.letters.holds([dead_letter_hash(value)])[0]:
             return True
-        return key is not None and bool(self.sessions.holds([letter_hash(key)])[0])
+        return key is not None and bool(self.sessions.holds([dead_letter_hash(key)])[0])
 
 
 def without_erased(rows: pa.Table, erased: Mask) -> pa.Table:

@@ -70,7 +70,8 @@ def test_an_erased_user_is_a_certain_404_for_reads_and_marks(pair: ProcessPair) 
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [((), "say whom"), (("--user-id", " "), "must not be blank")]
+    ("options", "said"),
+    [((), "missing option: --user-id"), (("--user-id", " "), "must not be blank")],
 )
 def test_without_a_user_nothing_is_asked_or_deleted(
     pair: ProcessPair, options: tuple[str, ...], said: str

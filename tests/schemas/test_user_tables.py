@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream.operations.erasure.subject import fragments_of
+from clickstream.operations.erasure.subject import byte_patterns
 from core import clickhouse
 from core.clickhouse.id_batches import id_batches
 from schemas.user_tables import COLUMNS, tables_with_user_data
@@ -31,7 +31,7 @@ WHERE database = currentDatabase() AND engine NOT IN ('View', 'MaterializedView'
 def test_sessions_go_last() -> None:
     found = tables_with_user_data([("sessions", ["session_id", "user_id"]), ("b", ["user_key"])])
     assert [holder.table for holder in found] == ["b", "sessions"]
-    assert [holder.knows_sessions for holder in found] == [False, True]
+    assert [table.keyed_by_session for table in found] == [False, True]
 
 
 def test_portions_hold_everything_in_order() -> None:
@@ -43,7 +43,7 @@ def test_portions_hold_everything_in_order() -> None:
 
 
 def test_a_short_id_is_not_looked_for_anywhere() -> None:
-    assert [bytes.fromhex(each) for each in fragments_of("7", is_user=True)] == [
+    assert [bytes.fromhex(each) for each in byte_patterns("7", is_user=True)] == [
         b'"7"',
         b"\x02\x027",
     ]

@@ -1,1 +1,1 @@
-"""Erasing all data of a user. docs/decisions/0010-erasure.md has the argument."""
+"""Erase all data of a user from every table. docs/decisions/0010-erasure.md has the argument."""

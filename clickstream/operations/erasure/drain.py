@@ -1,4 +1,4 @@
-"""Wait until nobody can still write what he decided to write before he knew of the erasure."""
+"""Wait until no writer can still write rows that it prepared before it knew of the erasure."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.topics import Topics
 
-# Each question to Kafka, seconds; and between two looks at ClickHouse.
+# Seconds: the limit of each request to Kafka, and the pause between two queries of ClickHouse.
 _REQUEST_SECONDS: Final = 5.0
-_LOOK_AGAIN_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 
-_SINK: Final = "waiting for the workers to write what they had in hand (are they running?)"
-_INSERTS: Final = "waiting for inserts that were under way"
+_FLUSHES: Final = "waiting for the workers to write what they had in hand (are they running?)"
+_INSERTS: Final = "waiting for inserts that were running"
 
 
-def until_heeded(settings: Settings, server: Server, deadline: Deadline) -> None:
-    """Return once every flush is over that began before this call, and every insert, those of
-    settled days included. Raises SinkBehind, BrokerUnavailable, SinkUnavailable.
+def wait_for_in_flight_writes(settings: Settings, server: Server, deadline: Deadline) -> None:
+    """Block until every flush and every insert that began before this call has ended.
 
-    A worker looks for erasures after each flush and before its commit. So once everything is
-    committed that is in the log now, what was written without heeding an erasure announced before
-    this call is there to be found, or was taken back.
+    A worker reads the erasures after each flush and before its commit. Once the workers have
+    committed everything that is in the log now, a row that they wrote without knowing of an erasure
+    published before this call is either in the tables, where it is found, or deleted again.
+
+    Raises SinkBehind after the deadline, BrokerUnavailable, SinkUnavailable.
     """
     databases = Databases.from_settings(settings)
-    # After the commits, so that nothing more of those flushes can arrive.
-    asyncio.run(_until_committed(settings, deadline))
+    # The commits come first: after them no further insert of those flushes can begin.
+    asyncio.run(_wait_for_commits(settings, deadline))
     inserts = running_inserts(server, databases)
     while inserts & running_inserts(server, databases):
-        deadline.left(_INSERTS)
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        deadline.remaining(_INSERTS)
+        time.sleep(_POLL_SECONDS)
 
 
-async def _until_committed(settings: Settings, deadline: Deadline) -> None:
+async def _wait_for_commits(settings: Settings, deadline: Deadline) -> None:
     topics = Topics.from_settings(settings)
     offsets = KafkaOffsets(
         settings.kafka_options(), group=settings.worker.group, request_seconds=_REQUEST_SECONDS
     )
     progress = SinkProgress(offsets)
     try:
-        async with asyncio.timeout(deadline.left(_SINK)):
+        async with asyncio.timeout(deadline.remaining(_FLUSHES)):
             ends = await progress.ends(
                 [
                     Partition(topic, number)
@@ -58,6 +59,6 @@ async def _until_committed(settings: Settings, deadline: Deadline) -> None:
             )
             await progress.reached(ends)
     except TimeoutError:
-        raise deadline.passed(_SINK) from None
+        raise deadline.exceeded(_FLUSHES) from None
     finally:
         await progress.close()

@@ -1,6 +1,6 @@
-"""One erasure, from the announcement to the proof: the order of its steps is what makes it right.
+"""Erase one user: publish the erasure, delete, wait for writers, delete again, count.
 
-docs/decisions/0010-erasure.md has the argument.
+docs/decisions/0010-erasure.md has the argument why nothing remains.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
-from clickstream.operations.erasure.drain import until_heeded
-from clickstream.operations.erasure.lookup import Finder
-from clickstream.operations.erasure.subject import Target
+from clickstream.operations.erasure.drain import wait_for_in_flight_writes
+from clickstream.operations.erasure.lookup import UserDataFinder
+from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.tombstones import TombstonePublisher
 from clickstream.operations.rebuild.databases import Databases
 from core.clickhouse.admin import Server
@@ -26,43 +26,45 @@ from core.settings import Settings
 from core.user_ids import UserIds
 from schemas.erasures import session_hash
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
+"""Takes one sentence about the progress."""
 
 _BUSY_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an erasure would find now."""
+    """What an erasure would delete now: the number of sessions, and of rows by table."""
 
     sessions: int
     rows: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an erasure did. No row is left when there is one.
+class ErasureResult:
+    """A complete erasure: no row of the user is left.
 
-    `sessions` counts those of this user that are erased by now, `deleted` rows of this run by
-    table. `kept` names databases that keep old tables of a replay: they were erased from as well.
+    `sessions` counts all sessions of this user that are erased by now, `deleted` the rows that this
+    run deleted, by table. `retained_databases` keep old tables of a rebuild; their rows were
+    deleted too.
     """
 
     user_hash: str
     cut_off: int
     sessions: int
     deleted: Mapping[str, int]
-    kept: tuple[str, ...]
+    retained_databases: tuple[str, ...]
     seconds: float
 
 
 def preview(settings: Settings, user_id: str, clock: Clock, seconds: float) -> Preview:
-    """Changes nothing. Raises SinkUnavailable."""
-    target = _target(settings, user_id, clock)
+    """Count what an erasure would delete. Changes nothing. Raises SinkUnavailable."""
+    subject = _data_subject(settings, user_id, clock)
     with open_server(settings, seconds) as server:
         live = database_of(settings)
-        finder = Finder(server, live, target)
-        ids = sorted(finder.sessions() | finder.left_behind())
-        rows = Deleter(server, finder, live, target).left(ids)
+        finder = UserDataFinder(server, live, subject)
+        ids = sorted(finder.sessions() | finder.residual_sessions())
+        rows = Deleter(server, finder, live, subject).count_remaining(ids)
         return Preview(len(ids), dict(rows))
 
 
@@ -73,34 +75,35 @@ def erase(
     requested_by: str | None,
     clock: Clock,
     seconds: float,
-    say: Say,
-) -> Outcome:
-    """Erase what the edge took from this user until now, and prove it. Blocks, for some `seconds`.
+    log: Log,
+) -> ErasureResult:
+    """Erase what the edge received of this user until now. Blocks for about `seconds` at most.
 
-    Raises Unavailable when a server is away, when another erasure or a replay is under way, or when
-    the time is over: what was done stays done, and doing it again completes it.
+    Raises Unavailable when a server is away, when another erasure or a rebuild is running, or when
+    the time is over. What is deleted until then stays deleted, and a second run completes the
+    erasure.
     """
     started = clock.monotonic()
     deadline = Deadline(clock, seconds)
-    with alone(settings), open_server(settings, seconds) as server:
+    with exclusive_lock(settings), open_server(settings, seconds) as server:
         _check_no_swap_is_open(settings, server)
-        target = _target(settings, user_id, clock)
+        subject = _data_subject(settings, user_id, clock)
         live = database_of(settings)
-        finder = Finder(server, live, target)
-        deleter = Deleter(server, finder, live, target)
-        announcer = TombstonePublisher(settings, server, target, requested_by, clock)
-        announcer.users()
-        say("the erasure is announced: nothing of this user is stored any more")
-        ids = _suppress_all(settings, server, finder, deleter, announcer, deadline, say)
-        deleter.purge()
-        if left := deleter.left(ids):
-            raise deadline.passed(f"rows are left in {', '.join(left)}")
-        say("the deleted rows are gone from the disk")
-        sessions = len(finder.erased(queries.ERASED_SESSIONS))
-        _log(server, live, target, requested_by, sessions, deleter.deleted, clock)
-    return Outcome(
-        target.user_hashes[0],
-        target.cut_off,
+        finder = UserDataFinder(server, live, subject)
+        deleter = Deleter(server, finder, live, subject)
+        publisher = TombstonePublisher(settings, server, subject, requested_by, clock)
+        publisher.publish_users()
+        log("the erasure is published: workers store nothing of this user any more")
+        ids = _mask_all(settings, server, finder, deleter, publisher, deadline, log)
+        deleter.remove_from_disk()
+        if remaining := deleter.count_remaining(ids):
+            raise deadline.exceeded(f"rows are left in {', '.join(remaining)}")
+        log("the deleted rows are removed from the disk")
+        sessions = len(finder.published(queries.ERASED_SESSIONS))
+        _add_to_log(server, live, subject, requested_by, sessions, deleter.deleted, clock)
+    return ErasureResult(
+        subject.user_hashes[0],
+        subject.cut_off,
         sessions,
         dict(deleter.deleted),
         finder.databases[1:],
@@ -108,41 +111,45 @@ def erase(
     )
 
 
-def _suppress_all(
+def _mask_all(
     settings: Settings,
     server: Server,
-    finder: Finder,
+    finder: UserDataFinder,
     deleter: Deleter,
-    announcer: TombstonePublisher,
+    publisher: TombstonePublisher,
     deadline: Deadline,
-    say: Say,
+    log: Log,
 ) -> list[str]:
-    """Until nothing of the user is found any more; the ids of the sessions that were found.
+    """Delete until a search after a wait finds nothing; returns the ids of all sessions found.
 
-    What is found is announced before it is deleted: afterwards nothing would tell what it was.
+    The hashes of what is found are published before the rows are deleted: afterwards nothing would
+    tell what they were.
     """
-    ids = finder.left_behind()
+    ids = finder.residual_sessions()
     waited = False
     while True:
         found = finder.sessions()
         ids |= found
-        letters = finder.letters(sorted(ids)) - finder.erased(queries.ERASED_LETTERS)
+        dead_letters = finder.dead_letters(sorted(ids))
+        dead_letters -= finder.published(queries.ERASED_DEAD_LETTERS)
         hashes = {session_hash(id_).hex() for id_ in ids}
-        new = hashes - finder.erased(queries.ERASED_SESSIONS)
-        announcer.sessions(sorted(new))
-        announcer.letters(sorted(letters))
-        deleter.suppress(sorted(ids))
-        if waited and not (found or letters):
+        new = hashes - finder.published(queries.ERASED_SESSIONS)
+        publisher.publish_sessions(sorted(new))
+        publisher.publish_dead_letters(sorted(dead_letters))
+        deleter.mask_rows(sorted(ids))
+        if waited and not (found or dead_letters):
             return sorted(ids)
-        say(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
-        until_heeded(settings, server, deadline)
+        log(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
+        wait_for_in_flight_writes(settings, server, deadline)
         waited = True
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """No replay and no other erasure meanwhile: a replay would bring back what is erased beside it.
-    Raises Overloaded when there is one."""
+def exclusive_lock(settings: Settings) -> Iterator[None]:
+    """Let no other erasure and no rebuild run: a rebuild would write again what is erased.
+
+    Raises Overloaded when one is running.
+    """
     with ExitStack() as held:
         try:
             held.enter_context(lease(settings))
@@ -153,7 +160,8 @@ def alone(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def open_server(settings: Settings, seconds: float) -> Iterator[Server]:
-    """Deletes and mutations on it are done when they return; none may take longer."""
+    """A client on which deletes and mutations are complete when they return, each within
+    `seconds`."""
     with connect(
         settings, role="clickstream erase", database="system", answer_seconds=seconds
     ) as client:
@@ -171,14 +179,14 @@ def _check_no_swap_is_open(settings: Settings, server: Server) -> None:
         )
 
 
-def _target(settings: Settings, user_id: str, clock: Clock) -> Target:
-    return Target.of(UserIds.from_settings(settings).known_forms(user_id), clock.now_ms())
+def _data_subject(settings: Settings, user_id: str, clock: Clock) -> DataSubject:
+    return DataSubject.of(UserIds.from_settings(settings).known_forms(user_id), clock.now_ms())
 
 
-def _log(
+def _add_to_log(
     server: Server,
     live: str,
-    target: Target,
+    subject: DataSubject,
     requested_by: str | None,
     sessions: int,
     deleted: Mapping[str, int],
@@ -187,8 +195,8 @@ def _log(
     server.command(
         queries.ADD_TO_LOG,
         live=live,
-        user_hash=target.user_hashes[0],
-        cut_off=target.cut_off,
+        user_hash=subject.user_hashes[0],
+        cut_off=subject.cut_off,
         requested_by=requested_by,
         sessions=sessions,
         tables=list(deleted),

@@ -1,4 +1,4 @@
-"""What there is of a user: sessions by the user, dead letters by their bytes."""
+"""Find the data of a user: sessions by the user id, dead letters by their bytes."""
 
 from __future__ import annotations
 
@@ -6,93 +6,98 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from clickstream.operations.erasure import queries
-from clickstream.operations.erasure.subject import Target, beginning_of, fragments_of
+from clickstream.operations.erasure.subject import DataSubject, byte_patterns, record_prefix
 from core.clickhouse.admin import OWNER_COMMENT, Server
 from core.clickhouse.id_batches import id_batches
-from schemas.user_tables import COLUMNS, LETTERS, UserDataTable, tables_with_user_data
+from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_with_user_data
 
 
-class Finder:
-    """Looks in the live database, first, and in those that keep the old tables of a replay. Every
-    method blocks and looks anew."""
+class UserDataFinder:
+    """Searches the live database, and the databases that keep old tables of a rebuild.
 
-    def __init__(self, server: Server, live: str, target: Target) -> None:
+    Every method blocks and queries ClickHouse anew.
+    """
+
+    def __init__(self, server: Server, live: str, subject: DataSubject) -> None:
         self._server = server
         self._live = live
-        self._target = target
+        self._subject = subject
         found = server.rows(queries.DATABASES, live=live, signature=OWNER_COMMENT)
         self.databases = tuple(str(name) for (name,) in found)
+        """The live database is the first."""
 
-    def holders(self) -> Iterator[tuple[str, UserDataTable]]:
-        """Every table with data of users, with its database; the letters are not among them."""
+    def tables(self) -> Iterator[tuple[str, UserDataTable]]:
+        """Every table with data of users, with its database, without the dead letters."""
         for database in self.databases:
             columns = self._server.rows(COLUMNS, database=database)
-            for holder in tables_with_user_data(columns):
-                yield database, holder
+            for table in tables_with_user_data(columns):
+                yield database, table
 
-    def letter_tables(self) -> Iterator[tuple[str, str]]:
-        """Every table of dead letters, with its database."""
+    def dead_letter_tables(self) -> Iterator[tuple[str, str]]:
+        """The database and the name of every table of dead letters."""
         for database in self.databases:
-            if self._server.rows(queries.HAS_TABLE, database=database, table=LETTERS):
-                yield database, LETTERS
+            if self._server.rows(queries.HAS_TABLE, database=database, table=DEAD_LETTERS):
+                yield database, DEAD_LETTERS
 
     def sessions(self) -> set[str]:
-        """Ids of the user's sessions that the edge took until the cut-off."""
+        """The ids of the user's sessions that the edge received until the cut-off."""
         return {
             str(id_)
-            for database, holder in self.holders()
-            if holder.table == "sessions"
+            for database, found in self.tables()
+            if found.table == "sessions"
             for (id_,) in self._server.rows(
                 queries.SESSIONS_OF,
                 database=database,
-                users=self._target.users,
-                cut_off=self._target.cut_off,
+                users=self._subject.users,
+                cut_off=self._subject.cut_off,
             )
         }
 
-    def left_behind(self) -> set[str]:
-        """Ids of sessions that an erasure before this one had found, and of which there are rows
-        all the same. Reads every id of every table when there was one."""
-        if not self.erased(queries.ERASED_SESSIONS):
+    def residual_sessions(self) -> set[str]:
+        """The ids of sessions that an earlier erasure has published and that still have rows.
+
+        Reads every session id of every table, if there was an earlier erasure.
+        """
+        if not self.published(queries.ERASED_SESSIONS):
             return set()
         return {
             str(id_)
-            for database, holder in self.holders()
-            if holder.knows_ids
+            for database, found in self.tables()
+            if found.has_session_id
             for (id_,) in self._server.rows(
-                queries.LEFT_BEHIND,
+                queries.RESIDUAL_SESSIONS,
                 database=database,
-                table=holder.table,
+                table=found.table,
                 live=self._live,
-                user_hashes=self._target.user_hashes,
+                user_hashes=self._subject.user_hashes,
             )
         }
 
-    def letters(self, session_ids: Sequence[str]) -> set[str]:
-        """Hashes, in hex, of the dead letters that name the user or one of these sessions."""
-        users = [each for user in self._target.users for each in fragments_of(user, is_user=True)]
+    def dead_letters(self, session_ids: Sequence[str]) -> set[str]:
+        """The hashes, in hex, of the dead letters that name the user or one of these sessions."""
+        users = [each for user in self._subject.users for each in byte_patterns(user, is_user=True)]
         found: set[str] = set()
-        for database, _ in self.letter_tables():
-            for ids, fragments in zip_longest(id_batches(session_ids), [users], fillvalue=()):
-                found.update(self._letters(database, ids, [*fragments, *_quoted(ids)]))
+        for database, _ in self.dead_letter_tables():
+            for ids, patterns in zip_longest(id_batches(session_ids), [users], fillvalue=()):
+                found.update(self._dead_letters(database, ids, [*patterns, *_patterns(ids)]))
         return found
 
-    def erased(self, query: str) -> set[str]:
-        """Hashes that are announced already, in hex."""
-        rows = self._server.rows(query, live=self._live, user_hashes=self._target.user_hashes)
+    def published(self, query: str) -> set[str]:
+        """The hashes that are published already, in hex; `query` says of what."""
+        rows = self._server.rows(query, live=self._live, user_hashes=self._subject.user_hashes)
         return {str(hash_).lower() for (hash_,) in rows}
 
-    def _letters(
-        self, database: str, ids: Iterable[str], fragments: Sequence[str]
+    def _dead_letters(
+        self, database: str, ids: Iterable[str], patterns: Sequence[str]
     ) -> Iterator[str]:
         rows = self._server.rows(
-            queries.LETTERS_OF,
+            queries.DEAD_LETTERS_NAMING,
             database=database,
-            beginnings=[beginning_of(id_) for id_ in ids],
-            fragments=list(fragments),
+            prefixes=[record_prefix(id_) for id_ in ids],
+            patterns=list(patterns),
         )
         return (str(hash_).lower() for (hash_,) in rows)
 
 
-def _quoted(ids: Iterable[str]) -> list[str]:
-    return [each for id_ in ids for each in fragments_of(id_, is_user=False)]
+def _patterns(ids: Iterable[str]) -> list[str]:
+    return [each for id_ in ids for each in byte_patterns(id_, is_user=False)]

@@ -1,10 +1,10 @@
-"""All SQL of an erasure. Names of databases and tables are bound as well as values."""
+"""The SQL of an erasure. Names of databases and tables are bound as parameters, like values."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Of all databases that a replay has made, those that keep its old tables.
+# The live database, and those in which a rebuild keeps old tables.
 DATABASES: Final = """
 SELECT name FROM system.databases
 WHERE name = {live:String}
@@ -12,7 +12,7 @@ WHERE name = {live:String}
 ORDER BY name != {live:String}, name
 """
 
-# --- What there is of a user -----------------------------------------------------------------
+# --- Find the data of a user -----------------------------------------------------------------
 
 SESSIONS_OF: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.sessions
@@ -20,7 +20,7 @@ WHERE user_id IN {users:Array(String)}
     AND received_at <= fromUnixTimestamp64Milli({cut_off:Int64})
 """
 
-# The same of everybody who was ever erased.
+# The same for every erased user.
 SESSIONS_OF_ERASED: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.sessions
 INNER JOIN (
@@ -29,8 +29,8 @@ INNER JOIN (
 WHERE isNotNull(user_id) AND received_at <= erased.cut_off
 """
 
-# Of sessions that were erased before: rows that came to be all the same. Looks at every id.
-LEFT_BEHIND: Final = """
+# Rows of sessions that an earlier erasure has published. Reads every id.
+RESIDUAL_SESSIONS: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}
 WHERE substring(SHA256(session_id), 1, 16) IN (
     SELECT session_hash FROM {live:Identifier}.erased_sessions
@@ -38,19 +38,19 @@ WHERE substring(SHA256(session_id), 1, 16) IN (
 )
 """
 
-# The session id is the first field of each of our records, behind five bytes of wire format; the
-# user id stands somewhere, as the second branch of a union. Or somebody sent JSON.
-LETTERS_OF: Final = """
+# The session id is the first field of each of our records, after the five bytes of the wire header.
+# The user id can be anywhere, as the second branch of a union. Other values may be JSON.
+DEAD_LETTERS_NAMING: Final = """
 SELECT DISTINCT hex(substring(SHA256(assumeNotNull(value)), 1, 16))
 FROM {database:Identifier}.dead_letters
 WHERE isNotNull(value) AND (
     arrayExists(
         each -> startsWith(substring(assumeNotNull(value), 6), unhex(each)),
-        {beginnings:Array(String)}
+        {prefixes:Array(String)}
     )
     OR arrayExists(
         each -> position(assumeNotNull(value), unhex(each)) > 0,
-        {fragments:Array(String)}
+        {patterns:Array(String)}
     )
 )
 """
@@ -59,7 +59,7 @@ ERASED_SESSIONS: Final = """
 SELECT DISTINCT hex(session_hash) FROM {live:Identifier}.erased_sessions
 WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
 """
-ERASED_LETTERS: Final = """
+ERASED_DEAD_LETTERS: Final = """
 SELECT DISTINCT hex(letter_hash) FROM {live:Identifier}.erased_letters
 WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
 """
@@ -68,8 +68,8 @@ HAS_TABLE: Final = """
 SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}
 """
 
-LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
-ANNOUNCED_LETTERS: Final = """(
+DEAD_LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
+PUBLISHED_DEAD_LETTERS: Final = """(
     isNotNull(value) AND substring(SHA256(assumeNotNull(value)), 1, 16) IN (
         SELECT letter_hash FROM {live:Identifier}.erased_letters
         WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
@@ -89,7 +89,7 @@ SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
     SELECT session_hash FROM {live:Identifier}.erased_sessions
 )
 """
-MISSING_LETTERS: Final = """
+MISSING_DEAD_LETTERS: Final = """
 SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
     SELECT letter_hash FROM {live:Identifier}.erased_letters
 )
@@ -99,12 +99,12 @@ SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
 
 
 def count(condition: str) -> str:
-    """Rows that readers see."""
+    """Counts the rows that readers see."""
     return f"SELECT count() FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608
 
 
 def count_deleted_too(condition: str) -> str:
-    """Rows that are there, deleted or not."""
+    """Counts all rows, deleted or not."""
     return f"{count(condition)} SETTINGS apply_deleted_mask = 0"
 
 
@@ -116,7 +116,7 @@ REMOVE_DELETED_ROWS: Final = (
     "ALTER TABLE {database:Identifier}.{table:Identifier} APPLY DELETED MASK"
 )
 
-# --- What is remembered -----------------------------------------------------------------------
+# --- Store the erasure -----------------------------------------------------------------------
 
 ADD_ERASURE: Final = """
 INSERT INTO {live:Identifier}.erasures (user_hash, cut_off, requested_at, requested_by)
@@ -127,7 +127,7 @@ ADD_SESSIONS: Final = """
 INSERT INTO {live:Identifier}.erased_sessions (session_hash, user_hash)
 SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
 """
-ADD_LETTERS: Final = """
+ADD_DEAD_LETTERS: Final = """
 INSERT INTO {live:Identifier}.erased_letters (letter_hash, user_hash)
 SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
 """

@@ -1,4 +1,4 @@
-"""Every erasure that was ever announced, once more: tables out of a backup may be older."""
+"""Apply every published erasure again. Tables from a backup may be older than an erasure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.delete import Deleter
-from clickstream.operations.erasure.erase import Say, alone, open_server
-from clickstream.operations.erasure.lookup import Finder
-from clickstream.operations.erasure.subject import Target
-from clickstream.operations.erasure.sync_from_kafka import recall
+from clickstream.operations.erasure.erase import Log, exclusive_lock, open_server
+from clickstream.operations.erasure.lookup import UserDataFinder
+from clickstream.operations.erasure.subject import DataSubject
+from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clickhouse.id_batches import id_batches
@@ -18,34 +18,37 @@ from core.clock import Clock
 from core.settings import Settings
 
 
-def reapply(settings: Settings, clock: Clock, seconds: float, say: Say) -> Mapping[str, int]:
-    """Read the erasures from Kafka, delete what is there all the same; rows deleted, by table.
+def reapply(settings: Settings, clock: Clock, seconds: float, log: Log) -> Mapping[str, int]:
+    """Read the erasures from Kafka, and delete the rows of erased users and sessions.
 
-    Blocks. Nothing of anybody who was erased is in a table when it returns. Raises as
-    `clickstream.operations.erasure.erase.erase`.
+    Returns the deleted rows by table. Blocks. Raises as `erase` does.
     """
-    with alone(settings), open_server(settings, seconds) as server:
-        added = recall(settings, server, clock)
-        say(f"{added} erasures were in Kafka and not in ClickHouse")
+    with exclusive_lock(settings), open_server(settings, seconds) as server:
+        added = sync_from_kafka(settings, server, clock)
+        log(f"{added} erasures were in Kafka and not in ClickHouse")
         return delete_erased(settings, server)
 
 
 def delete_erased(settings: Settings, server: Server) -> Mapping[str, int]:
-    """Delete what ClickHouse knows to be erased, by reading every id; rows deleted, by table."""
+    """Delete the rows of every erasure that ClickHouse knows; returns deleted rows by table.
+
+    Reads every session id of every table.
+    """
     live = database_of(settings)
     users = [str(each).lower() for (each,) in server.rows(queries.ERASED_USERS, live=live)]
     deleted: Counter[str] = Counter()
     for user_hashes in id_batches(users):
-        target = Target([], user_hashes, 0)
-        finder = Finder(server, live, target)
-        deleter = Deleter(server, finder, live, target)
-        deleter.suppress(sorted(finder.left_behind() | _found_by_user(server, finder, live)))
-        deleter.purge()
+        subject = DataSubject([], user_hashes, 0)
+        finder = UserDataFinder(server, live, subject)
+        deleter = Deleter(server, finder, live, subject)
+        found = finder.residual_sessions() | _sessions_of_erased_users(server, finder, live)
+        deleter.mask_rows(sorted(found))
+        deleter.remove_from_disk()
         deleted += deleter.deleted
     return deleted
 
 
-def _found_by_user(server: Server, finder: Finder, live: str) -> set[str]:
+def _sessions_of_erased_users(server: Server, finder: UserDataFinder, live: str) -> set[str]:
     return {
         str(id_)
         for database in finder.databases

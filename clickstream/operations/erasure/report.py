@@ -1,43 +1,43 @@
-"""The result of an erasure, for people and for machines. Never the user's id."""
+"""The result of an erasure: as a JSON object, and as lines of text. Never the user's id."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from clickstream.operations.erasure.erase import Outcome, Preview
+from clickstream.operations.erasure.erase import ErasureResult, Preview
 
 
-def as_dict(outcome: Outcome) -> dict[str, Any]:
-    """One JSON object."""
+def erasure_as_dict(result: ErasureResult) -> dict[str, Any]:
+    """What `erase --json` prints, and `DELETE /users/{id}` answers."""
     return {
-        "user_hash": outcome.user_hash,
-        "cut_off": outcome.cut_off,
-        "sessions": outcome.sessions,
-        "deleted": dict(sorted(outcome.deleted.items())),
+        "user_hash": result.user_hash,
+        "cut_off": result.cut_off,
+        "sessions": result.sessions,
+        "deleted": dict(sorted(result.deleted.items())),
         "left": 0,
-        "kept": list(outcome.kept),
-        "seconds": round(outcome.seconds, 3),
+        "kept": list(result.retained_databases),
+        "seconds": round(result.seconds, 3),
     }
 
 
 def preview_as_dict(found: Preview) -> dict[str, Any]:
-    """One JSON object."""
+    """What `erase --dry-run --json` prints."""
     return {"sessions": found.sessions, "rows": dict(sorted(found.rows.items()))}
 
 
-def lines_of(outcome: Outcome) -> list[str]:
-    """Plain sentences."""
+def erasure_lines(result: ErasureResult) -> list[str]:
+    """What `erase` prints."""
     return [
-        *(f"{rows:,} rows deleted from {table}" for table, rows in sorted(outcome.deleted.items())),
-        f"{outcome.sessions:,} sessions of this user are erased; no row is left, counted with"
-        f" deleted rows included; {outcome.seconds:.1f} s",
-        f"the audit row is in erasure_log under {outcome.user_hash[:16]}…",
-        *(f"{database} keeps old tables: erased there, too" for database in outcome.kept),
+        *(f"{rows:,} rows deleted from {table}" for table, rows in sorted(result.deleted.items())),
+        f"{result.sessions:,} sessions of this user are erased; no row is left, counted with"
+        f" deleted rows included; {result.seconds:.1f} s",
+        f"the audit row is in erasure_log under {result.user_hash[:16]}…",
+        *(f"{name} keeps old tables: erased there, too" for name in result.retained_databases),
     ]
 
 
-def preview_lines_of(found: Preview) -> list[str]:
-    """Plain sentences."""
+def preview_lines(found: Preview) -> list[str]:
+    """What `erase --dry-run` prints."""
     return [
         *(f"{rows:,} rows in {table}" for table, rows in sorted(found.rows.items())),
         f"{found.sessions:,} sessions would be erased",

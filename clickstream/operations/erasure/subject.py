@@ -1,43 +1,49 @@
-"""Whose data is erased, until when, and how the bytes of dead letters name it. Pure."""
+"""The person whose data is erased, and the bytes by which a dead letter names an id. Pure."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fastavro import schemaless_writer
+
 from schemas.erasures import user_hash
 
-# Chance finds five given bytes once in a terabyte of letters, and four in four gigabytes.
+# Five given bytes occur by chance once in a terabyte of dead letters, four once in four gigabytes.
 _SHORT_BYTES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Whom it is about: by all the forms in which a user's id may be stored, and by the hash, in
-    hex, of each. Users who were erased long ago have nothing but hashes."""
+class DataSubject:
+    """A user, by every form in which the user id may be stored, and by the hash of each, in hex.
+
+    The cut-off is in milliseconds since 1970: data that the edge received later is not erased. For
+    users of earlier erasures only the hashes are known.
+    """
 
     users: list[str]
     user_hashes: list[str]
     cut_off: int
 
     @classmethod
-    def of(cls, users: Sequence[str], cut_off: int) -> Target:
-        """One user, in all forms."""
+    def of(cls, users: Sequence[str], cut_off: int) -> DataSubject:
+        """One user; `users` has all stored forms of the id."""
         return cls(list(users), [user_hash(user).hex() for user in users], cut_off)
 
 
-def beginning_of(session_id: str) -> str:
-    """How each of our records of a session begins, behind its header; in hex."""
+def record_prefix(session_id: str) -> str:
+    """The first bytes of each of our records of a session, after the wire header; in hex."""
     return _avro(session_id).hex()
 
 
-def fragments_of(id_: str, *, is_user: bool) -> list[str]:
-    """What bytes that name the id have somewhere, in hex: the id, in JSON or as it is.
+def byte_patterns(id_: str, *, is_user: bool) -> list[str]:
+    """Byte strings, in hex, that a value naming the id contains: the id itself, or as JSON.
 
-    One that is so short that it may be found anywhere must be in quotation marks, or the string of
-    a union in Avro, as user ids are.
+    A short id could occur anywhere. It must be in quotation marks, or, for a user id, be the string
+    of an Avro union.
     """
     quoted = {json.dumps(id_, ensure_ascii=ascii_).encode() for ascii_ in (False, True)}
     if len(id_.encode()) < _SHORT_BYTES:
@@ -46,10 +52,6 @@ def fragments_of(id_: str, *, is_user: bool) -> list[str]:
 
 
 def _avro(text: str) -> bytes:
-    data = text.encode()
-    number, prefix = len(data) << 1, bytearray()
-    while number > 127:
-        prefix.append(number & 127 | 128)
-        number >>= 7
-    prefix.append(number)
-    return bytes(prefix) + data
+    buffer = io.BytesIO()
+    schemaless_writer(buffer, "string", text)
+    return buffer.getvalue()

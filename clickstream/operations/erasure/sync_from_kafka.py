@@ -1,4 +1,4 @@
-"""The topic of erasures, read back into ClickHouse: after a restore, and before a replay."""
+"""Copy the topic of erasures to ClickHouse: after a restore, and before a rebuild."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ _REQUEST_SECONDS = 10.0
 _ROWS = 1_000
 
 Erasure = dict[str, Any]
+"""A decoded record of the topic; schemas/avro has its fields."""
 
 
-def recall(settings: Settings, server: Server, clock: Clock) -> int:
-    """Add to ClickHouse what only Kafka remembers; how many erasures that were. Blocks.
+def sync_from_kafka(settings: Settings, server: Server, clock: Clock) -> int:
+    """Add the erasures that are in Kafka and not in ClickHouse; returns how many. Blocks.
 
-    Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable; PoisonRecord for a record that
-    is no erasure: nobody but us writes there, and passing over one would bring somebody back.
+    Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable. Raises PoisonRecord for a record
+    that is no erasure: only our own processes write to this topic, and skipping a record would show
+    erased data again.
     """
     live = database_of(settings)
     known = {
@@ -41,16 +43,16 @@ def recall(settings: Settings, server: Server, clock: Clock) -> int:
         for user, cut_off in server.rows(queries.KNOWN_ERASURES, live=live)
     }
     added = 0
-    for erasure in announced(settings, clock):
+    for erasure in read_erasures(settings, clock):
         user = erasure["user_hash"].hex()
         for field, missing, add in (
             ("session_hashes", queries.MISSING_SESSIONS, queries.ADD_SESSIONS),
-            ("letter_hashes", queries.MISSING_LETTERS, queries.ADD_LETTERS),
+            ("letter_hashes", queries.MISSING_DEAD_LETTERS, queries.ADD_DEAD_LETTERS),
         ):
             for hashes in id_batches([each.hex() for each in erasure[field]]):
                 rows = server.rows(missing, live=live, hashes=hashes)
-                if lacking := [str(each).lower() for (each,) in rows]:
-                    server.command(add, live=live, user_hash=user, hashes=lacking)
+                if absent := [str(each).lower() for (each,) in rows]:
+                    server.command(add, live=live, user_hash=user, hashes=absent)
                     added += 1
         if (user, erasure["cut_off"]) not in known:
             fields = {name: erasure[name] for name in ("cut_off", "requested_at", "requested_by")}
@@ -59,9 +61,9 @@ def recall(settings: Settings, server: Server, clock: Clock) -> int:
     return added
 
 
-def announced(settings: Settings, clock: Clock) -> Iterator[Erasure]:
+def read_erasures(settings: Settings, clock: Clock) -> Iterator[Erasure]:
     """Every erasure that is in the topic now, in no particular order."""
-    starts, ends = _extent(settings)
+    starts, ends = _watermarks(settings)
     with (
         ConfluentRegistry.from_settings(settings) as registry,
         LogReader(settings, clock) as reader,
@@ -73,7 +75,8 @@ def announced(settings: Settings, clock: Clock) -> Iterator[Erasure]:
                     yield from (decoder.decode(value) for value in part.values.to_pylist())
 
 
-def _extent(settings: Settings) -> tuple[dict[Partition, int], dict[Partition, int]]:
+def _watermarks(settings: Settings) -> tuple[dict[Partition, int], dict[Partition, int]]:
+    """The first and the next offset of each partition."""
     topic = Topics.from_settings(settings).erasures
     consumer = Consumer(
         {
@@ -85,9 +88,9 @@ def _extent(settings: Settings) -> tuple[dict[Partition, int], dict[Partition, i
     starts, ends = {}, {}
     try:
         for number in range(settings.topics.partitions):
-            place = Partition(topic, number)
-            starts[place], ends[place] = consumer.get_watermark_offsets(
-                TopicPartition(*place), timeout=_REQUEST_SECONDS
+            partition = Partition(topic, number)
+            starts[partition], ends[partition] = consumer.get_watermark_offsets(
+                TopicPartition(*partition), timeout=_REQUEST_SECONDS
             )
     except KafkaException as error:
         raise BrokerUnavailable(f"the topic of erasures cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Say what is erased: to Kafka, where it stays, then to ClickHouse, where workers look."""
+"""Publish what is erased: to Kafka, which keeps it, then to ClickHouse, where workers read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, Producer
 
 from clickstream.operations.erasure import queries
-from clickstream.operations.erasure.subject import Target
+from clickstream.operations.erasure.subject import DataSubject
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clickhouse.id_batches import id_batches
@@ -17,30 +17,33 @@ from core.errors import BrokerUnavailable
 from core.settings import Settings
 from schemas.codec import Encoder
 from schemas.contracts import ERASURE
-from schemas.erasures import letter_hash
+from schemas.erasures import dead_letter_hash
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 
-# Hashes in a record: 320 kB, far below what a topic takes.
+# Hashes in one record: 320 kB, far below the largest record of the topic.
 _MOST_HASHES: Final = 20_000
 
 _ACK_SECONDS: Final = 10.0
 
 
 class TombstonePublisher:
-    """Every method blocks, and is durable in both places when it returns. Saying a thing twice is
-    saying it once. Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable."""
+    """Publishes the hashes of what is erased.
+
+    Every method blocks until both Kafka and ClickHouse have stored it. Publishing twice changes
+    nothing. Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable.
+    """
 
     def __init__(
         self,
         settings: Settings,
         server: Server,
-        target: Target,
+        subject: DataSubject,
         requested_by: str | None,
         clock: Clock,
     ) -> None:
         self._server = server
-        self._target = target
+        self._subject = subject
         self._requested_by = requested_by
         self._clock = clock
         self._live = database_of(settings)
@@ -59,36 +62,36 @@ class TombstonePublisher:
             }
         )
 
-    def users(self) -> None:
-        """From now on no worker stores what the edge took from these users until the cut-off."""
+    def publish_users(self) -> None:
+        """Workers then store nothing that the edge received from this user until the cut-off."""
         now = self._clock.now_ms()
-        for user_hash in self._target.user_hashes:
+        for user_hash in self._subject.user_hashes:
             self._publish(user_hash, user_hash, requested_at=now)
-        for user_hash in self._target.user_hashes:
+        for user_hash in self._subject.user_hashes:
             self._server.command(
                 queries.ADD_ERASURE,
                 live=self._live,
                 user_hash=user_hash,
-                cut_off=self._target.cut_off,
+                cut_off=self._subject.cut_off,
                 requested_at=now,
                 requested_by=self._requested_by,
             )
 
-    def sessions(self, hashes: Sequence[str]) -> None:
-        """From now on no worker stores anything of these sessions."""
-        self._hashes("session_hashes", queries.ADD_SESSIONS, hashes)
+    def publish_sessions(self, hashes: Sequence[str]) -> None:
+        """Workers then store nothing of these sessions."""
+        self._publish_hashes("session_hashes", queries.ADD_SESSIONS, hashes)
 
-    def letters(self, hashes: Sequence[str]) -> None:
-        """From now on no worker keeps these dead letters."""
-        self._hashes("letter_hashes", queries.ADD_LETTERS, hashes)
+    def publish_dead_letters(self, hashes: Sequence[str]) -> None:
+        """Workers then store none of these dead letters."""
+        self._publish_hashes("letter_hashes", queries.ADD_DEAD_LETTERS, hashes)
 
-    def _hashes(self, field: str, statement: str, hashes: Sequence[str]) -> None:
-        user_hash = self._target.user_hashes[0]
+    def _publish_hashes(self, field: str, statement: str, hashes: Sequence[str]) -> None:
+        user_hash = self._subject.user_hashes[0]
         now = self._clock.now_ms()
         for start in range(0, len(hashes), _MOST_HASHES):
             some = [bytes.fromhex(each) for each in hashes[start : start + _MOST_HASHES]]
-            # A key of their own, or the next would replace them; the same for the same hashes.
-            key = f"{user_hash}-{letter_hash(b''.join(some)).hex()}"
+            # A key of its own, because the topic is compacted; the same hashes have the same key.
+            key = f"{user_hash}-{dead_letter_hash(b''.join(some)).hex()}"
             self._publish(key, user_hash, requested_at=now, **{field: some})
         for portion in id_batches(hashes):
             self._server.command(statement, live=self._live, user_hash=user_hash, hashes=portion)
@@ -96,7 +99,7 @@ class TombstonePublisher:
     def _publish(self, key: str, user_hash: str, **fields: Any) -> None:
         record = {
             "user_hash": bytes.fromhex(user_hash),
-            "cut_off": self._target.cut_off,
+            "cut_off": self._subject.cut_off,
             "requested_by": self._requested_by,
             **fields,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clickstream.operations.erasure.erase import open_server
 from clickstream.operations.erasure.reapply import delete_erased
-from clickstream.operations.erasure.sync_from_kafka import recall
+from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from clickstream.operations.progress import Progress
 from clickstream.operations.rebuild import queries
 from clickstream.operations.rebuild.databases import Databases
@@ -22,7 +22,7 @@ def recall_erasures(settings: Settings, clock: Clock, progress: Progress) -> Non
     """Into the live tables, which are older than the topic when they come out of a backup: what
     they still hold of erased users must neither be copied nor be missed when they are compared."""
     with open_server(settings, _LONGEST_SECONDS) as server:
-        if recall(settings, server, clock):
+        if sync_from_kafka(settings, server, clock):
             progress.say("Kafka remembers erasures that the tables did not know: they are applied")
             delete_erased(settings, server)
 

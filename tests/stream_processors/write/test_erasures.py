@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.erasures import letter_hash, session_hash, user_hash
+from schemas.erasures import dead_letter_hash, session_hash, user_hash
 from stream_processors.join import table_columns
 from stream_processors.write.erasures import Erased, HashSet
 from tests.stream_processors.flushing import World
@@ -158,7 +158,7 @@ def test_a_worker_that_has_the_session_in_memory_forgets_it() -> None:
 def test_erased_dead_letters_are_not_kept_again() -> None:
     world = World()
     world.sink.erasures[user_hash("ann")] = CUT_OFF
-    world.sink.erased_letters.add(letter_hash(b"names ann"))
+    world.sink.erased_letters.add(dead_letter_hash(b"names ann"))
     world.sink.erased_sessions.add(session_hash("s1"))
     for key, value in (("x", b"names ann"), ("s1", b"poison"), ("x", b"poison")):
         world.log.append_raw(TOPICS.events, key, value)

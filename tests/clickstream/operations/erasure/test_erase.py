@@ -146,7 +146,7 @@ def test_old_tables_that_a_replay_has_kept_are_erased_from_too(pipeline: Pipelin
     kept = replayed(settings, Earliest(), keep_old=True).kept
     assert kept is not None
     assert rows_of_databases(settings, "ann").keys() > {kept}
-    assert erased(settings, "ann").kept == (kept,)
+    assert erased(settings, "ann").retained_databases == (kept,)
     assert rows_of_databases(settings, "ann") == {}
     assert rows_of_databases(settings, "bob").keys() > {kept}
 
@@ -194,9 +194,9 @@ def test_without_workers_it_is_deleted_and_not_yet_proven(
     traffic.event("ann-s0", "that nobody has read")
     traffic.session("ann-unread", user_id="ann")
     traffic.flush()
-    with pytest.raises(SinkBehind, match="ask for it again"):
+    with pytest.raises(SinkBehind, match="run it again"):
         erase(
-            settings, "ann", requested_by=None, clock=SystemClock(), seconds=6, say=lambda _: None
+            settings, "ann", requested_by=None, clock=SystemClock(), seconds=6, log=lambda _: None
         )
     assert views_naming(settings, "ann") == {}
     with Fleet(settings, tmp_path, count=1) as fleet:

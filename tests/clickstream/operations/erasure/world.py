@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from clickstream.operations.erasure.erase import Outcome, erase
+from clickstream.operations.erasure.erase import ErasureResult, erase
 from clickstream.operations.rebuild.databases import on_database
 from core import clickhouse
 from core.clock import SystemClock
@@ -49,14 +49,14 @@ def encoded(traffic: Traffic, fields: dict[str, Any]) -> bytes:
     return traffic.encoder(SESSION).encode(record)
 
 
-def erased(settings: Settings, user: str) -> Outcome:
+def erased(settings: Settings, user: str) -> ErasureResult:
     return erase(
         settings,
         user,
         requested_by="a test",
         clock=SystemClock(),
         seconds=60,
-        say=lambda _: None,
+        log=lambda _: None,
     )
 
 
