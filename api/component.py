@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter
-from starlette.types import ASGIApp
 
 from api.analytics import analytics_router
 from api.erase import Eraser, erase_router
@@ -18,7 +17,6 @@ from api.store import ClickHouseStore
 from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
-from core.http.access import Access
 from core.settings import Settings
 from schemas.topics import Topics
 
@@ -31,21 +29,26 @@ class ReadComponent:
 
     name = "read"
 
-    def __init__(self, settings: Settings, eraser: Eraser) -> None:
+    def __init__(
+        self, settings: Settings, eraser: Eraser, reader: ConsistentReader | None = None
+    ) -> None:
+        """`reader` is the process's, if another component has one already."""
         self._eraser = eraser
         self._settings = settings
         self._store = ClickHouseStore(settings)
         # Connections of its own: exports last long, and must not keep the other reads waiting.
         self._exports = ClickHouseStore(settings)
-        self._finder = ConsistentReader.from_settings(settings, Topics.from_settings(settings))
+        self._reader = reader or ConsistentReader.from_settings(
+            settings, Topics.from_settings(settings)
+        )
         clock = SystemClock()
         self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 
     def routers(self) -> Sequence[APIRouter]:
         return (
-            session_router(self._store, self._finder, self._settings),
-            analytics_router(self._store, self._finder, self._settings),
-            export_router(self._exports, self._finder, self._settings),
+            session_router(self._store, self._reader, self._settings),
+            analytics_router(self._store, self._reader, self._settings),
+            export_router(self._exports, self._reader, self._settings),
             erase_router(self._settings, self._eraser),
         )
 
@@ -55,7 +58,7 @@ class ReadComponent:
 
     async def stop(self) -> None:
         await self._keeper.stop()
-        await self._finder.stop()
+        await self._reader.stop()
         await self._store.close()
         await self._exports.close()
 
@@ -65,6 +68,3 @@ class ReadComponent:
         except Unavailable as error:
             return (str(error),)
         return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]
-
-    def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
-        return app

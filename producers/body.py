@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,40 +10,34 @@ from starlette.types import Receive
 
 from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
-from producers.patience import Patience
 
-# A client reads the refusal of a body only after it has sent the body: hung up on before, it sees a
-# broken pipe. So this much of a body that is too large, in multiples of the limit, is read first.
+# A body that is too large is read up to this many times the limit before it is refused: a client
+# that is still sending when the connection closes sees a reset and not our 413.
 _DRAINED: Final = 4
 
 _CURL_DEFAULT: Final = b"application/x-www-form-urlencoded"
 
 
-class BodyReader:
-    """Reads the bodies of all requests of one event loop."""
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
+    """The whole body.
 
-    def __init__(self, limits: Limits) -> None:
-        self._most_bytes = limits.body_bytes
-        self._patience = Patience(limits.body_seconds)
+    Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
+    """
+    _check_media_type(headers.get(b"content-type", b""))
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            return await _collect(receive, limits.body_bytes)
+    except TimeoutError:
+        raise BodyTooSlow(
+            f"the body was not here after {limits.body_seconds:g} s: send it again"
+        ) from None
 
-    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body.
 
-        Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
-        """
-        _check_media_type(headers.get(b"content-type", b""))
-        try:
-            return await self._patience.wait(_collect(receive, self._most_bytes))
-        except TimeoutError:
-            raise BodyTooSlow(
-                f"the body was not here after {self._patience.seconds:g} s: send it again"
-            ) from None
-
-    def check(self, headers: Mapping[bytes, bytes], body: bytes) -> None:
-        """The same for a body that is here as a whole."""
-        _check_media_type(headers.get(b"content-type", b""))
-        if len(body) > self._most_bytes:
-            raise _too_large(len(body), self._most_bytes)
+def check_body(headers: Mapping[bytes, bytes], body: bytes, limits: Limits) -> None:
+    """Check a body that is here as a whole. Raises UnsupportedMedia or BodyTooLarge."""
+    _check_media_type(headers.get(b"content-type", b""))
+    if len(body) > limits.body_bytes:
+        raise _too_large(len(body), limits.body_bytes)
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

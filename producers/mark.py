@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from core.clock import Clock
+from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
 from core.settings import Limits
 from producers.publisher import Publisher
 from producers.records import mark_record
+from producers.session_lookup import SessionLookup
 from producers.validation import parse_mark
 from schemas.contracts import MARK
-
-T = TypeVar("T")
 
 _AUDIT = logging.getLogger("clickstream.audit")
 
@@ -28,48 +26,20 @@ class Marked(Struct, frozen=True):
     is_irrelevant: bool
 
 
-class Finder(Protocol):
-    """What marking needs of `core.consistency.consistent_reader.ConsistentReader`."""
-
-    async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
-        """What `look` finds; SessionNotFound when certain, Unavailable when in doubt."""
-        ...
-
-    async def wait_for(self, positions: Sequence[Position]) -> None:
-        """Return once reads see these writes; Unavailable when that takes too long."""
-        ...
-
-    async def stop(self) -> None:
-        """Whoever waits gets Unavailable."""
-        ...
-
-
-class Existence(Protocol):
-    """Asks the store whether it holds a session."""
-
-    async def look(self, session_id: str) -> Literal[True] | None:
-        """True if the store has it now, None if not. Raises SinkUnavailable."""
-        ...
-
-    async def close(self) -> None:
-        """Let the connection go. May be called without one."""
-        ...
-
-
 class Marker:
     """Marks sessions that exist."""
 
     def __init__(
         self,
         publisher: Publisher,
-        finder: Finder,
-        existence: Existence,
+        reader: ConsistentReader,
+        sessions: SessionLookup,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._publisher = publisher
-        self._finder = finder
-        self._existence = existence
+        self._reader = reader
+        self._sessions = sessions
         self._limits = limits
         self._clock = clock
 
@@ -80,9 +50,8 @@ class Marker:
         written), another RequestRefused, or Unavailable: the mark may come to be, send it again.
         """
         request = parse_mark(body, self._limits)
-        await self._finder.find(
-            request.session_id, lambda: self._existence.look(request.session_id)
-        )
+        session_id = request.session_id
+        await self._reader.find(session_id, lambda: self._sessions.find(session_id))
         record = mark_record(request, caller, self._clock.now_ms())
         position = await self._publisher.publish(MARK, request.session_id, [record])
         # The table keeps the last word only; every word is in the topic, and here.
@@ -90,5 +59,5 @@ class Marker:
             "session %r irrelevant=%s by=%s at=%s",
             *(request.session_id, request.is_irrelevant, caller or "anonymous", position),
         )
-        await self._finder.wait_for([position])
+        await self._reader.wait_for([position])
         return Marked(request.session_id, request.is_irrelevant), position

@@ -1,11 +1,13 @@
 """The three POST endpoints as FastAPI knows them: what `/docs` and `/openapi.json` show.
 
-Two of them are usually answered by the hot path before a request gets here; both call the same
-`Endpoints`.
+Small POSTs to two of them are answered by `core.http.fast_post_protocol` and never get here. Both
+ways call the same `Endpoints`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -15,7 +17,11 @@ from starlette.responses import Response
 from core.consistency.position import POSITION_HEADER
 from core.errors import Disconnected
 from core.http.openapi import request_body, response_docs
-from producers.endpoints import Endpoint, Endpoints
+from core.http.raw_response import RawResponse
+from core.http.scope_keys import CALLER
+from core.settings import Limits
+from producers.body import read_body
+from producers.endpoints import Endpoints
 from producers.ingest import Accepted
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
 from producers.mark import Marked
@@ -63,10 +69,20 @@ _HEADERS: Final[dict[str, Any]] = {
 # 499 as nginx logs it: the client has hung up, so nobody sees this answer but the metrics.
 _HUNG_UP: Final = 499
 
+Handler = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
 
-def write_router(endpoints: Endpoints) -> APIRouter:
+
+def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     """The write side's routes."""
     router = APIRouter(tags=["write"])
+
+    async def respond(handle: Handler, request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        try:
+            body = await read_body(headers, request.receive, limits)
+        except Disconnected:
+            return Response(status_code=_HUNG_UP)
+        return (await handle(headers, body)).response()
 
     @router.post(
         SESSION_PATH,
@@ -76,7 +92,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     async def create_session(request: Request) -> Response:
         """Record a search and the list that was shown. 200 means durable in Kafka. The first post
         of a session_id wins; posting it again changes nothing and answers 200."""
-        return await _respond(endpoints.create_session, request)
+        return await respond(endpoints.post_session, request)
 
     @router.post(
         EVENTS_PATH,
@@ -86,7 +102,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     async def push_events(request: Request) -> Response:
         """Record interactions with a session's results. They may come before their session, or days
         after it. Accepted as a whole or refused as a whole."""
-        return await _respond(endpoints.push_events, request)
+        return await respond(endpoints.post_events, request)
 
     @router.post(
         MARK_PATH,
@@ -96,14 +112,7 @@ def write_router(endpoints: Endpoints) -> APIRouter:
     async def mark_session_irrelevant(request: Request) -> Response:
         """Leave a session out of analytics and training data, from this answer on, with all of its
         events to come. 404 when there is certainly no such session."""
-        return await _respond(endpoints.mark_session_irrelevant, request)
+        caller = request.scope.get(CALLER)
+        return await respond(partial(endpoints.post_mark, caller=caller), request)
 
     return router
-
-
-async def _respond(endpoint: Endpoint, request: Request) -> Response:
-    try:
-        answer = await endpoint(request.scope, request.receive)
-    except Disconnected:
-        return Response(status_code=_HUNG_UP)
-    return answer.response()

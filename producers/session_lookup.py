@@ -1,9 +1,9 @@
-"""`ClickHouseSessionLookup`: does the store hold a session? One row by primary key."""
+"""`SessionLookup`: does the store hold a session? The promise, and the one on ClickHouse."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
@@ -15,17 +15,28 @@ from core.settings import Settings
 _QUERY: Final = "SELECT 1 FROM sessions WHERE session_id = {session_id:String} LIMIT 1"
 
 
+class SessionLookup(Protocol):
+    """Asks the store whether it holds a session. Used on one event loop."""
+
+    async def find(self, session_id: str) -> Literal[True] | None:
+        """True if the store has it now, None if not. Raises SinkUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Let the connection go. May be called without one."""
+        ...
+
+
 class ClickHouseSessionLookup:
-    """Connects when first asked, and anew after that failed. Used on one event loop."""
+    """One row by primary key. Connects when first asked, and anew after that failed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: AsyncClient | None = None
         self._connecting = asyncio.Lock()
 
-    async def look(self, session_id: str) -> Literal[True] | None:
-        """True if the store has it now, None if not. Raises SinkUnavailable, also when the answer
-        takes longer than a read may wait."""
+    async def find(self, session_id: str) -> Literal[True] | None:
+        """Raises SinkUnavailable also when the answer takes longer than a read may wait."""
         try:
             async with asyncio.timeout(self._settings.reads.wait_seconds):
                 client = await self._connected()
@@ -36,7 +47,6 @@ class ClickHouseSessionLookup:
         return True if found.result_rows else None
 
     async def close(self) -> None:
-        """Let the connection go. May be called without one."""
         if self._client is not None:
             closing, self._client = self._client, None
             await closing.close()

@@ -22,15 +22,18 @@ def command(
     ] = False,
 ) -> None:
     """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
+    from core.consistency.consistent_reader import ConsistentReader
     from core.http.app import Component, build_app
     from core.http.server import run
     from producers.component import WriteComponent
+    from schemas.topics import Topics
 
     settings = settings_listening(host, port)
-    components: list[Component] = [WriteComponent.from_settings(settings)]
+    reader = ConsistentReader.from_settings(settings, Topics.from_settings(settings))
+    components: list[Component] = [WriteComponent.from_settings(settings, reader)]
     if with_api:
         from api.component import ReadComponent
         from clickstream.operations.erasure.eraser import eraser_of
 
-        components.append(ReadComponent(settings, eraser_of(settings)))
+        components.append(ReadComponent(settings, eraser_of(settings), reader))
     run(build_app(settings, components), settings)

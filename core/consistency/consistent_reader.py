@@ -69,6 +69,7 @@ class ConsistentReader:
         self._partitions = partitions
         self._reads = reads
         self._waiting = 0
+        self._is_stopped = False
 
     @classmethod
     def from_settings(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
@@ -86,8 +87,10 @@ class ConsistentReader:
         )
 
     async def stop(self) -> None:
-        """End the background tasks; whoever waits gets a 503."""
-        await self._progress.close()
+        """End the background tasks; whoever waits gets a 503. May be called again."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            await self._progress.close()
 
     async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """What `look` finds of the session; it is called once or twice and returns None for a miss.

@@ -1,7 +1,7 @@
 """`build_app`: components → one ASGI application.
 
-From the outside in: `MetricsAndErrors`, the components' hot paths, and FastAPI with the components'
-routes (at the root and under the prefix of embedding_studio's API) and the health routes.
+From the outside in: `MetricsAndErrors`, and FastAPI with the components' routes (at the root and
+under the prefix of embedding_studio's API) and the health routes.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class Application:
     def __init__(self, components: Sequence[Component], policies: RequestPolicies) -> None:
         self.components = tuple(components)
         self.policies = policies
-        inside = _wrapped(self._fastapi(policies.access), self.components, policies.access)
-        self._serve: ASGIApp = MetricsAndErrors(inside, policies)
+        self._serve: ASGIApp = MetricsAndErrors(self._fastapi(policies.access), policies)
 
     def raw_post_handlers(self) -> Mapping[str, Post]:
         """The paths of all components that need no ASGI."""
@@ -100,9 +99,3 @@ def build_app(settings: Settings, components: Sequence[Component]) -> Applicatio
     Raises SetupError for a key or an origin that cannot be understood.
     """
     return Application(components, RequestPolicies.from_settings(settings))
-
-
-def _wrapped(app: ASGIApp, components: Sequence[Component], access: Access) -> ASGIApp:
-    for component in components:
-        app = component.wrap(app, access)
-    return app

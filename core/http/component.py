@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
-from starlette.types import ASGIApp
 
-from core.http.access import Access
 from core.http.fast_post_protocol import Post
 
 
@@ -49,20 +47,12 @@ class Component(Protocol):
         """
         ...
 
-    def wrap(self, app: ASGIApp, access: Access) -> ASGIApp:
-        """Step in front of the whole application for hot paths; return `app` to stay out.
-
-        Called once, after `routers`. Lifespan and unknown requests must be passed on to `app`; a
-        request that is answered here is checked by `access` first.
-        """
-        ...
-
 
 @runtime_checkable
 class HandlesRawPosts(Protocol):
-    """A component with paths so hot that they are answered without ASGI."""
+    """A component with POST paths that can be answered without ASGI."""
 
     def raw_post_handlers(self) -> Mapping[str, Post]:
-        """By path. What `wrap` and the routes answer on these paths, in the same way. The lane
-        asks for the write right before it calls them."""
+        """By path. Each answers as the route of its path does. The write right is checked before it
+        is called."""
         ...

@@ -16,7 +16,7 @@ from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_response import NOSNIFF, Header
-from core.http.scope_keys import ADDED_HEADERS, ROUTE
+from core.http.scope_keys import ADDED_HEADERS
 from core.telemetry import count_request
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
@@ -117,5 +117,5 @@ class _Metered:
 
 
 def _route(scope: Scope) -> str:
-    found = scope.get(ROUTE) or getattr(scope.get("route"), "path", None)
+    found = getattr(scope.get("route"), "path", None)
     return found if isinstance(found, str) else _UNROUTED

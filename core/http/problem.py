@@ -4,7 +4,7 @@
      "status": 422, "detail": "…", "errors": [{"path": "$.events[3].event_id", "message": "…"}]}
 
 What an error means (status, slug, title) is said once, in `core.errors.STATUS`. This module
-only writes it down, both for FastAPI and for the hot path that runs in front of it.
+only writes it down, both for FastAPI and for requests that never get there.
 """
 
 from __future__ import annotations

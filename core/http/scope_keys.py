@@ -9,6 +9,3 @@ CALLER: Final = "clickstream.caller"
 
 ADDED_HEADERS: Final = "clickstream.added_headers"
 """The list of headers that the response gets, whatever it is."""
-
-ROUTE: Final = "clickstream.route"
-"""The name under which a request is counted that no route of FastAPI answers."""

@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
-from producers.body import BodyReader
+from producers.body import read_body
 
 LIMITS = Limits(body_bytes=10)
 
@@ -35,7 +35,7 @@ class Connection:
 def read(connection: Connection, media_type: str = "", seconds: float = 60.0) -> bytes:
     headers = {b"content-type": media_type.encode()} if media_type else {}
     limits = LIMITS.model_copy(update={"body_seconds": seconds})
-    return asyncio.run(BodyReader(limits).read(headers, connection.receive))
+    return asyncio.run(read_body(headers, connection.receive, limits))
 
 
 @pytest.mark.parametrize("parts", [[b"0123456789"], [b"01234", b"", b"56789"], [b""]])

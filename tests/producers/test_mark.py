@@ -17,7 +17,7 @@ PATH = "/session/irrelevant"
 @pytest.fixture
 def side() -> Iterator[WriteSide]:
     with write_side(Settings(_env_file=None)) as side:
-        side.existence.sessions.add("s-1")
+        side.sessions.stored.add("s-1")
         yield side
 
 
@@ -30,7 +30,7 @@ def test_mark_is_answered_once_it_is_visible(side: WriteSide) -> None:
         **{"session_id": "s-1", "is_irrelevant": True, "marked_by": None},
         "received_at": side.clock.now_ms(),
     }
-    assert side.finder.waited == [entry.position]
+    assert side.reader.waited == [entry.position]
     assert parse_positions(answer.headers[POSITION_HEADER]) == (entry.position,)
 
 
@@ -56,27 +56,27 @@ def test_marking_again_is_as_good_as_once(side: WriteSide) -> None:
 def test_doubt_about_the_session_is_a_503_and_writes_nothing(
     side: WriteSide, doubt: Unavailable
 ) -> None:
-    side.finder.doubt_of_absence = doubt
+    side.reader.doubt_of_absence = doubt
     answer = side.client.post(PATH, json={"session_id": "nobody"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert not side.publisher.log
 
 
 def test_a_mark_that_is_not_visible_in_time_is_a_503(side: WriteSide) -> None:
-    side.finder.doubt_of_visibility = SinkBehind("late")
+    side.reader.doubt_of_visibility = SinkBehind("late")
     assert side.client.post(PATH, json={"session_id": "s-1"}).status_code == 503
 
 
 def test_a_mark_that_kafka_does_not_acknowledge_is_a_503(side: WriteSide) -> None:
     side.publisher.failing = BrokerUnavailable("down")
     assert side.client.post(PATH, json={"session_id": "s-1"}).status_code == 503
-    assert not side.finder.waited
+    assert not side.reader.waited
 
 
 def test_the_key_that_asked_is_on_record_by_name_alone() -> None:
     key = "a-secret-write-key"
     with write_side(Settings(_env_file=None, write_keys=(SecretStr(key),))) as side:
-        side.existence.sessions.add("s-1")
+        side.sessions.stored.add("s-1")
         answer = side.client.post(PATH, json={"session_id": "s-1"}, headers={"x-api-key": key})
         assert answer.status_code == 200
         (mark,) = side.written(MARK)

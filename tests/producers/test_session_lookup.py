@@ -23,27 +23,27 @@ def filled(corner: Corner) -> Iterator[Settings]:
         yield settings
 
 
-def look(settings: Settings, *ids: str) -> list[bool | None]:
+def find(settings: Settings, *ids: str) -> list[bool | None]:
     async def run() -> list[bool | None]:
-        existence = ClickHouseSessionLookup(settings)
+        sessions = ClickHouseSessionLookup(settings)
         try:
-            return [await existence.look(each) for each in ids]
+            return [await sessions.find(each) for each in ids]
         finally:
-            await existence.close()
+            await sessions.close()
 
     return asyncio.run(run())
 
 
 @pytest.mark.engines
 def test_stored_sessions_are_seen_whatever_their_id(filled: Settings) -> None:
-    assert look(filled, *IDS) == [True] * len(IDS)
+    assert find(filled, *IDS) == [True] * len(IDS)
 
 
 @pytest.mark.engines
 def test_others_are_not(filled: Settings) -> None:
-    assert look(filled, "", "s-2", "S-1", "' OR 1 = 1 --") == [None] * 4
+    assert find(filled, "", "s-2", "S-1", "' OR 1 = 1 --") == [None] * 4
 
 
 def test_a_store_that_is_down_is_no_answer() -> None:
     with pytest.raises(SinkUnavailable):
-        look(Settings(_env_file=None, clickhouse_url="http://127.0.0.1:1/clickstream"), "s-1")
+        find(Settings(_env_file=None, clickhouse_url="http://127.0.0.1:1/clickstream"), "s-1")

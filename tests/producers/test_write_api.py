@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from starlette.types import Message, Receive
 
 from core.consistency.position import POSITION_HEADER, parse_positions
 from core.errors import BrokerUnavailable, RegistryUnavailable, Unavailable
@@ -21,7 +24,7 @@ PATHS = ["/session", "/session/events", "/session/irrelevant"]
 @pytest.fixture
 def side() -> Iterator[WriteSide]:
     with write_side(SETTINGS) as side:
-        side.existence.sessions.add("s-1")
+        side.sessions.stored.add("s-1")
         yield side
 
 
@@ -104,6 +107,50 @@ def test_what_cannot_be_made_durable_is_a_503_that_says_when_to_retry(
     assert answer.json()["detail"] == str(down)
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("key", "status"), [(None, 401), ("unknown", 401), ("reader", 403), ("writer", 422)]
+)
+def test_the_write_key_is_asked_for(path: str, at: str, key: str | None, status: int) -> None:
+    keys = {"write_keys": (SecretStr("writer"),), "read_keys": (SecretStr("reader"),)}
+    with write_side(SETTINGS.model_copy(update=keys)) as side:
+        headers = {"x-api-key": key} if key else {}
+        assert side.client.post(at + path, json={}, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_that_does_not_come_is_a_408(path: str) -> None:
+    async def silence() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    assert answered(path, silence) == 408
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_client_that_leaves_is_counted_as_nginx_counts_it(path: str) -> None:
+    async def hang_up() -> Message:
+        return {"type": "http.disconnect"}
+
+    assert answered(path, hang_up) == 499
+
+
+def answered(path: str, receive: Receive) -> int:
+    """The status of the response to a POST whose body comes from `receive`."""
+    settings = Settings(_env_file=None, limits=Limits(body_seconds=0.01))
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    with write_side(settings) as side:
+        asyncio.run(side.client.app(scope, receive, send))
+        assert not side.publisher.log
+    return statuses[0]
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_another_method_is_refused_with_those_that_there_are(
     side: WriteSide, at: str, method: str
@@ -127,7 +174,7 @@ def test_the_document_s_example_is_accepted_as_it_stands(side: WriteSide, path: 
 
     operation = side.client.get("/openapi.json").json()["paths"][path]["post"]
     sent = operation["requestBody"]["content"]["application/json"]
-    side.existence.sessions.add(sent["example"]["session_id"])
+    side.sessions.stored.add(sent["example"]["session_id"])
     jsonschema.validate(sent["example"], sent["schema"])
     answer = side.client.post(path, json=sent["example"])
     assert answer.status_code == 200
@@ -160,7 +207,7 @@ def test_readiness_tells_why_nothing_can_be_written(side: WriteSide) -> None:
     assert side.client.get("/livez").status_code == 200
 
 
-def test_requests_are_counted_by_route_also_on_the_hot_path(side: WriteSide) -> None:
+def test_requests_are_counted_by_route(side: WriteSide) -> None:
     side.client.post("/session/events", json=events(event()))
     side.client.post("/session/events", content=b"{")
     text = side.client.get("/metrics").text

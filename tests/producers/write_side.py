@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from starlette.testclient import TestClient
 
 from core.clock import ManualClock
+from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
 from core.errors import ClickstreamError, SessionNotFound
 from core.http.app import build_app
@@ -22,8 +23,8 @@ from schemas.topics import Topics
 T = TypeVar("T")
 
 
-class FakeFinder:
-    """A finder whose sink is never behind; `doubt` is raised by the step that it is set for."""
+class FakeReader(ConsistentReader):
+    """A reader whose sink is never behind; `doubt` is raised by the step that it is set for."""
 
     def __init__(self) -> None:
         self.waited: list[Position] = []
@@ -45,14 +46,14 @@ class FakeFinder:
         return
 
 
-class FakeExistence:
+class FakeSessionLookup:
     """A store that holds these sessions."""
 
     def __init__(self) -> None:
-        self.sessions: set[str] = set()
+        self.stored: set[str] = set()
 
-    async def look(self, session_id: str) -> Literal[True] | None:
-        return True if session_id in self.sessions else None
+    async def find(self, session_id: str) -> Literal[True] | None:
+        return True if session_id in self.stored else None
 
     async def close(self) -> None:
         return
@@ -64,8 +65,8 @@ class WriteSide:
 
     client: TestClient
     publisher: MemoryPublisher
-    finder: FakeFinder
-    existence: FakeExistence
+    reader: FakeReader
+    sessions: FakeSessionLookup
     clock: ManualClock
 
     def written(self, contract: Contract) -> list[dict[str, Any]]:
@@ -76,7 +77,7 @@ class WriteSide:
 @contextmanager
 def write_side(settings: Settings) -> Iterator[WriteSide]:
     publisher = MemoryPublisher(Topics.from_settings(settings), settings.topics.partitions)
-    finder, existence, clock = FakeFinder(), FakeExistence(), ManualClock()
-    role = WriteComponent(settings, publisher, finder, existence, clock)
-    with TestClient(build_app(settings, [role]), follow_redirects=False) as client:
-        yield WriteSide(client, publisher, finder, existence, clock)
+    reader, sessions, clock = FakeReader(), FakeSessionLookup(), ManualClock()
+    component = WriteComponent(settings, publisher, reader, sessions, clock)
+    with TestClient(build_app(settings, [component]), follow_redirects=False) as client:
+        yield WriteSide(client, publisher, reader, sessions, clock)

@@ -328,8 +328,14 @@ def test_token_that_no_write_returned_is_refused_by_name(position: Position) -> 
     assert str(position) in error.errors[0].message
 
 
-def test_settings_alone_make_a_finder_that_opens_nothing() -> None:
+def test_settings_alone_make_a_reader_that_opens_nothing_and_may_be_stopped_twice() -> None:
     from core.settings import Settings
 
     settings = Settings(_env_file=None, topics=TopicSettings(prefix="other."))
-    run(ConsistentReader.from_settings(settings, TOPICS).stop())
+    reader = ConsistentReader.from_settings(settings, TOPICS)
+
+    async def stop_twice() -> None:
+        await reader.stop()
+        await reader.stop()
+
+    run(stop_twice())

@@ -22,7 +22,7 @@ from core.settings import Settings
 from producers.component import WriteComponent
 from producers.publisher import MemoryPublisher
 from schemas.topics import Topics
-from tests.producers.write_side import FakeExistence, FakeFinder
+from tests.producers.write_side import FakeReader, FakeSessionLookup
 
 LANES = ("fast", "full")
 
@@ -75,8 +75,8 @@ def served(settings: Settings) -> Iterator[Served]:
     """Serve on a thread of its own until the end."""
     clock = ManualClock()
     publisher = MemoryPublisher(Topics.from_settings(settings), settings.topics.partitions)
-    role = WriteComponent(settings, publisher, FakeFinder(), FakeExistence(), clock)
-    app = Application([role], RequestPolicies.from_settings(settings, clock))
+    component = WriteComponent(settings, publisher, FakeReader(), FakeSessionLookup(), clock)
+    app = Application([component], RequestPolicies.from_settings(settings, clock))
     port = free_port()
     config = uvicorn.Config(
         app,

@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
-from core.http.access import Access
 from core.http.scope_keys import CALLER
 
 Handler = Callable[[], Awaitable[Response]]
@@ -54,6 +52,3 @@ class FakeComponent:
         if self.is_hanging:
             await asyncio.Event().wait()
         return self.reasons
-
-    def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
-        return app

@@ -6,10 +6,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import SetupError
-from core.http.access import Access
 from core.http.app import PREFIX, build_app
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
@@ -17,8 +15,8 @@ from tests.core.http.components import FakeComponent
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(*roles: FakeComponent) -> TestClient:
-    return TestClient(build_app(SETTINGS, roles))
+def client_of(*components: FakeComponent) -> TestClient:
+    return TestClient(build_app(SETTINGS, components))
 
 
 @pytest.mark.parametrize("prefix", ["", PREFIX])
@@ -37,14 +35,14 @@ def test_docs_are_served() -> None:
     assert client_of(FakeComponent()).get("/docs").status_code == 200
 
 
-def test_roles_start_in_order_and_stop_in_reverse() -> None:
+def test_components_start_in_order_and_stop_in_reverse() -> None:
     diary: list[str] = []
     with client_of(FakeComponent("a", diary), FakeComponent("b", diary)):
         assert diary == ["start a", "start b"]
     assert diary[2:] == ["stop b", "stop a"]
 
 
-def test_a_role_that_will_not_start_is_stopped_with_those_before_it() -> None:
+def test_a_component_that_will_not_start_is_stopped_with_those_before_it() -> None:
     diary: list[str] = []
     bad = FakeComponent("b", diary)
     bad.start_error = SetupError("no")
@@ -59,23 +57,7 @@ def test_a_role_that_will_not_start_is_stopped_with_those_before_it() -> None:
     assert diary == ["start a", "start b", "stop b", "stop a"]
 
 
-def test_a_role_can_step_in_front_of_the_whole_application() -> None:
-    class InFront(FakeComponent):
-        def wrap(self, app: ASGIApp, _: Access) -> ASGIApp:
-            async def front(scope: Scope, receive: Receive, send: Send) -> None:
-                if scope["type"] == "http" and scope["path"] == "/thing":
-                    await Response("in front")(scope, receive, send)
-                else:
-                    await app(scope, receive, send)
-
-            return front
-
-    client = client_of(FakeComponent(), InFront())
-    assert client.get("/thing").text == "in front"
-    assert client.get("/livez").json() == {"alive": True}
-
-
-def test_readiness_lists_the_reasons_of_all_roles() -> None:
+def test_readiness_lists_the_reasons_of_all_components() -> None:
     one, two, fine = FakeComponent("one"), FakeComponent("two"), FakeComponent("fine")
     one.reasons, two.reasons = ["no disk", "no light"], ["no sleep"]
     answer = client_of(one, two, fine).get("/readyz")
@@ -84,10 +66,10 @@ def test_readiness_lists_the_reasons_of_all_roles() -> None:
     assert client_of(fine).get("/readyz").json() == {"ready": True, "reasons": []}
 
 
-def test_a_role_that_gives_no_answer_is_not_ready() -> None:
-    role = FakeComponent()
-    role.is_hanging = True
-    assert client_of(role).get("/readyz").json()["reasons"] == ["fake: no answer within 2 s"]
+def test_a_component_that_gives_no_answer_is_not_ready() -> None:
+    component = FakeComponent()
+    component.is_hanging = True
+    assert client_of(component).get("/readyz").json()["reasons"] == ["fake: no answer within 2 s"]
 
 
 def test_metrics_are_in_prometheus_format_and_named_after_us() -> None:
@@ -99,7 +81,7 @@ def test_metrics_are_in_prometheus_format_and_named_after_us() -> None:
     assert "_created" not in answer.text
 
 
-def test_health_needs_no_route_of_a_role() -> None:
+def test_health_needs_no_route_of_a_component() -> None:
     async def unreachable(_: Request) -> Response:
         raise AssertionError
 
