@@ -20,7 +20,7 @@ ClickstreamError
 │   ├── Overloaded            this process has as much under way as it may
 │   ├── SinkUnavailable       ClickHouse cannot be reached
 │   └── SinkBehind            the sink did not reach the asked-for position in time
-├── PoisonRecord              one Kafka record that can never be processed: a dead letter
+├── RecordRejected            one Kafka record that can never be processed: a dead letter
 ├── Disconnected              the client went away: nobody is left to answer
 └── SetupError                an operator's mistake: said on one line, exit status 1
     ├── EngineError           a local server could not be fetched or started
@@ -144,7 +144,7 @@ class Disconnected(ClickstreamError):
     """The client went away before its request was whole; there is nobody to answer."""
 
 
-class PoisonRecord(ClickstreamError):
+class RecordRejected(ClickstreamError):
     """A record that no retry can save. `reason` is one of `schemas.dead_letters.Reason`."""
 
     def __init__(self, reason: str, message: str) -> None:

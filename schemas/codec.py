@@ -16,7 +16,7 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import parse_schema
 from fastavro.types import Schema
 
-from core.errors import PoisonRecord, SchemaIncompatible
+from core.errors import RecordRejected, SchemaIncompatible
 from schemas.compatibility import clashes
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
@@ -32,9 +32,9 @@ def header(schema_id: int) -> bytes:
 
 
 def schema_id_of(value: bytes) -> int:
-    """The id that a value announces. Raises PoisonRecord when it announces none."""
+    """The id that a value announces. Raises RecordRejected when it announces none."""
     if len(value) < _HEADER_BYTES or not value.startswith(_MAGIC):
-        raise PoisonRecord(
+        raise RecordRejected(
             Reason.BAD_MAGIC_BYTE,
             f"begins with {value[:_HEADER_BYTES].hex() or 'nothing'}, not with a zero byte and a"
             " schema id (Confluent wire format)",
@@ -77,7 +77,7 @@ class Decoder:
     def decode(self, value: bytes) -> dict[str, Any]:
         """The record, with the contract's fields and nothing else.
 
-        Raises PoisonRecord when no retry can help, RegistryUnavailable when the writer's schema
+        Raises RecordRejected when no retry can help, RegistryUnavailable when the writer's schema
         cannot be fetched now.
         """
         writer = self._writer(schema_id_of(value))
@@ -93,19 +93,19 @@ class Decoder:
         try:
             record = schemaless_reader(buffer, writer, self._schema)
         except SchemaResolutionError as error:
-            raise PoisonRecord(Reason.SCHEMA_CLASH, str(error)) from error
+            raise RecordRejected(Reason.SCHEMA_CLASH, str(error)) from error
         except MemoryError:
             raise  # ours, not the record's
         except Exception as error:
             # fastavro names no set of errors for bytes that are not Avro: EOFError, ValueError,
             # IndexError, OverflowError and others come out of it.
-            raise PoisonRecord(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+            raise RecordRejected(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
         if buffer.tell() != end:
-            raise PoisonRecord(
+            raise RecordRejected(
                 Reason.TRAILING_BYTES, f"{end - buffer.tell()} bytes after the record"
             )
         if not isinstance(record, dict):
-            raise PoisonRecord(Reason.SCHEMA_CLASH, "the writer's schema is not a record")
+            raise RecordRejected(Reason.SCHEMA_CLASH, "the writer's schema is not a record")
         return record
 
     def _writer(self, schema_id: int) -> Schema:
@@ -114,7 +114,7 @@ class Decoder:
             if schema_id not in self._clashing:
                 self._fetch(schema_id)
             if schema_id in self._clashing:
-                raise PoisonRecord(Reason.SCHEMA_CLASH, self._clashing[schema_id])
+                raise RecordRejected(Reason.SCHEMA_CLASH, self._clashing[schema_id])
             writer = self._writers[schema_id]
         return writer
 
@@ -127,7 +127,7 @@ class Decoder:
         try:
             text = self._registry.schema(schema_id)
         except LookupError as error:
-            raise PoisonRecord(
+            raise RecordRejected(
                 Reason.UNKNOWN_SCHEMA_ID, f"the registry never gave out schema id {schema_id}"
             ) from error
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def command() -> None:
     """Run one stream processor: Kafka → join → ClickHouse. Ends on SIGTERM, losing nothing."""
-    from stream_processors.process.malloc import share_heaps
+    from stream_processors.process.malloc import limit_malloc_arenas
 
-    share_heaps()  # before the others bring in Arrow, and threads
+    limit_malloc_arenas()  # before the others bring in Arrow, and threads
 
     from core.settings import Settings
     from stream_processors.process.worker import run_worker

@@ -137,7 +137,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(app: Application, address: str, http: HttpSettings) -> None:
     async with app.running():
-        _spare_the_collector()
+        _freeze_gc()
         config = uvicorn.Config(
             app,
             host=address,
@@ -165,7 +165,7 @@ async def _serve(app: Application, address: str, http: HttpSettings) -> None:
             raise RuntimeError("the HTTP server ended by itself; its log lines say why")
 
 
-def _spare_the_collector() -> None:
+def _freeze_gc() -> None:
     """Keep the garbage collector from going through all that was imported, again and again.
 
     Requests leave next to no cycles behind, but each allocates a few dozen containers: with its

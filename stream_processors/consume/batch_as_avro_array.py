@@ -20,8 +20,8 @@ import pyruhvro
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.util import encode_varint
 
+from schemas.avro_size import CanonicalSize
 from stream_processors.consume.batches import Records
-from stream_processors.decode.shortest_avro import CanonicalSize
 
 # The first version of the format in which records lie so.
 _MAGIC: Final = 2
@@ -104,7 +104,7 @@ def _are_whole(records: pa.RecordBatch, blocks: Sequence[Block]) -> bool:
         records.num_rows == sum(block.rows for block in blocks)
         and not records["headers"].to_numpy().any()
         and not records["attributes"].true_count
-        and _SHORTEST.bytes_of(records) == sum(len(block.data) for block in blocks)
+        and _SHORTEST.of(records) == sum(len(block.data) for block in blocks)
     )
 
 

@@ -1,4 +1,4 @@
-"""Fetched bytes → Arrow, a whole batch at a time; what cannot be read is set aside as poison.
+"""Fetched bytes → Arrow, a whole batch at a time; what cannot be read is rejected.
 
 The verdict on a record never depends on its neighbours: a batch that does not decode is halved
 until the culprits stand alone, and the same decoder judges them there.
@@ -19,15 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
 
-from core.errors import PoisonRecord
+from core.errors import RecordRejected
 from core.kafka.partitions import Partition
+from schemas.avro_size import CanonicalSize
 from schemas.codec import header
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
 from schemas.registry import SchemaRegistry
 from stream_processors.consume.batches import FetchedBatch, Record, Records, portions
 from stream_processors.decode.contract_checks import (
-    Breach,
+    ContractViolation,
     Partitions,
     invalid_fields,
     wrong_key,
@@ -35,7 +36,6 @@ from stream_processors.decode.contract_checks import (
 )
 from stream_processors.decode.other_schemas import SKIP, OtherSchemaReader
 from stream_processors.decode.oversize import cut, kept_bytes, sizes
-from stream_processors.decode.shortest_avro import CanonicalSize
 
 Rows = npt.NDArray[np.int64]
 
@@ -56,7 +56,7 @@ _before_second_look = partial(time.sleep, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Poison:
+class RejectedRecord:
     """One record that can never be processed, and why.
 
     `record` is as it was, but for the last `cut_bytes` bytes of one too large to keep.
@@ -71,10 +71,10 @@ class Poison:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Rows with the contract's columns, `kafka_partition` and `kafka_offset`; and the poison."""
+    """`rows` have the contract's columns, `kafka_partition` and `kafka_offset`."""
 
     rows: pa.Table
-    poison: tuple[Poison, ...]
+    rejected: tuple[RejectedRecord, ...]
 
 
 class BatchDecoder:
@@ -94,7 +94,7 @@ class BatchDecoder:
         most_bytes: int = sys.maxsize,
         pause: Callable[[], None] = _before_second_look,
     ) -> None:
-        """A record of more than `most_bytes` is poison. `pause`: see `OtherSchemaReader`."""
+        """A record of more than `most_bytes` is rejected. `pause`: see `OtherSchemaReader`."""
         self._text = contract.text
         self._framed_text = _framed(contract)
         self._shortest = CanonicalSize(contract.text)
@@ -108,23 +108,23 @@ class BatchDecoder:
     def decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
         """All batches of our topic at once: a busy worker fetches many small ones.
 
-        Raises RegistryUnavailable; everything else that goes wrong is poison.
+        Raises RegistryUnavailable; everything else that goes wrong is rejected.
         """
         parts = [self._decode(piece) for piece in portions(batches, _PIECE_BYTES)]
-        poison = tuple(found for part in parts for found in part.poison)
-        return Decoded(pa.concat_tables(part.rows for part in parts), poison)
+        rejected = tuple(found for part in parts for found in part.rejected)
+        return Decoded(pa.concat_tables(part.rows for part in parts), rejected)
 
     def _decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
-        pile = _Pile.of(batches)
-        poison: list[Poison] = []
-        too_large = sizes(pile.records) > self._most_bytes
-        decoded = None if too_large.any() else self._decode_framed(pile.records.values)
-        kept = np.arange(len(pile.records))
+        fetched = _Concatenated.of(batches)
+        rejected: list[RejectedRecord] = []
+        too_large = sizes(fetched.records) > self._most_bytes
+        decoded = None if too_large.any() else self._decode_framed(fetched.records.values)
+        kept = np.arange(len(fetched.records))
         if decoded is None:
-            poison += self._oversize(pile, np.flatnonzero(too_large))
-            bodies, rows = self._unwrap(pile, np.flatnonzero(~too_large), poison)
-            decoded, kept = self._to_arrow(bodies, rows, pile, poison)
-        return self._sift(decoded, kept, pile, poison)
+            rejected += self._oversize(fetched, np.flatnonzero(too_large))
+            bodies, rows = self._unwrap(fetched, np.flatnonzero(~too_large), rejected)
+            decoded, kept = self._to_arrow(bodies, rows, fetched, rejected)
+        return self._sift(decoded, kept, fetched, rejected)
 
     def _decode_framed(self, values: pa.BinaryArray) -> pa.RecordBatch | None:
         """All values at once when they are all well and in our own schema, the usual case; else
@@ -147,33 +147,39 @@ class BatchDecoder:
             return None
         decoded = framed.select(self._columns.names)
         # Nor does it say whether anything follows a record.
-        expected = self._shortest.bytes_of(decoded) + SKIP * len(values)
+        expected = self._shortest.of(decoded) + SKIP * len(values)
         return decoded if expected == pc.sum(pc.binary_length(values)).as_py() else None
 
-    def _oversize(self, pile: _Pile, rows: Rows) -> Iterator[Poison]:
+    def _oversize(self, fetched: _Concatenated, rows: Rows) -> Iterator[RejectedRecord]:
         """Nobody reads them, and what is kept of them is bounded."""
         for row in rows:
-            whole = pile.records.record(int(row))
+            whole = fetched.records.record(int(row))
             record, cut_bytes = cut(whole, kept_bytes(self._most_bytes))
-            yield Poison(
-                pile.place(int(row)),
+            yield RejectedRecord(
+                fetched.place(int(row)),
                 record,
                 Reason.OVERSIZE,
                 f"key, value and headers are longer than {self._most_bytes:,} bytes",
                 cut_bytes,
             )
 
-    def _unwrap(self, pile: _Pile, rows: Rows, poison: list[Poison]) -> tuple[list[bytes], Rows]:
+    def _unwrap(
+        self, fetched: _Concatenated, rows: Rows, rejected: list[RejectedRecord]
+    ) -> tuple[list[bytes], Rows]:
         """Avro bodies in our own schema, without their header; and whose they are."""
-        values = pile.records.values.take(pa.array(rows)).to_pylist()
+        values = fetched.records.values.take(pa.array(rows)).to_pylist()
         unwrapped = self._unwrapper.unwrap(values)
-        for row, error in unwrapped.refused.items():
-            poison.append(pile.poison(int(rows[row]), Reason(error.reason), str(error)))
+        for row, error in unwrapped.rejected.items():
+            rejected.append(fetched.reject(int(rows[row]), Reason(error.reason), str(error)))
         found = sorted(unwrapped.bodies)
         return [unwrapped.bodies[row] for row in found], rows[np.array(found, dtype=np.int64)]
 
     def _to_arrow(
-        self, bodies: list[bytes], kept: Rows, pile: _Pile, poison: list[Poison]
+        self,
+        bodies: list[bytes],
+        kept: Rows,
+        fetched: _Concatenated,
+        rejected: list[RejectedRecord],
     ) -> tuple[pa.RecordBatch, Rows]:
         """Those that decode, in their order, and whose they are. What does not is halved until the
         culprits stand alone."""
@@ -184,8 +190,8 @@ class BatchDecoder:
             first, end = waiting.pop()
             try:
                 decoded = self._read(bodies[first:end])
-            except PoisonRecord as error:
-                poison.append(pile.poison(int(kept[first]), Reason(error.reason), str(error)))
+            except RecordRejected as error:
+                rejected.append(fetched.reject(int(kept[first]), Reason(error.reason), str(error)))
                 continue
             if decoded is None:
                 middle = (first + end) // 2
@@ -196,16 +202,16 @@ class BatchDecoder:
         return pa.concat_batches(good), np.concatenate(places)
 
     def _read(self, bodies: list[bytes]) -> pa.RecordBatch | None:
-        """All of them; None when one of several may be bad. Raises PoisonRecord for one alone."""
+        """All of them; None when one of several may be bad. Raises RecordRejected for one alone."""
         alone = len(bodies) == 1
         try:
             decoded = pyruhvro.deserialize_array(bodies, self._text)
             decoded.validate(full=True)
         except ValueError as error:
             if alone:
-                raise PoisonRecord(Reason.UNDECODABLE, str(error)) from error
+                raise RecordRejected(Reason.UNDECODABLE, str(error)) from error
             return None
-        if self._shortest.bytes_of(decoded) == sum(map(len, bodies)):
+        if self._shortest.of(decoded) == sum(map(len, bodies)):
             return decoded
         if alone:
             self._unwrapper.check(bodies[0])  # either an unusual way to write it, or too long
@@ -213,35 +219,43 @@ class BatchDecoder:
         return None
 
     def _sift(
-        self, decoded: pa.RecordBatch, kept: Rows, pile: _Pile, poison: list[Poison]
+        self,
+        decoded: pa.RecordBatch,
+        kept: Rows,
+        fetched: _Concatenated,
+        rejected: list[RejectedRecord],
     ) -> Decoded:
         """Set aside what decodes but breaks the contract."""
-        keys, offsets, partitions = pile.records.keys, pile.records.offsets, pile.partitions
+        keys, offsets, partitions = (
+            fetched.records.keys,
+            fetched.records.offsets,
+            fetched.partitions,
+        )
         if len(kept) < len(offsets):
             keys, offsets, partitions = keys.take(pa.array(kept)), offsets[kept], partitions[kept]
         good = np.ones(len(kept), dtype=bool)
-        for breach in self._breaches(decoded, keys, partitions):
-            if breach.rows.any():
-                poison.extend(
-                    pile.poison(int(kept[row]), breach.reason, breach.error)
-                    for row in np.flatnonzero(breach.rows & good)
+        for violation in self._violations(decoded, keys, partitions):
+            if violation.rows.any():
+                rejected.extend(
+                    fetched.reject(int(kept[row]), violation.reason, violation.error)
+                    for row in np.flatnonzero(violation.rows & good)
                 )
-                good &= ~breach.rows
+                good &= ~violation.rows
         rows = pa.Table.from_batches([decoded])
         rows = rows.append_column("kafka_offset", pa.array(offsets))
         rows = rows.append_column("kafka_partition", pa.array(partitions.astype(np.uint32)))
-        return Decoded(rows if good.all() else rows.filter(pa.array(good)), tuple(poison))
+        return Decoded(rows if good.all() else rows.filter(pa.array(good)), tuple(rejected))
 
-    def _breaches(
+    def _violations(
         self, decoded: pa.RecordBatch, keys: pa.BinaryArray, partitions: Partitions
-    ) -> Iterator[Breach]:
+    ) -> Iterator[ContractViolation]:
         yield wrong_key(keys, decoded["session_id"])
         yield wrong_partition(decoded["session_id"], partitions, self._partitions)
         yield from invalid_fields(decoded)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pile:
+class _Concatenated:
     """The records of many batches of one topic, one after the other, and each one's partition."""
 
     topic: str
@@ -249,7 +263,7 @@ class _Pile:
     partitions: Partitions
 
     @classmethod
-    def of(cls, batches: Sequence[FetchedBatch]) -> _Pile:
+    def of(cls, batches: Sequence[FetchedBatch]) -> _Concatenated:
         numbers = np.array([batch.source.partition for batch in batches], dtype=np.int32)
         return cls(
             topic=batches[0].source.topic,
@@ -260,8 +274,8 @@ class _Pile:
     def place(self, row: int) -> Partition:
         return Partition(self.topic, int(self.partitions[row]))
 
-    def poison(self, row: int, reason: Reason, error: str) -> Poison:
-        return Poison(self.place(row), self.records.record(row), reason, error)
+    def reject(self, row: int, reason: Reason, error: str) -> RejectedRecord:
+        return RejectedRecord(self.place(row), self.records.record(row), reason, error)
 
 
 def _framed(contract: Contract) -> str:

@@ -35,7 +35,7 @@ _JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class ContractViolation:
     """A rule of the contract, and the rows that break it."""
 
     reason: Reason
@@ -43,61 +43,69 @@ class Breach:
     rows: Mask
 
 
-def wrong_key(keys: pa.BinaryArray, session_ids: pa.StringArray) -> Breach:
+def wrong_key(keys: pa.BinaryArray, session_ids: pa.StringArray) -> ContractViolation:
     """Without its key a record is on some partition, and never meets its session."""
     same = _mask(pc.equal(keys, session_ids.cast(pa.binary())))
-    return Breach(Reason.WRONG_KEY, "the record's key is not its session_id", ~same)
+    return ContractViolation(Reason.WRONG_KEY, "the record's key is not its session_id", ~same)
 
 
-def wrong_partition(session_ids: pa.StringArray, found_on: Partitions, count: int) -> Breach:
+def wrong_partition(
+    session_ids: pa.StringArray, found_on: Partitions, count: int
+) -> ContractViolation:
     """The certain 404 looks for a session on one partition only."""
-    return Breach(
+    return ContractViolation(
         Reason.WRONG_PARTITION,
         "the record is not on the murmur2 partition of its session_id",
         partitions_of(session_ids, count) != found_on,
     )
 
 
-def invalid_fields(decoded: pa.RecordBatch) -> Iterator[Breach]:
+def invalid_fields(decoded: pa.RecordBatch) -> Iterator[ContractViolation]:
     """One for each rule on a column that these records have."""
     for column in decoded.schema.names:
         for check in _CHECKS.get(column, ()):
             yield check(column, decoded[column])
 
 
-def _empty_id(name: str, ids: pa.StringArray) -> Breach:
+def _empty_id(name: str, ids: pa.StringArray) -> ContractViolation:
     empty = _mask(pc.equal(pc.binary_length(ids), 0))
-    return Breach(Reason.INVALID_RECORD, f"{name} is empty", empty)
+    return ContractViolation(Reason.INVALID_RECORD, f"{name} is empty", empty)
 
 
-def _odd_time(name: str, times: pa.TimestampArray) -> Breach:
+def _odd_time(name: str, times: pa.TimestampArray) -> ContractViolation:
     millis = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
     outside = (millis < _EARLIEST_MS) | (millis >= _LATEST_MS)
-    return Breach(Reason.INVALID_RECORD, f"{name} is not in milliseconds since 1970", outside)
+    return ContractViolation(
+        Reason.INVALID_RECORD, f"{name} is not in milliseconds since 1970", outside
+    )
 
 
-def _long_list(name: str, lists: pa.ListArray) -> Breach:
+def _long_list(name: str, lists: pa.ListArray) -> ContractViolation:
     long = _mask(pc.greater(pc.list_value_length(lists), _MOST_RESULTS))
-    return Breach(Reason.INVALID_RECORD, f"{name} has more than {_MOST_RESULTS} elements", long)
+    return ContractViolation(
+        Reason.INVALID_RECORD, f"{name} has more than {_MOST_RESULTS} elements", long
+    )
 
 
-def _not_json(name: str, texts: pa.StringArray) -> Breach:
-    return Breach(Reason.INVALID_RECORD, f"{name} is not JSON", _broken_json(texts))
+def _not_json(name: str, texts: pa.StringArray) -> ContractViolation:
+    return ContractViolation(Reason.INVALID_RECORD, f"{name} is not JSON", _broken_json(texts))
 
 
-def _not_json_inside(name: str, lists: pa.ListArray) -> Breach:
+def _not_json_inside(name: str, lists: pa.ListArray) -> ContractViolation:
     broken = _broken_json(pc.struct_field(lists.flatten(), "meta"))
     rows = np.zeros(len(lists), dtype=bool)
     rows[pc.list_parent_indices(lists).to_numpy()[broken]] = True
-    return Breach(Reason.INVALID_RECORD, f"a meta in {name} is not JSON", rows)
+    return ContractViolation(Reason.INVALID_RECORD, f"a meta in {name} is not JSON", rows)
 
 
-def _not_finite_inside(name: str, lists: pa.ListArray) -> Breach:
+def _not_finite_inside(name: str, lists: pa.ListArray) -> ContractViolation:
     ranks = pc.struct_field(lists.flatten(), "rank")
     odd = ~_mask(pc.fill_null(pc.is_finite(ranks), fill_value=True))
     rows = np.zeros(len(lists), dtype=bool)
     rows[pc.list_parent_indices(lists).to_numpy()[odd]] = True
-    return Breach(Reason.INVALID_RECORD, f"a rank in {name} is not a finite number", rows)
+    return ContractViolation(
+        Reason.INVALID_RECORD, f"a rank in {name} is not a finite number", rows
+    )
 
 
 def _broken_json(texts: pa.StringArray) -> Mask:
@@ -122,7 +130,7 @@ def _mask(condition: pa.BooleanArray) -> Mask:
     return mask
 
 
-_CHECKS: Final[dict[str, tuple[Callable[[str, pa.Array], Breach], ...]]] = {
+_CHECKS: Final[dict[str, tuple[Callable[[str, pa.Array], ContractViolation], ...]]] = {
     "session_id": (_empty_id,),
     "event_id": (_empty_id,),
     "object_id": (_empty_id,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import PoisonRecord
+from core.errors import RecordRejected
 from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
@@ -20,7 +20,7 @@ class Unwrapped:
     """Each row is in one of the two."""
 
     bodies: dict[int, bytes] = field(default_factory=dict)
-    refused: dict[int, PoisonRecord] = field(default_factory=dict)
+    rejected: dict[int, RecordRejected] = field(default_factory=dict)
 
 
 class OtherSchemaReader:
@@ -51,36 +51,38 @@ class OtherSchemaReader:
         result = Unwrapped()
         self._look(enumerate(values), result)
         doubtful = [
-            row for row, error in result.refused.items() if error.reason == Reason.UNKNOWN_SCHEMA_ID
+            row
+            for row, error in result.rejected.items()
+            if error.reason == Reason.UNKNOWN_SCHEMA_ID
         ]
         if doubtful:
             self._pause()
             for row in doubtful:
-                del result.refused[row]
+                del result.rejected[row]
             self._look(((row, values[row]) for row in doubtful), result)
-            if any(e.reason == Reason.UNKNOWN_SCHEMA_ID for e in result.refused.values()):
+            if any(e.reason == Reason.UNKNOWN_SCHEMA_ID for e in result.rejected.values()):
                 self._registry.confirm(self._schema_id, self._text)
         return result
 
     def check(self, body: bytes) -> None:
-        """Raises PoisonRecord when fastavro, the codec of record, cannot read just this body."""
+        """Raises RecordRejected when fastavro, the codec of record, cannot read just this body."""
         self._resolve.decode_body(body)
 
     def _look(self, rows: Iterable[tuple[int, bytes | None]], result: Unwrapped) -> None:
-        unknown: dict[bytes, PoisonRecord] = {}  # one question for each id, not for each record
+        unknown: dict[bytes, RecordRejected] = {}  # one question for each id, not for each record
         for row, value in rows:
             try:
                 if value is not None and value[:SKIP] in unknown:
                     raise unknown[value[:SKIP]]
                 result.bodies[row] = self._body(value)
-            except PoisonRecord as error:
-                result.refused[row] = error
+            except RecordRejected as error:
+                result.rejected[row] = error
                 if value is not None and error.reason == Reason.UNKNOWN_SCHEMA_ID:
                     unknown[value[:SKIP]] = error
 
     def _body(self, value: bytes | None) -> bytes:
         if value is None:
-            raise PoisonRecord(Reason.NULL_VALUE, "the record has no value")
+            raise RecordRejected(Reason.NULL_VALUE, "the record has no value")
         if value[:SKIP] == self._header:
             return value[SKIP:]
         return self._encode.encode(self._resolve.decode(value))[SKIP:]

@@ -42,14 +42,14 @@ def first_post_per_session(sessions: pa.Table) -> pa.Table:
     return sessions.take(pa.array(order[np.sort(firsts)]))
 
 
-def without(sessions: pa.Table, known: pa.Table) -> pa.Table:
+def anti_join(sessions: pa.Table, known: pa.Table) -> pa.Table:
     """Rows whose session_id is not in `known`."""
     return _kept(sessions, pc.invert(_in(sessions["session_id"], known["session_id"])))
 
 
-def fresh(sessions: pa.Table, known: pa.Table) -> pa.Table:
-    """Sessions (schema `rows.SESSION_COLUMNS`) that are to be written: not known, or known by the
-    very record that is here again.
+def new_or_redelivered(sessions: pa.Table, known: pa.Table) -> pa.Table:
+    """Sessions (`SESSION_COLUMNS`) that are to be written: those that are not known, and those that
+    are known by the very record that is here again.
 
     A record comes again when whoever stored it did not live to commit it. What it did besides may
     have been lost: events that found no session in between wait for this one.

@@ -21,7 +21,7 @@ _HEAPS: Final = 2
 _TRIM_SECONDS: Final = 10.0
 
 
-def share_heaps() -> None:
+def limit_malloc_arenas() -> None:
     """Let all threads, and Arrow, allocate from two heaps of the C library.
 
     Call it before pyarrow is imported and before the first thread starts. Two variables say
@@ -36,7 +36,7 @@ def share_heaps() -> None:
         mallopt(_M_ARENA_MAX, _HEAPS)
 
 
-def give_back_freed(seconds: float = _TRIM_SECONDS) -> None:
+def trim_malloc_periodically(seconds: float = _TRIM_SECONDS) -> None:
     """From now on, return freed memory to the system every so often. Does nothing without glibc.
 
     By itself a heap gives back only what is free at its end, and there the index of sessions puts

@@ -33,7 +33,7 @@ class _Pace:
     at_least: float
     at_most: float
 
-    def after(self, took: float) -> float:
+    def pause_after(self, took: float) -> float:
         """So that it has a twentieth of the time, where the bounds allow it."""
         return min(max(self.at_least, 20 * took), self.at_most)
 
@@ -91,12 +91,12 @@ class Stages(Protocol):
         """Blocks until all of it is durable. One at a time, in the order of the log."""
         ...
 
-    def sweep(self) -> None:
+    def delete_adopted(self) -> None:
         """Blocks. Deletes events that no longer wait, of its own adoptions; never while a write is
         under way."""
         ...
 
-    def tidy(self) -> None:
+    def delete_adopted_everywhere(self) -> None:
         """The same of everybody's adoptions."""
         ...
 
@@ -255,15 +255,18 @@ class FlushLoop:
         if not tidy and not (self._adopted and started >= self._sweep_at):
             return
         try:
-            await self._on(self._writer, self._stages.tidy if tidy else self._stages.sweep)
+            await self._on(
+                self._writer,
+                self._stages.delete_adopted_everywhere if tidy else self._stages.delete_adopted,
+            )
         except Unavailable as error:
-            log.warning("adopted events are not swept yet: %s", error)
+            log.warning("adopted events are not deleted yet: %s", error)
         else:
             self._adopted = False
         ended = self._clock.monotonic()
-        self._sweep_at = ended + _SWEEP.after(ended - started)
+        self._sweep_at = ended + _SWEEP.pause_after(ended - started)
         if tidy:
-            self._tidy_at = ended + _TIDY.after(ended - started)
+            self._tidy_at = ended + _TIDY.pause_after(ended - started)
 
     async def _on(self, thread: ThreadPoolExecutor, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, work, *args)

@@ -13,7 +13,7 @@ _DOUBTFUL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PartitionProgress:
     """Where one partition stands: the group's committed offset, and the end of the log."""
 
     committed: int
@@ -28,7 +28,9 @@ class Watchdog:
         self._kafka_listens = kafka_listens
         self._seen: dict[Partition, tuple[int, float]] = {}
 
-    def stalled(self, progress: Mapping[Partition, Progress], now: float) -> list[Partition]:
+    def stalled(
+        self, progress: Mapping[Partition, PartitionProgress], now: float
+    ) -> list[Partition]:
         """Partitions without progress for too long, `now` in seconds of a monotonic clock.
 
         A partition that is not in `progress` (not ours any more) is forgotten. While Kafka is away
@@ -38,15 +40,15 @@ class Watchdog:
         waited = {p: now - since for p, (_, since) in self._seen.items()}
         doubtful = min(_DOUBTFUL_SECONDS, self._stall_seconds)
         if max(waited.values(), default=0.0) >= doubtful and not self._kafka_listens():
-            self.excuse(now)
+            self.restart_clocks(now)
             return []
         return [p for p, seconds in waited.items() if seconds >= self._stall_seconds]
 
-    def excuse(self, now: float) -> None:
+    def restart_clocks(self, now: float) -> None:
         """A server is known to be down: nobody can make progress, so the clocks start again."""
         self._seen = {p: (committed, now) for p, (committed, _) in self._seen.items()}
 
-    def _look(self, progress: Mapping[Partition, Progress], now: float) -> None:
+    def _look(self, progress: Mapping[Partition, PartitionProgress], now: float) -> None:
         seen = {}
         for partition, where in progress.items():
             committed, since = self._seen.get(partition, (-1, now))

@@ -21,15 +21,15 @@ from core.logging import configure_logging
 from core.settings import Settings
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
-from stream_processors.join.fill_filter import FilterFiller
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.process.assembly import assemble
+from stream_processors.process.fill_filter import FilterFiller
 from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import Heartbeat
-from stream_processors.process.malloc import give_back_freed
+from stream_processors.process.malloc import trim_malloc_periodically
 from stream_processors.process.pipeline import FlushLoop, FlushTriggers
 from stream_processors.process.retry import UntilItWorks
-from stream_processors.process.watchdog import Progress, Watchdog
+from stream_processors.process.watchdog import PartitionProgress, Watchdog
 from stream_processors.write.flush import FlushReport
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def run_worker(settings: Settings) -> None:
     that has been told to stop must stop. What is not committed then is read again by the successor.
     """
     configure_logging(settings.log_level, settings.log_format)
-    give_back_freed()
+    trim_malloc_periodically()
     status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
     logging.shutdown()
     os._exit(status)
@@ -88,7 +88,7 @@ class _Worker:
         if not await self._before_stop(assembling):
             return 0
         parts = await assembling
-        _spare_the_collector()
+        _freeze_gc()
         worker = self._settings.worker
         loop = FlushLoop(
             parts.flush,
@@ -173,7 +173,7 @@ class _Worker:
             progress = _progress_of(consumer)
             now = self._clock.monotonic()
             if self._until_it_works.trouble:
-                watchdog.excuse(now)
+                watchdog.restart_clocks(now)
             elif stuck := await asyncio.to_thread(watchdog.stalled, progress, now):
                 self._stuck = f"no progress on {stuck}"
                 raise RuntimeError(self._stuck)
@@ -184,10 +184,10 @@ class _Worker:
         return any(listens(server.strip(), _ASK_SECONDS) for server in servers)
 
 
-def _progress_of(consumer: BatchConsumer) -> dict[Partition, Progress]:
+def _progress_of(consumer: BatchConsumer) -> dict[Partition, PartitionProgress]:
     """Where each of our partitions stands; its lag goes to the metrics as well."""
     progress = {
-        partition: Progress(committed, consumer.end_of(partition))
+        partition: PartitionProgress(committed, consumer.end_of(partition))
         for partition, committed in consumer.ledger.standing().items()
     }
     for partition, where in progress.items():
@@ -202,7 +202,7 @@ def _end_hung() -> None:
     os._exit(_EX_TEMPFAIL)
 
 
-def _spare_the_collector() -> None:
+def _freeze_gc() -> None:
     """The modules and parts of a worker live as long as it does, and what it makes by the record
     are bytes and columns, which hold no cycles. Walking them all every 700 objects, as is usual,
     took four tenths of its time."""
@@ -217,6 +217,6 @@ def _count(report: FlushReport, index: RecentSessions) -> None:
     telemetry.WORKER_ADOPTED.inc(report.adopted)
     telemetry.WORKER_DUPLICATES.inc(report.duplicates)
     telemetry.WORKER_ERASED.inc(report.erased)
-    for poison in report.poison:
-        telemetry.WORKER_DEAD_LETTERS.labels(poison.reason.value).inc()
+    for rejected in report.rejected:
+        telemetry.WORKER_DEAD_LETTERS.labels(rejected.reason.value).inc()
     telemetry.WORKER_INDEX_BYTES.set(index.nbytes)

@@ -19,9 +19,9 @@ from core.errors import SinkUnavailable
 from core.settings import Settings
 from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
+from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.stored_ids_filter import Hashes
-from stream_processors.write.erasures import Erased, HashSet
 from stream_processors.write.sink import DeadLetter
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ ORDER BY version DESC
 LIMIT 1 BY session_id, event_id
 """  # noqa: S608 - names of our own columns
 
-# Beside everything else that goes on: one thread. The two functions are those of `seen.hashes_of`.
+# The two functions are those of `stored_ids_filter.hashes_of`. One thread: it is background work.
 _STORED_SESSION_HASHES = """
 SELECT kafkaMurmurHash(session_id) AS kafka, murmurHash2_32(session_id) AS plain
 FROM sessions
@@ -51,9 +51,9 @@ WHERE kafka_partition IN {partitions:Array(UInt32)}
 SETTINGS max_threads = 1
 """
 
-# Each part of the waiting events asks anew, and twice: in a table of many days, what a sweep of all
-# of them reads costs more than writing what was adopted.
-_SWEEP_ADOPTED = """
+# ClickHouse runs the subqueries once for each part of `unjoined_events`, and twice over. So the
+# usual deletion names the days that it may read.
+_DELETE_ADOPTED = """
 DELETE FROM unjoined_events
 WHERE session_id IN (
     SELECT session_id FROM sessions
@@ -88,7 +88,7 @@ _DEAD_LETTER_COLUMNS = (
     *("first_partition", "first_offset", "attempt", "cut_bytes"),
 )
 
-# Letters in one insert: a flush of nothing but tiny poison has millions of them.
+# Letters in one insert: a flush of nothing but tiny rejected records has millions of them.
 _LETTERS_AT_ONCE = 10_000
 
 
@@ -166,10 +166,12 @@ class ClickHouseSink:
                     )
                 )
 
-    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
-        statement = _SWEEP_ADOPTED.format(on_days="" if days is None else _ON_DAYS)
-        parameters = {} if days is None else {"days": sorted(days)}
-        self._call(lambda: self._client.command(statement, parameters))
+    def delete_adopted(self, days: Collection[date]) -> None:
+        statement = _DELETE_ADOPTED.format(on_days=_ON_DAYS)
+        self._call(partial(self._client.command, statement, {"days": sorted(days)}))
+
+    def delete_adopted_everywhere(self) -> None:
+        self._call(partial(self._client.command, _DELETE_ADOPTED.format(on_days="")))
 
     def _look_up(self, query: str, session_ids: pa.Array, columns: pa.Schema) -> pa.Table:
         named = pa.table({"session_id": session_ids})
@@ -201,11 +203,11 @@ class ClickHouseSink:
 
 
 def _letter_row(letter: DeadLetter) -> list[object]:
-    poison, record, attempt = letter.poison, letter.poison.record, letter.attempt
+    rejected, record, attempt = letter.rejected, letter.rejected.record, letter.attempt
     return [
-        *(*poison.source, record.offset, poison.reason.value, letter.error),
+        *(*rejected.source, record.offset, rejected.reason.value, letter.error),
         *(record.key, record.value, list(record.headers), letter.failed_at_ms),
-        *(attempt.partition, attempt.offset, attempt.number, poison.cut_bytes),
+        *(attempt.partition, attempt.offset, attempt.number, rejected.cut_bytes),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Poison → the dead-letter topic: the record as it was, and behind its own headers ours.
+"""RejectedRecord → the dead-letter topic: the record as it was, and behind its own headers ours.
 
 Key and value are the original bytes, so that any Kafka tool can look at a letter, and put it back.
 Readers take the last header of each name: what comes before ours is the record's own.
@@ -74,7 +74,7 @@ class KafkaDeadLetters:
 
     def _produce(self, letter: DeadLetter, on_delivery: Any, too_large: list[DeadLetter]) -> None:
         """Hand over to the producer, waiting for room in its queue."""
-        record = letter.poison.record
+        record = letter.rejected.record
         deadline = time.monotonic() + _ACK_SECONDS
         while True:
             try:
@@ -99,16 +99,16 @@ class KafkaDeadLetters:
 
 def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
     """For people with kcat as well as for programs: text, and a time that can be read."""
-    poison = letter.poison
+    rejected = letter.rejected
     time_ = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC)
     fields = {
-        "reason": poison.reason.value,
-        "topic": poison.source.topic,
-        "partition": poison.source.partition,
-        "offset": poison.record.offset,
+        "reason": rejected.reason.value,
+        "topic": rejected.source.topic,
+        "partition": rejected.source.partition,
+        "offset": rejected.record.offset,
         "error": letter.error,
         "time": time_.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "attempt": letter.attempt.number,
-        "cut_bytes": poison.cut_bytes,
+        "cut_bytes": rejected.cut_bytes,
     }
     return [(name, str(value).encode()) for name, value in fields.items()]

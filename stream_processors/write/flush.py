@@ -20,21 +20,21 @@ import pyarrow as pa
 from core.clock import Clock
 from schemas.topics import Topics
 from stream_processors.consume.batches import FetchedBatch
-from stream_processors.decode.batch import BatchDecoder, Decoded, Poison
+from stream_processors.decode.batch import BatchDecoder, Decoded, RejectedRecord
 from stream_processors.join import table_columns
+from stream_processors.join.erasures import Erased, without_erased
 from stream_processors.join.join import (
     Joined,
+    anti_join,
     as_known,
     first_post_per_session,
-    fresh,
     join,
+    new_or_redelivered,
     with_day,
-    without,
 )
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.erasures import Erased, without_erased
 from stream_processors.write.sink import DeadLetter, Sink
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ DecodedTopics = Mapping[str, Decoded]
 
 
 class DeadLetterTopic(Protocol):
-    """Where poison goes, besides the sink's table."""
+    """Where rejected records go, besides the sink's table."""
 
     def publish(self, letters: Sequence[DeadLetter]) -> None:
         """Blocks until Kafka has acknowledged all; raises BrokerUnavailable."""
@@ -80,7 +80,7 @@ class FlushReport:
     unjoined: int
     marks: int
     duplicates: int
-    poison: tuple[Poison, ...]
+    rejected: tuple[RejectedRecord, ...]
     erased: int = 0
 
 
@@ -99,7 +99,7 @@ class _Plan:
     erased: pa.Table
     adopted: int
     duplicates: int
-    poison: tuple[Poison, ...]
+    rejected: tuple[RejectedRecord, ...]
 
 
 class Flush:
@@ -145,13 +145,13 @@ class Flush:
     def write(self, decoded: DecodedTopics) -> FlushReport:
         """Write all of it. Returns when it is durable; raises only what `retry` gives up on."""
         if self._clock.monotonic() - self._looked_at > _LOOK_SECONDS:
-            self._look_for_erasures()
+            self._reload_erasures()
         plan = self._plan(decoded, self._erased)
         self._write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
         self._seen.add(plan.sessions["session_id"].chunks)
-        self._heed_erasures(plan)
+        self._take_back_erased(plan)
         if plan.adopted:
             # Perhaps more than those of the sessions that adopted, which is as good.
             self._adopted_days.update(plan.sessions["session_day"].unique().to_pylist())
@@ -162,18 +162,18 @@ class Flush:
             unjoined=plan.joined.unjoined.num_rows,
             marks=plan.marks.num_rows,
             duplicates=plan.duplicates,
-            poison=plan.poison,
+            rejected=plan.rejected,
             erased=plan.erased.num_rows,
         )
 
-    def sweep(self) -> None:
+    def delete_adopted(self) -> None:
         """Delete the waiting events that this one adopted. One attempt; raises SinkUnavailable."""
-        self._sink.sweep_adopted(self._adopted_days)
+        self._sink.delete_adopted(self._adopted_days)
         self._adopted_days.clear()
 
-    def tidy(self) -> None:
+    def delete_adopted_everywhere(self) -> None:
         """Delete the waiting events that anybody adopted. One attempt; raises SinkUnavailable."""
-        self._sink.sweep_adopted()
+        self._sink.delete_adopted_everywhere()
         self._adopted_days.clear()
 
     def _plan(self, decoded: DecodedTopics, erased: Erased) -> _Plan:
@@ -191,7 +191,7 @@ class Flush:
         known = self._known(
             sessions, table_columns.concat(events, table_columns.UNJOINED_COLUMNS), erased
         )
-        sessions = fresh(sessions, known)
+        sessions = new_or_redelivered(sessions, known)
         gone = table_columns.SESSION_COLUMNS.empty_table()
         if erased:
             sessions = without_erased(sessions, erased.of_ids(sessions["session_id"]))
@@ -199,11 +199,11 @@ class Flush:
             of_users = erased.of_users(sessions)
             gone = sessions.filter(pa.array(of_users))
             sessions = without_erased(sessions, of_users)
-            known = without(known, gone)
+            known = anti_join(known, gone)
             erased = erased.with_sessions(gone["session_id"].to_pylist())
         adopted = table_columns.UNJOINED_COLUMNS.empty_table()
         if sessions.num_rows:
-            known = pa.concat_tables([without(known, sessions), as_known(sessions)])
+            known = pa.concat_tables([anti_join(known, sessions), as_known(sessions)])
             adopted = self._retry(lambda: self._sink.find_unjoined(_ids(sessions)))
         joined = join(
             table_columns.concat([*events, adopted], table_columns.UNJOINED_COLUMNS), known
@@ -225,7 +225,7 @@ class Flush:
             adopted=adopted.num_rows,
             duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
             - sessions.num_rows,
-            poison=tuple(p for d in decoded.values() for p in d.poison if not erased.is_letter(p)),
+            rejected=tuple(p for d in decoded.values() for p in d.rejected if not erased.covers(p)),
         )
 
     def _known(self, sessions: pa.Table, events: pa.Table, erased: Erased) -> pa.Table:
@@ -235,7 +235,7 @@ class Flush:
         named = pa.chunked_array(chunks, pa.string())
         distinct = pa.table({"session_id": named.unique()})
         remembered = self._index.find(distinct["session_id"].combine_chunks())
-        missing = without(distinct, remembered)
+        missing = anti_join(distinct, remembered)
         missing = missing.filter(pa.array(~self._seen.certainly_not_stored(_ids(missing))))
         if not missing.num_rows:
             return remembered
@@ -244,7 +244,7 @@ class Flush:
         return pa.concat_tables([remembered, looked_up])
 
     def _write(self, plan: _Plan) -> None:
-        letters = [DeadLetter(poison, self._clock.now_ms()) for poison in plan.poison]
+        letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
         if letters:
             self._retry(lambda: self._dead_letters.publish(letters))
             self._retry(lambda: self._sink.write_dead_letters(letters))
@@ -258,7 +258,7 @@ class Flush:
             if part.num_rows:
                 self._retry(partial(self._sink.write, table, part))
 
-    def _look_for_erasures(self) -> bool:
+    def _reload_erasures(self) -> bool:
         """Whether there are any that were not heeded so far."""
         newer = self._retry(partial(self._sink.read_erased, self._erased.tally))
         self._looked_at = self._clock.monotonic()
@@ -268,7 +268,7 @@ class Flush:
         self._index.forget(newer.of_ids)
         return True
 
-    def _heed_erasures(self, plan: _Plan) -> None:
+    def _take_back_erased(self, plan: _Plan) -> None:
         """Take back what was erased while it was being written.
 
         After the writing and before the commit. So whoever has announced an erasure and then sees
@@ -276,7 +276,7 @@ class Flush:
         it was there before the announcement, or has been taken back here. This holds also for a
         worker that has slept through the loss of its partitions and writes far too late.
         """
-        if not self._look_for_erasures():
+        if not self._reload_erasures():
             return
         gone = plan.sessions.filter(pa.array(self._erased.of_users(plan.sessions)))
         if gone.num_rows:

@@ -10,9 +10,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from schemas.dead_letters import Attempt, attempt_of, replay_header
-from stream_processors.decode.batch import Poison
+from stream_processors.decode.batch import RejectedRecord
+from stream_processors.join.erasures import Erased
 from stream_processors.join.stored_ids_filter import Hashes
-from stream_processors.write.erasures import Erased
 
 
 class Sink(Protocol):
@@ -23,16 +23,16 @@ class Sink(Protocol):
     """
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
-        """Those of these sessions that are stored, each once (schema `index.KNOWN`)."""
+        """Those of these sessions that are stored, each once (schema `recent_sessions.KNOWN`)."""
         ...
 
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
-        """Events waiting for one of these sessions, each once (schema `rows.UNJOINED_COLUMNS`)."""
+        """Events waiting for one of these sessions, each once (`UNJOINED_COLUMNS`)."""
         ...
 
     def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
-        """Of every session stored from these partitions, `seen.hashes_of` its id, in blocks. A
-        session may come more than once."""
+        """`hashes_of` the id of every session stored from these partitions, in blocks. A session
+        may come more than once."""
         ...
 
     def write(self, table: str, rows: pa.Table) -> None:
@@ -51,9 +51,13 @@ class Sink(Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
-    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
-        """Delete waiting events whose session is stored: they were adopted before it was. With
-        `days`, those whose session is stored on one of these, and no other day is looked into."""
+    def delete_adopted(self, days: Collection[date]) -> None:
+        """Delete waiting events whose session is stored on one of these days: they were adopted
+        before it was. Reads no other day."""
+        ...
+
+    def delete_adopted_everywhere(self) -> None:
+        """Delete waiting events whose session is stored, whatever its day."""
         ...
 
 
@@ -63,26 +67,26 @@ _MOST_ERROR = 2_000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A poison record on its way out, with the moment at which the worker gave up on it."""
+    """A rejected record on its way out, with the moment at which the worker gave up on it."""
 
-    poison: Poison
+    rejected: RejectedRecord
     failed_at_ms: int
 
     @property
     def attempt(self) -> Attempt:
         """Which letter it is: a record that was replayed and fails again is not a new one."""
-        record = self.poison.record
-        return attempt_of(self.poison.source.partition, record.offset, record.headers)
+        record = self.rejected.record
+        return attempt_of(self.rejected.source.partition, record.offset, record.headers)
 
     @property
     def error(self) -> str:
         """For a person, as text that can be encoded."""
-        return self.poison.error[:_MOST_ERROR].encode(errors="backslashreplace").decode()
+        return self.rejected.error[:_MOST_ERROR].encode(errors="backslashreplace").decode()
 
     def without_content(self) -> DeadLetter:
         """Without key, value and headers, except the header that says what it repeats."""
-        headers = replay_header(self.poison.record.headers)
-        empty = self.poison.record._replace(key=None, value=None, headers=headers)
-        size = len(self.poison.record.key or b"") + len(self.poison.record.value or b"")
-        cut_bytes = self.poison.cut_bytes + size
-        return replace(self, poison=replace(self.poison, record=empty, cut_bytes=cut_bytes))
+        headers = replay_header(self.rejected.record.headers)
+        empty = self.rejected.record._replace(key=None, value=None, headers=headers)
+        size = len(self.rejected.record.key or b"") + len(self.rejected.record.value or b"")
+        cut_bytes = self.rejected.cut_bytes + size
+        return replace(self, rejected=replace(self.rejected, record=empty, cut_bytes=cut_bytes))

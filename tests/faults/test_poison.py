@@ -1,4 +1,4 @@
-"""Poison of every kind among good traffic, on real engines.
+"""RejectedRecord of every kind among good traffic, on real engines.
 
 All of it is listed with its reason and keeps its bytes, all of the good is stored, no worker ends;
 what is mended and replayed, twice, is stored exactly once.
@@ -65,7 +65,7 @@ class Traffic:
         self._session_encoder = Encoder(SESSION, session_id)
         self.sessions: set[str] = set()
         self.events: set[tuple[str, str]] = set()
-        self.poison: dict[Place, Spoiled] = {}
+        self.rejected: dict[Place, Spoiled] = {}
         # Large when unpacked, small when packed: as the broker lets such a record pass.
         self._producer = Producer(
             {
@@ -78,7 +78,7 @@ class Traffic:
         )
 
     def send(self, records: int) -> None:
-        """Poison is spread evenly, each kind in turn, at least twice each."""
+        """RejectedRecord is spread evenly, each kind in turn, at least twice each."""
         kinds = list(KINDS) * max(2, -(-records // 100 // len(KINDS)))
         every = max(1, records // len(kinds))
         for number in range(records):
@@ -119,7 +119,7 @@ class Traffic:
         def on_delivery(error: Any, message: Any) -> None:
             assert error is None, error
             place = Place(message.topic(), message.partition(), message.offset())
-            self.poison[place] = Spoiled(kind, good, spoiled, (session_id, event_id))
+            self.rejected[place] = Spoiled(kind, good, spoiled, (session_id, event_id))
 
         self._send(spoiled, on_delivery)
 

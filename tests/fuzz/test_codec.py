@@ -1,4 +1,4 @@
-"""Whatever the bytes are: rows or poison comes out, never an error, and the same in any company.
+"""Whatever the bytes are, rows or rejected records come out: no error, the same in any company.
 
 The inputs are seeded, a new seed for each block; `make faults` asks for a million of them.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 
-from core.errors import PoisonRecord
+from core.errors import RecordRejected
 from core.kafka.partitioner import partition_of
 from core.kafka.partitions import Partition
 from schemas.codec import Decoder, Encoder
@@ -78,7 +78,7 @@ class Codec:
 
 def outcomes(decoded: Decoded) -> dict[int, Outcome]:
     found: dict[int, Outcome] = {
-        poison.record.offset: ("poison", poison.reason) for poison in decoded.poison
+        one.record.offset: ("rejected", one.reason) for one in decoded.rejected
     }
     for number, row in zip(decoded.rows["kafka_offset"].to_pylist(), rows(decoded), strict=True):
         assert number not in found
@@ -103,7 +103,7 @@ def codec(request: pytest.FixtureRequest) -> Codec:
 
 
 @pytest.mark.timeout(1_800)
-def test_any_bytes_are_rows_or_poison_whatever_their_neighbours_are(codec: Codec) -> None:
+def test_any_bytes_are_rows_or_rejected_whatever_their_neighbours_are(codec: Codec) -> None:
     for seed in range(math.ceil(INPUTS / 3 / BLOCK)):
         values = list(enumerate(Mutator(seed, codec.corpus).values(BLOCK)))
         found = codec.decode(values)
@@ -127,16 +127,16 @@ def agrees_with_fastavro(codec: Codec, value: bytes | None, found: Outcome) -> N
     """What is taken is what fastavro reads. It also takes what no encoder writes: numbers of more
     bytes than they need, and other truths than 0 and 1."""
     if value is None:
-        assert found == ("poison", Reason.NULL_VALUE)
+        assert found == ("rejected", Reason.NULL_VALUE)
         return
     try:
         record = codec.reference.decode(value)
-    except PoisonRecord:
-        assert found[0] == "poison", value.hex()
+    except RecordRejected:
+        assert found[0] == "rejected", value.hex()
         assert found[1] not in _BEYOND_AVRO
         return
     if found[0] == "row":
         assert found == ("row", str(record)), value.hex()
     elif found[1] not in _BEYOND_AVRO:
-        assert found == ("poison", Reason.UNDECODABLE)
+        assert found == ("rejected", Reason.UNDECODABLE)
         assert Encoder(codec.contract, codec.schema_id).encode(record) != value

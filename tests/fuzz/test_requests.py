@@ -109,7 +109,7 @@ class Edge:
         decoded = self._decoders[contract.name].decode(
             [batches.FetchedBatch(source, 1, 0, 1, [one])]
         )
-        assert decoded.poison == ()
+        assert decoded.rejected == ()
 
 
 def assert_has_a_meaning(refusal: RequestRefused) -> None:

@@ -16,12 +16,12 @@ import pytest
 from core.kafka.partitions import Partition
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.join import table_columns
-from stream_processors.join.join import without
+from stream_processors.join.erasures import Erased
+from stream_processors.join.join import anti_join
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.row_version import first_wins, last_wins
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write import flush
-from stream_processors.write.erasures import Erased
 from stream_processors.write.flush import DecodedTopics, Flush
 from tests.stream_processors.cluster import Cluster, SlowSink
 from tests.stream_processors.memory_sink import MemorySink
@@ -119,13 +119,15 @@ def what_others_stored_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
     """A session that is read again, because its flush died before the commit, is a duplicate."""
-    patch.setattr(flush, "fresh", without)
+    patch.setattr(flush, "new_or_redelivered", anti_join)
 
 
-def the_sweep_takes_all(patch: pytest.MonkeyPatch) -> None:
+def the_deletion_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Waiting events are deleted although their session has not come."""
     patch.setattr(
-        MemorySink, "sweep_adopted", lambda sink, *_: sink.tables[table_columns.UNJOINED].clear()
+        MemorySink,
+        "delete_adopted_everywhere",
+        lambda sink: sink.tables[table_columns.UNJOINED].clear(),
     )
 
 
@@ -148,7 +150,7 @@ def an_old_generation_still_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OffsetLedger, "start_at", lambda *_: None)
 
 
-def poison_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
+def a_duplicate_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
     """A second posting of a session drops the whole flush instead of the duplicate."""
     plan = Flush._plan
 
@@ -172,8 +174,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     sessions_before_their_events,
     unjoined_events_are_dropped,
     topics_are_not_copartitioned,
-    the_sweep_takes_all,
+    the_deletion_takes_all,
     the_day_is_the_moment_of_processing,
     an_old_generation_still_counts,
-    poison_stops_the_flush,
+    a_duplicate_stops_the_flush,
 )

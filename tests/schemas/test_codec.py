@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from core.errors import PoisonRecord, RegistryUnavailable
+from core.errors import RecordRejected, RegistryUnavailable
 from schemas.codec import Decoder, Encoder, header, schema_id_of
 from schemas.contracts import EVENT, SESSION, Contract
 from schemas.dead_letters import Reason
@@ -59,7 +59,7 @@ class Wire:
         """Why it is poison, None when it is not; any other error goes through."""
         try:
             self.decoder.decode(value)
-        except PoisonRecord as error:
+        except RecordRejected as error:
             return Reason(error.reason)
         return None
 
@@ -206,7 +206,7 @@ class NotAvro(MemoryRegistry):
 
 
 def test_a_schema_of_another_format_is_a_schema_clash() -> None:
-    with pytest.raises(PoisonRecord) as caught:
+    with pytest.raises(RecordRejected) as caught:
         Decoder(EVENT, NotAvro()).decode(header(1) + b"rest")
     assert caught.value.reason == Reason.SCHEMA_CLASH
 

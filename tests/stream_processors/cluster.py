@@ -21,10 +21,10 @@ from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.batch import BatchDecoder
+from stream_processors.join.erasures import Erased
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes, StoredIdsFilter
-from stream_processors.write.erasures import Erased
 from stream_processors.write.flush import Flush, FlushRules
 from stream_processors.write.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
@@ -71,8 +71,11 @@ class SlowSink:
     def erase(self, session_ids: Sequence[str]) -> None:
         self.pending.append(partial(self.store.erase, session_ids))
 
-    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
-        self.store.sweep_adopted(days)
+    def delete_adopted(self, days: Collection[date]) -> None:
+        self.store.delete_adopted(days)
+
+    def delete_adopted_everywhere(self) -> None:
+        self.store.delete_adopted_everywhere()
 
 
 class FakeWorker:
@@ -213,7 +216,7 @@ class Cluster:
             worker.begin()
             worker.finish()
             self.commit(number)
-        self.store.sweep_adopted()
+        self.store.delete_adopted_everywhere()
 
     def _spawn(self) -> FakeWorker:
         return FakeWorker(self.log, self.store, self.index_bytes)

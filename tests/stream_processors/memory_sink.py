@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
 from stream_processors.join import table_columns
+from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.stored_ids_filter import Hashes, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
-from stream_processors.write.erasures import Erased, HashSet
 from stream_processors.write.sink import DeadLetter
 
 Row = dict[str, Any]
@@ -72,8 +72,8 @@ class MemorySink:
 
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
-            source = letter.poison.source
-            self.dead_letters[*source, letter.poison.record.offset] = letter
+            source = letter.rejected.source
+            self.dead_letters[*source, letter.rejected.record.offset] = letter
 
     def read_erased(self, tally: int) -> Erased | None:
         sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_letters)
@@ -91,12 +91,15 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
-    def sweep_adopted(self, days: Collection[date] | None = None) -> None:
-        stored = {
-            row["session_id"]
-            for row in self.tables[table_columns.SESSIONS].values()
-            if days is None or row["session_day"] in days
-        }
+    def delete_adopted(self, days: Collection[date]) -> None:
+        self._delete_waiting(lambda session: session["session_day"] in days)
+
+    def delete_adopted_everywhere(self) -> None:
+        self._delete_waiting(lambda _: True)
+
+    def _delete_waiting(self, chosen: Callable[[Row], bool]) -> None:
+        sessions = self.tables[table_columns.SESSIONS].values()
+        stored = {session["session_id"] for session in sessions if chosen(session)}
         waiting = self.tables[table_columns.UNJOINED]
         for key in [key for key in waiting if key[0] in stored]:
             del waiting[key]

@@ -9,7 +9,7 @@ from typing import Final
 
 from clickstream.operations.dead_letters.dead_letter import Letter
 from clickstream.operations.dead_letters.republish import outgoing
-from core.errors import PoisonRecord, SetupError
+from core.errors import RecordRejected, SetupError
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.codec import Decoder
@@ -51,13 +51,17 @@ class Looker:
         one = Records.of([Record(0, record.key, record.value, record.headers)])
         source = Partition(record.topic, record.partition)
         decoded = self._decoder(record.topic).decode([FetchedBatch(source, 0, 0, 1, [one])])
-        return f"{decoded.poison[0].reason}: {decoded.poison[0].error}" if decoded.poison else None
+        return (
+            f"{decoded.rejected[0].reason}: {decoded.rejected[0].error}"
+            if decoded.rejected
+            else None
+        )
 
     def _record(self, letter: Letter) -> str | None:
         contract = self._contract(letter.entry.place.topic)
         try:
             record = Decoder(contract, self._registry).decode(letter.value or b"")
-        except PoisonRecord:
+        except RecordRejected:
             return None
         return json.dumps(record, ensure_ascii=False)
 

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException, Producer
 
 from clickstream.operations.dead_letters.dead_letter import Letter
 from clickstream.operations.dead_letters.store import Act, LetterStore
-from core.errors import BrokerUnavailable, PoisonRecord
+from core.errors import BrokerUnavailable, RecordRejected
 from core.kafka.partitioner import partition_of_key
 from core.settings import Settings
 from schemas.codec import Decoder
@@ -81,7 +81,7 @@ class Superseded:
             return None
         try:
             mark = self._decoder.decode(letter.value)
-        except PoisonRecord:
+        except RecordRejected:
             return None  # it cannot overtake anything: it fails again
         stored = self._store.newest_mark(mark["session_id"])
         posted = datetime.fromtimestamp(mark["received_at"] / 1000, UTC)

@@ -33,9 +33,9 @@ Erasure = dict[str, Any]
 def sync_from_kafka(settings: Settings, server: Server, clock: Clock) -> int:
     """Add the erasures that are in Kafka and not in ClickHouse; returns how many. Blocks.
 
-    Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable. Raises PoisonRecord for a record
-    that is no erasure: only our own processes write to this topic, and skipping a record would show
-    erased data again.
+    Raises BrokerUnavailable, RegistryUnavailable, SinkUnavailable. Raises RecordRejected for a
+    record that is no erasure: only our own processes write to this topic, and skipping a record
+    would show erased data again.
     """
     live = database_of(settings)
     known = {

@@ -77,7 +77,7 @@ class Rebuild:
 
     def sweep(self) -> None:
         """Delete the unjoined rows of events that have been adopted."""
-        self._patience(self._parts.flush.tidy)
+        self._patience(self._parts.flush.delete_adopted_everywhere)
 
 
 @contextmanager

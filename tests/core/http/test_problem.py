@@ -60,7 +60,7 @@ def test_the_table_decides_what_an_error_looks_like(kind: type[ClickstreamError]
 def test_every_error_that_a_caller_can_cause_or_await_is_in_the_table() -> None:
     unmapped = {kind.__name__ for kind in leaves(ClickstreamError) if kind not in STATUS}
     never_over_http = {"EngineError", "SchemaIncompatible", "MigrationError"}
-    assert unmapped == {"Disconnected", "PoisonRecord", *never_over_http}
+    assert unmapped == {"Disconnected", "RecordRejected", *never_over_http}
 
 
 def test_an_error_below_a_known_one_means_the_same() -> None:

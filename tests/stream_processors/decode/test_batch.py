@@ -73,7 +73,7 @@ def fill(registry: MemoryRegistry, contract: Contract) -> None:
 
 
 def reasons(decoded: Decoded) -> list[tuple[int, Reason]]:
-    return [(poison.record.offset, poison.reason) for poison in decoded.poison]
+    return [(rejected.record.offset, rejected.reason) for rejected in decoded.rejected]
 
 
 def test_rows_carry_the_records_place_in_the_log() -> None:
@@ -90,7 +90,7 @@ def test_sessions_and_marks_decode_with_their_own_columns() -> None:
     assert found.rows["is_irrelevant"].to_pylist() == [True]
 
 
-def test_good_records_around_poison_are_unharmed() -> None:
+def test_good_records_around_rejected_ones_are_unharmed() -> None:
     good = encoder().encode(event("s", "e"))
     decoded = decode(record(0, good), record(1, good[:9]), record(2, good), record(3, b"\x01junk"))
     assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
@@ -132,14 +132,14 @@ def test_batches_decode_to_the_same_in_pieces_of_any_size(monkeypatch: pytest.Mo
         (encoder().encode(event("t", "e")), Reason.WRONG_KEY),
     ],
 )
-def test_each_kind_of_poison_has_its_reason(value: bytes | None, reason: Reason) -> None:
+def test_each_kind_of_rejection_has_its_reason(value: bytes | None, reason: Reason) -> None:
     decoded = decode(record(5, value))
     assert decoded.rows.num_rows == 0
     assert reasons(decoded) == [(5, reason)]
 
 
 @pytest.mark.parametrize("broken", [{"meta": "{oops"}, {"rank": float("nan")}])
-def test_one_broken_result_makes_its_session_poison_and_no_other(broken: dict[str, object]) -> None:
+def test_one_broken_result_rejects_its_session_and_no_other(broken: dict[str, object]) -> None:
     def posted(*results: dict[str, object]) -> bytes:
         shown = [{"object_id": "a", "rank": None, "meta": None, **result} for result in results]
         return encoder(SESSION).encode({**session("s"), "search_results": shown})
@@ -154,7 +154,7 @@ def test_one_broken_result_makes_its_session_poison_and_no_other(broken: dict[st
     assert reasons(decoded) == [(1, Reason.INVALID_RECORD)]
 
 
-def test_a_record_without_a_key_or_off_its_partition_is_poison() -> None:
+def test_a_record_without_a_key_or_off_its_partition_is_rejected() -> None:
     value = encoder().encode(event("s", "e"))
     assert reasons(decode(Record(0, None, value))) == [(0, Reason.WRONG_KEY)]
     other = (partition_of("s", PARTITIONS) + 1) % PARTITIONS
@@ -175,7 +175,7 @@ def test_a_record_of_another_registered_version_is_resolved_to_ours() -> None:
     assert "screen" not in decoded.rows.schema.names
 
 
-def test_bytes_behind_a_record_make_it_poison_and_no_other() -> None:
+def test_bytes_behind_a_record_reject_it_and_no_other() -> None:
     good = encoder().encode(event("s", "e"))
     decoded = decode(record(0, good), record(1, good + b"\x00"), record(2, good))
     assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
@@ -199,10 +199,10 @@ def test_an_oversize_record_is_kept_as_far_as_a_dead_letter_goes() -> None:
     good = encoder().encode(event("s", "e"))
     decoded = decode(record(0, large), record(1, good), most_bytes=200_000)
     assert decoded.rows["kafka_offset"].to_pylist() == [1]
-    (poison,) = decoded.poison
-    assert (poison.reason, poison.cut_bytes) == (Reason.OVERSIZE, len(large) + 1 - 334_464)
-    assert large.startswith(poison.record.value or b"")
-    assert decode(record(0, large), most_bytes=len(large) + 1).poison == ()
+    (rejected,) = decoded.rejected
+    assert (rejected.reason, rejected.cut_bytes) == (Reason.OVERSIZE, len(large) + 1 - 334_464)
+    assert large.startswith(rejected.record.value or b"")
+    assert decode(record(0, large), most_bytes=len(large) + 1).rejected == ()
 
 
 NEWER_ID = SCHEMA_ID + 1
@@ -217,13 +217,13 @@ def newer_event() -> tuple[str, bytes]:
     return text, value.encode(event("s", "e"))
 
 
-def test_an_id_that_the_registry_hears_of_a_moment_later_is_no_poison() -> None:
+def test_an_id_that_the_registry_hears_of_a_moment_later_rejects_nothing() -> None:
     registry = registry_of(EVENT)
     text, value = newer_event()
     decoded = decode(
         record(0, value), registry=registry, pause=lambda: registered(registry, text, NEWER_ID)
     )
-    assert decoded.poison == ()
+    assert decoded.rejected == ()
     assert decoded.rows["event_id"].to_pylist() == ["e"]
 
 
@@ -243,12 +243,12 @@ def test_one_unknown_id_is_asked_for_twice_however_many_records_have_it() -> Non
     fill(registry, EVENT)
     value = header(99) + b"rest"
     decoded = decode(*(record(n, value) for n in range(50)), registry=registry)
-    assert {poison.reason for poison in decoded.poison} == {Reason.UNKNOWN_SCHEMA_ID}
-    assert (len(decoded.poison), registry.asked) == (50, 2)
+    assert {rejected.reason for rejected in decoded.rejected} == {Reason.UNKNOWN_SCHEMA_ID}
+    assert (len(decoded.rejected), registry.asked) == (50, 2)
 
 
 @pytest.mark.parametrize("look", [1, 2])
-def test_a_registry_that_is_away_makes_no_poison_at_either_look(look: int) -> None:
+def test_a_registry_that_is_away_rejects_nothing_at_either_look(look: int) -> None:
     class GoingAway(MemoryRegistry):
         asked = 0
 
@@ -291,4 +291,4 @@ def test_the_verdict_on_a_record_does_not_depend_on_its_neighbours(
         offset for one in alone for offset in one.rows["kafka_offset"].to_pylist()
     ]
     assert sorted(reasons(together)) == sorted(pair for one in alone for pair in reasons(one))
-    assert together.rows.num_rows + len(together.poison) == len(values)
+    assert together.rows.num_rows + len(together.rejected) == len(values)

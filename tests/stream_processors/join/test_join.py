@@ -6,7 +6,13 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_processors.join.join import Joined, first_post_per_session, fresh, join, without
+from stream_processors.join.join import (
+    Joined,
+    anti_join,
+    first_post_per_session,
+    join,
+    new_or_redelivered,
+)
 from stream_processors.join.recent_sessions import KNOWN
 
 
@@ -84,7 +90,7 @@ def test_of_a_session_posted_twice_the_lowest_offset_stays() -> None:
 
 def test_sessions_that_are_known_are_left_out() -> None:
     posted = pa.table({"session_id": ["a", "b"]})
-    assert without(posted, sessions(a=[]))["session_id"].to_pylist() == ["b"]
+    assert anti_join(posted, sessions(a=[]))["session_id"].to_pylist() == ["b"]
 
 
 def test_a_session_is_fresh_when_it_is_unknown_or_known_by_the_same_record() -> None:
@@ -95,8 +101,8 @@ def test_a_session_is_fresh_when_it_is_unknown_or_known_by_the_same_record() -> 
             "version": pa.array([5, 1, 5], pa.uint64()),
         }
     )
-    assert fresh(posted, stored)["session_id"].to_pylist() == ["again", "new"]
-    assert fresh(posted, sessions()).num_rows == 3
+    assert new_or_redelivered(posted, stored)["session_id"].to_pylist() == ["again", "new"]
+    assert new_or_redelivered(posted, sessions()).num_rows == 3
 
 
 ids = st.sampled_from(["s", "t", "u", "v"])
@@ -107,8 +113,8 @@ def test_where_all_rows_stay_none_is_copied() -> None:
     known = sessions(s=["a"], t=["b"])
     posted = known.append_column("kafka_offset", pa.array([2, 1]))
     assert first_post_per_session(posted) is posted
-    assert without(known, sessions(u=["a"])) is known
-    assert fresh(known, known) is known
+    assert anti_join(known, sessions(u=["a"])) is known
+    assert new_or_redelivered(known, known) is known
     clicks = events(("s", "a"), ("t", "b"))
     assert text_of(join(clicks, known).events) == text_of(clicks)
 

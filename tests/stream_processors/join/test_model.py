@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.cluster.store.sweep_adopted()
+        self.cluster.store.delete_adopted_everywhere()
 
     @precondition(lambda self: self.reference.sessions)
     @rule()

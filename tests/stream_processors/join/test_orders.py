@@ -64,7 +64,7 @@ def tables_after(records: list[dict[str, Any]], chance: random.Random) -> dict[s
         rest = rest[size:]
         if chance.random() < 0.2:
             world.restart()
-    world.sink.sweep_adopted()
+    world.sink.delete_adopted_everywhere()
     return {
         name: {
             key: tuple(str(value) for field, value in row.items() if field not in PROVENANCE)

@@ -12,7 +12,7 @@ import pytest
 # then: at once, and when they are few or a deadline is over.
 _TRY = """
 import ctypes, sys, time
-from stream_processors.process.malloc import give_back_freed
+from stream_processors.process.malloc import trim_malloc_periodically
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
@@ -26,7 +26,7 @@ for block in blocks:
 for block in blocks[:-1]:
     libc.free(block)
 full = resident()
-give_back_freed(0.05) if sys.argv[1] == "yes" else None
+trim_malloc_periodically(0.05) if sys.argv[1] == "yes" else None
 deadline = time.monotonic() + float(sys.argv[2])
 while resident() > full - 150 and time.monotonic() < deadline:
     time.sleep(0.01)

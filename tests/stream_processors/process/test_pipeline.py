@@ -43,8 +43,8 @@ class Stages:
         self.broken: Exception | None = None
         self.report = NOTHING
         self.swept: list[str] = []
-        self.sweep_takes: Callable[[], None] = lambda: None
-        self.sweeps_fail = False
+        self.deleting_takes: Callable[[], None] = lambda: None
+        self.deleting_fails = False
         self.writers = 0
 
     def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
@@ -59,17 +59,17 @@ class Stages:
             self.written.append(self.decoded[int(next(iter(decoded)))])
         return self.report
 
-    def sweep(self) -> None:
-        self._sweep("sweep")
+    def delete_adopted(self) -> None:
+        self._delete("adopted")
 
-    def tidy(self) -> None:
-        self._sweep("tidy")
+    def delete_adopted_everywhere(self) -> None:
+        self._delete("everywhere")
 
-    def _sweep(self, which: str) -> None:
+    def _delete(self, which: str) -> None:
         with self._alone():
             self.swept.append(which)
-            self.sweep_takes()
-            if self.sweeps_fail:
+            self.deleting_takes()
+            if self.deleting_fails:
                 raise SinkUnavailable("it is down")
 
     @contextmanager
@@ -188,41 +188,41 @@ def test_own_adoptions_are_swept_soon_and_everybodys_now_and_then() -> None:
     async def test(rig: Rig) -> None:
         flush = flushes(rig, clock)
         assert await flush(1, ADOPTED) == []
-        assert await flush(1) == ["tidy"], "a predecessor may have left some"
+        assert await flush(1) == ["everywhere"], "a predecessor may have left some"
         assert await flush(1, ADOPTED) == []
-        assert await flush(1) == ["sweep"]
+        assert await flush(1) == ["adopted"]
         assert await flush(50) == [], "nothing was adopted"
-        assert await flush(10) == ["tidy"]
+        assert await flush(10) == ["everywhere"]
 
     clock = ManualClock()
     run(test, rows=1, clock=clock)
 
 
-def test_a_sweep_that_takes_long_is_left_alone_for_long() -> None:
+def test_a_deletion_that_takes_long_is_followed_by_a_long_pause() -> None:
     async def test(rig: Rig) -> None:
         flush = flushes(rig, clock)
-        assert await flush(2) == ["tidy"]
-        rig.stages.sweep_takes = lambda: clock.advance(1)
-        assert await flush(2, ADOPTED) == ["sweep"]
+        assert await flush(2) == ["everywhere"]
+        rig.stages.deleting_takes = lambda: clock.advance(1)
+        assert await flush(2, ADOPTED) == ["adopted"]
         assert await flush(19, ADOPTED) == []
-        rig.stages.sweep_takes = lambda: clock.advance(30)
-        assert await flush(1) == ["sweep"]
-        assert await flush(60, ADOPTED) == ["tidy"], "which comes first when both are due"
+        rig.stages.deleting_takes = lambda: clock.advance(30)
+        assert await flush(1) == ["adopted"]
+        assert await flush(60, ADOPTED) == ["everywhere"], "which comes first when both are due"
         assert await flush(59, ADOPTED) == []
-        assert await flush(1) == ["sweep"], "after a minute at the latest"
+        assert await flush(1) == ["adopted"], "after a minute at the latest"
 
     clock = ManualClock()
     run(test, rows=1, clock=clock)
 
 
-def test_a_sweep_that_fails_is_tried_again() -> None:
+def test_a_deletion_that_fails_is_tried_again() -> None:
     async def test(rig: Rig) -> None:
         flush = flushes(rig, clock)
-        rig.stages.sweeps_fail = True
-        assert await flush(2, ADOPTED) == ["tidy"]
-        assert await flush(2) == ["sweep"]
-        rig.stages.sweeps_fail = False
-        assert await flush(2) == ["sweep"]
+        rig.stages.deleting_fails = True
+        assert await flush(2, ADOPTED) == ["everywhere"]
+        assert await flush(2) == ["adopted"]
+        rig.stages.deleting_fails = False
+        assert await flush(2) == ["adopted"]
         assert await flush(2) == []
 
     clock = ManualClock()
@@ -242,7 +242,7 @@ def flushes(rig: Rig, clock: ManualClock) -> Callable[..., Awaitable[list[str]]]
         clock.advance(seconds)
         rig.stages.swept = []
         await write(report)
-        await write(NOTHING)  # not before the sweep after the other one is over
+        await write(NOTHING)  # not before the deletion after the other one is over
         return rig.stages.swept
 
     return flush

@@ -19,7 +19,7 @@ from core.kafka.partitions import Partition
 from schemas.dead_letters import Attempt, Headers, Reason
 from schemas.topics import Topics, max_dead_letter_bytes
 from stream_processors.consume.batches import Record
-from stream_processors.decode.batch import Poison
+from stream_processors.decode.batch import RejectedRecord
 from stream_processors.write.dead_letter_topic import KafkaDeadLetters
 from stream_processors.write.sink import DeadLetter
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 def letter(value: bytes, headers: Headers = (), error: str = "why") -> DeadLetter:
     record = Record(1041, b"s", value, headers)
-    return DeadLetter(Poison(Partition("t", 3), record, Reason.WRONG_KEY, error), 1_700_000_000_000)
+    return DeadLetter(
+        RejectedRecord(Partition("t", 3), record, Reason.WRONG_KEY, error), 1_700_000_000_000
+    )
 
 
 def dead_letters(settings: Settings, **options: Any) -> KafkaDeadLetters:

@@ -42,20 +42,20 @@ def test_adopted_clicks_leave_the_waiting_room_when_it_is_swept() -> None:
     world = World()
     world.post(event("s", "e"), event("other", "e"))
     world.post(session("s"))
-    world.sink.sweep_adopted()
+    world.sink.delete_adopted_everywhere()
     assert list(world.unjoined()) == [("other", "e")]
 
 
-def test_a_sweep_is_of_its_own_adoptions_and_tidying_is_of_everybodys() -> None:
+def test_a_worker_deletes_what_it_adopted_or_what_anybody_did() -> None:
     theirs, ours = {"created_at": NOW_MS}, {"created_at": NOW_MS - 86_400_000}
     world = World()
     world.post(event("theirs", "e"), event("ours", "e"))
     world.post(session("theirs", **theirs))
     world.restart()  # before it was swept
     world.post(session("ours", **ours))
-    world.flush.sweep()
+    world.flush.delete_adopted()
     assert list(world.unjoined()) == [("theirs", "e")]
-    world.flush.tidy()
+    world.flush.delete_adopted_everywhere()
     assert list(world.unjoined()) == []
 
 
@@ -64,10 +64,10 @@ def test_what_could_not_be_swept_is_swept_the_next_time() -> None:
     world.post(event("s", "e"))
     world.post(session("s"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.sink, "sweep_adopted", is_down)
+        patch.setattr(world.sink, "delete_adopted", is_down)
         with pytest.raises(SinkUnavailable):
-            world.flush.sweep()
-    world.flush.sweep()
+            world.flush.delete_adopted()
+    world.flush.delete_adopted()
     assert list(world.unjoined()) == []
 
 
@@ -80,7 +80,7 @@ def test_the_order_of_arrival_leaves_no_trace() -> None:
     early.post(session("s"), event("s", "e", "b"))
     late.post(event("s", "e", "b"))
     late.post(session("s"))
-    late.sink.sweep_adopted()
+    late.sink.delete_adopted_everywhere()
     assert early.sink.tables == late.sink.tables
 
 
@@ -137,11 +137,11 @@ def test_reading_the_whole_log_again_changes_nothing() -> None:
     world = World()
     world.post(event("s", "e1"), session("s"), mark("t"))
     world.post(session("t"), event("t", "e"), event("s", "e1", "b"), event("nobody", "e"))
-    world.sink.sweep_adopted()
+    world.sink.delete_adopted_everywhere()
     before = {name: dict(table) for name, table in world.sink.tables.items()}
     world.restart()
     world.flush_everything()
-    world.sink.sweep_adopted()
+    world.sink.delete_adopted_everywhere()
     assert world.sink.tables == before
 
 

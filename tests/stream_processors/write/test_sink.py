@@ -14,7 +14,7 @@ from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
 from stream_processors.consume.batches import Record
-from stream_processors.decode.batch import BatchDecoder, Poison
+from stream_processors.decode.batch import BatchDecoder, RejectedRecord
 from stream_processors.join import table_columns
 from stream_processors.join.join import as_known, join, with_day
 from stream_processors.join.session_day import DayWindow
@@ -177,22 +177,22 @@ def test_waiting_events_are_found_by_their_session_only(store: Store) -> None:
     assert found["session_id"].to_pylist() == ["s"]
 
 
-def test_the_sweep_takes_events_whose_session_is_stored_and_no_others(store: Store) -> None:
+def test_waiting_events_are_deleted_whose_session_is_stored_and_no_others(store: Store) -> None:
     sink, read = store
     sink.write(table_columns.UNJOINED, event_table(event("s", "e"), event("t", "e")))
     sink.write(table_columns.SESSIONS, session_table(session("s")))
-    sink.sweep_adopted()
+    sink.delete_adopted_everywhere()
     assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
 
 
-def test_a_sweep_of_some_days_takes_events_of_sessions_of_those_days_only(store: Store) -> None:
+def test_of_some_days_only_events_of_sessions_of_those_days_are_deleted(store: Store) -> None:
     sink, read = store
     sink.write(table_columns.UNJOINED, event_table(*(event(name, "e") for name in ("s", "t", "u"))))
     days_ago = {"s": 0, "t": 1, "u": 2}
     stored = [session(name, created_at=NOW_MS - n * 86_400_000) for name, n in days_ago.items()]
     tables = {record["session_id"]: session_table(record) for record in stored}
     sink.write(table_columns.SESSIONS, pa.concat_tables(tables.values()))
-    sink.sweep_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
+    sink.delete_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
     assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
 
 
@@ -213,7 +213,7 @@ def letters(*offsets: int) -> Sequence[DeadLetter]:
     source = Partition("clickstream.events", partition_of("s", PARTITIONS))
     return [
         DeadLetter(
-            Poison(
+            RejectedRecord(
                 source,
                 Record(offset, b"\xff", b"\x00\xfe", [("h", b"\x01")]),
                 Reason.UNDECODABLE,

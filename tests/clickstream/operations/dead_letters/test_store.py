@@ -24,7 +24,7 @@ from schemas.dead_letters import Headers, Reason
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from stream_processors.consume.batches import Record
-from stream_processors.decode.batch import Poison
+from stream_processors.decode.batch import RejectedRecord
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.sink import DeadLetter
 from tests.e2e.process_pair import environment_of
@@ -72,7 +72,7 @@ class Worker:
         """Returns the letter's name."""
         name = {"events": self._topics.events, "marks": self._topics.marks}[topic]
         record = Record(offset, b"s", value, headers)
-        poison = Poison(Partition(name, partition), record, reason, "why", cut_bytes)
+        poison = RejectedRecord(Partition(name, partition), record, reason, "why", cut_bytes)
         failed_at = SystemClock().now_ms() - minutes_ago * 60_000
         self._sink.write_dead_letters([DeadLetter(poison, failed_at)])
         return str(Place(name, partition, offset))

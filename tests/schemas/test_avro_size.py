@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.avro_size import CanonicalSize
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from stream_processors.decode.shortest_avro import CanonicalSize
 from tests.producers.test_avro import EVENTS, SESSIONS
 
 MARKS = st.fixed_dictionaries(
@@ -34,6 +34,6 @@ def test_it_is_what_fastavro_writes(contract: Contract, records: st.SearchStrate
     def check(batch: list[dict[str, Any]]) -> None:
         bodies = [encoder.encode(record)[5:] for record in batch]
         decoded = pyruhvro.deserialize_array(bodies, contract.text)
-        assert form.bytes_of(decoded) == sum(map(len, bodies))
+        assert form.of(decoded) == sum(map(len, bodies))
 
     check()

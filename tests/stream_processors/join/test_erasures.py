@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.erasures import dead_letter_hash, session_hash, user_hash
 from stream_processors.join import table_columns
-from stream_processors.write.erasures import Erased, HashSet
+from stream_processors.join.erasures import Erased, HashSet
 from tests.stream_processors.flushing import World
 from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import NOW_MS, TOPICS, event, mark, session
@@ -105,7 +105,7 @@ def expected(log: Sequence[dict[str, Any]]) -> tuple[set[str], set[tuple[str, st
 
 
 def stored(world: World) -> tuple[set[str], set[tuple[str, str]], set[str]]:
-    world.sink.sweep_adopted()
+    world.sink.delete_adopted_everywhere()
     return (
         set(world.sessions()),
         {*world.events(), *((key[0], key[1]) for key in world.unjoined())},
@@ -163,10 +163,10 @@ def test_erased_dead_letters_are_not_kept_again() -> None:
     for key, value in (("x", b"names ann"), ("s1", b"poison"), ("x", b"poison")):
         world.log.append_raw(TOPICS.events, key, value)
     world.flush_everything()
-    assert [letter.poison.record.value for letter in world.sink.dead_letters.values()] == [
+    assert [letter.rejected.record.value for letter in world.sink.dead_letters.values()] == [
         b"poison"
     ]
-    assert [letter.poison.record.key for letter in world.topic.letters] == [b"x"]
+    assert [letter.rejected.record.key for letter in world.topic.letters] == [b"x"]
 
 
 def announce_ann(sink: MemorySink) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.erasures import dead_letter_hash, session_hash, user_hash
-from stream_processors.decode.batch import Poison
+from stream_processors.decode.batch import RejectedRecord
 
 Mask = npt.NDArray[np.bool_]
 
@@ -90,9 +90,9 @@ class Erased:
         more = HashSet(map(session_hash, session_ids))
         return replace(self, sessions=self.sessions | more) if len(more) else self
 
-    def is_letter(self, poison: Poison) -> bool:
+    def covers(self, rejected: RejectedRecord) -> bool:
         """Whether a dead letter is erased: its bytes are, or its key is a session's that is."""
-        key, value = poison.record.key, poison.record.value
+        key, value = rejected.record.key, rejected.record.value
         if value is not None and self.letters.holds([dead_letter_hash(value)])[0]:
             return True
         return key is not None and bool(self.sessions.holds([dead_letter_hash(key)])[0])

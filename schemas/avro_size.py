@@ -30,7 +30,7 @@ class CanonicalSize:
     def __init__(self, schema: str) -> None:
         self._fields: list[Mapping[str, Any]] = json.loads(schema)["fields"]
 
-    def bytes_of(self, records: pa.RecordBatch) -> int:
+    def of(self, records: pa.RecordBatch) -> int:
         """Of all these records together."""
         return sum(_bytes(field["type"], records[field["name"]]) for field in self._fields)
 
