@@ -16,7 +16,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14
 
 .PHONY: help
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/.engines ## make .venv with everything in it, and fetch Kafka, Apicurio and ClickHouse (once)
@@ -29,16 +29,31 @@ demo: install ## start the whole system, drive traffic through it, print the led
 up: install ## start the whole system on port 8000, until Ctrl-C
 	$(BIN)/clickstream up
 
-# Processes that run tests side by side, each with engines of its own; 0 runs them in one.
+# Processes that run tests side by side, on the same engines; 0 runs them in one.
 TESTS_AT_ONCE ?= 2
+PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test
-test: install ## run every test, those on real engines too
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal
+test: install ## run every test but the fault lab, those on real engines too: 10 minutes on 2 cores
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults"
+
+.PHONY: test-unit
+test-unit: $(VENV)/.installed ## run the tests that start no engines
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not engines"
+
+.PHONY: test-pythons
+test-pythons: ## run the tests that start no engines on every newer Python that is here, or that uv can bring
+	PYTEST_ADDOPTS="--numprocesses $(TESTS_AT_ONCE)" sh tests/pythons.sh
+
+.PHONY: test-nightly
+test-nightly: install ## run every test but the fault lab, properties with 20 times as many examples: hours
+	CLICKSTREAM_TEST_PROFILE=nightly CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
+	  CLICKSTREAM_TEST_ORDERS=50 \
+	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults"
 
 .PHONY: e2e
-e2e: install ## run only the tests that need real engines
-	$(BIN)/python -m pytest -m engines
+e2e: install ## run only the tests that need real engines, without the fault lab
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults"
 
 # Minutes that ClickHouse stays away; all other outages keep their proportion to it. With 10 they
 # are as long as docs/faults.md says at most; the defaults let the whole end sooner.
@@ -49,6 +64,10 @@ OVERLOAD_SECONDS ?= 180
 faults: install ## the fault lab, long: kills, outages, rebalances, overload, fuzzing, and a table of what came of it
 	@$(MAKE) --no-print-directory --jobs 2 faults-system faults-input
 
+.PHONY: faults-short
+faults-short: install ## the fault lab, each fault once or twice
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m faults tests/faults
+
 # Those about what is sent, and about erasures: nothing in them is timed to a second.
 INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py \
   erasure.py slow_clients.py)
@@ -58,7 +77,7 @@ INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain
 faults-system: install ## half of it: processes and servers die, freeze and stay away
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_MINUTES=$(FAULT_MINUTES) \
 	  CLICKSTREAM_TEST_OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) \
-	  $(BIN)/python -m pytest --durations=10 tests/faults $(addprefix --ignore=,$(INPUT_FAULTS))
+	  $(PYTEST) tests/faults $(addprefix --ignore=,$(INPUT_FAULTS))
 
 # It takes what the other half leaves of the machine.
 .PHONY: faults-input
@@ -66,7 +85,7 @@ faults-input: install ## the other half: poison, fuzzing, what clients send, era
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_POISON_RECORDS=20000 CLICKSTREAM_TEST_ORDERS=50 \
 	  CLICKSTREAM_TEST_SESSIONS=1000 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
-	  nice -n 10 $(BIN)/python -m pytest --durations=10 \
+	  nice -n 10 $(PYTEST) \
 	  tests/fuzz tests/stream_processors/join/test_orders.py $(INPUT_FAULTS)
 
 # Its fleet is in the way of the timed rows above, where it is killed twice only.
@@ -121,7 +140,7 @@ lock: $(VENV)/.installed ## write the versions now in .venv to deploy/constraint
 
 .PHONY: clean
 clean: ## remove .venv and what the tools left; data and downloads elsewhere stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

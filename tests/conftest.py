@@ -1,7 +1,8 @@
 """Fixtures on real engines. Unit tests use none of them and start nothing.
 
-`engines`   Kafka, schema registry and ClickHouse for the whole run: the embedded ones, or
-            containers when CLICKSTREAM_TEST_ENGINES=containers
+`engines`   Kafka, schema registry and ClickHouse, one of each for the whole run, however many
+            processes it has: the embedded ones, or containers when
+            CLICKSTREAM_TEST_ENGINES=containers
 `settings`  a fresh corner of them for one test: own topics, consumer group and database, prepared
 `corner`    the same as a context manager, for fixtures that live longer than one test
 """
@@ -20,53 +21,63 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.examples import EXAMPLES_TIMES, PROFILE
+
 # A shell that starts us in the background leaves SIGINT ignored, and what we start inherits that:
 # it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says how busy the machine is, and nothing about the code.
-hypothesis.settings.register_profile("clickstream", deadline=None)
-hypothesis.settings.load_profile("clickstream")
+# How long an example takes says how busy the machine is, and nothing about the code. Tests that
+# draw more or fewer examples than is usual say so with `tests.examples.examples`.
+for _profile, _times in EXAMPLES_TIMES.items():
+    hypothesis.settings.register_profile(_profile, max_examples=100 * _times, deadline=None)
+hypothesis.settings.load_profile(PROFILE)
 
 if TYPE_CHECKING:
-    from clickstream.local.engines.local_servers import LocalServers
     from core.settings import Settings
-    from tests.containers import ContainerEngines
+    from tests.shared_engines import SharedEngines
 
 Corner = Callable[..., AbstractContextManager["Settings"]]
 
 
-class _ByFolder(LoadScopeScheduling):
-    """Hands out whole folders: the tests of one share a world, and know their order in it."""
+# Folders whose tests share one world that is costly to make.
+_WHOLE_FOLDERS = ("tests/clickstream/operations/rebuild", "tests/faults/outages")
+
+
+class _ByFile(LoadScopeScheduling):
+    """Hands out whole files: the tests of one share a world, and know their order in it."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].rpartition("/")[0]
+        file = nodeid.partition("::")[0]
+        return next((each for each in _WHOLE_FOLDERS if file.startswith(f"{each}/")), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFolder:
-    return _ByFolder(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
+    # In the order of the collection, which has the long ones first, not by the number of tests.
+    config.option.loadscopereorder = False
+    return _ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those on real engines first: they are long, and the end of a run is for short ones, so that
+    no process is left alone with a long one."""
+    items.sort(key=lambda item: item.get_closest_marker("engines") is None)
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers | ContainerEngines]:
-    """`.kafka_bootstrap_servers`, `.schema_registry_url`, `.clickhouse_url` (no database)."""
+def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[SharedEngines]:
+    """Shared by all processes of the run. Who kills engines starts some of his own."""
+    from tests.shared_engines import shared_engines
+
+    own = tmp_path_factory.getbasetemp()
+    run = own if worker_id == "master" else own.parent
     kind = os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded")
-    if kind == "containers":
-        from tests.containers import container_engines
-
-        with container_engines() as running:
-            yield running
-    elif kind == "embedded":
-        from clickstream.local.engines.local_servers import run_local_servers
-
-        with run_local_servers(tmp_path_factory.mktemp("engines")) as running:
-            yield running
-    else:
-        raise pytest.UsageError(f"CLICKSTREAM_TEST_ENGINES={kind}: use embedded or containers")
+    with shared_engines(run / "engines", kind) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def corner(engines: LocalServers | ContainerEngines) -> Corner:
+def corner(engines: SharedEngines) -> Corner:
     """`with corner(...) as settings`: arguments are fields of Settings that should differ."""
 
     @contextmanager
@@ -90,7 +101,7 @@ def settings(corner: Corner) -> Iterator[Settings]:
         yield fresh
 
 
-def _settings(engines: LocalServers | ContainerEngines, overrides: dict[str, Any]) -> Settings:
+def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
     from core.settings import Settings, TopicSettings, WorkerSettings
 
     name = f"t{uuid.uuid4().hex[:10]}"

@@ -12,6 +12,7 @@ from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
 from tests.api.worlds import asked, worlds
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -156,7 +157,11 @@ def test_wrong_parameter_is_named(
     assert answer.json()["errors"][0]["path"] == place
 
 
-@effort(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(world=worlds(), request=asked())
 def test_answers_equal_plain_python(
     module_settings: Settings, client: TestClient, world: World, request: Asked

@@ -20,6 +20,7 @@ from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
 from tests.api.worlds import asked, worlds
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -78,7 +79,11 @@ def test_nothing_stored_is_an_empty_export(client: TestClient) -> None:
 
 
 @pytest.mark.engines
-@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(
+    max_examples=examples(15),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(world=worlds(), request=asked())
 def test_every_selected_session_comes_once_with_its_events(
     module_settings: Settings, client: TestClient, world: World, request: Asked

@@ -18,6 +18,7 @@ from tests.api.reference import Asked
 from tests.api.stored import Event, Search, World, empty, store
 from tests.api.test_settling import MANY, answers_equal_the_reference, merge, settle
 from tests.api.worlds import asked, worlds
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -73,7 +74,11 @@ def without(world: World, session_id: str) -> World:
 
 
 @pytest.mark.engines
-@effort(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(
+    max_examples=examples(6),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     arrived=pieces(),
     between=st.lists(st.sampled_from(["settle", "settle", "merge", "delete"]), max_size=4),

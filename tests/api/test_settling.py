@@ -23,6 +23,7 @@ from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, moment, store
 from tests.api.test_analytics import BY_HAND
 from tests.api.worlds import asked, worlds
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -85,7 +86,11 @@ def answers_equal_the_reference(
 
 
 @pytest.mark.engines
-@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(
+    max_examples=examples(6),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(before=worlds(), request=asked())
 def test_settled_numbers_equal_plain_python_and_what_comes_later_counts(
     module_settings: Settings, client: TestClient, before: World, request: Asked

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clickstream.local.engines.local_servers import LocalServers
 from clickstream.operations.provision import prepare
 from core.clickhouse.client import connect
 from core.errors import SinkUnavailable
 from core.settings import Settings
 from tests.e2e.process_pair import ProcessPair, environment_of
 from tests.e2e.secure import PASSWORD, USER, Authority, TlsDoor, secure_kafka
+from tests.shared_engines import SharedEngines
 
 pytestmark = pytest.mark.engines
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settings(engines: LocalServers, folder: Path) -> Iterator[Settings]:
+def settings(engines: SharedEngines, folder: Path) -> Iterator[Settings]:
     authority = Authority(folder)
     clickhouse, registry = urlsplit(engines.clickhouse_url), urlsplit(engines.schema_registry_url)
     assert clickhouse.port

@@ -1,6 +1,7 @@
 """Program: an edge or a worker that breaks one promise, to see the fault lab notice.
 
-    CLICKSTREAM_TEST_BROKEN=commit_before_write python -m pytest tests/faults/test_killed_workers.py
+    CLICKSTREAM_TEST_BROKEN=commit_before_write \\
+      python -m pytest tests/faults/outages/test_killed_workers.py
 
 Each of these must make a test of this folder fail; docs/faults.md says which.
 """

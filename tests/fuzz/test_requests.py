@@ -25,6 +25,7 @@ from schemas.dead_letters import Reason
 from schemas.registry import MemoryRegistry
 from stream_processors.consume import batches
 from stream_processors.decode.batch import BatchDecoder
+from tests.examples import examples
 from tests.fuzz.mutate import Mutator
 from tests.stream_processors.records import NOW_MS, PARTITIONS, TOPICS
 
@@ -151,7 +152,7 @@ FIELDS: Final = st.dictionaries(
 
 
 @given(FIELDS, st.sampled_from(PARSERS))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_json_is_refused_or_taken_and_read_back(
     body: dict[str, Any], parse: Callable[[bytes], Parsed]
 ) -> None:
@@ -159,7 +160,7 @@ def test_any_json_is_refused_or_taken_and_read_back(
 
 
 @given(st.binary(max_size=200), st.sampled_from(PARSERS))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_bytes_are_refused(body: bytes, parse: Callable[[bytes], Parsed]) -> None:
     Edge().take(parse, body)
 

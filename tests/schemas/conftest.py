@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from clickstream.local.engines.local_servers import LocalServers
     from core.settings import Settings
-    from tests.containers import ContainerEngines
+    from tests.shared_engines import SharedEngines
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def fresh(engines: LocalServers | ContainerEngines) -> Iterator[Settings]:
+def fresh(engines: SharedEngines) -> Iterator[Settings]:
     """Settings whose ClickHouse database does not exist yet; dropped afterwards."""
     from pydantic import SecretStr
 

@@ -14,6 +14,7 @@ from schemas.codec import Decoder, Encoder, header, schema_id_of
 from schemas.contracts import EVENT, SESSION, Contract
 from schemas.dead_letters import Reason
 from schemas.registry import MemoryRegistry
+from tests.examples import examples
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 text = st.text() | st.sampled_from(["\x00", "größe", "東京", "😀", "\ufeff", "\U0010ffff"])
@@ -221,14 +222,14 @@ def test_a_registry_that_is_down_makes_no_poison(wire: Wire) -> None:
         Decoder(EVENT, Down()).decode(wire.encoder.encode(EVENT_RECORD))
 
 
-@hypothesis.settings(deadline=None, max_examples=500)
+@hypothesis.settings(deadline=None, max_examples=examples(500))
 @hypothesis.given(st.binary(max_size=200), st.booleans())
 def test_no_bytes_raise_anything_but_poison(body: bytes, with_header: bool) -> None:
     wire = Wire(SESSION)
     wire.verdict(header(wire.schema_id) + body if with_header else body)
 
 
-@hypothesis.settings(deadline=None, max_examples=300)
+@hypothesis.settings(deadline=None, max_examples=examples(300))
 @hypothesis.given(sessions, st.data())
 def test_one_wrong_byte_raises_nothing_but_poison(session: dict[str, Any], data: Any) -> None:
     wire = Wire(SESSION)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from core.errors import SchemaIncompatible
 from schemas.compatibility import breaches, clashes
 from schemas.contracts import SESSION, VERSIONS
+from tests.examples import examples
 from tests.schemas.avro_pairs import Shape, pairs, witnesses
 
 Change = Callable[[dict[str, Any]], object]
@@ -190,7 +191,7 @@ def test_what_is_no_schema_is_refused(text: str) -> None:
         clashes(SESSION.text, text)
 
 
-@hypothesis.settings(max_examples=400, deadline=None)
+@hypothesis.settings(max_examples=examples(400), deadline=None)
 @hypothesis.given(pairs())
 def test_the_verdict_is_whether_fastavro_can_read_the_data(pair: tuple[Shape, Shape]) -> None:
     reader, writer = pair

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from clickstream.commands.main import app
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
-from clickstream.local.engines.local_servers import LocalServers
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.grants import Role, grants, script
 from tests.conftest import Corner
+from tests.shared_engines import SharedEngines
 
 _ACCESS_DENIED = 497
 _READ_ONLY = 164
@@ -34,7 +34,7 @@ _NOT_FOR_ANALYSTS = {
 
 
 @pytest.fixture(scope="module")
-def owner(engines: LocalServers, corner: Corner) -> Iterator[Settings]:
+def owner(engines: SharedEngines, corner: Corner) -> Iterator[Settings]:
     """The database that the local users are for, migrated."""
     with corner(clickhouse_url=engines.clickhouse_database_url(DATABASE)) as settings:
         yield settings

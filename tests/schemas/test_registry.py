@@ -19,8 +19,7 @@ from schemas.registry import ConfluentRegistry, MemoryRegistry, SchemaRegistry
 from tests.schemas.test_compatibility import BAD, GOOD, changed
 
 if TYPE_CHECKING:
-    from clickstream.local.engines.local_servers import LocalServers
-    from tests.containers import ContainerEngines
+    from tests.shared_engines import SharedEngines
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.engines)])
@@ -122,7 +121,7 @@ OURS_IS_STRICTER = {"change the unit of a time"}
 @pytest.mark.engines
 @pytest.mark.parametrize("change", [*GOOD, *BAD])
 def test_the_real_registry_agrees_with_our_own_check(
-    engines: LocalServers | ContainerEngines, subject: str, change: str
+    engines: SharedEngines, subject: str, change: str
 ) -> None:
     text = changed(GOOD[change] if change in GOOD else BAD[change][0])
     ours = breaches("session", {1: SESSION.text, 2: text}) == []

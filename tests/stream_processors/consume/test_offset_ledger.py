@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.kafka.partitions import Partition
 from stream_processors.consume.offset_ledger import OffsetGap, OffsetLedger
+from tests.examples import examples
 
 A = Partition("clickstream.events", 0)
 B = Partition("clickstream.events", 1)
@@ -171,4 +172,4 @@ class Worker(RuleBasedStateMachine):
 
 
 TestWorker = Worker.TestCase
-TestWorker.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestWorker.settings = settings(max_examples=examples(200), stateful_step_count=40, deadline=None)

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from stream_processors.join import table_columns
+from tests.examples import examples
 from tests.stream_processors.cluster import Cluster, FakeWorker, Store
 from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import NOW_MS, event, mark, session
@@ -138,4 +139,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestLife.settings = settings(max_examples=examples(100), stateful_step_count=50, deadline=None)

@@ -12,6 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from core import clickhouse
 from stream_processors.write.clickhouse import ClickHouseSink
+from tests.examples import examples
 from tests.stream_processors.cluster import Store
 from tests.stream_processors.join.test_model import Life
 from tests.stream_processors.memory_sink import KEYS
@@ -60,7 +61,7 @@ def test_random_lives_end_in_the_same_tables_on_clickhouse(
     run_state_machine_as_test(
         RealLife,
         settings=hypothesis_settings(
-            max_examples=8,
+            max_examples=examples(8),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

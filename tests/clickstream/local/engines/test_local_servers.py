@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from clickstream.local.engines.local_servers import LocalServers, run_local_servers
 from core.errors import EngineError
+from tests.shared_engines import SharedEngines
 
 pytestmark = pytest.mark.engines
 
@@ -94,7 +95,9 @@ def register(engines: LocalServers, number: int) -> int:
     return int(answer.json()["id"])
 
 
-def sql(engines: LocalServers, query: str, user: str = "default", **bound: int) -> httpx.Response:
+def sql(
+    engines: LocalServers | SharedEngines, query: str, user: str = "default", **bound: int
+) -> httpx.Response:
     parameters: dict[str, str | int] = {"user": user}
     parameters |= {f"param_{name}": value for name, value in bound.items()}
     return httpx.post(engines.clickhouse_url, params=parameters, content=query, timeout=20)
@@ -160,14 +163,14 @@ def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> No
         pytest.fail("started")
 
 
-def test_analyst_reads_but_cannot_write(engines: LocalServers) -> None:
+def test_analyst_reads_but_cannot_write(engines: SharedEngines) -> None:
     assert sql(engines, "SELECT 1", user="analyst").text == "1\n"
     refused = sql(engines, "CREATE TABLE x (a Int8) ENGINE = Memory", user="analyst")
     assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
     assert "ACCESS_DENIED" in refused.text
 
 
-def test_plain_select_counts_a_redelivered_row_once(engines: LocalServers) -> None:
+def test_plain_select_counts_a_redelivered_row_once(engines: SharedEngines) -> None:
     table = "CREATE TABLE once (a UInt8) ENGINE = ReplacingMergeTree ORDER BY a"
     sql(engines, table).raise_for_status()
     try:
