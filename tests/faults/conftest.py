@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.lab.plan import LONG
 from tests.faults.lab.report import HEAD, Table
 from tests.faults.lab.system import Lab, running_lab
 
 # A test's lines go with its report, which comes back from whatever process it ran in.
 _LINE = "line of the table of faults"
+
+
+# A row of the short form takes a minute at most on a busy machine, the start of the lab as long.
+_SHORT_SECONDS = 300
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marker
@@ -21,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and item.get_closest_marker("engines"):
             item.add_marker("faults")
+            if not LONG:  # a row that hangs is to be named while CI is still listening
+                item.add_marker(pytest.mark.timeout(_SHORT_SECONDS), append=False)
 
 
 @pytest.fixture(scope="session")
