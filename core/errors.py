@@ -1,7 +1,7 @@
 """Every error of the system, in one tree.
 
 ClickstreamError
-├── RequestRefused            the caller can mend it (4xx)
+├── RequestRefused            the caller must change the request (4xx)
 │   ├── MalformedBody         400  not JSON
 │   ├── InvalidRequest        422  JSON, but a field is wrong; lists every field it found
 │   ├── Unauthorized          401  no key, or an unknown one
@@ -14,15 +14,16 @@ ClickstreamError
 │   ├── UrlTooLong            414
 │   ├── TooManyRequests       429 + Retry-After: this caller is over its rate
 │   └── HeadTooLarge          431
-├── Unavailable               503 + Retry-After: try again, the outcome is unknown
+├── Unavailable               503 + Retry-After: try again later; a write may have happened
 │   ├── BrokerUnavailable     Kafka cannot be reached, or its queue is full
 │   ├── RegistryUnavailable   the schema registry cannot be reached
-│   ├── Overloaded            this process has as much under way as it may
+│   ├── Overloaded            this process is at one of its limits; nothing was done
 │   ├── SinkUnavailable       ClickHouse cannot be reached
-│   └── SinkBehind            the sink did not reach the asked-for position in time
+│   └── SinkBehind            the sink did not reach the requested position in time
 ├── RecordRejected            one Kafka record that can never be processed: a dead letter
 ├── Disconnected              the client went away: nobody is left to answer
-└── SetupError                an operator's mistake: said on one line, exit status 1
+├── OffsetGap                 records were skipped between two batches: the worker must restart
+└── SetupError                an operator must change something: one line, exit status 1
     ├── EngineError           a local server could not be fetched or started
     ├── SchemaIncompatible    a schema change that FULL_TRANSITIVE forbids
     └── MigrationError        the ClickHouse schema cannot be brought up to date
@@ -37,7 +38,7 @@ from dataclasses import dataclass
 
 
 class ClickstreamError(Exception):
-    """Root of the tree. `str(error)` is a sentence for a person and says what to do."""
+    """Root of the tree. `str(error)` is a sentence that says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Forbidden(RequestRefused):
 
 
 class SessionNotFound(RequestRefused):
-    """No such session, and the sink had read everything when that was seen."""
+    """There is no such session: the sink had read the whole log when it was looked up."""
 
 
 class BodyTooSlow(RequestRefused):
@@ -101,8 +102,10 @@ class HeadTooLarge(RequestRefused):
 
 
 class TooManyRequests(RequestRefused):
-    """The caller is over its rate. Carries its remedy: seconds until the next request fits, and the
-    headers that tell the caller its quota."""
+    """The caller is over its rate.
+
+    `retry_after`: seconds to wait. `headers`: those that tell the caller its quota.
+    """
 
     def __init__(
         self, message: str, retry_after: int = 1, headers: Mapping[str, str] | None = None
@@ -113,7 +116,7 @@ class TooManyRequests(RequestRefused):
 
 
 class Unavailable(ClickstreamError):
-    """A server behind us does not answer. Carries its remedy: seconds until a retry makes sense."""
+    """The process cannot answer now. `retry_after`: seconds to wait before the next attempt."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -129,7 +132,7 @@ class RegistryUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """This process has as much under way as it may. Nothing was done."""
+    """This process is at one of its limits. Nothing was done."""
 
 
 class SinkUnavailable(Unavailable):
@@ -137,7 +140,7 @@ class SinkUnavailable(Unavailable):
 
 
 class SinkBehind(Unavailable):
-    """The sink had not reached the asked-for position when the wait ended."""
+    """The sink had not reached the requested position when the wait ended."""
 
 
 class Disconnected(ClickstreamError):
@@ -145,15 +148,22 @@ class Disconnected(ClickstreamError):
 
 
 class RecordRejected(ClickstreamError):
-    """A record that no retry can save. `reason` is one of `schemas.dead_letters.Reason`."""
+    """A Kafka record that can never be processed. `reason`: a `schemas.dead_letters.Reason`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
+class OffsetGap(ClickstreamError):
+    """Records were skipped between two batches of a partition.
+
+    Nothing is lost if the process ends without a commit: its successor reads them again.
+    """
+
+
 class SetupError(ClickstreamError):
-    """Something an operator must mend before the process can run."""
+    """Something that an operator must change before the process can run."""
 
 
 class EngineError(SetupError):

@@ -1,10 +1,10 @@
-"""When an absence is certain: the sink had read everything that was in the log at the request.
+"""Reads that are consistent with the writes acknowledged before them: a 404 is certain.
 
-The argument, in three steps. (1) A session acknowledged before a request lies below the end offset
-of its partition, when that end is fetched after the request began. (2) The sink commits an offset
+Why, in three steps. (1) A session that was acknowledged before a request lies below the end offset
+of its partition, if that end is fetched after the request began. (2) The sink commits an offset
 only after everything below it is in ClickHouse. (3) So once the committed offset has reached that
-end, a second look sees the session if it was ever acknowledged before. Everything else is doubt,
-and doubt is a 503: the broker is silent, the sink is late, too many are waiting already.
+end, a second look-up finds the session if it was acknowledged before the request. When this cannot
+be established, the answer is a 503: Kafka is silent, the sink is late, or too many requests wait.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class TopicNames(Protocol):
 
 
 class ConsistentReader:
-    """Finds sessions, and waits for the sink where a plain look could be wrong.
+    """Looks up sessions, and waits for the sink where a single look-up could be wrong.
 
     One per process and event loop, shared by all requests. Every method ends within
-    `reads.wait_seconds`, the time of the caller's own look aside.
+    `reads.wait_seconds` plus the time of the caller's own look-ups.
     """
 
     def __init__(
@@ -92,42 +92,42 @@ class ConsistentReader:
             self._is_stopped = True
             await self._progress.close()
 
-    async def find(self, session_id: str, look: Callable[[], Awaitable[T | None]]) -> T:
-        """What `look` finds of the session; it is called once or twice and returns None for a miss.
+    async def find(self, session_id: str, look_up: Callable[[], Awaitable[T | None]]) -> T:
+        """The result of `look_up`, which is called once or twice and returns None for a miss.
 
-        Raises SessionNotFound when the session is certainly not there, BrokerUnavailable or
-        SinkBehind when that cannot be told in time, and whatever `look` raises.
+        Raises SessionNotFound when the session certainly does not exist, BrokerUnavailable or
+        SinkBehind when that cannot be established in time, and whatever `look_up` raises.
         """
-        found = await look()
+        found = await look_up()
         if found is not None:
             return found
         async with self._admitted() as deadline:
             await self._check_partitions(deadline)
-            home = Partition(self._topics.sessions, partition_of(session_id, self._partitions))
-            ends = await self._ends([home], deadline)
+            partition = partition_of(session_id, self._partitions)
+            ends = await self._ends([Partition(self._topics.sessions, partition)], deadline)
             await self._reached(ends, deadline)
-        found = await look()
+        found = await look_up()
         if found is None:
             raise SessionNotFound(f"there is no session {session_id!r}")
         return found
 
     async def wait_for(self, positions: Sequence[Position]) -> None:
-        """Return once every write that these tokens stand for can be read; at once for none.
+        """Return once every write that these positions stand for can be read; at once for none.
 
-        A token waits for its own record; one of an event or a mark waits also for the sessions
-        that were in the log before this call, because only with its session is an event joined.
-        Raises InvalidRequest for a token that no write can have returned: another topic, no such
-        partition, or an offset at or beyond the end of the log (what was acknowledged lies below
-        it, so waiting would be in vain). Raises BrokerUnavailable or SinkBehind as `find` does.
+        It waits for the record at each position. For an event or a mark it also waits for the
+        sessions that were in the log before this call: an event is joined only with its session.
+        Raises InvalidRequest for a position that no write can have returned: another topic, no such
+        partition, or an offset at or beyond the end of the log (acknowledged records lie below it).
+        Raises BrokerUnavailable or SinkBehind as `find` does.
         """
         if not positions:
             return
         self._refuse_unknown(positions)
-        places = {Partition(p.topic, p.partition) for p in positions}
-        homes = {Partition(self._topics.sessions, p.partition) for p in positions}
+        written = {Partition(p.topic, p.partition) for p in positions}
+        of_sessions = {Partition(self._topics.sessions, p.partition) for p in positions}
         async with self._admitted() as deadline:
             await self._check_partitions(deadline)
-            ends = await self._ends(places | homes, deadline)
+            ends = await self._ends(written | of_sessions, deadline)
             self._refuse_beyond(positions, ends)
             await self._reached(self._targets(positions, ends), deadline)
 
@@ -137,11 +137,11 @@ class ConsistentReader:
         """The committed offset to wait for in each partition."""
         targets: Counter[Partition] = Counter()
         for position in positions:
-            place = Partition(position.topic, position.partition)
-            targets[place] = max(targets[place], position.offset + 1)
+            written = Partition(position.topic, position.partition)
+            targets[written] = max(targets[written], position.offset + 1)
             if position.topic != self._topics.sessions:
-                home = Partition(self._topics.sessions, position.partition)
-                targets[home] = ends[home]
+                of_sessions = Partition(self._topics.sessions, position.partition)
+                targets[of_sessions] = ends[of_sessions]
         return targets
 
     def _refuse_unknown(self, positions: Iterable[Position]) -> None:
@@ -155,7 +155,10 @@ class ConsistentReader:
 
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[float]:
-        """A place among those who wait, and the event loop's time at which the wait must end."""
+        """Count the caller as waiting. Gives the event loop's time at which the wait must end.
+
+        Raises SinkBehind when `reads.max_waiters` requests wait already.
+        """
         if self._waiting >= self._reads.max_waiters:
             raise SinkBehind(f"{self._waiting} reads are waiting for the sink already: try later")
         self._waiting += 1
@@ -168,7 +171,10 @@ class ConsistentReader:
             READ_WAITERS.dec()
 
     async def _check_partitions(self, deadline: float) -> None:
-        """A wrong count would look for sessions on wrong partitions, and make false 404s."""
+        """Raise BrokerUnavailable when the settings have another number of partitions than Kafka.
+
+        With a wrong number the wait would be for the wrong partition, and a 404 could be false.
+        """
         async with _kafka_answers_by(deadline):
             live = await self._progress.partitions(self._topics.sessions)
         if live != self._partitions:
@@ -182,7 +188,7 @@ class ConsistentReader:
     ) -> dict[Partition, int]:
         async with _kafka_answers_by(deadline):
             ends = await self._progress.ends(partitions)
-        return {place: ends[place] for place in partitions}
+        return {partition: ends[partition] for partition in partitions}
 
     async def _reached(self, targets: Mapping[Partition, int], deadline: float) -> None:
         try:

@@ -19,7 +19,7 @@ _MOST_TOKENS = 64
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """One record's place: `offset` in `partition` of `topic`."""
+    """Where one record is: at `offset` in `partition` of `topic`."""
 
     topic: str
     partition: int
@@ -30,7 +30,7 @@ class Position:
 
 
 def parse_positions(header: str) -> tuple[Position, ...]:
-    """Read the header of a request; InvalidRequest names the token that is none."""
+    """The positions in the header of a request. Raises InvalidRequest for a malformed token."""
     tokens = [token.strip() for token in header.split(",") if token.strip()]
     if len(tokens) > _MOST_TOKENS:
         raise InvalidRequest(

@@ -25,8 +25,8 @@ _CLOSING = "this process is shutting down: ask another one"
 class SinkProgress:
     """Shares the answers of an `Offsets` among all callers of one event loop.
 
-    Waits have no limit of their own: the caller bounds them (`asyncio.timeout`), and a cancelled
-    wait leaves nothing behind.
+    Waits have no timeout of their own: callers set one (`asyncio.timeout`). A cancelled wait leaves
+    nothing behind.
     """
 
     def __init__(self, offsets: Offsets, poll_seconds: float = POLL_SECONDS) -> None:
@@ -45,10 +45,10 @@ class SinkProgress:
         return self._counts[topic]
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """The ends of `partitions` (perhaps of others too) by a fetch that begins after this call.
+        """The end offsets of `partitions` (perhaps of others too), fetched after this call began.
 
-        Calls made while a fetch is under way share the next one, never that one: it may have
-        passed the broker before their request was made. Raises BrokerUnavailable.
+        Calls that are made while a fetch runs share the next fetch: the broker may have answered
+        the running one before their request was made. Raises BrokerUnavailable.
         """
         mine = self._next = self._next or _SharedFetch()
         mine.partitions.update(partitions)
@@ -88,11 +88,11 @@ class SinkProgress:
     async def _poll_committed(self) -> None:
         while self._waiters:
             with _fail_waiters_on_error(self._waiters):
-                wanted = {place for targets in self._waiters.values() for place in targets}
+                wanted = set().union(*self._waiters.values())
                 committed = await self._offsets.committed(wanted)
                 for waiter, targets in self._waiters.items():
                     # Some began to wait during the fetch: their partitions may not be in it.
-                    if all(committed.get(place, -1) >= targets[place] for place in targets):
+                    if all(committed.get(key, -1) >= target for key, target in targets.items()):
                         _succeed(waiter)
             await asyncio.sleep(self._poll_seconds)
 
@@ -109,7 +109,7 @@ class _SharedFetch:
 
 @contextmanager
 def _fail_waiters_on_error(futures: Collection[asyncio.Future[Any]]) -> Iterator[None]:
-    """Hand what goes wrong to those who wait for it, so that the background task can go on."""
+    """Give an error to the waiters whose question failed, so that the background task goes on."""
     try:
         yield
     except asyncio.CancelledError:

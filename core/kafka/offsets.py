@@ -43,9 +43,9 @@ T = TypeVar("T")
 
 
 class Offsets(Protocol):
-    """What Kafka knows of offsets. Every method asks anew and is bounded in time.
+    """Offsets as Kafka has them now: every call asks the broker, nothing is cached.
 
-    All raise BrokerUnavailable when the answer cannot be had; none answers from a cache.
+    Every method ends in bounded time, and raises BrokerUnavailable when there is no answer.
     """
 
     async def partitions(self, topic: str) -> int:
@@ -67,7 +67,7 @@ class Offsets(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and threads. Nothing may be asked afterwards."""
+        """Close connections and end threads. No other method may be called afterwards."""
         ...
 
 
@@ -79,14 +79,14 @@ class KafkaOffsets:
     ) -> None:
         """`options` are librdkafka's, `group` is the sink's consumer group.
 
-        `request_seconds` bounds each question, the search for the broker included. Connects when
-        it is first asked.
+        `request_seconds` is the timeout of each request, with the search for the broker. The first
+        request connects.
         """
-        # Its own reports would repeat on stderr what the errors raised here say.
+        # librdkafka would report on stderr what the errors raised here say.
         self._options: dict[str, str | int | float | bool] = {"log_level": 2, **options}
         self._group = group
         self._request_seconds = request_seconds
-        # One thread, so that no question is under way when the consumer is closed.
+        # One thread, so that no request is under way when the consumer is closed.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committed-offsets")
 
     @cached_property
@@ -95,11 +95,11 @@ class KafkaOffsets:
 
     @cached_property
     def _consumer(self) -> Consumer:
-        """Asks for the group's offsets; it never subscribes, so it never joins the group.
+        """Fetches the group's committed offsets. It never subscribes, so it never joins the group.
 
-        The admin client has a call for this too. Up to librdkafka 2.16 it crashes the process when
-        the broker asked is not, or not yet, the group's coordinator: the handler of that refusal
-        wants a consumer's group, and an admin client has none.
+        The admin client could fetch them too, but up to librdkafka 2.16 it crashes the process when
+        the broker is not, or not yet, the group's coordinator: the handler of that refusal needs
+        a consumer's group, and an admin client has none.
         """
         return Consumer({**self._options, "group.id": self._group, "enable.auto.commit": False})
 
@@ -110,37 +110,37 @@ class KafkaOffsets:
             )
             return len((await asyncio.wrap_future(answers[topic])).partitions)
 
-        return await self._answered(ask)
+        return await self._retry_transient(ask)
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
 
         async def ask() -> Mapping[Partition, int]:
             answers = self._admin.list_offsets(
-                {TopicPartition(*place): latest for place in partitions},
+                {TopicPartition(*partition): latest for partition in partitions},
                 # As far as acknowledged records go, whether or not a transaction is open.
                 isolation_level=IsolationLevel.READ_UNCOMMITTED,
                 request_timeout=self._request_seconds,
             )
             results = await asyncio.gather(*map(asyncio.wrap_future, answers.values()))
             return {
-                Partition(place.topic, place.partition): result.offset
-                for place, result in zip(answers, results, strict=True)
+                Partition(asked.topic, asked.partition): result.offset
+                for asked, result in zip(answers, results, strict=True)
             }
 
-        return await self._answered(ask)
+        return await self._retry_transient(ask)
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        places = [TopicPartition(*place) for place in partitions]
+        asked = [TopicPartition(*partition) for partition in partitions]
 
         def ask_blocking() -> Mapping[Partition, int]:
-            answers = self._consumer.committed(places, timeout=self._request_seconds)
+            answers = self._consumer.committed(asked, timeout=self._request_seconds)
             return {Partition(a.topic, a.partition): _committed_offset(a) for a in answers}
 
         async def ask() -> Mapping[Partition, int]:
             return await asyncio.get_running_loop().run_in_executor(self._thread, ask_blocking)
 
-        return await self._answered(ask)
+        return await self._retry_transient(ask)
 
     async def close(self) -> None:
         def close_consumer() -> None:
@@ -150,8 +150,8 @@ class KafkaOffsets:
         await asyncio.get_running_loop().run_in_executor(self._thread, close_consumer)
         self._thread.shutdown()
 
-    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask again while a broker changes its role, as long as one question may take."""
+    async def _retry_transient(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Repeat the request while a broker changes its role, for `request_seconds` at most."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._request_seconds
         while True:

@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from core.errors import OffsetGap
 from core.kafka.partitions import Partition
-
-
-class OffsetGap(RuntimeError):
-    """Records were skipped between two batches. Nothing is lost yet: end the process without a
-    commit, and its successor reads them again."""
 
 
 @dataclass(slots=True)

@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from core.errors import OffsetGap
 from core.kafka.partitions import Partition
-from stream_processors.consume.offset_ledger import OffsetGap, OffsetLedger
+from stream_processors.consume.offset_ledger import OffsetLedger
 from tests.examples import examples
 
 A = Partition("clickstream.events", 0)
