@@ -23,6 +23,7 @@ T = TypeVar("T")
 # registry (a wrong path, a proxy) and says nothing about a schema.
 _UNKNOWN_SUBJECT: Final = 40401
 _UNKNOWN_SCHEMA: Final = 40403
+_NO_OWN_COMPATIBILITY: Final = 40408
 _INCOMPATIBLE_STATUS: Final = 409
 _INVALID_STATUS: Final = 422
 
@@ -85,12 +86,19 @@ class ConfluentRegistry:
     Schemas are cached by id: an id never changes its meaning.
     """
 
-    def __init__(self, url: str, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        ca_file: str | None = None,
+        *,
+        request_seconds: float = _TIMEOUT_SECONDS,
+        retries: int = _RETRIES,
+    ) -> None:
         self._place = _without_password(url)
         self._url = url
         self._ca_file = ca_file
         try:
-            self._client = _client(url, ca_file)
+            self._client = _client(url, ca_file, request_seconds, retries)
         except ValueError as error:
             raise SetupError(
                 f"CLICKSTREAM_SCHEMA_REGISTRY_URL is {self._place!r}: not an http(s) URL"
@@ -139,6 +147,17 @@ class ConfluentRegistry:
     def set_compatibility(self, subject: str, level: str) -> None:
         self._ask(lambda: self._client.set_compatibility(subject, level))
 
+    def subjects(self) -> list[str]:
+        """The names of all subjects."""
+        return self._ask(self._client.get_subjects)
+
+    def compatibility(self, subject: str) -> str:
+        """The compatibility level of a subject: its own, or that of the registry."""
+        try:
+            return self._ask(lambda: self._client.get_compatibility(subject))
+        except LookupError:
+            return self._ask(self._client.get_compatibility)
+
     def close(self) -> None:
         """Close the connections. The registry cannot be used afterwards."""
         self._client.close()
@@ -158,7 +177,7 @@ class ConfluentRegistry:
         try:
             return call()
         except SchemaRegistryError as error:
-            if error.error_code in (_UNKNOWN_SUBJECT, _UNKNOWN_SCHEMA):
+            if error.error_code in (_UNKNOWN_SUBJECT, _UNKNOWN_SCHEMA, _NO_OWN_COMPATIBILITY):
                 raise LookupError(error.error_message) from error
             if error.http_status_code in (_INCOMPATIBLE_STATUS, _INVALID_STATUS):
                 raise SchemaIncompatible(
@@ -225,15 +244,20 @@ class MemoryRegistry:
         self._levels[subject] = level
 
 
-def _client(url: str, ca_file: str | None) -> SchemaRegistryClient:
+def _client(
+    url: str,
+    ca_file: str | None,
+    request_seconds: float = _TIMEOUT_SECONDS,
+    retries: int = _RETRIES,
+) -> SchemaRegistryClient:
     """Raises ValueError for what is no URL."""
     trust = {"ssl.ca.location": ca_file} if ca_file else {}
     return SchemaRegistryClient(
         {
             "url": url,
             **trust,
-            "timeout": _TIMEOUT_SECONDS,
-            "max.retries": _RETRIES,
+            "timeout": request_seconds,
+            "max.retries": retries,
             "retries.wait.ms": 200,
             "retries.max.wait.ms": 1000,
         }

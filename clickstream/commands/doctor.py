@@ -1,4 +1,4 @@
-"""`clickstream doctor`: is everything as it should be, and if not, what to do."""
+"""`clickstream doctor`: check the whole system, and say what to do."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ import typer
 
 def command(
     url: Annotated[
-        str | None, typer.Option(help="Where the HTTP process listens, if not where settings say.")
+        str | None,
+        typer.Option(help="URL of the HTTP process, if not that of the settings."),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Data folder of the `clickstream up` to look at.")
+        Path | None, typer.Option(help="Data folder of the `clickstream up` to check.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:
     """Check servers, topics, schemas, tables, workers and lag; say what to do.
 
-    Looks at the running `clickstream up`, if there is one, otherwise at the servers that the
-    settings name. Exit status 0 when nothing failed, 1 otherwise.
+    Checks the running `clickstream up`, if there is one, otherwise the servers of the settings.
+    Exit status 0 when no check failed, 1 otherwise.
     """
     from rich.console import Console
 
     from clickstream.operations.doctor import report
-    from clickstream.operations.doctor.checks import checks, live_views
-    from clickstream.operations.doctor.discovery import find_target
+    from clickstream.operations.doctor.checks import checks, connect
+    from clickstream.operations.doctor.discovery import discover
     from clickstream.operations.doctor.result import healthy
-    from clickstream.operations.doctor.runner import CHECK_SECONDS, examine
+    from clickstream.operations.doctor.runner import CHECK_SECONDS, run_checks
     from core.logging import configure_logging
 
-    configure_logging("CRITICAL")  # what clients log of a silent server, a finding says better
-    target = find_target(data_dir, url)
-    # Shorter than the check itself, so that a silent server is named by the error of its client.
-    views = live_views(target.settings, target.http_url, request_seconds=CHECK_SECONDS / 2)
-    findings = examine(checks(target.settings, views, http_is_ours=target.http_is_ours))
+    configure_logging("CRITICAL")  # the results say better why a server does not respond
+    system = discover(data_dir, url)
+    # Shorter than the limit of a check, so that the error of the client is what is reported.
+    clients = connect(system.settings, system.http_url, request_seconds=CHECK_SECONDS / 2)
+    results = run_checks(checks(system.settings, clients, http_expected=system.http_expected))
     if as_json:
-        typer.echo(report.as_json(findings))
+        typer.echo(report.as_json(results))
     else:
-        report.print_table(findings, Console())
-    raise typer.Exit(0 if healthy(findings) else 1)
+        report.print_table(results, Console())
+    raise typer.Exit(0 if healthy(results) else 1)

@@ -1,5 +1,6 @@
-"""`clickstream doctor`: looks at every server and every promise, and says what to do.
+"""`clickstream doctor`: checks every server and every promise, and says what to do.
 
-`finding` is what a check says, `view` is what checks may ask, `servers`, `contracts`, `pipeline`
-hold the checks, `examine` runs them in bounded time, `report` prints. `live_*` ask real servers.
+`checks` lists the checks; `connectivity_checks`, `schema_checks` and `pipeline_checks` hold them.
+`runner` runs them in bounded time, `report` prints the results. The `*_client` modules query the
+servers: each has a Protocol, which tests implement in memory, and the real client.
 """

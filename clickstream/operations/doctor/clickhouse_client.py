@@ -1,18 +1,19 @@
-"""`ClickHouseView` of a real server, over HTTP."""
+"""Ask ClickHouse for its schema, and for what the tables hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
 
 from clickstream.operations.dead_letters import queries
-from clickstream.operations.doctor.clients import Counts
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas import declared
 
-# What a reader of the views sees: they pin the same setting, and the check is void without it.
+# The views pin the same setting. Without it the check would not see what their readers see.
 _COUNTS = """
 SELECT count() AS rows, uniqExact({key}) AS keys
 FROM {table} FINAL
@@ -21,8 +22,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 
 _KEYS = {"sessions": "session_id", "events": "(session_id, event_id)"}
 
-# Sessions that count and share their hash with a marked one.
-NAMESAKES = """
+# Sessions that are not marked and have the hash of a marked one.
+HASH_COLLISIONS = """
 WITH irrelevant AS (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
 SELECT uniqExact(session_id)
 FROM sessions
@@ -30,10 +31,10 @@ WHERE {hash}(session_id) IN (SELECT {hash}(session_id) FROM irrelevant)
     AND session_id NOT IN irrelevant
 """
 
-# That of `events.session_hash`.
+# The hash of `events.session_hash`.
 _HASH = "sipHash64"
 
-# Those whose session has come in the meantime are adopted and only wait to be swept.
+# Without events whose session has arrived: they are adopted, and are deleted here soon.
 _UNJOINED = """
 SELECT count(), max(dateDiff('second', received_at, now64(3, 'UTC')))
 FROM unjoined_events FINAL
@@ -43,8 +44,47 @@ WHERE session_id NOT IN (
 """
 
 
-class LiveClickHouse:
-    """Opens a connection for each question, so that one which hangs takes no other with it."""
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The rows of a table as its readers see them, and the number of distinct keys."""
+
+    rows: int
+    keys: int
+
+
+class ClickHouseClient(Protocol):
+    """ClickHouse, in the database of the settings.
+
+    Every method asks it anew and blocks for a bounded time. Raises SinkUnavailable, or the error of
+    the client library.
+    """
+
+    def version(self) -> str: ...
+
+    def drift(self) -> Sequence[str]:
+        """The differences between the live schema and the declared one, one sentence each."""
+        ...
+
+    def counts(self) -> Mapping[str, Counts]:
+        """The counts of `sessions` and `events`."""
+        ...
+
+    def hash_collisions(self) -> int:
+        """How many sessions are not marked and have the hash of a marked session."""
+        ...
+
+    def dead_letters(self) -> Mapping[str, int]:
+        """How many dead letters are pending, by reason."""
+        ...
+
+    def unjoined(self) -> tuple[int, int]:
+        """How many events wait for their session, and the age of the oldest in seconds."""
+        ...
+
+
+class ClickHouseQueries:
+    """`ClickHouseClient` over HTTP. Each method opens its own connection, so that a query that
+    hangs blocks no other."""
 
     def __init__(self, settings: Settings, request_seconds: float) -> None:
         self._settings = settings
@@ -61,9 +101,9 @@ class LiveClickHouse:
         with self._client() as client:
             return {table: _counts(client, table, key) for table, key in _KEYS.items()}
 
-    def namesakes(self) -> int:
+    def hash_collisions(self) -> int:
         with self._client() as client:
-            return int(client.query(NAMESAKES.format(hash=_HASH)).result_rows[0][0])
+            return int(client.query(HASH_COLLISIONS.format(hash=_HASH)).result_rows[0][0])
 
     def dead_letters(self) -> Mapping[str, int]:
         with self._client() as client:

@@ -1,49 +1,52 @@
-"""Does each server answer at all? The culprit of an outage is named here, and only here."""
+"""Does each server respond? Only these checks fail for a server that is away."""
 
 from __future__ import annotations
 
-from clickstream.operations.doctor.clients import ClickHouseView, HttpView, KafkaView, RegistryView
-from clickstream.operations.doctor.result import Verdict, fail, ok, warn
+from clickstream.operations.doctor.clickhouse_client import ClickHouseClient
+from clickstream.operations.doctor.http_client import HttpClient
+from clickstream.operations.doctor.kafka_client import KafkaClient
+from clickstream.operations.doctor.registry_client import RegistryClient
+from clickstream.operations.doctor.result import CheckResult, fail, ok, warn
 from core.errors import ClickstreamError
 
 _READY = 200
 
 
-def check_kafka(kafka: KafkaView, where: str) -> Verdict:
-    """Reachable: its cluster and the number of brokers."""
+def check_kafka(kafka: KafkaClient, address: str) -> CheckResult:
+    """Kafka responds: its cluster id and the number of brokers."""
     try:
         cluster = kafka.cluster()
     except Exception as error:
-        return _silent(where, error, "KAFKA_BOOTSTRAP_SERVERS")
-    return ok(f"{where}: cluster {cluster.cluster_id}, {cluster.brokers} broker(s)")
+        return _no_response(address, error, "KAFKA_BOOTSTRAP_SERVERS")
+    return ok(f"{address}: cluster {cluster.cluster_id}, {cluster.brokers} broker(s)")
 
 
-def check_registry(registry: RegistryView, where: str) -> Verdict:
-    """Reachable: how many subjects it knows."""
+def check_registry(registry: RegistryClient, address: str) -> CheckResult:
+    """The registry responds: the number of its subjects."""
     try:
         subjects = registry.subjects()
     except Exception as error:
-        return _silent(where, error, "SCHEMA_REGISTRY_URL")
-    return ok(f"{where}: {len(subjects)} subject(s)")
+        return _no_response(address, error, "SCHEMA_REGISTRY_URL")
+    return ok(f"{address}: {len(subjects)} subject(s)")
 
 
-def check_clickhouse(clickhouse: ClickHouseView, where: str) -> Verdict:
-    """Reachable: its version. `where` must not hold a password."""
+def check_clickhouse(clickhouse: ClickHouseClient, address: str) -> CheckResult:
+    """ClickHouse responds: its version. `address` must not hold a password."""
     try:
         version = clickhouse.version()
     except Exception as error:
-        return _silent(where, error, "CLICKHOUSE_URL")
-    return ok(f"{where}: version {version}")
+        return _no_response(address, error, "CLICKHOUSE_URL")
+    return ok(f"{address}: version {version}")
 
 
-def check_http(http: HttpView, *, ours: bool) -> Verdict:
-    """`/readyz` says yes. `ours`: a running `up` says that it listens there, so it must."""
+def check_http(http: HttpClient, *, expected: bool) -> CheckResult:
+    """`/readyz` answers 200. Without an answer it is a failure when `expected`, else a warning."""
     readiness = http.readiness()
     if readiness is None:
-        seen = f"nobody listens at {http.url}"
-        if ours:
-            return fail(seen, "`clickstream up` runs without its HTTP process: see its log")
-        return warn(seen, "start `clickstream edge`, or say where it is: doctor --url")
+        detail = f"nothing listens at {http.url}"
+        if expected:
+            return fail(detail, "`clickstream up` runs without its HTTP process: see its log")
+        return warn(detail, "start `clickstream edge`, or name its URL: doctor --url")
     if readiness.status != _READY:
         return fail(
             f"{http.url}/readyz answers {readiness.status}: {readiness.body}",
@@ -52,12 +55,12 @@ def check_http(http: HttpView, *, ours: bool) -> Verdict:
     return ok(f"{http.url} is ready")
 
 
-def _silent(where: str, error: Exception, setting: str) -> Verdict:
-    """Any error means the same here: what was asked is the least that a server can answer."""
-    if isinstance(error, ClickstreamError):  # says where, and which setting to look at
+def _no_response(address: str, error: Exception, setting: str) -> CheckResult:
+    """The result for any error: the question is the simplest that the server can answer."""
+    if isinstance(error, ClickstreamError):  # it names the address and the setting
         return fail(str(error), "its log says why it ended or hangs")
-    why = str(error) or "no answer in time"
+    reason = str(error) or "no answer in time"
     return fail(
-        f"{where} is silent: {why}",
+        f"no response from {address}: {reason}",
         f"start it, see its log; is CLICKSTREAM_{setting} right?",
     )

@@ -1,4 +1,4 @@
-"""Which system to look at: the running `clickstream up`, or the servers that the settings name."""
+"""Which system to check: the running `clickstream up`, or the servers of the settings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A system. `http_is_ours`: a running `up` has said that it listens at `http_url`."""
+class DiscoveredSystem:
+    """The settings and the HTTP URL of a system. `http_expected`: a running `up` names that URL."""
 
     settings: Settings
     http_url: str
-    http_is_ours: bool
+    http_expected: bool
 
 
-def find_target(data_dir: Path | None = None, http_url: str | None = None) -> Target:
-    """The `up` on `data_dir`, else servers that were set explicitly, else the `up` on the default
-    folder, else the settings' defaults. SetupError when `data_dir` is given and nothing runs there.
+def discover(data_dir: Path | None = None, http_url: str | None = None) -> DiscoveredSystem:
+    """The first of these that there is: the `up` on `data_dir`, servers that were set explicitly,
+    the `up` on the default folder, the defaults of the settings.
+
+    Raises SetupError when `data_dir` is given and no `up` runs there.
     """
     settings = Settings()
     endpoints = None
@@ -34,9 +36,9 @@ def find_target(data_dir: Path | None = None, http_url: str | None = None) -> Ta
     if data_dir is not None and endpoints is None:
         raise SetupError(f"no `clickstream up` is running on {data_dir}")
     if endpoints is None:
-        return Target(settings, http_url or _own_url(settings), http_is_ours=False)
-    return Target(
-        settings_for(endpoints), http_url or endpoints.http, http_is_ours=http_url is None
+        return DiscoveredSystem(settings, http_url or _own_url(settings), http_expected=False)
+    return DiscoveredSystem(
+        settings_for(endpoints), http_url or endpoints.http, http_expected=http_url is None
     )
 
 

@@ -1,17 +1,39 @@
-"""`HttpView` of the process that listens at a URL."""
+"""Ask an HTTP process whether it is ready."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import httpx
 
-from clickstream.operations.doctor.clients import Readiness
-
-# A reason list is a few lines; anything longer is not ours.
+# Characters of a body that are shown. Our own answers are a few lines.
 _BODY_CHARACTERS = 500
 
 
-class LiveHttp:
-    """Asks `/readyz`, which needs no key."""
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The answer of `/readyz`."""
+
+    status: int
+    body: str
+
+
+class HttpClient(Protocol):
+    """An HTTP process. Its methods block for a bounded time."""
+
+    @property
+    def url(self) -> str:
+        """Where the process is expected."""
+        ...
+
+    def readiness(self) -> Readiness | None:
+        """The answer of `/readyz`, which needs no key; None when nothing listens there."""
+        ...
+
+
+class HttpProbe:
+    """`HttpClient` over httpx."""
 
     def __init__(self, url: str, request_seconds: float) -> None:
         self._url = url.rstrip("/")

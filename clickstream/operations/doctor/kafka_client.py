@@ -1,13 +1,14 @@
-"""`KafkaView` of a real cluster, by librdkafka's admin client."""
+"""Ask a Kafka cluster for its topics, and for the group of the workers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from confluent_kafka.admin import AdminClient
 
-from clickstream.operations.doctor.clients import Cluster, Group
 from core.kafka.offsets import KafkaOffsets
 from core.kafka.partitions import Partition
 from core.settings import Settings
@@ -15,8 +16,45 @@ from schemas.topic_admin import describe_topics
 from schemas.topics import Topics, TopicState
 
 
-class LiveKafka:
-    """Connects when it is first asked."""
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The id of a cluster, and the number of its brokers."""
+
+    cluster_id: str
+    brokers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The workers' consumer group: Kafka's word for its state, and the number of members."""
+
+    name: str
+    state: str
+    members: int
+
+
+class KafkaClient(Protocol):
+    """A Kafka cluster.
+
+    Every method asks it anew and blocks for a bounded time. Raises the error of the client library,
+    or BrokerUnavailable.
+    """
+
+    def cluster(self) -> Cluster: ...
+
+    def topics(self) -> Mapping[str, TopicState]:
+        """The topics of ours that exist, by name."""
+        ...
+
+    def group(self) -> Group: ...
+
+    def lag(self) -> Mapping[str, int]:
+        """How many records the workers have not committed yet, of sessions, events and marks."""
+        ...
+
+
+class KafkaAdmin:
+    """`KafkaClient` over librdkafka's admin client. Connects at the first question."""
 
     def __init__(self, settings: Settings, request_seconds: float) -> None:
         self._settings = settings
@@ -49,16 +87,16 @@ class LiveKafka:
             request_seconds=self._request_seconds,
         )
         counts = {topic: await offsets.partitions(topic) for topic in topics}
-        places = [Partition(topic, n) for topic, count in counts.items() for n in range(count)]
-        # Committed first: an end that is asked later can only be further, so no lag is negative.
-        committed = await offsets.committed(places)
-        ends = await offsets.ends(places)
+        partitions = [Partition(topic, n) for topic, count in counts.items() for n in range(count)]
+        # Committed offsets first: the ends can only grow in between, so no lag is negative.
+        committed = await offsets.committed(partitions)
+        ends = await offsets.ends(partitions)
         return {
-            topic: sum(ends[p] - committed[p] for p in places if p.topic == topic)
+            topic: sum(ends[p] - committed[p] for p in partitions if p.topic == topic)
             for topic in topics
         }
 
     def _admin(self) -> AdminClient:
-        """To be held until it has answered: without it, its pending answers are destroyed."""
-        # Its own log lines would repeat on stderr what the finding says.
+        """The caller holds it until the answer is there: its pending answers end with it."""
+        # Without log lines: they would repeat on stderr what the check's result says.
         return AdminClient({**self._settings.kafka_options(), "log_level": "0"})

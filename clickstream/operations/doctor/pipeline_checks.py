@@ -1,41 +1,42 @@
-"""Does the data flow, and is what is stored what was promised?"""
+"""Does the data flow, and do the tables hold what is promised?"""
 
 from __future__ import annotations
 
-from clickstream.operations.doctor.clients import ClickHouseView, KafkaView
-from clickstream.operations.doctor.result import Verdict, fail, ok, warn
+from clickstream.operations.doctor.clickhouse_client import ClickHouseClient
+from clickstream.operations.doctor.kafka_client import KafkaClient
+from clickstream.operations.doctor.result import CheckResult, fail, ok, warn
 
-# Half a minute of 5,000 events a second: more than a healthy worker ever has before it.
+# Records. Half a minute of 5,000 events a second; a healthy worker never lags so far behind.
 LAG_TO_WARN = 150_000
-# An event that waits longer for its session than a day is one whose session was most likely lost
-# upstream; it is dropped after 30 days.
+# Seconds. The session of an event that waits longer than a day was most likely never posted; the
+# event is deleted after 30 days.
 UNJOINED_SECONDS_TO_WARN = 24 * 60 * 60
 
 
-def check_worker(kafka: KafkaView) -> Verdict:
-    """Somebody is a member of the sink's group."""
+def check_worker(kafka: KafkaClient) -> CheckResult:
+    """The workers' consumer group has members."""
     group = kafka.group()
     if group.members == 0:
         return fail(
-            f"nobody consumes as {group.name} ({group.state})",
+            f"consumer group {group.name} has no members ({group.state})",
             "start `clickstream worker`; until then posts are kept in Kafka and not readable",
         )
     return ok(f"{group.members} worker(s) in {group.name} ({group.state})")
 
 
-def check_lag(kafka: KafkaView) -> Verdict:
-    """The sink is not far behind the end of the log."""
+def check_lag(kafka: KafkaClient) -> CheckResult:
+    """The workers are not far behind the end of the log."""
     lag = kafka.lag()
-    seen = "behind by " + ", ".join(f"{count} in {topic}" for topic, count in lag.items())
+    detail = "behind by " + ", ".join(f"{count} in {topic}" for topic, count in lag.items())
     if sum(lag.values()) > LAG_TO_WARN:
-        return warn(seen, "if it does not fall, add workers or look at ClickHouse's load")
-    return ok(seen)
+        return warn(detail, "if it does not fall, add workers or look at ClickHouse's load")
+    return ok(detail)
 
 
-def check_duplicates(clickhouse: ClickHouseView) -> Verdict:
-    """What readers see holds each key once: `count() FINAL` equals `uniqExact` of the key."""
+def check_duplicates(clickhouse: ClickHouseClient) -> CheckResult:
+    """Readers see each key once: `count() FINAL` equals `uniqExact` of the key."""
     counts = clickhouse.counts()
-    seen = ", ".join(f"{count.rows} {table}" for table, count in counts.items())
+    rows = ", ".join(f"{count.rows} {table}" for table, count in counts.items())
     twice = {table: c for table, c in counts.items() if c.rows != c.keys}
     if twice:
         differences = ", ".join(
@@ -46,31 +47,44 @@ def check_duplicates(clickhouse: ClickHouseView) -> Verdict:
             "one session has rows in two days: stop the workers and report it with the rows "
             "that docs/sql.md shows how to find",
         )
-    return ok(f"{seen}, each key once")
+    return ok(f"{rows}, each key once")
 
 
-def check_hashes(clickhouse: ClickHouseView) -> Verdict:
-    """`relevant_events` compares hashes of session ids: it hides no session that counts."""
-    if count := clickhouse.namesakes():
+def check_hash_collisions(clickhouse: ClickHouseClient) -> CheckResult:
+    """No session has the hash of a marked one: `relevant_events` compares hashes of session ids."""
+    if count := clickhouse.hash_collisions():
         return fail(
-            f"{count} session(s) that count have the hash of one that was marked irrelevant",
+            f"{count} session(s) have the hash of another one that was marked irrelevant",
             "relevant_events leaves their events out: read `events FINAL` and compare session_id",
         )
-    return ok("no session that counts has the hash of a marked one")
+    return ok("no session has the hash of a marked one")
 
 
-def check_unjoined(clickhouse: ClickHouseView) -> Verdict:
-    """Events do not wait for their session for ever."""
+def check_dead_letters(clickhouse: ClickHouseClient) -> CheckResult:
+    """No dead letter is pending."""
+    counts = clickhouse.dead_letters()
+    if not counts:
+        return ok("none")
+    most_frequent = max(counts, key=lambda reason: counts[reason])
+    return warn(
+        ", ".join(f"{count} {reason}" for reason, count in counts.items()),
+        f"run `clickstream dlq list --reason {most_frequent}`, then `clickstream dlq show NAME`,"
+        " which says what to do",
+    )
+
+
+def check_unjoined(clickhouse: ClickHouseClient) -> CheckResult:
+    """No event waits for its session for more than a day."""
     count, oldest_seconds = clickhouse.unjoined()
     if count == 0:
         return ok("none")
-    seen = f"{count} wait for their session, the oldest for {_for_people(oldest_seconds)}"
+    detail = f"{count} wait for their session, the oldest for {_readable(oldest_seconds)}"
     if oldest_seconds > UNJOINED_SECONDS_TO_WARN:
-        return warn(seen, "their sessions were never posted: see that the callers post them")
-    return ok(seen)
+        return warn(detail, "their sessions were never posted: see that the callers post them")
+    return ok(detail)
 
 
-def _for_people(seconds: int) -> str:
+def _readable(seconds: int) -> str:
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"

@@ -1,43 +1,28 @@
-"""`RegistryView` of a real registry, over Confluent's REST API."""
+"""What the checks ask of the schema registry. `schemas.registry.ConfluentRegistry` answers it."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
+from typing import Protocol
 
-import httpx
-
-from clickstream.operations.doctor.clients import Registered
-
-_NOT_FOUND = 404
+from schemas.registry import RegisteredSchema
 
 
-class LiveRegistry:
-    """Opens a connection for each question: a doctor asks a dozen."""
+class RegistryClient(Protocol):
+    """A schema registry.
 
-    def __init__(self, url: str, ca_file: str | None, request_seconds: float) -> None:
-        self._url = url.rstrip("/")
-        self._trust: ssl.SSLContext | bool = (
-            ssl.create_default_context(cafile=ca_file) if ca_file else True
-        )
-        self._request_seconds = request_seconds
+    Every method asks it anew and blocks for a bounded time. Raises RegistryUnavailable without an
+    answer.
+    """
 
     def subjects(self) -> Sequence[str]:
-        return [str(subject) for subject in self._get("/subjects").raise_for_status().json()]
+        """The names of all subjects."""
+        ...
 
-    def latest(self, subject: str) -> Registered | None:
-        answer = self._get(f"/subjects/{quote(subject, safe='')}/versions/latest")
-        if answer.status_code == _NOT_FOUND:
-            return None
-        found: dict[str, Any] = answer.raise_for_status().json()
-        return Registered(int(found["id"]), int(found["version"]), str(found["schema"]))
+    def latest(self, subject: str) -> RegisteredSchema | None:
+        """The newest version of the subject; None for an unknown subject."""
+        ...
 
     def compatibility(self, subject: str) -> str:
-        own = self._get(f"/config/{quote(subject, safe='')}")
-        answer = self._get("/config") if own.status_code == _NOT_FOUND else own
-        return str(answer.raise_for_status().json()["compatibilityLevel"])
-
-    def _get(self, path: str) -> httpx.Response:
-        return httpx.get(self._url + path, timeout=self._request_seconds, verify=self._trust)
+        """The compatibility level of the subject: its own, or that of the registry."""
+        ...

@@ -1,4 +1,4 @@
-"""Findings for a person, and for a machine."""
+"""The results as a table, and as JSON."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from clickstream.operations.doctor.result import CheckResult, Status, healthy
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
 
-def as_json(findings: Sequence[CheckResult]) -> str:
-    """One line: `{"healthy": …, "checks": [{name, status, seen, advice}, …]}`."""
+def as_json(results: Sequence[CheckResult]) -> str:
+    """One line: `{"healthy": …, "checks": [{name, status, detail, remedy}, …]}`."""
     return json.dumps(
-        {"healthy": healthy(findings), "checks": [asdict(finding) for finding in findings]}
+        {"healthy": healthy(results), "checks": [asdict(result) for result in results]}
     )
 
 
-def print_table(findings: Sequence[CheckResult], console: Console) -> None:
-    """One row a check; the advice below what was seen; a last line with the verdict."""
+def print_table(results: Sequence[CheckResult], console: Console) -> None:
+    """One row a check, with the remedy below the detail; the last line sums up."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for finding in findings:
-        colour = _COLOURS[finding.status]
-        text = escape(finding.seen) + (f"\n→ {escape(finding.advice)}" if finding.advice else "")
-        table.add_row(f"[{colour}]{finding.status}[/]", finding.name, text)
+    for result in results:
+        colour = _COLOURS[result.status]
+        text = escape(result.detail) + (f"\n→ {escape(result.remedy)}" if result.remedy else "")
+        table.add_row(f"[{colour}]{result.status}[/]", result.name, text)
     console.print(table)
-    culprits = [finding.name for finding in findings if finding.status is Status.FAIL]
+    failed = [result.name for result in results if result.status is Status.FAIL]
     console.print(
-        f"[bold red]not healthy: {', '.join(culprits)}[/]" if culprits else "[green]healthy[/]"
+        f"[bold red]not healthy: {', '.join(failed)}[/]" if failed else "[green]healthy[/]"
     )

@@ -1,4 +1,4 @@
-"""What one check found, and what to do about it."""
+"""A check, and its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """`fail` is wrong now; `warn` wants to be looked at and does not make the system unhealthy."""
+    """`fail`: something is wrong now. `warn`: look at it; the system still counts as healthy."""
 
     OK = "ok"
     WARN = "warn"
@@ -17,48 +17,42 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the report. `seen` is a fact; `advice` is empty when there is nothing to do."""
+    """One line of the report.
 
-    name: str
-    status: Status
-    seen: str
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check function returns: a finding that does not know its name yet."""
+    `detail` is a fact; `remedy` says what to do, and is empty when there is nothing to do. The
+    runner sets `name`.
+    """
 
     status: Status
-    seen: str
-    advice: str = ""
+    detail: str
+    remedy: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question.
+    """One check. `run` may block and may raise: the runner limits its time and reports the error.
 
-    `needs` names the checks without whose `ok` this one could only repeat their bad news. `look`
-    may block and may raise: `examine` bounds and catches both.
+    `depends_on` names the checks that must be ok for this one to run.
     """
 
     name: str
-    look: Callable[[], Verdict]
-    needs: tuple[str, ...] = ()
+    run: Callable[[], CheckResult]
+    depends_on: tuple[str, ...] = ()
 
 
-def ok(seen: str) -> Verdict:
-    return Verdict(Status.OK, seen)
+def ok(detail: str) -> CheckResult:
+    return CheckResult(Status.OK, detail)
 
 
-def warn(seen: str, advice: str) -> Verdict:
-    return Verdict(Status.WARN, seen, advice)
+def warn(detail: str, remedy: str) -> CheckResult:
+    return CheckResult(Status.WARN, detail, remedy)
 
 
-def fail(seen: str, advice: str) -> Verdict:
-    return Verdict(Status.FAIL, seen, advice)
+def fail(detail: str, remedy: str) -> CheckResult:
+    return CheckResult(Status.FAIL, detail, remedy)
 
 
-def healthy(findings: Sequence[CheckResult]) -> bool:
-    """No check failed."""
-    return all(finding.status is not Status.FAIL for finding in findings)
+def healthy(results: Sequence[CheckResult]) -> bool:
+    """Whether no check failed."""
+    return all(result.status is not Status.FAIL for result in results)

@@ -1,4 +1,4 @@
-"""Run every check in bounded time, so that one dead server neither hangs nor hides the others."""
+"""Run the checks in bounded time, so that one dead server neither blocks nor hides the others."""
 
 from __future__ import annotations
 
@@ -6,84 +6,86 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from graphlib import TopologicalSorter
 
-from clickstream.operations.doctor.result import Check, CheckResult, Status, Verdict
+from clickstream.operations.doctor.result import Check, CheckResult, Status, fail, warn
 from core.errors import ClickstreamError
 
-# Longer than any healthy answer on a busy machine; short enough to be waited for at 3 a.m.
+# Seconds. Longer than a healthy server needs on a busy machine, and short enough to wait for.
 CHECK_SECONDS = 8.0
 
 
-def examine(
+def run_checks(
     checks: Sequence[Check], check_seconds: float = CHECK_SECONDS
 ) -> tuple[CheckResult, ...]:
-    """One finding for each check, in their order.
+    """One result for each check, in the order of `checks`.
 
-    Checks run at the same time, in as many rounds as `needs` makes steps, and each round ends after
-    `check_seconds`. A check that needs one which did not come out ok is not run and becomes a
-    warning. Raises ValueError when a need is not among the checks, or waits for itself.
+    Checks that depend on nothing run at the same time; those that depend on them follow when all
+    have ended, after `check_seconds` at the latest. A check is skipped, with a warning, when one
+    that it depends on is not ok. Raises ValueError when a check depends on an unknown check or on
+    itself.
     """
-    found: dict[str, CheckResult] = {}
-    culprits: dict[str, frozenset[str]] = {}  # of each check: who keeps others from being made
-    while len(found) < len(checks):
-        due = [c for c in checks if c.name not in found and found.keys() >= set(c.needs)]
-        if not due:
-            waiting = ", ".join(check.name for check in checks if check.name not in found)
-            raise ValueError(f"these checks need what nobody provides: {waiting}")
+    by_name = {check.name: check for check in checks}
+    order = TopologicalSorter({check.name: check.depends_on for check in checks})
+    order.prepare()
+    results: dict[str, CheckResult] = {}
+    failed_dependencies: dict[str, frozenset[str]] = {}
+    while order.is_active():
+        names = order.get_ready()
+        if unknown := set(names) - by_name.keys():
+            raise ValueError(f"no check has the name {', '.join(sorted(unknown))}")
         runnable = []
-        for check in due:
-            culprits[check.name] = frozenset().union(*(culprits[need] for need in check.needs))
-            if culprits[check.name]:
-                found[check.name] = _not_looked_at(check, culprits[check.name])
+        for check in (by_name[name] for name in names):
+            failed = frozenset().union(*(failed_dependencies[name] for name in check.depends_on))
+            failed_dependencies[check.name] = failed
+            if failed:
+                results[check.name] = _skipped(check, failed)
             else:
                 runnable.append(check)
-        for finding in _run(runnable, check_seconds):
-            found[finding.name] = finding
-            if finding.status is not Status.OK:
-                culprits[finding.name] = frozenset({finding.name})
-    return tuple(found[check.name] for check in checks)
+        for result in _run(runnable, check_seconds):
+            results[result.name] = result
+            if result.status is not Status.OK:
+                failed_dependencies[result.name] = frozenset({result.name})
+        order.done(*names)
+    return tuple(results[check.name] for check in checks)
 
 
-def _not_looked_at(check: Check, culprits: frozenset[str]) -> CheckResult:
-    who = " and ".join(sorted(culprits))
-    return CheckResult(
-        check.name, Status.WARN, f"not looked at, because of {who}", f"mend {who} first"
-    )
+def _skipped(check: Check, failed: frozenset[str]) -> CheckResult:
+    names = " and ".join(sorted(failed))
+    return replace(warn(f"skipped: depends on {names}", f"fix {names} first"), name=check.name)
 
 
 def _run(checks: Sequence[Check], check_seconds: float) -> Iterator[CheckResult]:
-    """Daemon threads, because a thread stuck in a client library cannot be ended, only left."""
+    # Daemon threads: a thread that is stuck in a client library cannot be ended, only left behind.
     answers: queue.SimpleQueue[CheckResult] = queue.SimpleQueue()
     for check in checks:
         threading.Thread(
-            target=lambda check=check: answers.put(_ask(check)), name=check.name, daemon=True
+            target=lambda check=check: answers.put(_run_one(check)), name=check.name, daemon=True
         ).start()
-    silent = {check.name: check for check in checks}
+    timed_out = {check.name for check in checks}
     deadline = time.monotonic() + check_seconds
-    while silent:
+    while timed_out:
         try:
-            finding = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            result = answers.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
-        del silent[finding.name]
-        yield finding
-    for name in silent:
-        yield CheckResult(
-            name,
-            Status.FAIL,
-            f"no answer within {check_seconds:g} s",
+        timed_out.remove(result.name)
+        yield result
+    for name in timed_out:
+        result = fail(
+            f"no response within {check_seconds:g} s",
             "the server accepts connections and does not serve them: see its log, restart it",
         )
+        yield replace(result, name=name)
 
 
-def _ask(check: Check) -> CheckResult:
-    """The check's verdict; what it raises is a verdict too, since a doctor must not faint."""
+def _run_one(check: Check) -> CheckResult:
+    """The result of the check. An error that it raises is a result too."""
     try:
-        verdict = check.look()
+        result = check.run()
     except ClickstreamError as error:
-        verdict = Verdict(Status.FAIL, str(error))
+        result = fail(str(error), "")
     except Exception as error:
-        verdict = Verdict(
-            Status.FAIL, f"{type(error).__name__}: {error}", "this check could not be made"
-        )
-    return CheckResult(check.name, verdict.status, verdict.seen, verdict.advice)
+        result = fail(f"{type(error).__name__}: {error}", "this check could not be made")
+    return replace(result, name=check.name)

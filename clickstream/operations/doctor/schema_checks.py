@@ -1,21 +1,23 @@
-"""Is what the servers hold what this version of the code declares? Topics, schemas, tables."""
+"""Are topics, schemas and tables as this version of the code declares them?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from clickstream.operations.doctor.clients import ClickHouseView, KafkaView, RegistryView
-from clickstream.operations.doctor.result import Verdict, fail, ok
+from clickstream.operations.doctor.clickhouse_client import ClickHouseClient
+from clickstream.operations.doctor.kafka_client import KafkaClient
+from clickstream.operations.doctor.registry_client import RegistryClient
+from clickstream.operations.doctor.result import CheckResult, fail, ok
 from schemas.compatibility import FULL_TRANSITIVE
 from schemas.contracts import ALL, Contract
 from schemas.topics import TopicDefinition, Topics, drift
 
-REGISTER = "run `clickstream schemas register`"
+_REGISTER = "run `clickstream schemas register`"
 
 
-def check_topics(kafka: KafkaView, declared: Sequence[TopicDefinition]) -> Verdict:
-    """All there, equal partition counts, configured as declared."""
+def check_topics(kafka: KafkaClient, declared: Sequence[TopicDefinition]) -> CheckResult:
+    """All topics exist, with the declared partition counts and options."""
     states = kafka.topics()
     missing = [topic.name for topic in declared if topic.name not in states]
     if missing:
@@ -28,8 +30,8 @@ def check_topics(kafka: KafkaView, declared: Sequence[TopicDefinition]) -> Verdi
     if wrong_counts:
         return fail(
             "; ".join(wrong_counts),
-            "a count is never changed in place: set CLICKSTREAM_TOPICS__PARTITIONS to what is "
-            "there, or take another CLICKSTREAM_TOPICS__PREFIX",
+            "a partition count is never changed in place: set CLICKSTREAM_TOPICS__PARTITIONS to "
+            "the present count, or choose another CLICKSTREAM_TOPICS__PREFIX",
         )
     differences = [line for topic in declared for line in drift(topic, states[topic.name])]
     if differences:
@@ -41,29 +43,27 @@ def check_topics(kafka: KafkaView, declared: Sequence[TopicDefinition]) -> Verdi
     )
 
 
-def check_schemas(registry: RegistryView, topics: Topics) -> Verdict:
-    """Each contract is the newest schema of its subject, under FULL_TRANSITIVE."""
+def check_schemas(registry: RegistryClient, topics: Topics) -> CheckResult:
+    """Each contract is the newest schema of its subject, and the level is FULL_TRANSITIVE."""
     ids: list[str] = []
     for contract in ALL:
         subject = topics.subject_of(contract)
         registered = registry.latest(subject)
         if registered is None:
-            return fail(f"{subject} is not registered", REGISTER)
+            return fail(f"{subject} is not registered", _REGISTER)
         if not _same(registered.text, contract):
             return fail(
                 f"{subject} version {registered.version} is not ours",
-                f"{REGISTER}; if it stays, a newer release has registered its own: upgrade this",
+                f"{_REGISTER}; if it stays, a newer release has registered its own: upgrade this",
             )
         level = registry.compatibility(subject)
         if level != FULL_TRANSITIVE:
-            return fail(
-                f"{subject} is checked for {level} only", "run `clickstream schemas register`"
-            )
+            return fail(f"{subject} is checked for {level} only", _REGISTER)
         ids.append(f"{contract.name} {registered.schema_id}")
     return ok(f"registered, {FULL_TRANSITIVE}; ids: {', '.join(ids)}")
 
 
-def check_tables(clickhouse: ClickHouseView) -> Verdict:
+def check_tables(clickhouse: ClickHouseClient) -> CheckResult:
     """The live ClickHouse schema equals the declared one."""
     differences = clickhouse.drift()
     if differences:
@@ -72,5 +72,5 @@ def check_tables(clickhouse: ClickHouseView) -> Verdict:
 
 
 def _same(text: str, contract: Contract) -> bool:
-    """Equal as JSON: a registry may lay the text out anew."""
+    """Whether the texts are equal as JSON: a registry may format its text in another way."""
     return bool(json.loads(text) == json.loads(contract.text))

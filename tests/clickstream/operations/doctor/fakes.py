@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.operations.doctor.clients import Cluster, Counts, Group, Readiness, Registered
+from clickstream.operations.doctor.clickhouse_client import Counts
+from clickstream.operations.doctor.http_client import Readiness
+from clickstream.operations.doctor.kafka_client import Cluster, Group
 from core.settings import Settings
 from schemas.contracts import ALL
+from schemas.registry import RegisteredSchema
 from schemas.topics import Topics, TopicState, definitions
 
 SETTINGS = Settings(_env_file=None)
@@ -20,11 +23,12 @@ def declared_topics() -> dict[str, TopicState]:
     }
 
 
-def declared_schemas() -> dict[str, Registered]:
+def declared_schemas() -> dict[str, RegisteredSchema]:
     topics = Topics.from_settings(SETTINGS)
     return {
-        topics.subject_of(contract): Registered(n, contract.version, contract.text)
+        subject: RegisteredSchema(subject, contract.version, n, contract.text)
         for n, contract in enumerate(ALL, 1)
+        for subject in (topics.subject_of(contract),)
     }
 
 
@@ -62,7 +66,7 @@ class FakeKafka:
 class FakeRegistry:
     """A registry that holds what `clickstream schemas` registers."""
 
-    schemas: dict[str, Registered] = field(default_factory=declared_schemas)
+    schemas: dict[str, RegisteredSchema] = field(default_factory=declared_schemas)
     level: str = "FULL_TRANSITIVE"
     down: Exception | None = None
 
@@ -71,7 +75,7 @@ class FakeRegistry:
             raise self.down
         return list(self.schemas)
 
-    def latest(self, subject: str) -> Registered | None:
+    def latest(self, subject: str) -> RegisteredSchema | None:
         return self.schemas.get(subject)
 
     def compatibility(self, subject: str) -> str:
@@ -84,8 +88,8 @@ class FakeClickHouse:
 
     differences: list[str] = field(default_factory=list)
     tables: dict[str, Counts] = field(default_factory=lambda: {"sessions": Counts(2, 2)})
-    hidden: int = 0
-    letters: dict[str, int] = field(default_factory=dict)
+    collisions: int = 0
+    pending: dict[str, int] = field(default_factory=dict)
     waiting: tuple[int, int] = (0, 0)
     down: Exception | None = None
 
@@ -100,11 +104,11 @@ class FakeClickHouse:
     def counts(self) -> Mapping[str, Counts]:
         return self.tables
 
-    def namesakes(self) -> int:
-        return self.hidden
+    def hash_collisions(self) -> int:
+        return self.collisions
 
     def dead_letters(self) -> Mapping[str, int]:
-        return self.letters
+        return self.pending
 
     def unjoined(self) -> tuple[int, int]:
         return self.waiting
@@ -112,7 +116,7 @@ class FakeClickHouse:
 
 @dataclass
 class FakeHttp:
-    """An HTTP process; `answer` is None when nobody listens."""
+    """An HTTP process; `answer` is None when nothing listens."""
 
     answer: Readiness | None = field(default_factory=lambda: Readiness(200, "{}"))
     url: str = "http://127.0.0.1:8000"

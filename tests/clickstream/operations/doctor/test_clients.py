@@ -1,4 +1,4 @@
-"""The doctor's views on real servers, and on servers that are dead or dumb."""
+"""The checks on real servers, and on servers that are stopped or never respond."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from clickstream.local.processes.ports import free_port
-from clickstream.operations.doctor.checks import checks, live_views
-from clickstream.operations.doctor.clickhouse_client import NAMESAKES
+from clickstream.operations.doctor.checks import checks
+from clickstream.operations.doctor.checks import connect as connect_clients
+from clickstream.operations.doctor.clickhouse_client import HASH_COLLISIONS
 from clickstream.operations.doctor.result import CheckResult, Status
-from clickstream.operations.doctor.runner import examine
+from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.topics import Topics
@@ -23,29 +24,30 @@ from tests.api.stored import Mark, Search, World, store
 pytestmark = pytest.mark.engines
 
 
-def visit(settings: Settings, seconds: float = 15) -> Mapping[str, CheckResult]:
-    """What the doctor finds, by name. Nobody listens at its HTTP address."""
-    views = live_views(settings, f"http://127.0.0.1:{free_port()}", request_seconds=seconds / 2)
-    findings = examine(checks(settings, views, http_is_ours=False), seconds)
-    return {finding.name: finding for finding in findings}
+def diagnose(settings: Settings, seconds: float = 15) -> Mapping[str, CheckResult]:
+    """The results by name. Nothing listens at the HTTP address."""
+    url = f"http://127.0.0.1:{free_port()}"
+    clients = connect_clients(settings, url, request_seconds=seconds / 2)
+    results = run_checks(checks(settings, clients, http_expected=False), seconds)
+    return {result.name: result for result in results}
 
 
-def failed(findings: Mapping[str, CheckResult]) -> set[str]:
-    return {name for name, finding in findings.items() if finding.status is Status.FAIL}
+def failed(results: Mapping[str, CheckResult]) -> set[str]:
+    return {name for name, result in results.items() if result.status is Status.FAIL}
 
 
 @pytest.fixture
-def dumb_port() -> Iterator[int]:
+def unresponsive_port() -> Iterator[int]:
     """A server that lets clients connect and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def test_prepared_servers_lack_nothing_but_a_worker(settings: Settings) -> None:
-    findings = visit(settings)
-    assert failed(findings) == {"worker"}
-    assert findings["http"].status is Status.WARN
-    assert findings["lag"].status is Status.OK
+    results = diagnose(settings)
+    assert failed(results) == {"worker"}
+    assert results["http"].status is Status.WARN
+    assert results["lag"].status is Status.OK
 
 
 def test_a_member_of_the_group_is_seen(settings: Settings) -> None:
@@ -57,7 +59,7 @@ def test_a_member_of_the_group_is_seen(settings: Settings) -> None:
             consumer.poll(0.1)
             if consumer.assignment():
                 break
-        assert visit(settings)["worker"].status is Status.OK
+        assert diagnose(settings)["worker"].status is Status.OK
     finally:
         consumer.close()
 
@@ -66,59 +68,61 @@ def test_a_deleted_topic_is_missed(settings: Settings) -> None:
     marks = Topics.from_settings(settings).marks
     admin = AdminClient({**settings.kafka_options()})
     admin.delete_topics([marks])[marks].result(15)
-    findings = visit(settings)
-    assert "topics" in failed(findings)
-    assert marks in findings["topics"].seen
+    results = diagnose(settings)
+    assert "topics" in failed(results)
+    assert marks in results["topics"].detail
 
 
 def test_a_dropped_view_is_missed(settings: Settings) -> None:
     with connect(settings) as client:
         client.command("DROP VIEW impressions")
-    findings = visit(settings)
-    assert "tables" in failed(findings)
-    assert "impressions" in findings["tables"].seen
+    results = diagnose(settings)
+    assert "tables" in failed(results)
+    assert "impressions" in results["tables"].detail
 
 
 def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Settings) -> None:
     """By their length in place of the real hash, for which nobody knows two ids that share it."""
-    marked, namesake, other = Search("a1"), Search("b2"), Search("c33")
-    store(settings, World((marked, namesake, namesake, other), marks=(Mark("a1"), Mark("gone"))))
+    marked, same_hash, other = Search("a1"), Search("b2"), Search("c33")
+    store(settings, World((marked, same_hash, same_hash, other), marks=(Mark("a1"), Mark("gone"))))
     with connect(settings) as client:
         for function, expected in (("length", 1), ("sipHash64", 0)):
-            found = client.query(NAMESAKES.format(hash=function)).result_rows
+            found = client.query(HASH_COLLISIONS.format(hash=function)).result_rows
             assert found == [(expected,)]
-    assert visit(settings)["hashes"].status is Status.OK
+    assert diagnose(settings)["hash collisions"].status is Status.OK
 
 
-def test_a_stopped_clickhouse_is_the_culprit(settings: Settings) -> None:
+def test_a_stopped_clickhouse_is_what_fails(settings: Settings) -> None:
     url = f"http://127.0.0.1:{free_port()}/clickstream"
-    findings = visit(settings.model_copy(update={"clickhouse_url": SecretStr(url)}))
-    assert failed(findings) == {"clickhouse", "worker"}
-    assert findings["topics"].status is Status.OK
-    assert "because of clickhouse" in findings["tables"].seen
+    results = diagnose(settings.model_copy(update={"clickhouse_url": SecretStr(url)}))
+    assert failed(results) == {"clickhouse", "worker"}
+    assert results["topics"].status is Status.OK
+    assert "depends on clickhouse" in results["tables"].detail
 
 
-def test_a_stopped_registry_is_the_culprit(settings: Settings) -> None:
+def test_a_stopped_registry_is_what_fails(settings: Settings) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    findings = visit(settings.model_copy(update={"schema_registry_url": url}))
-    assert failed(findings) == {"registry", "worker"}
+    results = diagnose(settings.model_copy(update={"schema_registry_url": url}))
+    assert failed(results) == {"registry", "worker"}
 
 
-def test_a_stopped_kafka_is_the_culprit(settings: Settings) -> None:
+def test_a_stopped_kafka_is_what_fails(settings: Settings) -> None:
     servers = f"127.0.0.1:{free_port()}"
-    findings = visit(settings.model_copy(update={"kafka_bootstrap_servers": servers}), 4)
-    assert failed(findings) == {"kafka"}
-    assert findings["tables"].status is Status.OK
+    results = diagnose(settings.model_copy(update={"kafka_bootstrap_servers": servers}), 4)
+    assert failed(results) == {"kafka"}
+    assert results["tables"].status is Status.OK
 
 
-def test_dumb_servers_are_named_in_bounded_time(settings: Settings, dumb_port: int) -> None:
+def test_unresponsive_servers_fail_in_bounded_time(
+    settings: Settings, unresponsive_port: int
+) -> None:
     """Kafka answers; the two that take connections and stay silent do not hold the doctor up."""
-    dumb = settings.model_copy(
+    unresponsive = settings.model_copy(
         update={
-            "schema_registry_url": f"http://127.0.0.1:{dumb_port}",
-            "clickhouse_url": SecretStr(f"http://127.0.0.1:{dumb_port}/clickstream"),
+            "schema_registry_url": f"http://127.0.0.1:{unresponsive_port}",
+            "clickhouse_url": SecretStr(f"http://127.0.0.1:{unresponsive_port}/clickstream"),
         }
     )
-    findings = visit(dumb, 4)
-    assert {"registry", "clickhouse"} <= failed(findings)
-    assert findings["kafka"].status is Status.OK
+    results = diagnose(unresponsive, 4)
+    assert {"registry", "clickhouse"} <= failed(results)
+    assert results["kafka"].status is Status.OK

@@ -1,4 +1,4 @@
-"""Whom the doctor visits."""
+"""Which system the doctor checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import clickstream.commands
 from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import Endpoints, write_endpoints
 from clickstream.local.target_settings import operator_settings
-from clickstream.operations.doctor.discovery import find_target
+from clickstream.operations.doctor.discovery import discover
 from core.errors import SetupError
 
 
@@ -45,31 +45,31 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_a_running_up_is_found_in_the_folder_given(tmp_path: Path) -> None:
     endpoints = running_up(tmp_path)
-    target = find_target(tmp_path)
-    assert target.settings.kafka_bootstrap_servers == endpoints.kafka
-    assert (target.http_url, target.http_is_ours) == (endpoints.http, True)
+    system = discover(tmp_path)
+    assert system.settings.kafka_bootstrap_servers == endpoints.kafka
+    assert (system.http_url, system.http_expected) == (endpoints.http, True)
 
 
 def test_a_folder_without_a_running_up_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no `clickstream up` is running"):
-        find_target(tmp_path)
+        discover(tmp_path)
 
 
-def test_servers_set_explicitly_are_visited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_set_explicitly_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092")
     monkeypatch.setenv("CLICKSTREAM_HTTP__HOST", "0.0.0.0")  # noqa: S104 - not bound
-    target = find_target()
-    assert target.settings.kafka_bootstrap_servers == "kafka-1:9092"
-    assert (target.http_url, target.http_is_ours) == ("http://127.0.0.1:8000", False)
+    system = discover()
+    assert system.settings.kafka_bootstrap_servers == "kafka-1:9092"
+    assert (system.http_url, system.http_expected) == ("http://127.0.0.1:8000", False)
 
 
 def test_servers_set_explicitly_come_before_a_running_up(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = default_data_directory()
     folder.mkdir(parents=True)
     endpoints = running_up(folder)
-    assert find_target().settings.kafka_bootstrap_servers == endpoints.kafka
+    assert discover().settings.kafka_bootstrap_servers == endpoints.kafka
     monkeypatch.setenv("CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092")
-    assert find_target().settings.kafka_bootstrap_servers == "kafka-1:9092"
+    assert discover().settings.kafka_bootstrap_servers == "kafka-1:9092"
 
 
 def test_every_operators_command_finds_the_same_system(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,11 +92,11 @@ def test_no_command_of_an_operator_reads_the_servers_by_itself() -> None:
     assert {file.name for file in files if alone.search(file.read_text())} <= processes_or_no_server
 
 
-def test_without_anything_the_defaults_are_visited() -> None:
-    assert find_target().settings.kafka_bootstrap_servers == "127.0.0.1:9092"
+def test_without_anything_the_defaults_are_checked() -> None:
+    assert discover().settings.kafka_bootstrap_servers == "127.0.0.1:9092"
 
 
 def test_another_http_address_is_not_taken_for_that_of_up(tmp_path: Path) -> None:
     running_up(tmp_path)
-    target = find_target(tmp_path, "http://127.0.0.1:9999")
-    assert (target.http_url, target.http_is_ours) == ("http://127.0.0.1:9999", False)
+    system = discover(tmp_path, "http://127.0.0.1:9999")
+    assert (system.http_url, system.http_expected) == ("http://127.0.0.1:9999", False)

@@ -1,4 +1,4 @@
-"""The same findings for a person and for a machine."""
+"""The same results for a person and for a machine."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from rich.console import Console
 from clickstream.operations.doctor.report import as_json, print_table
 from clickstream.operations.doctor.result import CheckResult, Status
 
-FINDINGS = (
-    CheckResult("kafka", Status.FAIL, "does not answer at [::1]:9092", "start it"),
-    CheckResult("http", Status.OK, "ready"),
+RESULTS = (
+    CheckResult(Status.FAIL, "does not answer at [::1]:9092", "start it", "kafka"),
+    CheckResult(Status.OK, "ready", name="http"),
 )
 
 
-def test_json_holds_every_field_and_the_verdict() -> None:
-    said = json.loads(as_json(FINDINGS))
+def test_json_holds_every_field_and_the_summary() -> None:
+    said = json.loads(as_json(RESULTS))
     assert said["healthy"] is False
     assert said["checks"][0] == {
         "name": "kafka",
         "status": "fail",
-        "seen": "does not answer at [::1]:9092",
-        "advice": "start it",
+        "detail": "does not answer at [::1]:9092",
+        "remedy": "start it",
     }
 
 
-def test_the_table_ends_with_the_culprits() -> None:
+def test_the_table_ends_with_the_failed_checks() -> None:
     text = io.StringIO()
-    print_table(FINDINGS, Console(file=text, width=100))
+    print_table(RESULTS, Console(file=text, width=100))
     said = text.getvalue()
     assert "[::1]:9092" in said
     assert "→ start it" in said
