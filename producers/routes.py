@@ -86,32 +86,35 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
 
     @router.post(
         SESSION_PATH,
+        summary="Record a search and the list that was shown",
         openapi_extra=request_body(SessionBody, _SESSION_EXAMPLE),
         responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def create_session(request: Request) -> Response:
-        """Record a search and the list that was shown. 200 means durable in Kafka. The first post
-        of a session_id wins; posting it again changes nothing and answers 200."""
+        """200 means that the session is durable in Kafka. The first POST of a session_id wins;
+        posting it again changes nothing and answers 200."""
         return await respond(endpoints.post_session, request)
 
     @router.post(
         EVENTS_PATH,
+        summary="Record clicks and other events of a session",
         openapi_extra=request_body(EventsBody, _EVENTS_EXAMPLE),
         responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def push_events(request: Request) -> Response:
-        """Record interactions with a session's results. They may come before their session, or days
-        after it. Accepted as a whole or refused as a whole."""
+        """Events may come before their session, or days after it. A request is accepted as a whole
+        or refused as a whole."""
         return await respond(endpoints.post_events, request)
 
     @router.post(
         MARK_PATH,
+        summary="Mark a session irrelevant, or take the mark back",
         openapi_extra=request_body(MarkBody, _MARK_EXAMPLE),
         responses=response_docs(Marked, _MARKED_EXAMPLE, _HEADERS),
     )
     async def mark_session_irrelevant(request: Request) -> Response:
-        """Leave a session out of analytics and training data, from this answer on, with all of its
-        events to come. 404 when there is certainly no such session."""
+        """From this answer on the session and its events, also those to come, are left out of
+        analytics and training data. 404 means that there is certainly no such session."""
         caller = request.scope.get(CALLER)
         return await respond(partial(endpoints.post_mark, caller=caller), request)
 

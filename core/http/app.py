@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from operator import attrgetter
 
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +21,7 @@ from core.http.docs import docs_router
 from core.http.fast_post_protocol import Post
 from core.http.health import health_router
 from core.http.middleware import MetricsAndErrors
-from core.http.openapi import problems
+from core.http.openapi import DocumentedApp, problems
 from core.http.policies import RequestPolicies
 from core.settings import Settings
 
@@ -66,13 +67,14 @@ class Application:
             yield
 
     def _fastapi(self, access: Access) -> FastAPI:
-        app = FastAPI(
+        app = DocumentedApp(
             title="clickstream",
             description=_DESCRIPTION,
             version=version("clickstream"),
             lifespan=self._lifespan,
             docs_url=None,  # FastAPI's loads its scripts from elsewhere
             redoc_url=None,
+            generate_unique_id_function=attrgetter("name"),  # the handler's: `create_session`
             redirect_slashes=False,  # to a host that the caller has named
         )
         problem.install(app)

@@ -47,13 +47,18 @@ def health_router(components: Sequence[Component], access: Access) -> APIRouter:
         200
     ]
 
-    @router.get("/livez", responses=response_docs(Alive, {"alive": True}))
+    @router.get(
+        "/livez",
+        summary="Whether the process runs",
+        responses=response_docs(Alive, {"alive": True}),
+    )
     async def livez() -> Response:
         """200 as long as the process can answer at all: restart it when this fails."""
         return _json(200, Alive())
 
     @router.get(
         "/readyz",
+        summary="Whether the process can do its work now",
         responses={**response_docs(Ready, {"ready": True, "reasons": []}), 503: not_ready},
     )
     async def readyz() -> Response:
@@ -63,6 +68,7 @@ def health_router(components: Sequence[Component], access: Access) -> APIRouter:
 
     @router.get(
         "/metrics",
+        summary="Metrics for Prometheus",
         response_class=Response,
         responses={200: _METRICS, **problems()},
         dependencies=[Depends(access.require_route)],

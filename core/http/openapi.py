@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import getdoc
 from typing import Any
 
 import msgspec
+from fastapi import FastAPI
 
 from core.http.problem import MEDIA_TYPE, Problem
 
@@ -12,11 +14,31 @@ from core.http.problem import MEDIA_TYPE, Problem
 Part = dict[str, Any]
 
 
+_DEFINITIONS = "$defs"
+
+
+class DocumentedApp(FastAPI):
+    """FastAPI whose document has the schemas of `schema_of` among its components.
+
+    Routes cannot add components: each brings its definitions with it, and they are moved here.
+    """
+
+    def openapi(self) -> Part:
+        is_made = self.openapi_schema is not None
+        document = super().openapi()
+        if not is_made:
+            schemas: Part = {}
+            _move_definitions(document, schemas)
+            document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+        return document
+
+
 def schema_of(shape: type) -> Part:
-    """The JSON Schema of a msgspec struct in one piece: a route cannot add components."""
-    (schema,), components = msgspec.json.schema_components([shape], ref_template="{name}")
-    inlined: Part = _inlined(schema, components)
-    return inlined
+    """A reference to the JSON Schema of a msgspec struct, with the definitions that it needs."""
+    (schema,), definitions = msgspec.json.schema_components(
+        [shape], ref_template="#/components/schemas/{name}"
+    )
+    return {**schema, _DEFINITIONS: definitions}
 
 
 def request_body(shape: type, example: Part) -> Part:
@@ -27,11 +49,10 @@ def request_body(shape: type, example: Part) -> Part:
 
 def response_docs(shape: type, example: Part, headers: Part | None = None) -> dict[int | str, Part]:
     """`responses` of a route that answers 200 with `shape`."""
-    schema = schema_of(shape)
     return {
         200: {
-            "description": schema.get("description", "OK"),
-            "content": {"application/json": {"schema": schema, "example": example}},
+            "description": getdoc(shape) or "OK",
+            "content": {"application/json": {"schema": schema_of(shape), "example": example}},
             **({"headers": headers} if headers else {}),
         }
     }
@@ -46,11 +67,11 @@ def problems() -> dict[int | str, Part]:
     }
 
 
-def _inlined(schema: Any, components: Part) -> Any:
-    if isinstance(schema, dict):
-        if "$ref" in schema:
-            return _inlined(components[schema["$ref"]], components)
-        return {key: _inlined(value, components) for key, value in schema.items()}
-    if isinstance(schema, list):
-        return [_inlined(value, components) for value in schema]
-    return schema
+def _move_definitions(part: Any, schemas: Part) -> None:
+    if isinstance(part, dict):
+        schemas.update(part.pop(_DEFINITIONS, {}))
+        for value in part.values():
+            _move_definitions(value, schemas)
+    elif isinstance(part, list):
+        for value in part:
+            _move_definitions(value, schemas)

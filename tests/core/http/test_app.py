@@ -25,10 +25,19 @@ def test_routes_live_at_the_root_and_under_the_prefix(prefix: str) -> None:
 
 
 def test_the_document_shows_routes_once_with_their_problems() -> None:
-    paths = client_of(FakeComponent()).get("/openapi.json").json()["paths"]
+    document = client_of(FakeComponent()).get("/openapi.json").json()
+    paths = document["paths"]
     assert set(paths) == {"/thing", "/livez", "/readyz", "/metrics"}
     refusal = paths["/thing"]["get"]["responses"]["4XX"]["content"]["application/problem+json"]
-    assert {"type", "title", "status", "detail", "errors"} == set(refusal["schema"]["properties"])
+    assert refusal["schema"] == {"$ref": "#/components/schemas/Problem"}
+    shown = document["components"]["schemas"]["Problem"]["properties"]
+    assert {"type", "title", "status", "detail", "errors"} == set(shown)
+
+
+def test_operations_are_called_after_their_handlers() -> None:
+    paths = client_of(FakeComponent()).get("/openapi.json").json()["paths"]
+    assert paths["/thing"]["get"]["operationId"] == "get_thing"
+    assert paths["/livez"]["get"]["operationId"] == "livez"
 
 
 def test_docs_are_served() -> None:
