@@ -29,11 +29,11 @@ class Extent:
 
     full: bool = False
     rounds: int | None = None
-    shrink: float = 1.0
+    scale: float = 1.0
 
     def size_of(self, row: Row) -> Size:
         """The scale of a row's work."""
-        return Size((1.0 if self.full else row.short_scale) * self.shrink)
+        return Size((1.0 if self.full else row.short_scale) * self.scale)
 
     def rounds_of(self, row: Row) -> int:
         """One in the short form: CPU per record differs by a few percent from round to round."""

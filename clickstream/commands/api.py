@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from clickstream.commands.listen import settings_listening
+from clickstream.commands.options import Host, Port
 
 
-def command(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; CLICKSTREAM_HTTP__HOST.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535),
-    ] = None,
+def api(
+    host: Host = None,
+    port: Port = None,
 ) -> None:
-    """Serve sessions, analytics and exports over HTTP. On SIGTERM finishes what is under way."""
+    """Serve the read API: sessions, analytics and exports over HTTP.
+
+    On SIGTERM it finishes the requests under way."""
     from api.component import ReadComponent
     from clickstream.operations.erasure.eraser import eraser_of
     from core.http.app import build_app

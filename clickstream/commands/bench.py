@@ -1,4 +1,4 @@
-"""`clickstream bench`: how fast is it on my servers."""
+"""`clickstream bench`: how fast it is on your servers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 
-def command(
+def bench(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="ROW", help="This row alone; may be given several times."),
+        typer.Option(metavar="ROW", help="Only this row; may be given several times."),
     ] = None,
     full: Annotated[
         bool,
@@ -24,16 +24,19 @@ def command(
     ] = False,
     rounds: Annotated[
         int | None,
-        typer.Option(help="Measure so often, give medians. Without: 1, with --full: 3.", min=1),
+        typer.Option(
+            help="Measure each row this many times and take medians. Default: 1; 3 with --full.",
+            min=1,
+        ),
     ] = None,
-    shrink: Annotated[
-        float, typer.Option(help="Share of the work, for a first look: 0.1.", min=0.001, max=1)
+    scale: Annotated[
+        float, typer.Option(help="Share of the work; 0.1 for a first look.", min=0.001, max=1)
     ] = 1.0,
     out: Annotated[Path, typer.Option(help="File to write: a line of JSON for each row.")] = Path(
         "clickstream-bench.jsonl"
     ),
     yes: Annotated[
-        bool, typer.Option("--yes", help="Load servers that are not on this machine, too.")
+        bool, typer.Option("--yes", help="Also load servers that are not on this machine.")
     ] = False,
 ) -> None:
     """Measure Kafka, schema registry and ClickHouse that the settings name, at full load.
@@ -42,11 +45,11 @@ def command(
     export, storage, memory. Each drives processes of this machine against your servers, checks that
     nothing was lost or doubled, and says which targets were met. Takes about 15 minutes.
 
-    It makes topics and databases of its own, named bench_…, and removes them afterwards; yours are
-    not touched, but your servers are busy meanwhile.
+    It creates its own topics and databases, named bench_…, and removes them afterwards. Your data
+    is not touched, but your servers are busy meanwhile.
 
     Not measured: the CPU time of ClickHouse, and with it the row `growth`, because that needs the
-    processes of the engines themselves: `python -m benchmarks` starts its own and has it all.
+    processes of the servers: `python -m benchmarks` starts its own servers and measures all.
 
     Exit status 0 also when targets are missed; 1 when a row failed or its ledger did not add up.
     """
@@ -68,7 +71,7 @@ def command(
             console.print(f"left out: {row.name}, it needs the CPU time of your ClickHouse")
     with own_lab(settings) as lab:
         rows = [row for row in rows if not row.needs_pids]
-        finished = run(rows, lab, Extent(full, rounds, shrink), out, console)
+        finished = run(rows, lab, Extent(full, rounds, scale), out, console)
     sum_up(finished, console)
     raise typer.Exit(1 if any(done.report is None for done in finished) else 0)
 
@@ -78,9 +81,7 @@ def _refuse_other_machines(settings: Settings) -> None:
     from core.errors import SetupError
 
     if elsewhere := [host for host in _hosts(settings) if not _is_here(host)]:
-        raise SetupError(
-            f"{', '.join(elsewhere)} would be under full load; say --yes if nobody else minds"
-        )
+        raise SetupError(f"{', '.join(elsewhere)} would be under full load; pass --yes to confirm")
 
 
 def _hosts(settings: Settings) -> list[str]:

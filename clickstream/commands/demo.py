@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from clickstream.commands.options import AsJson, DataDir
 
 if TYPE_CHECKING:
     from clickstream.local.demo.result import DemoResult
     from clickstream.local.endpoints import Endpoints
 
 
-def command(
+def demo(
     sessions: Annotated[int, typer.Option(min=1, help="How many searches to simulate.")] = 2_500,
     once: Annotated[
-        bool, typer.Option("--once", help="Use a system of its own and stop it at the end.")
+        bool, typer.Option("--once", help="Start a temporary system, and stop it at the end.")
     ] = False,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Data folder; default: the user's data folder.")
-    ] = None,
+    data_dir: DataDir = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="HTTP port; default 8000, any with --once.")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="HTTP port; default: 8000, or any free one with --once."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="The ledger as one line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Start the system if none runs, drive realistic traffic, read it back, print the ledger.
+    """Send realistic traffic through the public API, read it back and compare.
 
-    Stays up until Ctrl-C, or ends at once with --once. Exit status 0 when every acknowledged id is
-    readable, once and as it was sent; 1 otherwise.
+    Uses the running system, or starts one, which stays up until Ctrl-C; with --once a temporary
+    one. Exit status 0 when every acknowledged id is readable, once and as it was sent; 1 otherwise.
     """
     from clickstream.local.demo.stack import running_stack, temporary_stack
 

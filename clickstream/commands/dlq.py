@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from clickstream.commands.options import AsJson, DryRun
+
 if TYPE_CHECKING:
     from clickstream.operations.dead_letters.dead_letter import Selection
     from core.settings import Settings
 
-command = typer.Typer(
+app = typer.Typer(
     help="Dead letters: what could not be processed. docs/dead-letters.md says what to do.",
     no_args_is_help=True,
 )
@@ -34,12 +36,10 @@ StateName: TypeAlias = Annotated[
     str | None,
     typer.Option("--state", help="open (waits for somebody; the default), replayed, or all."),
 ]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="One line of JSON.")]
-DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="Yes, without any other filter.")]
 
 
-@command.command("list")
+@app.command("list")
 def list_letters(
     reason: Reasons = None,
     topic: TopicNames = None,
@@ -67,7 +67,7 @@ def list_letters(
         report.print_list(Console(), entries, counts)
 
 
-@command.command("show")
+@app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="As `list` shows it: events/3@1041")],
     most_bytes: Annotated[
@@ -101,7 +101,7 @@ def show(
         typer.echo(line)
 
 
-@command.command("replay")
+@app.command("replay")
 def replay(
     names: Names = None,
     reason: Reasons = None,
@@ -145,7 +145,7 @@ def replay(
     raise typer.Exit(1 if done.kept else 0)
 
 
-@command.command("purge")
+@app.command("purge")
 def purge(
     names: Names = None,
     reason: Reasons = None,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clickstream.commands.options import AsJson, DataDir
 
-def command(
+
+def doctor(
     url: Annotated[
         str | None,
         typer.Option(help="URL of the HTTP process, if not that of the settings."),
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Data folder of the `clickstream up` to check.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check servers, topics, schemas, tables, workers and lag; say what to do.
 

@@ -7,21 +7,19 @@ from typing import Annotated
 import typer
 
 from clickstream.commands.listen import settings_listening
+from clickstream.commands.options import Host, Port
 
 
-def command(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; CLICKSTREAM_HTTP__HOST.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535),
-    ] = None,
+def edge(
+    host: Host = None,
+    port: Port = None,
     with_api: Annotated[
         bool, typer.Option("--with-api", help="Serve the read API from this process too.")
     ] = False,
 ) -> None:
-    """Take in sessions, events and marks over HTTP. On SIGTERM finishes what is under way."""
+    """Serve the write API: sessions, events and marks over HTTP.
+
+    On SIGTERM it finishes the requests under way."""
     from core.consistency.consistent_reader import ConsistentReader
     from core.http.app import Component, build_app
     from core.http.server import run

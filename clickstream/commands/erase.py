@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from clickstream.commands.options import AsJson, DryRun
 
-def command(
+
+def erase(
     user_id: Annotated[
         str | None,
         typer.Option(
@@ -18,9 +20,7 @@ def command(
             " it is read from standard input, which leaves no trace in the shell's history.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be deleted.")
-    ] = False,
+    dry_run: DryRun = False,
     again: Annotated[
         bool,
         typer.Option(
@@ -32,9 +32,7 @@ def command(
         float,
         typer.Option("--timeout", min=1, help="Stop after this many seconds; run again to resume."),
     ] = 600.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The result as one line of JSON.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Erase all sessions, events, marks and dead letters of a user.
 

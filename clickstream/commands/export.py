@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 
-class What(StrEnum):
+class Dataset(StrEnum):
     """What the file holds."""
 
     SESSIONS = "sessions"
     EVENTS = "events"
 
 
-class As(StrEnum):
+class FileFormat(StrEnum):
     """How it is written."""
 
     PARQUET = "parquet"
@@ -32,49 +32,54 @@ class As(StrEnum):
     NDJSON = "ndjson"
 
 
-def command(
+def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file; replaced once the export is whole.")
     ],
-    what: Annotated[What, typer.Argument(help="sessions or events")] = What.SESSIONS,
+    dataset: Annotated[Dataset, typer.Argument(help="What to write.")] = Dataset.SESSIONS,
     format: Annotated[
-        As, typer.Option(help="As ndjson, sessions carry their events.")
-    ] = As.PARQUET,
+        FileFormat, typer.Option(help="In ndjson, sessions contain their events.")
+    ] = FileFormat.PARQUET,
     start: Annotated[
-        str, typer.Option("--from", help="Sessions created at this time or later; as over HTTP.")
+        str,
+        typer.Option(
+            "--from", help="Sessions created at this time or later, written as over HTTP."
+        ),
     ] = "",
     end: Annotated[str, typer.Option("--to", help="Sessions created before this time.")] = "",
     relevance: Annotated[
         str, typer.Option(help="exclude, include or only: sessions marked irrelevant")
     ] = "exclude",
 ) -> None:
-    """Write all sessions that count, or their events, into a file.
+    """Write sessions or their events into a file.
+
+    Sessions that are marked irrelevant are left out, unless --relevance says otherwise.
 
     The columns are those of GET /export/sessions and GET /export/events: docs/metrics.md.
     """
     from api.selection import Relevance, selection
     from clickstream.local.target_settings import operator_settings
 
-    if what is What.EVENTS and format is As.NDJSON:
-        raise typer.BadParameter("as ndjson, events come with their sessions: export sessions")
+    if dataset is Dataset.EVENTS and format is FileFormat.NDJSON:
+        raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
     if relevance not in list(Relevance):
-        raise typer.BadParameter(f"{relevance!r} is none of exclude, include and only")
-    chosen = selection(start, end, Relevance(relevance))
-    written = asyncio.run(_export(operator_settings(), chosen, what, format, output))
+        raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
+    selected = selection(start, end, Relevance(relevance))
+    written = asyncio.run(_export(operator_settings(), selected, dataset, format, output))
     print(f"{output}: {written:,} bytes")
 
 
 async def _export(
-    settings: Settings, chosen: Selection, what: What, format: As, output: Path
+    settings: Settings, selected: Selection, dataset: Dataset, format: FileFormat, output: Path
 ) -> int:
-    """How many bytes were written. What breaks off leaves no file behind, and the old one there."""
+    """How many bytes were written. An export that fails leaves the old file as it was."""
     from api.store import ClickHouseStore
 
     store = ClickHouseStore(settings)
     partial = output.with_name(f"{output.name}.part")
     try:
         with partial.open("wb") as file:
-            async for chunk in await _chunks(settings, store, chosen, what, format):
+            async for chunk in await _chunks(settings, store, selected, dataset, format):
                 file.write(chunk)
             written = file.tell()
         partial.replace(output)
@@ -85,15 +90,17 @@ async def _export(
 
 
 async def _chunks(
-    settings: Settings, store: Store, chosen: Selection, what: What, format: As
+    settings: Settings, store: Store, selected: Selection, dataset: Dataset, format: FileFormat
 ) -> AsyncGenerator[bytes, None]:
     from api.export import ndjson
     from api.queries import EXPORT_DAYS, EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
     from api.tables import ARROW, PARQUET, table
 
-    alone = asyncio.Semaphore(1)
-    if format is As.NDJSON:
-        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **chosen.values())
-        return ndjson(store, chosen, [row.day for row in days], alone, with_events=True)
-    query = EXPORT_SESSIONS_TABLE if what is What.SESSIONS else EXPORT_EVENTS_TABLE
-    return table(store, query, chosen, ARROW if format is As.ARROW else PARQUET, alone)
+    one_at_a_time = asyncio.Semaphore(1)
+    if format is FileFormat.NDJSON:
+        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selected.values())
+        return ndjson(store, selected, [row.day for row in days], one_at_a_time, with_events=True)
+    query = EXPORT_SESSIONS_TABLE if dataset is Dataset.SESSIONS else EXPORT_EVENTS_TABLE
+    return table(
+        store, query, selected, ARROW if format is FileFormat.ARROW else PARQUET, one_at_a_time
+    )

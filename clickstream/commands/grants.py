@@ -9,7 +9,7 @@ import typer
 from schemas.grants import Role
 
 
-def command(
+def grants(
     roles: Annotated[
         list[Role] | None, typer.Argument(help="Whose rights; all of them when none is named.")
     ] = None,

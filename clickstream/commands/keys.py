@@ -1,4 +1,4 @@
-"""`clickstream keys`: make keys, and say what one may do."""
+"""`clickstream keys`: make keys, or check one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clickstream.commands.options import AsJson
+
 if TYPE_CHECKING:
     from core.http.keys import Key
 
-command = typer.Typer(help="Make API keys, and say what one may do.", no_args_is_help=True)
+app = typer.Typer(help="Make API keys, or check one.", no_args_is_help=True)
 
 RightName = Literal["write", "read", "admin"]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
-@command.command()
+@app.command()
 def new(
     right: Annotated[RightName, typer.Option(help="What the key may do.")] = "write",
     name: Annotated[str, typer.Option(help="Its name in logs and in the trail of marks.")] = "",
@@ -42,9 +43,11 @@ def new(
     print("Several keys are separated by commas. Restart the processes to put a key into use.")
 
 
-@command.command()
+@app.command()
 def check(as_json: AsJson = False) -> None:
-    """Read a key from stdin, and say what the settings let it do; exit status 1 if nothing."""
+    """Read a key from stdin and print what it may do.
+
+    Exit status 1 when the settings do not have this key, or when it has expired."""
     from core.clock import SystemClock
     from core.http.keys import digest_of, keys_of
     from core.settings import Settings

@@ -1,4 +1,5 @@
-"""The list of subcommands. Each lives in `clickstream/commands/<name>.py` as a function `command`.
+"""The list of subcommands. `clickstream/commands/NAME.py` has each as a function of that name, or
+as `app` where it has subcommands of its own.
 
 Those modules import their heavy parts inside the function, so that `--help` stays fast.
 """
@@ -6,49 +7,72 @@ Those modules import their heavy parts inside the function, so that `--help` sta
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
-from typing import NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from core.errors import ClickstreamError
 
-COMMANDS = (
-    "up",
-    "demo",
-    "edge",
-    "worker",
-    "api",
-    "migrate",
-    "topics",
-    "schemas",
-    "grants",
-    "keys",
-    "export",
-    "settle",
-    "replay",
-    "erase",
-    "backup",
-    "restore",
-    "dlq",
-    "doctor",
-    "bench",
-)
+COMMANDS: Final = {
+    "up": "Start the whole system on this machine.",
+    "demo": "Send realistic traffic, read it back, compare.",
+    "edge": "Serve the write API.",
+    "worker": "Run one stream processor: Kafka to ClickHouse.",
+    "api": "Serve the read API.",
+    "migrate": "Bring the ClickHouse schema up to date.",
+    "topics": "List or create the Kafka topics.",
+    "schemas": "Check, register or list the Avro schemas.",
+    "grants": "Print the ClickHouse rights of each process as SQL.",
+    "keys": "Make API keys, or check one.",
+    "export": "Write sessions or events into a file.",
+    "settle": "Compute in advance what analytics read.",
+    "replay": "Read Kafka again into ClickHouse.",
+    "erase": "Delete all data of a user.",
+    "backup": "Back up tables, schemas and offsets.",
+    "restore": "Restore a backup into an empty database.",
+    "dlq": "List, show, replay or purge dead letters.",
+    "doctor": "Check every part, and say what to do.",
+    "bench": "Measure how fast it is on your servers.",
+}
 
+# These handle signals themselves: they finish what is under way.
+_SERVERS: Final = {"up", "edge", "worker", "api"}
+
+# Help pages without boxes: only so are paragraphs wrapped as text.
 app = typer.Typer(
     name="clickstream",
-    help="Search clickstream: what was searched, shown and done, from HTTP to ClickHouse.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
-for _name in COMMANDS:
-    _command = importlib.import_module(f"clickstream.commands.{_name}").command
-    if isinstance(_command, typer.Typer):
-        app.add_typer(_command, name=_name)
+
+@app.callback(invoke_without_command=True)
+def _before_every_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Search clickstream: what was searched, shown and done, from HTTP to ClickHouse."""
+    if version:
+        from clickstream import __version__
+
+        typer.echo(f"clickstream {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand not in _SERVERS:
+        # SIGTERM raises SystemExit, so that an operation releases its locks and removes what it
+        # has begun.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+for _name, _summary in COMMANDS.items():
+    _module = importlib.import_module(f"clickstream.commands.{_name}")
+    if hasattr(_module, "app"):
+        app.add_typer(_module.app, name=_name, short_help=_summary)
     else:
-        app.command(_name)(_command)
+        app.command(_name, short_help=_summary)(getattr(_module, _name))
 
 
 def main() -> None:

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clickstream.commands.options import AsJson, DryRun
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.migrate import Migration
 
 
-def command(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
+def migrate(
+    dry_run: DryRun = False,
     check: Annotated[
         bool,
         typer.Option("--check", help="Change nothing; fail when the live schema is not ours."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Create the database and apply the migrations that it does not have yet.
 

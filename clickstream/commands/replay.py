@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clickstream.operations.rebuild.start_point import Origin
 
 
-def command(
+def replay(
     origin: Annotated[
         str | None,
         typer.Option(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from typing import Annotated
 
 import typer
 
+from clickstream.commands.options import AsJson, DryRun
 
-def command(
+
+def restore(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="What was given to `clickstream backup`.")
     ],
@@ -21,12 +21,8 @@ def command(
             help="Restore only the tables, into this other database. Workers may run.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only check, and show what would be done.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The result as one line of JSON.")
-    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty database.
 
@@ -34,19 +30,16 @@ def command(
     workers must be stopped; they resume from the backup's offsets. Exit status 0 when the restore
     is complete.
     """
-    from rich.console import Console
-
     from clickstream.local.target_settings import operator_settings
     from clickstream.operations.backup.report import restore_as_dict, restore_lines
     from clickstream.operations.backup.restore import preview, restore
-    from clickstream.operations.progress import ConsoleProgress
+    from clickstream.progress import ConsoleProgress
     from core.clock import SystemClock
 
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if dry_run:
         result = preview(operator_settings(), source, into_database)
     else:
-        progress = ConsoleProgress(Console(stderr=True))
+        progress = ConsoleProgress()
         result = restore(operator_settings(), source, SystemClock(), progress, into_database)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
-command = typer.Typer(help="Check, register or list the Avro schemas.", no_args_is_help=True)
+from clickstream.commands.options import AsJson
 
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="One line of JSON.")]
+app = typer.Typer(help="Check, register or list the Avro schemas.", no_args_is_help=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Row:
     schema_id: int | None
 
 
-@command.command("list")
+@app.command("list")
 def list_schemas(as_json: AsJson = False) -> None:
     """Each record with our newest version and the newest one in the registry."""
     from clickstream.local.target_settings import operator_settings
@@ -55,7 +55,7 @@ def list_schemas(as_json: AsJson = False) -> None:
         _print_table(rows)
 
 
-@command.command("register")
+@app.command("register")
 def register(as_json: AsJson = False) -> None:
     """Register every version of every record, held to FULL_TRANSITIVE; idempotent."""
     from clickstream.local.target_settings import operator_settings
@@ -73,7 +73,7 @@ def register(as_json: AsJson = False) -> None:
         typer.echo(f"{subject}: id {schema_id}")
 
 
-@command.command("check")
+@app.command("check")
 def check(
     directory: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""`clickstream settle`: compute the facts of all days that have none."""
+"""`clickstream settle`: compute in advance what analytics read, for every day that has none."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 
-def command(
+def settle(
     quiet_seconds: Annotated[
-        int, typer.Option(min=0, help="Leave out days written to within so many seconds.")
+        int,
+        typer.Option(
+            min=0, help="Leave out days that were written to in the last seconds; this many."
+        ),
     ] = 0,
 ) -> None:
-    """Compute the facts that analytics read, for every day that has changed; then exit.
+    """Compute in advance what analytics read, for every day that has changed; then exit.
 
-    The read API does this by itself when its user may write to ClickHouse. Safe at any time, and
-    from several processes at once: numbers are the same before, during and after.
+    The read API does this by itself when its user may write to ClickHouse. It is safe at any time,
+    and from several processes at once: analytics give the same numbers before, during and after.
     """
     from clickstream.local.target_settings import operator_settings
 
@@ -34,7 +37,10 @@ async def _settle(settings: Settings, quiet_seconds: int) -> None:
     try:
         for due in await settler.due(quiet_seconds):
             done = await settler.settle(due)
-            print(f"{due.day} {'settled' if done else 'is being written to'}", flush=True)
+            outcome = (
+                "computed" if done else "left out: it is being written to; run this again later"
+            )
+            print(f"{due.day} {outcome}", flush=True)
         await settler.sweep()
     finally:
         await settler.close()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, TypeAlias
 
 import typer
 
-command = typer.Typer(help="Look at the topics, or create them.", no_args_is_help=True)
+from clickstream.commands.options import AsJson
 
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="One line of JSON.")]
+app = typer.Typer(help="Look at the topics, or create them.", no_args_is_help=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class _Row:
     drift: list[str]
 
 
-@command.command("list")
+@app.command("list")
 def list_topics(as_json: AsJson = False) -> None:
     """Each topic with its partitions, and in what it differs from the declaration.
 
@@ -57,7 +56,7 @@ def list_topics(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@command.command("create")
+@app.command("create")
 def create(as_json: AsJson = False) -> None:
     """Create the topics that are missing; existing ones are compared and never changed."""
     from clickstream.local.target_settings import operator_settings
@@ -75,7 +74,7 @@ def create(as_json: AsJson = False) -> None:
         typer.echo(f"differs: {difference}")
 
 
-@command.command("retain")
+@app.command("retain")
 def retain(as_json: AsJson = False) -> None:
     """Give existing topics the retention of the settings; nothing else about them is changed."""
     from clickstream.local.target_settings import operator_settings

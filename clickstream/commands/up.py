@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clickstream.commands.options import AsJson, DataDir
+
 if TYPE_CHECKING:
     from clickstream.local.endpoints import Endpoints
 
 
-def command(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Where everything is kept; default: the user's data folder."),
-    ] = None,
+def up(
+    data_dir: DataDir = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0: any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Number of stream processors.")] = 1,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Use a temporary folder, removed at the end.")
+        bool, typer.Option("--ephemeral", help="Use a temporary directory, removed at the end.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the ready line as a JSON object.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start Kafka, the schema registry, ClickHouse, the HTTP process and the workers.
 
-    Prints one line with every address once all answer, then runs until Ctrl-C and restarts what
-    dies. A second start on the same folder finds all data again.
+    Prints one line with every address once all are ready, then runs until Ctrl-C and restarts
+    processes that die. A second start on the same directory finds all data again.
     """
     from clickstream.local.data_directory import default_data_directory
     from clickstream.local.up.foreground import run_in_foreground
@@ -46,7 +43,7 @@ def command(
         )
         return
     if data_dir is not None:
-        raise typer.BadParameter("--ephemeral makes a folder of its own: leave out --data-dir")
+        raise typer.BadParameter("--ephemeral uses a temporary directory: leave out --data-dir")
     with tempfile.TemporaryDirectory(prefix="clickstream-") as folder:
         run_in_foreground(StackOptions(Path(folder), port, workers), prepare, announce)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 
-def command() -> None:
-    """Run one stream processor: Kafka → join → ClickHouse. Ends on SIGTERM, losing nothing."""
+def worker() -> None:
+    """Run one stream processor: Kafka → join → ClickHouse.
+
+    On SIGTERM it writes what it has read, commits its offsets and ends.
+    """
     from stream_processors.process.malloc import limit_malloc_arenas
 
     limit_malloc_arenas()  # before the others bring in Arrow, and threads

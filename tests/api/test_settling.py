@@ -363,7 +363,7 @@ def test_command_settles_every_day_that_changed(
     store(read_settings, BY_HAND)
     asyncio.run(_settle(read_settings, 0))
     assert number(sql, "SELECT count() FROM settled_builds") == 2
-    assert capsys.readouterr().out == f"2023-11-16 settled\n{DAY} settled\n"
+    assert capsys.readouterr().out == f"2023-11-16 computed\n{DAY} computed\n"
     asyncio.run(_settle(read_settings, 0))
     assert capsys.readouterr().out == ""
 

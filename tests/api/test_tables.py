@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from api.selection import Relevance, Selection
 from api.tables import ARROW, PARQUET, TableFormat, whole
-from clickstream.commands.export import As, What, _export
+from clickstream.commands.export import Dataset, FileFormat, _export
 from core.errors import SinkUnavailable
 from core.settings import Settings
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, store
@@ -164,7 +164,7 @@ def test_command_writes_what_the_route_answers(
     store(read_settings, STORED)
     chosen = Selection(None, None, Relevance.EXCLUDE)
     file = tmp_path / "sessions"
-    asyncio.run(_export(read_settings, chosen, What.SESSIONS, As(format), file))
+    asyncio.run(_export(read_settings, chosen, Dataset.SESSIONS, FileFormat(format), file))
     if format == "ndjson":
         assert file.read_text("utf-8") == client.get("/export/sessions").text
     else:
@@ -178,6 +178,6 @@ def test_command_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     file.write_text("old")
     chosen = Selection(None, None, Relevance.EXCLUDE)
     with pytest.raises(SinkUnavailable):
-        asyncio.run(_export(nowhere, chosen, What.EVENTS, As.PARQUET, file))
+        asyncio.run(_export(nowhere, chosen, Dataset.EVENTS, FileFormat.PARQUET, file))
     assert [path.name for path in tmp_path.iterdir()] == ["events"]
     assert file.read_text() == "old"

@@ -52,7 +52,7 @@ def test_a_row_that_fails_is_said_and_the_others_are_measured(tmp_path: Path) ->
     [
         (Extent(), 0.4, "met"),
         (Extent(full=True), 1.0, "MISSED"),
-        (Extent(shrink=0.5), 0.2, "met"),
+        (Extent(scale=0.5), 0.2, "met"),
     ],
 )
 def test_the_short_form_is_the_same_on_less(
@@ -81,7 +81,7 @@ def test_a_row_is_measured_end_to_end(tmp_path: Path) -> None:
     """Small, but with every contender and its ledger: the peers must not rot either."""
     screen, out = io.StringIO(), tmp_path / "out.jsonl"
     with local_lab() as lab:
-        finished = run(chosen(["sink_events"]), lab, Extent(shrink=0.01), out, Console(file=screen))
+        finished = run(chosen(["sink_events"]), lab, Extent(scale=0.01), out, Console(file=screen))
     assert finished[0].report is not None, finished[0].failure
     contenders = [outcome.contender for outcome in finished[0].report.outcomes]
     assert contenders[0] == OURS

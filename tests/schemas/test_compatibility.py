@@ -214,9 +214,9 @@ def _reads(reader: Shape, writer: Shape) -> bool:
 
 
 def check(*arguments: str) -> tuple[int, str]:
-    from clickstream.commands.schemas import command
+    from clickstream.commands.schemas import app
 
-    result = CliRunner().invoke(command, ["check", *arguments])
+    result = CliRunner().invoke(app, ["check", *arguments])
     return result.exit_code, result.output
 
 

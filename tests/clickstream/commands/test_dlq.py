@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from clickstream.commands.dlq import command
+from clickstream.commands.dlq import app
 
 
 @pytest.mark.parametrize("name", ["list", "show", "replay", "purge"])
 def test_every_command_has_help(name: str) -> None:
-    done = CliRunner().invoke(command, [name, "--help"])
+    done = CliRunner().invoke(app, [name, "--help"])
     assert done.exit_code == 0
     assert "--json" in done.output
 
@@ -26,6 +26,6 @@ def test_every_command_has_help(name: str) -> None:
     ],
 )
 def test_a_mistake_is_said_before_any_server_is_asked(arguments: list[str], said: str) -> None:
-    done = CliRunner().invoke(command, arguments)
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert said in str(done.exception)

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from clickstream.commands.keys import command
+from clickstream.commands.keys import app
 from core.errors import SetupError
 from core.http.keys import Right, parse
 
@@ -20,7 +20,7 @@ def no_keys_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: object) ->
 
 def made(*options: str) -> dict[str, str]:
     """What `new --json` says."""
-    result = CliRunner().invoke(command, ["new", "--json", *options], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["new", "--json", *options], catch_exceptions=False)
     assert result.exit_code == 0
     found: dict[str, str] = json.loads(result.stdout)
     return found
@@ -36,7 +36,7 @@ def test_a_new_key_comes_with_what_the_settings_need() -> None:
 
 
 def test_for_people_it_says_the_same() -> None:
-    result = CliRunner().invoke(command, ["new", "--origins", "https://a.example"])
+    result = CliRunner().invoke(app, ["new", "--origins", "https://a.example"])
     assert "cs_write_" in result.stdout
     assert "CLICKSTREAM_WRITE_KEYS='sha256:" in result.stdout
     assert "origins=https://a.example" in result.stdout
@@ -47,7 +47,7 @@ def test_for_people_it_says_the_same() -> None:
 )
 def test_what_the_settings_could_not_read_is_refused(options: list[str]) -> None:
     with pytest.raises(SetupError):
-        CliRunner().invoke(command, ["new", *options], catch_exceptions=False)
+        CliRunner().invoke(app, ["new", *options], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
@@ -56,7 +56,7 @@ def test_check_says_what_a_key_may_do_and_does_not_show_it(
 ) -> None:
     new = made("--name", "shop")
     monkeypatch.setenv(new["variable"], new["value"])
-    result = CliRunner().invoke(command, ["check", *form], input=new["key"] + "\n")
+    result = CliRunner().invoke(app, ["check", *form], input=new["key"] + "\n")
     assert result.exit_code == 0
     assert "shop" in result.stdout
     assert "write" in result.stdout
@@ -66,9 +66,9 @@ def test_check_says_what_a_key_may_do_and_does_not_show_it(
 def test_check_fails_for_a_key_that_is_unknown_or_has_expired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert CliRunner().invoke(command, ["check"], input="unknown\n").exit_code == 1
+    assert CliRunner().invoke(app, ["check"], input="unknown\n").exit_code == 1
     new = made("--expires", "2020-01-31")
     monkeypatch.setenv(new["variable"], new["value"])
-    result = CliRunner().invoke(command, ["check"], input=new["key"] + "\n")
+    result = CliRunner().invoke(app, ["check"], input=new["key"] + "\n")
     assert result.exit_code == 1
     assert "expired" in result.output

@@ -1,8 +1,39 @@
 from __future__ import annotations
 
+import itertools
+import re
+from importlib.metadata import version
+
 import pytest
+from typer.testing import CliRunner
 
 from clickstream.commands import main
+from clickstream.commands.main import COMMANDS, app
+
+NARROW_TERMINAL = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+
+
+def test_the_version_is_printed() -> None:
+    assert (
+        CliRunner().invoke(app, ["--version"]).stdout == f"clickstream {version('clickstream')}\n"
+    )
+
+
+def test_the_list_of_commands_says_what_each_does_in_whole_sentences() -> None:
+    listed = CliRunner().invoke(app, ["--help"], env=NARROW_TERMINAL).stdout
+    for name, summary in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(summary)}$", listed, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_text_in_paragraphs_and_flags_have_no_type(name: str) -> None:
+    page = CliRunner().invoke(app, [name, "--help"], env=NARROW_TERMINAL)
+    assert page.exit_code == 0
+    assert "<bool>" not in page.stdout
+    prose = page.stdout.partition("\nOptions:")[0].partition("\nArguments:")[0]
+    for line, following in itertools.pairwise(prose.splitlines()):
+        if line.startswith("  ") and following.startswith("  "):
+            assert len(line) + 1 + len(following.split()[0]) > 78, "broken in mid-line"
 
 
 def test_a_setting_that_cannot_be_used_is_named_on_one_line_without_its_value(

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from typer.testing import CliRunner
 
-from clickstream.commands.dlq import command
+from clickstream.commands.dlq import app
 from clickstream.operations.dead_letters.dead_letter import Place, Selection, State
 from clickstream.operations.dead_letters.store import LetterStore
 from core import clickhouse
@@ -43,7 +43,7 @@ def dlq(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[int, Any]:
-        result = CliRunner().invoke(command, [*arguments, "--json"])
+        result = CliRunner().invoke(app, [*arguments, "--json"])
         assert result.exception is None or isinstance(result.exception, SystemExit), result
         return result.exit_code, json.loads(result.stdout)
 
@@ -168,7 +168,7 @@ def test_without_a_filter_nothing_is_replayed_or_purged(
 ) -> None:
     Worker(settings).fail(1, Reason.WRONG_KEY)
     for act in ("replay", "purge"):
-        result = CliRunner().invoke(command, [act])
+        result = CliRunner().invoke(app, [act])
         assert result.exit_code == 1
         assert "say which" in str(result.exception)
     assert rows(settings) == [(1,)]
