@@ -9,33 +9,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-class Limits(BaseModel):
-    """What one request may hold. A breach is refused with the limit and the amount."""
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
-    body_bytes: int = Field(2 * 1024 * 1024, gt=0, description="largest body, bytes")
-    items: int = Field(10_000, gt=0, description="most search results or events in a request")
-    nesting: int = Field(64, gt=0, description="deepest nesting of a JSON value")
-    id_chars: int = Field(512, gt=0, description="longest id, characters")
-    text_chars: int = Field(65_536, gt=0, description="longest search query, characters")
+
+class Limits(_Group):
+    """Limits of one request. A refusal names the limit and the amount."""
+
+    body_bytes: int = Field(
+        2 * 1024 * 1024, gt=0, description="Largest request body, bytes. Beyond it: 413."
+    )
+    items: int = Field(10_000, gt=0, description="Most search results, or events, in one request.")
+    nesting: int = Field(64, gt=0, description="Deepest nesting of a JSON value.")
+    id_chars: int = Field(
+        512, gt=0, description="Longest id of a session, event, object or user, characters."
+    )
+    text_chars: int = Field(65_536, gt=0, description="Longest search query, characters.")
     # 2 MiB take 17 s at 1 Mbit/s: shorter refuses slow phones, longer lets idle senders hold on.
-    body_seconds: float = Field(30.0, gt=0, description="longest wait for a body before a 408")
+    body_seconds: float = Field(
+        30.0, gt=0, description="Longest time in which a request body must arrive. Beyond it: 408."
+    )
     requests_per_second: float = Field(
         0.0,
         ge=0,
-        description="requests that one key (without keys: one client address) may make in the long"
-        " run, per process; beyond it a 429; 0: no limit",
+        description="Requests a second, on average, that each key may make of each process; "
+        "without keys, each client address. Beyond it: 429. 0: no limit.",
     )
     burst: int = Field(
-        100, gt=0, description="requests that it may make at once after a pause, if limited"
+        100,
+        gt=0,
+        description="Requests that it may make at once after a pause, if requests_per_second is "
+        "set.",
     )
 
 
 def _split(value: object) -> object:
-    """A list as it stands in the environment: separated by commas."""
+    """The items of a list that the environment separates by commas."""
     if isinstance(value, str):
         return tuple(item.strip() for item in value.split(",") if item.strip())
     return value
@@ -46,120 +59,192 @@ Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 """Several keys, so that one can be rotated out. `core.http.keys` has the form of each."""
 
 
-class HttpSettings(BaseModel):
-    """Where the HTTP processes listen, and how much they take on at a time."""
+class HttpSettings(_Group):
+    """Where HTTP processes listen, their timeouts, and how much they do at a time."""
 
-    host: str = Field("127.0.0.1", description="address; beyond loopback only with keys set")
-    port: int = Field(8000, ge=0, le=65535)
+    host: str = Field(
+        "127.0.0.1",
+        description="Address on which the HTTP processes listen. Other than loopback only with "
+        "keys set.",
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        description="Port on which the HTTP processes listen.",
+    )
     ack_timeout_seconds: float = Field(
-        5.0, gt=0, description="longest wait for Kafka's acknowledgement before a 503"
+        5.0, gt=0, description="Longest wait for Kafka to acknowledge a write. Beyond it: 503."
     )
     cors_origins: Origins = Field(
         (),
-        description="origins whose pages may read the answers, as https://shop.example, separated"
-        " by commas; * for every one; those that keys name are added; none: CORS is off",
+        description="Origins whose pages may read responses, as https://shop.example, separated by "
+        "commas. *: every origin. Origins that keys name are added. None: CORS is off.",
     )
-    connections: int = Field(8_192, gt=0, description="most connections; the next gets a 503")
+    connections: int = Field(8_192, gt=0, description="Most open connections. The next gets a 503.")
     requests_in_flight: int = Field(
-        4_096, gt=0, description="most requests at a time; the next gets a 503"
+        4_096, gt=0, description="Most requests in progress. The next gets a 503."
     )
     bytes_in_flight: int = Field(
-        64 * 1024 * 1024, gt=0, description="most bytes of their bodies; the next gets a 503"
+        64 * 1024 * 1024,
+        gt=0,
+        description="Most bytes of request bodies in progress. The next request gets a 503.",
     )
-    url_bytes: int = Field(8 * 1024, gt=0, description="longest URL before a 414")
+    url_bytes: int = Field(8 * 1024, gt=0, description="Longest URL, bytes. Beyond it: 414.")
     head_bytes: int = Field(
-        64 * 1024, gt=0, description="longest request line and headers before a 431"
+        64 * 1024, gt=0, description="Longest request line and headers, bytes. Beyond it: 431."
     )
     head_seconds: float = Field(
-        10.0, gt=0, description="longest wait for the rest of a head before hanging up"
+        10.0,
+        gt=0,
+        description="Longest time in which request line and headers must arrive. Beyond it the "
+        "connection is closed.",
     )
     idle_seconds: float = Field(
         75.0,
         gt=0,
-        description="longest silence between requests before hanging up; longer than the 60 s for"
-        " which load balancers commonly keep connections",
+        description="An idle connection is closed after this time. Keep it longer than the idle "
+        "timeout of the load balancer, commonly 60 s.",
     )
     write_seconds: float = Field(
-        30.0, gt=0, description="longest that a client may read nothing of its answer"
+        30.0,
+        gt=0,
+        description="A connection is closed when the client reads nothing of its response for this "
+        "long.",
     )
 
 
-class TopicSettings(BaseModel):
-    """How the topics are made. Partition counts are never changed in place."""
+class TopicSettings(_Group):
+    """How topics are created. The number of partitions is never changed in place."""
 
-    prefix: str = Field("clickstream.", description="put before every topic's name")
-    partitions: int = Field(8, gt=0)
-    replication_factor: int = Field(1, gt=0, description="3 in production")
-    min_insync_replicas: int = Field(1, gt=0, description="2 in production")
-    retention_days: float = Field(7, gt=0)
+    prefix: str = Field("clickstream.", description="Start of every topic's name.")
+    partitions: int = Field(
+        8,
+        gt=0,
+        description="Partitions of each topic, and the most workers that can share the work. It "
+        "cannot be changed later without new topics: choose for the largest load that you expect.",
+    )
+    replication_factor: int = Field(1, gt=0, description="Copies of each topic. 3 in production.")
+    min_insync_replicas: int = Field(
+        1,
+        gt=0,
+        description="Copies that must have a record before it is acknowledged. 2 in production.",
+    )
+    retention_days: float = Field(
+        7,
+        gt=0,
+        description="Kafka deletes records after this many days. A rebuild can use only what Kafka "
+        "still has.",
+    )
     epoch: int = Field(
-        0, ge=0, lt=2**15, description="raise by one when topics are deleted and made anew"
+        0,
+        ge=0,
+        lt=2**15,
+        description="Raise it by one when the topics are deleted and created again: without "
+        "it, their records would count as older than those that are stored.",
     )
 
 
-class WorkerSettings(BaseModel):
-    """How the sink batches."""
+class WorkerSettings(_Group):
+    """How a worker batches, how much memory it uses, and when it gives up."""
 
-    group: str = Field("clickstream-sink", description="consumer group")
-    flush_rows: int = Field(50_000, gt=0, description="rows that end a batch")
+    group: str = Field("clickstream-sink", description="Kafka consumer group of the workers.")
+    flush_rows: int = Field(
+        50_000, gt=0, description="A batch is written at the latest with this many records."
+    )
     flush_seconds: float = Field(
-        0.26, gt=0, description="time after the last batch that ends the next one, seconds"
+        0.26,
+        gt=0,
+        description="Longest time between two batches, while there is something to write.",
     )
-    flush_bytes: int = Field(8 * 1024 * 1024, gt=0, description="Avro bytes that end a batch")
+    flush_bytes: int = Field(
+        8 * 1024 * 1024,
+        gt=0,
+        description="A batch is written at the latest with this many bytes of Avro.",
+    )
     buffer_bytes: int = Field(
-        12 * 1024 * 1024, gt=0, description="Avro bytes held before fetching is paused"
+        12 * 1024 * 1024,
+        gt=0,
+        description="A worker stops fetching while it holds this many bytes of Avro.",
     )
     index_bytes: int = Field(
-        64 * 1024 * 1024, ge=0, description="memory of the index of recent sessions, bytes"
+        64 * 1024 * 1024,
+        ge=0,
+        description="Memory for the index of recent sessions, bytes. Events of sessions in it are "
+        "joined without a query.",
     )
     seen_bytes: int = Field(
         32 * 1024 * 1024,
         ge=0,
-        description="memory of the filter that knows new sessions without a look-up, bytes; its"
-        " power of two below counts, a tenth of its bits is a good number of sessions; 0 = off",
+        description="Memory for the filter that recognises new sessions without a query, bytes. "
+        "Rounded down to a power of two; size it at 10 bits per stored session. 0: off.",
     )
     session_timeout_seconds: float = Field(
-        8.0, gt=0, description="after this silence another worker takes over"
+        8.0,
+        gt=0,
+        description="Another worker takes over the partitions of a worker that is silent for this "
+        "long.",
     )
     stall_seconds: float = Field(
-        120.0, gt=0, description="a partition without progress for this long ends the process"
+        120.0,
+        gt=0,
+        description="A worker ends when a partition with new records makes no progress for this "
+        "long; a supervisor restarts it.",
     )
     day_window_past: int = Field(
-        35, ge=0, description="days before receipt that get a ClickHouse partition of their own"
+        35,
+        ge=0,
+        description="Sessions up to this many days older than their receipt get the ClickHouse "
+        "partition of their own day; older ones share one partition.",
     )
-    day_window_future: int = Field(1, ge=0, description="the same, after receipt")
-    metrics_port: int = Field(0, ge=0, le=65535, description="/metrics, /livez, /readyz; 0 = off")
+    day_window_future: int = Field(
+        1, ge=0, description="The same for sessions dated later than their receipt."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the worker's /metrics, /livez and /readyz. 0: off."
+    )
 
 
-class ReadSettings(BaseModel):
-    """How long and how much a read may take."""
+class ReadSettings(_Group):
+    """How long reads may wait and run."""
 
     wait_seconds: float = Field(
-        5.0, gt=0, description="longest wait for the sink before a 503 instead of a guess"
+        5.0, gt=0, description="Longest wait of a read for the sink. Beyond it: 503."
     )
-    max_waiters: int = Field(1_000, gt=0, description="reads that may wait for the sink at once")
-    query_seconds: int = Field(30, gt=0, description="longest analytics query")
+    max_waiters: int = Field(
+        1_000, gt=0, description="Most reads that wait for the sink. The next gets a 503."
+    )
+    query_seconds: int = Field(
+        30, gt=0, description="Longest time of an analytics query. Beyond it: 503."
+    )
     settle_seconds: int = Field(
-        60, ge=0, description="what lies still of a day for so long gets its facts; 0: never"
+        60,
+        ge=0,
+        description="Analytics are precomputed for days whose data has not changed for this long. "
+        "0: never.",
     )
 
 
-class BackupSettings(BaseModel):
-    """Where backups may go."""
+class BackupSettings(_Group):
+    """Where backups are stored."""
 
     folder: Path | None = Field(
         None,
-        description="folder in which the local ClickHouse may make backups, beside `backups` in"
-        " its data folder; better on another disk",
+        description="Folder in which the local ClickHouse may make backups, besides `backups` in "
+        "its data folder. Best on another disk.",
     )
     s3_access_key_id: str | None = Field(
-        None, description="for S3; without it ClickHouse uses what its own host has"
+        None,
+        description="Access key for backups to S3. None: ClickHouse uses the credentials of its "
+        "own host.",
     )
-    s3_secret_access_key: SecretStr | None = Field(None, description="belongs to it")
+    s3_secret_access_key: SecretStr | None = Field(
+        None, description="Secret that belongs to s3_access_key_id."
+    )
 
 
 class Settings(BaseSettings):
-    """The whole configuration of any process."""
+    """The configuration of every process. Immutable, with its groups."""
 
     model_config = SettingsConfigDict(
         env_prefix="CLICKSTREAM_",
@@ -169,36 +254,52 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092", description="Kafka brokers, as host:port, separated by commas."
+    )
     # Not shown: it may carry a password, as may the options of Kafka's clients.
-    schema_registry_url: str = Field("http://127.0.0.1:8081/apis/ccompat/v7", repr=False)
-    clickhouse_url: SecretStr = SecretStr("http://127.0.0.1:8123/clickstream")
-    write_keys: Keys = Field((), description="keys that may write; docs/security.md says how")
-    read_keys: Keys = Field((), description="keys that may read")
-    admin_keys: Keys = Field((), description="keys that may do everything")
+    schema_registry_url: str = Field(
+        "http://127.0.0.1:8081/apis/ccompat/v7",
+        repr=False,
+        description="URL of the schema registry, with its user and password if it needs them.",
+    )
+    clickhouse_url: SecretStr = Field(
+        SecretStr("http://127.0.0.1:8123/clickstream"),
+        description="URL of ClickHouse and the database: "
+        "http(s)://user:password@host:port/database.",
+    )
+    write_keys: Keys = Field(
+        (),
+        description="API keys that may write, separated by commas. docs/security.md describes "
+        "their form.",
+    )
+    read_keys: Keys = Field((), description="API keys that may read, separated by commas.")
+    admin_keys: Keys = Field(
+        (), description="API keys that may do everything, separated by commas."
+    )
     https_ca_file: str | None = Field(
         None,
-        description="PEM file with the authorities trusted for https:// to ClickHouse and the"
-        " registry; without it the system's",
+        description="PEM file with the certificate authorities to trust for https:// to ClickHouse "
+        "and the registry. None: those of the operating system.",
     )
     user_id_key: SecretStr | None = Field(
         None,
         min_length=16,
-        description="secret of at least 16 characters: user ids are then stored only as a hash that"
-        " is keyed with it; docs/privacy.md has the consequences",
+        description="Secret of at least 16 characters. With it, user ids are stored only as a hash "
+        "keyed with it. docs/privacy.md has the consequences.",
     )
     kafka: dict[str, str] = Field(
         default_factory=dict,
         repr=False,
-        description="any Kafka client option, dots as underscores: security_protocol, …",
+        description="Any option of Kafka clients, its dots as underscores: security_protocol, …",
     )
 
     retention_days: int = Field(
         0,
         ge=0,
-        description="sessions and what belongs to them are deleted so many days after the search,"
-        " from tables and topics; 0: tables keep them for ever; `clickstream migrate` and"
-        " `clickstream topics retain` apply it",
+        description="Sessions and all that belongs to them are deleted this many days after the "
+        "search, from tables and topics. 0: tables keep them for ever. `clickstream "
+        "migrate` and `clickstream topics retain` apply it.",
     )
 
     http: HttpSettings = HttpSettings()
@@ -207,9 +308,10 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
     backup: BackupSettings = BackupSettings()
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: Literal["console", "json"] = Field(
-        "console", description="console: a line of text for each record; json: an object"
+        "console",
+        description="console: one line of text per record. json: one JSON object per line.",
     )
 
     def kafka_options(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ def shown_default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    return f"`{value}`" if value not in ((), {}, "") else "–"
+    return f"`{value}`" if value not in ((), {}, "", None) else "–"
 
 
 def page() -> str:
