@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -21,6 +21,12 @@ from tenacity import (
 from core.errors import Unavailable
 
 T = TypeVar("T")
+
+
+class Retry(Protocol):
+    """Calls an action until it works, or gives up and raises its error. Blocks."""
+
+    def __call__(self, action: Callable[[], T]) -> T: ...
 
 
 def is_unavailable(error: BaseException) -> bool:

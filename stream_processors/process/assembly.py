@@ -8,19 +8,22 @@ from functools import partial
 from confluent_kafka import Producer
 
 from core.clock import Clock
+from core.retrying import Retry
 from core.settings import Settings
 from schemas.contracts import EVENT, MARK, SESSION
 from schemas.registry import ConfluentRegistry, SchemaRegistry
 from schemas.topics import Topics, max_dead_letter_bytes, max_record_bytes
 from stream_processors.decode.batch import BatchDecoder
+from stream_processors.join.plan import FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.dead_letter_topic import KafkaDeadLetters
-from stream_processors.write.flush import DeadLetterTopic, Flush, FlushRules, Retry
+from stream_processors.write.flush import Flush
 from stream_processors.write.sink import Sink
+from stream_processors.write.write_plan import DeadLetterTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class FlushParts:
 
     flush: Flush
     index: RecentSessions
-    seen: StoredIdsFilter
+    stored_ids: StoredIdsFilter
     sink: Sink
 
 
@@ -74,6 +77,6 @@ def assemble_flush(
         for contract in (SESSION, EVENT, MARK)
     }
     rules = FlushRules(topics, window, settings.topics.epoch)
-    seen = StoredIdsFilter(settings.worker.seen_bytes)
-    flush = Flush(rules, decoders, sink, dead_letters, index, seen, clock, retry)
-    return FlushParts(flush, index, seen, sink)
+    stored_ids = StoredIdsFilter(settings.worker.seen_bytes)
+    flush = Flush(rules, decoders, sink, dead_letters, index, stored_ids, clock, retry)
+    return FlushParts(flush, index, stored_ids, sink)

@@ -1,4 +1,4 @@
-"""Fill the filter of seen sessions from ClickHouse, in the background, at each assignment."""
+"""Fills the filter of stored session ids from ClickHouse, in the background, at each assignment."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 class FilterFiller:
     """One reading at a time; a newer assignment ends the one before."""
 
-    def __init__(self, seen: StoredIdsFilter, sink: Sink) -> None:
-        self._seen = seen
+    def __init__(self, stored_ids: StoredIdsFilter, sink: Sink) -> None:
+        self._stored_ids = stored_ids
         self._sink = sink
         self._until_it_works = UntilItWorks()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="warm")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fill-filter")
 
     def assigned(self, partitions: Collection[int], generation: int) -> None:
         """Call it before the first fetch of the assignment; returns at once."""
-        self._seen.begin(generation)
+        self._stored_ids.begin(generation)
         self._thread.submit(self._run, sorted(partitions), generation)
 
     def stop(self) -> None:
@@ -36,21 +36,21 @@ class FilterFiller:
 
     def _run(self, partitions: list[int], generation: int) -> None:
         try:
-            self._until_it_works(lambda: self._warm(partitions, generation))
+            self._until_it_works(lambda: self._fill(partitions, generation))
         except Unavailable as error:
-            log.info("the filter of seen sessions stays incomplete: %s", error)
+            log.info("the filter of stored session ids stays incomplete: %s", error)
         except Exception:
             # Without the filter every new session is looked up: slower, and just as right.
-            log.exception("the filter of seen sessions stays incomplete")
+            log.exception("the filter of stored session ids stays incomplete")
 
-    def _warm(self, partitions: list[int], generation: int) -> None:
+    def _fill(self, partitions: list[int], generation: int) -> None:
         started, count = perf_counter(), 0
         for kafka, plain in self._sink.stored_session_hashes(partitions):
-            if not self._seen.fill(generation, kafka, plain):
+            if not self._stored_ids.fill(generation, kafka, plain):
                 return
             count += len(kafka)
-        self._seen.complete(generation)
+        self._stored_ids.complete(generation)
         log.info(
-            "the filter of seen sessions is complete: %d ids in %.1f s",
+            "the filter of stored session ids is complete: %d ids in %.1f s",
             count, perf_counter() - started,
         )  # fmt: skip

@@ -21,13 +21,14 @@ from core.logging import configure_logging
 from core.settings import Settings
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
+from stream_processors.consume.gather import FlushTriggers
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.process.assembly import assemble
 from stream_processors.process.fill_filter import FilterFiller
 from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import Heartbeat
 from stream_processors.process.malloc import trim_malloc_periodically
-from stream_processors.process.pipeline import FlushLoop, FlushTriggers
+from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.process.watchdog import PartitionProgress, Watchdog
 from stream_processors.write.flush import FlushReport
@@ -90,7 +91,7 @@ class _Worker:
         parts = await assembling
         _freeze_gc()
         worker = self._settings.worker
-        loop = FlushLoop(
+        pipeline = FlushPipeline(
             parts.flush,
             FlushTriggers(
                 worker.flush_rows, worker.flush_bytes, worker.flush_seconds, worker.buffer_bytes
@@ -99,19 +100,19 @@ class _Worker:
             on_report=lambda report: _count(report, parts.index),
             is_paused=lambda: self._until_it_works.trouble is not None,
         )
-        app = build_app(self._settings, loop.feed)
-        warmer = FilterFiller(parts.seen, parts.sink)
+        app = build_app(self._settings, pipeline.feed)
+        filler = FilterFiller(parts.stored_ids, parts.sink)
         try:
-            return await self._consume(app, loop, warmer)
+            return await self._consume(app, pipeline, filler)
         finally:
-            warmer.stop()
+            filler.stop()
 
-    async def _consume(self, app: faust.App, loop: FlushLoop, warmer: FilterFiller) -> int:
+    async def _consume(self, app: faust.App, pipeline: FlushPipeline, filler: FilterFiller) -> int:
         consumer = cast(BatchConsumer, app.consumer)
-        consumer.finish_pending = loop.drain
-        consumer.on_assignment = warmer.assigned
+        consumer.finish_pending = pipeline.drain
+        consumer.on_assignment = filler.assigned
         starting = asyncio.create_task(app.start())
-        flushing = asyncio.create_task(loop.run(consumer.ledger, consumer.commit))
+        flushing = asyncio.create_task(pipeline.run(consumer.ledger, consumer.commit))
         watching = asyncio.create_task(self._watch(consumer))
         ended = asyncio.create_task(self._ended(starting, app))
         await self._before_stop(flushing, watching, ended)
@@ -122,7 +123,7 @@ class _Worker:
                 return _EX_TEMPFAIL if task is watching else _EX_SOFTWARE
         for task in (watching, ended):
             task.cancel()
-        await self._leave(app, loop, consumer)
+        await self._leave(app, pipeline, consumer)
         if flushing.done() and not flushing.cancelled():
             log.warning("what is not written yet will be read again: %s", flushing.exception())
         return 0
@@ -153,12 +154,14 @@ class _Worker:
         paused = self._until_it_works.trouble
         return f"paused: {paused}" if paused else self._trouble()
 
-    async def _leave(self, app: faust.App, loop: FlushLoop, consumer: BatchConsumer) -> None:
+    async def _leave(
+        self, app: faust.App, pipeline: FlushPipeline, consumer: BatchConsumer
+    ) -> None:
         self._trouble = lambda: "stopping"
         consumer.stop_flow()
         grace = _DRAIN_PAUSED_SECONDS if self._until_it_works.trouble else _DRAIN_SECONDS
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(loop.drain(), grace)
+            await asyncio.wait_for(pipeline.drain(), grace)
         self._until_it_works.stop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), _LEAVE_SECONDS)

@@ -12,23 +12,16 @@ import pyarrow as pa
 from schemas.dead_letters import Attempt, attempt_of, replay_header
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.join.erasures import Erased
+from stream_processors.join.plan import Lookups
 from stream_processors.join.stored_ids_filter import Hashes
 
 
-class Sink(Protocol):
+class Sink(Lookups, Protocol):
     """A store that keeps one row per key: the one of highest version.
 
     Every method blocks. Every method raises SinkUnavailable when the store does not answer, and may
     then be called again with the same arguments: writing a row twice is the same as once.
     """
-
-    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
-        """Those of these sessions that are stored, each once (schema `recent_sessions.KNOWN`)."""
-        ...
-
-    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
-        """Events waiting for one of these sessions, each once (`UNJOINED_COLUMNS`)."""
-        ...
 
     def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
         """`hashes_of` the id of every session stored from these partitions, in blocks. A session

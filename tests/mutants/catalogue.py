@@ -15,14 +15,14 @@ import pytest
 
 from core.kafka.partitions import Partition
 from stream_processors.consume.offset_ledger import OffsetLedger
-from stream_processors.join import table_columns
+from stream_processors.decode.topics import DecodedTopics
+from stream_processors.join import plan, table_columns
 from stream_processors.join.erasures import Erased
 from stream_processors.join.join import anti_join
+from stream_processors.join.plan import FlushPlanner
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.row_version import first_wins, last_wins
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write import flush
-from stream_processors.write.flush import DecodedTopics, Flush
 from tests.stream_processors.cluster import Cluster, SlowSink
 from tests.stream_processors.memory_sink import MemorySink
 
@@ -56,7 +56,7 @@ def last_session_wins(patch: pytest.MonkeyPatch) -> None:
         newest = {id_: row for row, id_ in enumerate(sessions["session_id"].to_pylist())}
         return sessions.take(pa.array(sorted(newest.values())))
 
-    patch.setattr(flush, "first_post_per_session", last_of_each)
+    patch.setattr(plan, "first_post_per_session", last_of_each)
 
 
 def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def what_others_stored_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def a_stored_session_never_adopts_again(patch: pytest.MonkeyPatch) -> None:
     """A session that is read again, because its flush died before the commit, is a duplicate."""
-    patch.setattr(flush, "new_or_redelivered", anti_join)
+    patch.setattr(plan, "new_or_redelivered", anti_join)
 
 
 def the_deletion_takes_all(patch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def the_deletion_takes_all(patch: pytest.MonkeyPatch) -> None:
 
 def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:
     """The day depends on when a session is processed, so a redelivery lands on another."""
-    with_day = flush.with_day
+    with_day = plan.with_day
     today = itertools.count()
 
     def by_clock(sessions: pa.Table, window: Any) -> pa.Table:
@@ -141,7 +141,7 @@ def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:
         days = pa.array([next(today)] * sessions.num_rows, pa.int32()).cast(pa.date32())
         return dated.set_column(dated.schema.get_field_index("session_day"), "session_day", days)
 
-    patch.setattr(flush, "with_day", by_clock)
+    patch.setattr(plan, "with_day", by_clock)
 
 
 def an_old_generation_still_counts(patch: pytest.MonkeyPatch) -> None:
@@ -152,13 +152,13 @@ def an_old_generation_still_counts(patch: pytest.MonkeyPatch) -> None:
 
 def a_duplicate_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
     """A second posting of a session drops the whole flush instead of the duplicate."""
-    plan = Flush._plan
+    planned_as_is = FlushPlanner.plan
 
-    def refuse(self: Flush, decoded: DecodedTopics, erased: Erased) -> Any:
-        planned = plan(self, decoded, erased)
-        return plan(self, {}, erased) if planned.duplicates else planned
+    def refuse(self: FlushPlanner, decoded: DecodedTopics, erased: Erased) -> Any:
+        planned = planned_as_is(self, decoded, erased)
+        return planned_as_is(self, {}, erased) if planned.duplicates else planned
 
-    patch.setattr(Flush, "_plan", refuse)
+    patch.setattr(FlushPlanner, "plan", refuse)
 
 
 CATALOGUE: tuple[Mutant, ...] = (

@@ -22,10 +22,11 @@ from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.batch import BatchDecoder
 from stream_processors.join.erasures import Erased
+from stream_processors.join.plan import FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes, StoredIdsFilter
-from stream_processors.write.flush import Flush, FlushRules
+from stream_processors.write.flush import Flush
 from stream_processors.write.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
 from tests.stream_processors.memory_sink import MemorySink
@@ -89,7 +90,7 @@ class FakeWorker:
         self.buffer: list[FetchedBatch] = []
         self.flushing: list[FetchedBatch] = []
         self.sink = SlowSink(store)
-        self.seen = StoredIdsFilter(64)
+        self.stored_ids = StoredIdsFilter(64)
         decoders = {
             TOPICS.topic_of(c): BatchDecoder(c, log.schema_id(c), log.registry, PARTITIONS)
             for c in (SESSION, EVENT, MARK)
@@ -100,7 +101,7 @@ class FakeWorker:
             self.sink,
             DeadLetterList(),
             RecentSessions(index_bytes),
-            self.seen,
+            self.stored_ids,
             ManualClock(),
             once,
         )
@@ -113,14 +114,14 @@ class FakeWorker:
         for source, offset in committed.items():
             self.ledger.start_at(source, generation, offset)
         self.positions = dict(committed)
-        self.seen.begin(generation)
+        self.stored_ids.begin(generation)
 
-    def warm(self) -> None:
+    def fill_filter(self) -> None:
         """What goes on in the background after an assignment, at some moment of it."""
         partitions = {source.partition for source in self.positions}
         for kafka, plain in self.sink.stored_session_hashes(sorted(partitions)):
-            self.seen.fill(self.generation, kafka, plain)
-        self.seen.complete(self.generation)
+            self.stored_ids.fill(self.generation, kafka, plain)
+        self.stored_ids.complete(self.generation)
 
     def fetch(self, source: Partition, count: int) -> None:
         first = self.positions[source]

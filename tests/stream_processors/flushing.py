@@ -11,10 +11,11 @@ from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.decode.batch import BatchDecoder
 from stream_processors.join import table_columns
+from stream_processors.join.plan import FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.flush import Flush, FlushReport, FlushRules
+from stream_processors.write.flush import Flush, FlushReport
 from stream_processors.write.sink import DeadLetter
 from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log

@@ -68,7 +68,7 @@ class Life(RuleBasedStateMachine):
     @rule(number=numbers)
     def warm(self, number: int) -> None:
         """The worker knows from now on which sessions are new."""
-        self.cluster.workers[number].warm()
+        self.cluster.workers[number].fill_filter()
 
     @rule(number=numbers, all_of_it=st.booleans())
     def begin_flush(self, number: int, all_of_it: bool) -> None:

@@ -16,10 +16,12 @@ from core.clock import Clock, ManualClock, SystemClock
 from core.errors import SinkUnavailable
 from core.kafka.partitions import Partition
 from stream_processors.consume.batches import FetchedBatch, Record, Records
+from stream_processors.consume.gather import FlushTriggers
 from stream_processors.consume.offset_ledger import OffsetLedger
+from stream_processors.decode.topics import DecodedTopics
 from stream_processors.process import pipeline
-from stream_processors.process.pipeline import FlushLoop, FlushTriggers
-from stream_processors.write.flush import DecodedTopics, FlushReport
+from stream_processors.process.pipeline import FlushPipeline
+from stream_processors.write.flush import FlushReport
 
 SOURCE = Partition("events", 0)
 NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())
@@ -42,7 +44,7 @@ class Stages:
         self.may_write.set()
         self.broken: Exception | None = None
         self.report = NOTHING
-        self.swept: list[str] = []
+        self.deleted: list[str] = []
         self.deleting_takes: Callable[[], None] = lambda: None
         self.deleting_fails = False
         self.writers = 0
@@ -67,7 +69,7 @@ class Stages:
 
     def _delete(self, which: str) -> None:
         with self._alone():
-            self.swept.append(which)
+            self.deleted.append(which)
             self.deleting_takes()
             if self.deleting_fails:
                 raise SinkUnavailable("it is down")
@@ -92,7 +94,7 @@ class Rig:
         self.ledger.start_at(SOURCE, 1, 0)
         self.committed: list[int] = []
         self.is_paused = False
-        self.loop = FlushLoop(
+        self.pipeline = FlushPipeline(
             self.stages,
             FlushTriggers(rows, size, seconds, 5_000),
             clock,
@@ -103,7 +105,7 @@ class Rig:
     async def feed(self, *batches: FetchedBatch) -> None:
         for each in batches:
             self.ledger.hand_out(each.source, each.generation, each.first, each.next)
-            await self.loop.feed([each])
+            await self.pipeline.feed([each])
 
     async def commit(self) -> None:
         due = self.ledger.committable()
@@ -128,7 +130,7 @@ def run(
 
 @asynccontextmanager
 async def running(rig: Rig):  # type: ignore[no-untyped-def] # a fixture in all but name
-    task = asyncio.create_task(rig.loop.run(rig.ledger, rig.commit))
+    task = asyncio.create_task(rig.pipeline.run(rig.ledger, rig.commit))
     try:
         yield
     finally:
@@ -184,7 +186,7 @@ def test_the_time_since_the_last_flush_ends_the_next() -> None:
     run(test, seconds=0.05)
 
 
-def test_own_adoptions_are_swept_soon_and_everybodys_now_and_then() -> None:
+def test_own_adoptions_are_deleted_soon_and_everybodys_now_and_then() -> None:
     async def test(rig: Rig) -> None:
         flush = flushes(rig, clock)
         assert await flush(1, ADOPTED) == []
@@ -230,7 +232,7 @@ def test_a_deletion_that_fails_is_tried_again() -> None:
 
 
 def flushes(rig: Rig, clock: ManualClock) -> Callable[..., Awaitable[list[str]]]:
-    """Flush so many seconds later; what was swept then."""
+    """Flush so many seconds later; what was deleted then."""
     numbers = itertools.count()
 
     async def write(report: FlushReport) -> None:
@@ -240,10 +242,10 @@ def flushes(rig: Rig, clock: ManualClock) -> Callable[..., Awaitable[list[str]]]
 
     async def flush(seconds: float, report: FlushReport = NOTHING) -> list[str]:
         clock.advance(seconds)
-        rig.stages.swept = []
+        rig.stages.deleted = []
         await write(report)
         await write(NOTHING)  # not before the deletion after the other one is over
-        return rig.stages.swept
+        return rig.stages.deleted
 
     return flush
 
@@ -304,7 +306,7 @@ def test_nothing_is_committed_before_it_is_written() -> None:
 def test_drain_returns_when_everything_is_written() -> None:
     async def test(rig: Rig) -> None:
         await rig.feed(batch(0), batch(1))
-        await rig.loop.drain()
+        await rig.pipeline.drain()
         assert rig.stages.written == [[0, 1]]
         assert rig.committed == [2]
 
@@ -315,7 +317,7 @@ def test_batches_of_an_older_assignment_are_left_to_the_new_owner() -> None:
     async def test(rig: Rig) -> None:
         await rig.feed(batch(0))
         rig.ledger.assign([SOURCE], 2)
-        await rig.loop.drain()
+        await rig.pipeline.drain()
         assert rig.stages.written == []
         assert rig.committed == []
 
@@ -360,7 +362,7 @@ def test_while_a_server_is_down_next_to_nothing_piles_up() -> None:
         rig.is_paused = False
         rig.stages.may_write.set()
         await waiting
-        await rig.loop.drain()
+        await rig.pipeline.drain()
         assert sorted(first for flush in rig.stages.written for first in flush) == [0, 1, 2, 3]
 
     run(test, rows=1)
@@ -382,7 +384,7 @@ def test_while_a_write_hangs_next_to_nothing_piles_up(monkeypatch: pytest.Monkey
         assert not waiting.done()
         rig.stages.may_write.set()
         await waiting
-        await rig.loop.drain()
+        await rig.pipeline.drain()
         assert sorted(first for flush in rig.stages.written for first in flush) == [0, 1, 2, 3]
 
     run(test, rows=1)
@@ -391,7 +393,7 @@ def test_while_a_write_hangs_next_to_nothing_piles_up(monkeypatch: pytest.Monkey
 def test_an_error_that_nothing_can_be_done_about_ends_the_loop() -> None:
     async def test(rig: Rig) -> None:
         rig.stages.broken = RuntimeError("the schema is not ours")
-        running = asyncio.create_task(rig.loop.run(rig.ledger, rig.commit))
+        running = asyncio.create_task(rig.pipeline.run(rig.ledger, rig.commit))
         await rig.feed(batch(0))
         with pytest.raises(RuntimeError, match="not ours"):
             await running

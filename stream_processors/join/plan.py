@@ -1,0 +1,180 @@
+"""Decides every row that one flush writes. Pure, but for two look-ups of stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from core.retrying import Retry
+from schemas.topics import Topics
+from stream_processors.decode.batch import Decoded, RejectedRecord
+from stream_processors.decode.topics import DecodedTopics
+from stream_processors.join import table_columns
+from stream_processors.join.erasures import Erased, without_erased
+from stream_processors.join.join import (
+    Joined,
+    anti_join,
+    as_known,
+    first_post_per_session,
+    join,
+    new_or_redelivered,
+    with_day,
+)
+from stream_processors.join.recent_sessions import RecentSessions
+from stream_processors.join.session_day import DayWindow
+from stream_processors.join.stored_ids_filter import StoredIdsFilter
+
+
+class Lookups(Protocol):
+    """What a plan asks the store. Both block and raise SinkUnavailable."""
+
+    def find_sessions(self, session_ids: pa.Array) -> pa.Table:
+        """Those of these sessions that are stored, each once (schema `recent_sessions.KNOWN`)."""
+        ...
+
+    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
+        """Events waiting for one of these sessions, each once (schema `UNJOINED_COLUMNS`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRules:
+    """What decides the rows, besides the records: the same for every worker of a group."""
+
+    topics: Topics
+    window: DayWindow
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPlan:
+    """Everything one flush will write. Fixed before the first insert, so that a retry repeats it.
+
+    `known` are the stored sessions this flush met, new ones included: what the index learns.
+    `erased` are sessions that came after their user was erased (`SESSION_COLUMNS`).
+    `duplicates` counts sessions that were already known.
+    """
+
+    marks: pa.Table
+    joined: Joined
+    sessions: pa.Table
+    known: pa.Table
+    erased: pa.Table
+    adopted: int
+    duplicates: int
+    rejected: tuple[RejectedRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The sessions of one flush: to be written, known afterwards, and not written since erased."""
+
+    new: pa.Table
+    known: pa.Table
+    erased: pa.Table
+
+
+class FlushPlanner:
+    """Decoded records → the plan of their flush. Changes nothing: not its memory, not the store."""
+
+    def __init__(
+        self,
+        rules: FlushRules,
+        index: RecentSessions,
+        stored_ids: StoredIdsFilter,
+        lookups: Lookups,
+        retry: Retry,
+    ) -> None:
+        self._rules = rules
+        self._index = index
+        self._stored_ids = stored_ids
+        self._lookups = lookups
+        self._retry = retry
+
+    def plan(self, decoded: DecodedTopics, erased: Erased) -> FlushPlan:
+        """Blocks for the look-ups; raises only what `retry` gives up on."""
+        epoch, topics = self._rules.epoch, self._rules.topics
+        events = [table_columns.event_rows(d.rows, epoch) for d in _of(decoded, topics.events)]
+        marks = [table_columns.mark_rows(d.rows, epoch) for d in _of(decoded, topics.marks)]
+        events_, marks_ = (
+            table_columns.concat(events, table_columns.UNJOINED_COLUMNS),
+            table_columns.concat(marks, table_columns.MARK_COLUMNS),
+        )
+        sessions = self._sessions(decoded, events_, erased)
+        erased = erased.with_sessions(sessions.erased["session_id"].to_pylist())
+        adopted = table_columns.UNJOINED_COLUMNS.empty_table()
+        if sessions.new.num_rows:
+            adopted = self._retry(lambda: self._lookups.find_unjoined(_ids(sessions.new)))
+        joined = join(
+            table_columns.concat([*events, adopted], table_columns.UNJOINED_COLUMNS),
+            sessions.known,
+        )
+        return FlushPlan(
+            marks=without_erased(marks_, erased.of_ids(marks_["session_id"])),
+            joined=Joined(
+                table_columns.joined_rows(joined.events),
+                # An erased session is not known, so its events are among those without a session.
+                without_erased(joined.unjoined, erased.of_ids(joined.unjoined["session_id"])),
+            ),
+            sessions=sessions.new,
+            known=sessions.known,
+            erased=sessions.erased,
+            adopted=adopted.num_rows,
+            duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
+            - sessions.new.num_rows,
+            rejected=tuple(r for d in decoded.values() for r in d.rejected if not erased.covers(r)),
+        )
+
+    def _sessions(self, decoded: DecodedTopics, events: pa.Table, erased: Erased) -> _Sessions:
+        rules = self._rules
+        posted = [
+            table_columns.session_rows(
+                with_day(first_post_per_session(d.rows), rules.window), rules.epoch
+            )
+            for d in _of(decoded, rules.topics.sessions)
+        ]
+        sessions = table_columns.concat(posted, table_columns.SESSION_COLUMNS)
+        known = self._known(sessions, events, erased)
+        new = new_or_redelivered(sessions, known)
+        of_erased_users = table_columns.SESSION_COLUMNS.empty_table()
+        if erased:
+            new = without_erased(new, erased.of_ids(new["session_id"]))
+            # Only of those that would be stored: who posts a session again does not own it.
+            of_users = erased.of_users(new)
+            of_erased_users = new.filter(pa.array(of_users))
+            new = without_erased(new, of_users)
+            known = anti_join(known, of_erased_users)
+        if new.num_rows:
+            known = pa.concat_tables([anti_join(known, new), as_known(new)])
+        return _Sessions(new, known, of_erased_users)
+
+    def _known(self, sessions: pa.Table, events: pa.Table, erased: Erased) -> pa.Table:
+        """The stored ones of the sessions that these records name.
+
+        The index is asked first. The store is asked for the others, except those that the filter
+        knows not to be stored; what it returns may still hold erased sessions.
+        """
+        chunks = [*events["session_id"].chunks, *sessions["session_id"].chunks]
+        named = pa.chunked_array(chunks, pa.string())
+        distinct = pa.table({"session_id": named.unique()})
+        remembered = self._index.find(distinct["session_id"].combine_chunks())
+        missing = anti_join(distinct, remembered)
+        missing = missing.filter(pa.array(~self._stored_ids.certainly_not_stored(_ids(missing))))
+        if not missing.num_rows:
+            return remembered
+        looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
+        looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
+        return pa.concat_tables([remembered, looked_up])
+
+
+def _of(decoded: DecodedTopics, topic: str) -> Iterator[Decoded]:
+    """What was decoded of this topic, if it left any rows."""
+    if topic in decoded and decoded[topic].rows.num_rows:
+        yield decoded[topic]
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["session_id"].combine_chunks()
