@@ -3,11 +3,12 @@ shows what the product can do, not what is stored. What is tried out in it needs
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 _PAGE: Final = """\
 <!doctype html>
@@ -43,8 +44,13 @@ _CACHED: Final = {"cache-control": "max-age=3600"}
 
 
 def docs_router() -> APIRouter:
-    """The page and its three parts; not in the document itself."""
+    """The page, its three parts, and `/`, which leads to it; not in the document itself."""
     router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def root() -> Response:
+        # Relative: a proxy may serve us below a path of its own.
+        return RedirectResponse("docs", status_code=HTTPStatus.TEMPORARY_REDIRECT)
 
     @router.get("/docs")
     async def page() -> Response:

@@ -137,7 +137,7 @@ def test_reading_wants_the_read_key_and_the_rest_the_write_key(
     assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs", "/"])
 def test_health_and_documents_need_no_key(path: str) -> None:
     assert TestClient(build_app(ALL, [FakeComponent()])).get(path).status_code == 200
 

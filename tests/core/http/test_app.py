@@ -44,6 +44,13 @@ def test_docs_are_served() -> None:
     assert client_of(FakeComponent()).get("/docs").status_code == 200
 
 
+def test_the_root_leads_to_the_docs() -> None:
+    response = client_of(FakeComponent()).get("/", follow_redirects=False)
+    assert response.status_code == 307
+    assert response.headers["location"] == "docs"
+    assert client_of(FakeComponent()).get("/").url.path == "/docs"
+
+
 def test_components_start_in_order_and_stop_in_reverse() -> None:
     diary: list[str] = []
     with client_of(FakeComponent("a", diary), FakeComponent("b", diary)):
