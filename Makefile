@@ -108,6 +108,7 @@ layers: $(VENV)/.installed ## which folder may import which (.importlinter)
 
 .PHONY: wheel
 wheel: $(BIN)/python ## build dist/clickstream-….whl, which `pip install` takes on a server
+	rm -rf build  # what an earlier build left there would get into the wheel
 	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist .
 
 .PHONY: audit
