@@ -39,10 +39,10 @@ class Encoders:
         self._why_not = "the schema registry has not been asked yet"
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, patience_seconds: float) -> None:
-        """Begin to register. Returns when it is done or, undone, when the patience is over."""
+    async def start(self, timeout_seconds: float) -> None:
+        """Begin to register in the background. Returns when that is done, or after the timeout."""
         self._task = asyncio.create_task(self._register_all())
-        await asyncio.wait([self._task], timeout=patience_seconds)
+        await asyncio.wait([self._task], timeout=timeout_seconds)
 
     async def stop(self) -> None:
         """Give up. May be called without `start`."""

@@ -31,7 +31,7 @@ WRITTEN: Final = (SESSION, EVENT, MARK)
 """What the edge writes."""
 
 # Start-up goes on without the registry after this, seconds.
-_START_PATIENCE: Final = 2.0
+_START_TIMEOUT: Final = 2.0
 # /readyz gives each role two seconds.
 _READY_SECONDS: Final = 1.0
 # A producer that fails for good at once would otherwise be replaced in a tight loop.
@@ -117,7 +117,7 @@ class KafkaPublisher:
             self._connection = self._connect()
         except KafkaException as error:
             raise SetupError(f"the Kafka client refuses its options: {error}") from error
-        await self._encoders.start(_START_PATIENCE)
+        await self._encoders.start(_START_TIMEOUT)
 
     async def stop(self) -> None:
         await self._encoders.stop()

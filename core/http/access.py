@@ -1,4 +1,4 @@
-"""The check in front of every route: who calls, and may they do this now.
+"""The check in front of every route: whose key it is, which right it has and at what rate it asks.
 
 A key comes as `Authorization: Bearer <key>` or as `X-API-Key: <key>`. Admin keys may do everything.
 Without any key in the settings everything is open, and the server listens on loopback only
@@ -8,7 +8,6 @@ no key of its own is left to the admin keys.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
 
 from fastapi import Security
@@ -34,11 +33,12 @@ _HEADER = Security(APIKeyHeader(name="X-API-Key", auto_error=False))
 
 
 class Access:
-    """Knows the keys, and what each caller has left. One for all that a process serves."""
+    """Checks keys, rights and rates. One for all that a process serves."""
 
-    def __init__(self, keys: tuple[Key, ...], rates: RateLimiter | None, clock: Clock) -> None:
+    def __init__(self, keys: tuple[Key, ...], limiter: RateLimiter | None, clock: Clock) -> None:
         self.keys = keys
-        self._rates = rates
+        self._by_digest = {key.digest: key for key in keys}
+        self._limiter = limiter
         self._clock = clock
 
     @classmethod
@@ -47,8 +47,8 @@ class Access:
         clock = clock or SystemClock()
         limits = settings.limits
         per_second = limits.requests_per_second
-        rates = RateLimiter(per_second, limits.burst, clock) if per_second else None
-        return cls(keys_of(settings), rates, clock)
+        limiter = RateLimiter(per_second, limits.burst, clock) if per_second else None
+        return cls(keys_of(settings), limiter, clock)
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +58,7 @@ class Access:
     @property
     def is_idle(self) -> bool:
         """Nobody is ever refused: asking is a waste of time."""
-        return not self.keys and self._rates is None
+        return not self.keys and self._limiter is None
 
     def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
         """The name of the key that came with these headers; None when access is open.
@@ -80,20 +80,24 @@ class Access:
     def check_raw(
         self, headers: Mapping[bytes, bytes], right: Right, address: Callable[[], str]
     ) -> tuple[Header, ...]:
-        """For a request without ASGI: `caller`, and a token of its rate. Returns what to add to the
-        answer; raises TooManyRequests, too."""
+        """Check a request without ASGI: `authenticate`, then take a token of the caller's rate (of
+        the client's `address` where access is open). Returns the RateLimit headers of the
+        response. Raises what `authenticate` raises, and TooManyRequests."""
         caller = self.authenticate(headers, right)
-        return self._rates.admit(caller or address()) if self._rates is not None else ()
+        return self._limiter.admit(caller or address()) if self._limiter is not None else ()
 
     def check_asgi(self, scope: Scope, right: Right) -> None:
-        """Check the request of `scope`, and leave the caller's name in it. Raises like `enter`. A
-        request that is checked twice takes one token."""
+        """Check the request of `scope`. Writes the caller's name to `scope[CALLER]` and appends the
+        RateLimit headers to `scope[ADDED_HEADERS]`. Raises as `check_raw` does. A request that is
+        checked twice takes one token."""
         is_first = CALLER not in scope
         scope[CALLER] = self.authenticate(dict(scope["headers"]), right) if self.keys else None
-        if self._rates is not None and is_first:
+        if self._limiter is not None and is_first:
             client = scope.get("client")
             address = client[0] if client else ""
-            scope.setdefault(ADDED_HEADERS, []).extend(self._rates.admit(scope[CALLER] or address))
+            scope.setdefault(ADDED_HEADERS, []).extend(
+                self._limiter.admit(scope[CALLER] or address)
+            )
 
     async def require_route(
         self,
@@ -108,15 +112,11 @@ class Access:
         self.check_asgi(request.scope, _NEEDED.get(request.method, Right.WRITE))
 
     def _find_key(self, presented: bytes) -> Key:
-        digest = digest_of(presented)
-        found: Key | None = None
-        # All are compared, each in constant time: how long it takes says nothing about any key.
-        for key in self.keys:
-            if hmac.compare_digest(key.digest, digest):
-                found = key
-        if found is None:
+        # How long the look-up takes tells something of SHA-256 digests at most, not of keys.
+        key = self._by_digest.get(digest_of(presented))
+        if key is None:
             raise Unauthorized("this key is not known")
-        return found
+        return key
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> bytes:

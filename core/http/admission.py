@@ -1,7 +1,6 @@
-"""`InFlightLimit`: how much one process has under way, and when that is enough.
+"""`InFlightLimit`: how many requests and body bytes one process works on at a time.
 
-What comes on top is refused at once: it would only wait, hold memory, and be answered when its
-caller has given up.
+More is refused at once: it would wait, hold memory, and be answered after its caller has given up.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from core.errors import Overloaded
 from core.settings import HttpSettings
 
-# A client that waits this long, seconds, comes back when another instant's requests are answered.
+# Seconds. By then the requests now in flight are usually done.
 _RETRY_SECONDS = 1
 
 

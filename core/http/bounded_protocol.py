@@ -1,6 +1,7 @@
-"""`BoundedHttpToolsProtocol`: a connection served by uvicorn and the application, with the bounds
-that uvicorn
-leaves to a proxy: how large the head of a request may be, and how slow its client."""
+"""`BoundedHttpToolsProtocol`: uvicorn's protocol, with the bounds that uvicorn leaves to a proxy.
+
+They are how large the head of a request may be, and how slow its client.
+"""
 
 from __future__ import annotations
 
@@ -58,14 +59,16 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
             data = _without_upgrade(data)
         super().data_received(data)
         if self._head_since is not None and self._raw_bytes > self._bounds.head_bytes:
-            self._refusal = self._too_large()
-            self.send_400_response("")
+            self._refuse(self._too_large())
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser, or a bound, has stopped at; and hang up."""
+        """uvicorn calls it when the parser has stopped, be it at one of our bounds."""
+        self._refuse(self._refusal or MalformedRequest(msg))
+
+    def _refuse(self, error: RequestRefused) -> None:
+        """Answer with a problem document, and hang up."""
         if self.transport.is_closing():
             return
-        error = self._refusal or MalformedRequest(msg)
         headers = [*self.server_state.default_headers, (b"connection", b"close")]
         self.transport.write(problem_of(error).http(headers))
         self.transport.close()

@@ -1,9 +1,9 @@
-"""`FastPostProtocol`: small POSTs to a few paths, answered where their bytes arrive.
+"""`FastPostProtocol`: small POSTs to a few paths, answered without ASGI.
 
-A task and an answer for each of them is all that is done: no ASGI, no second thread. Whatever is
-unusual about a request (another path, a head in pieces, a large body, pipelining, HTTP/1.0, a parse
-error) is not judged here. The connection, with the bytes of that request, goes over to the full
-lane and stays there; the application answers the same paths in the same way.
+It handles one non-pipelined HTTP/1.1 POST at a time, of at most 128 KiB. Anything else (another
+path, a head in pieces, a larger body, pipelining, HTTP/1.0, a parse error) moves the connection,
+with the bytes of that request, to `BoundedHttpToolsProtocol` for good. The application answers the
+same paths in the same way there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
 """Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
 Checks media type and size itself; the write right is checked before it is called."""
 
-# A request that is larger, bytes, is left to the full lane, which bounds bodies and pauses reading.
+# A larger request, bytes, is left to `BoundedHttpToolsProtocol`, which pauses reading.
 _MOST_BYTES: Final = 128 * 1024
-# So is one whose body is still not here after so many seconds.
+# So is one whose body is not complete after so many seconds.
 _BODY_SECONDS: Final = 1.0
 
 # How long a connection that is turned away may go on sending what nobody reads.
@@ -93,19 +93,19 @@ class FastPostProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
-        self._behind: list[bytes] = []
+        self._queued: list[bytes] = []
         self._is_ending = False
         self._unread_since: float | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._since = self._loop.time()
-        self._raw = b""
+        self._request_bytes = b""
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = b""
         self._post: tuple[str, Post] | None = None
-        self._begun = self._complete = 0
+        self._messages_begun = self._messages_complete = 0
 
     # What the transport calls.
 
@@ -121,24 +121,24 @@ class FastPostProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._task is not None:
-            self._behind.append(data)
+            self._queued.append(data)
             self._transport.pause_reading()
             return
-        self._raw = self._raw + data if self._raw else data
+        self._request_bytes = self._request_bytes + data if self._request_bytes else data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._hand_over()
             return
-        size = len(self._raw)
+        size = len(self._request_bytes)
         if (
             self._post is None
-            or self._begun > 1
+            or self._messages_begun > 1
             or size > _MOST_BYTES
             or size - len(self._body) > self._bounds.head_bytes
         ):
             self._hand_over()
-        elif self._complete:
+        elif self._messages_complete:
             self._start(*self._post)
         elif size == len(data):
             # A part of the body is missing; `enforce_timeouts` sees that it comes.
@@ -156,7 +156,7 @@ class FastPostProtocol(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._begun += 1
+        self._messages_begun += 1
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -178,7 +178,7 @@ class FastPostProtocol(asyncio.Protocol):
         self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
-        self._complete += 1
+        self._messages_complete += 1
 
     # What the server calls.
 
@@ -189,7 +189,7 @@ class FastPostProtocol(asyncio.Protocol):
                 self._transport.abort()
         elif self._task is not None:
             return
-        elif self._raw and now - self._since > _BODY_SECONDS:
+        elif self._request_bytes and now - self._since > _BODY_SECONDS:
             self._hand_over()
         elif now - self._since > self._bounds.idle_seconds:
             hang_up(self._transport)
@@ -214,10 +214,10 @@ class FastPostProtocol(asyncio.Protocol):
         full = self._full()
         full.connection_made(self._transport)
         self._transport.set_protocol(full)
-        full.data_received(self._raw)
+        full.data_received(self._request_bytes)
 
     def _start(self, path: str, post: Post) -> None:
-        size = len(self._raw)
+        size = len(self._request_bytes)
         try:
             self._in_flight.begin(size)
         except Overloaded as error:
@@ -258,9 +258,9 @@ class FastPostProtocol(asyncio.Protocol):
             return
         self._task = None
         self._begin()
-        if self._behind:
-            data = b"".join(self._behind)
-            self._behind.clear()
+        if self._queued:
+            data = b"".join(self._queued)
+            self._queued.clear()
             self._transport.resume_reading()
             self.data_received(data)
 

@@ -1,6 +1,8 @@
-"""`MetricsAndErrors`: the outermost layer of every HTTP process. Counts requests, bounds how many
-are under
-way, gives every answer its headers, and lets no error out."""
+"""`MetricsAndErrors`: the outermost middleware of every HTTP process.
+
+It counts requests, bounds how many are in flight, adds the headers that every response has, and
+answers errors by problem documents.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RequestPolicies`: what every request of a process passes, on either lane, and what it shares."""
+"""`RequestPolicies`: access, CORS and the in-flight limit, one of each for a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicies:
-    """Who may enter, which pages may read the answers, and when the house is full."""
+    """The authentication, CORS and concurrency limits that both protocols apply to each request."""
 
     access: Access
     cors: Cors

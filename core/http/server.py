@@ -1,7 +1,7 @@
 """Serve an application with uvicorn, in this process, on one thread.
 
-Connections begin in the fast lane, which answers the hot POSTs by itself; all other requests are
-uvicorn's, and the application's.
+A connection begins with `FastPostProtocol`, which answers small POSTs of sessions and events. All
+other requests go to uvicorn's protocol and the application.
 """
 
 from __future__ import annotations
@@ -52,32 +52,39 @@ def run(app: Application, settings: Settings) -> None:
     A second signal ends the process at once. Raises SetupError when the address cannot be served,
     or must not be: beyond loopback without keys.
     """
-    address = bindable(settings.http)
-    refuse_exposure(address, settings)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its notices say nothing that ours do not
-    _say_what_is_weak(app.policies.access)
-    _allow_files(settings.http.connections + _OTHER_FILES)
-    uvloop.run(_serve(app, address, settings.http))
+    with bind(settings.http) as bound:
+        refuse_exposure(bound.getsockname()[0], settings)
+        # uvicorn's notices say nothing that ours do not.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        _warn_of_weak_keys(app.policies.access)
+        _allow_files(settings.http.connections + _OTHER_FILES)
+        uvloop.run(_serve(app, bound, settings.http))
 
 
-def bindable(http: HttpSettings) -> str:
-    """The IP address of the host, on which the port is free. SetupError if it is not.
+def bind(http: HttpSettings) -> socket.socket:
+    """A socket bound to the host and port, not listening yet. SetupError if that cannot be had.
 
-    Asked before anything is opened, so that the message comes at once and says what to do.
+    Called before anything is opened, so that the message comes at once and says what to do.
     """
     try:
         family, kind, _, _, place = socket.getaddrinfo(
             http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            bound.bind(place)
+        except OSError:
+            bound.close()
+            raise
     except OSError as error:
         raise SetupError(
             f"cannot listen on {http.host}:{http.port} ({error.strerror or error}):"
             " choose another --port or --host, or stop what listens there"
         ) from error
-    return str(place[0])
+    return bound
 
 
 def refuse_exposure(address: str, settings: Settings) -> None:
@@ -89,7 +96,7 @@ def refuse_exposure(address: str, settings: Settings) -> None:
         )
 
 
-def _say_what_is_weak(access: Access) -> None:
+def _warn_of_weak_keys(access: Access) -> None:
     for key in access.keys:
         if key.is_weak:
             _log.warning(
@@ -135,13 +142,11 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def _serve(app: Application, address: str, http: HttpSettings) -> None:
+async def _serve(app: Application, bound: socket.socket, http: HttpSettings) -> None:
     async with app.running():
         _freeze_gc()
         config = uvicorn.Config(
             app,
-            host=address,
-            port=http.port,
             http=cast(
                 "type[asyncio.Protocol]",
                 ProtocolFactory(app.raw_post_handlers(), app.policies, http),
@@ -157,8 +162,8 @@ async def _serve(app: Application, address: str, http: HttpSettings) -> None:
             proxy_headers=False,
             server_header=False,
         )
-        server = _Server(config, lambda: _announce(app, address, http.port))
-        serving = asyncio.create_task(server.serve())
+        server = _Server(config, lambda: _announce(app, *bound.getsockname()[:2]))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
         was_stopped = _stop_on_signal(server)
         await serving
         if not was_stopped.is_set():

@@ -1,4 +1,4 @@
-"""The real write side on memory, served over a socket: every request can take either lane."""
+"""The real write side on memory, served over a socket: a test chooses the protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from producers.publisher import MemoryPublisher
 from schemas.topics import Topics
 from tests.producers.write_side import FakeReader, FakeSessionLookup
 
-LANES = ("fast", "full")
+PROTOCOLS = ("fast", "full")
 
 EVENTS = {"session_id": "s", "events": [{"event_id": "e", "object_id": "o"}]}
 
@@ -45,21 +45,24 @@ class Served:
     policies: RequestPolicies
     publisher: MemoryPublisher
 
-    def post(self, lane: str, body: Any = EVENTS, **headers: str) -> Reply:
-        """POST /session/events by this lane. Underscores in header names become dashes."""
-        return self.ask(lane, "POST", "/session/events", json.dumps(body), headers)
+    def post(self, protocol: str, body: Any = EVENTS, **headers: str) -> Reply:
+        """POST /session/events by the fast or the full protocol.
+
+        Underscores in header names become dashes.
+        """
+        return self.ask(protocol, "POST", "/session/events", json.dumps(body), headers)
 
     def ask(
         self,
-        lane: str,
+        protocol: str,
         method: str,
         path: str,
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own; one that is to be closed takes the full lane."""
+        """One request on a connection of its own; with `Connection: close` it is the full one."""
         sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
-        sent["Connection"] = "keep-alive" if lane == "fast" else "close"
+        sent["Connection"] = "keep-alive" if protocol == "fast" else "close"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, sent)

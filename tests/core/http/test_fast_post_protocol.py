@@ -1,4 +1,4 @@
-"""The two lanes over real sockets: who answers, and that a client cannot tell."""
+"""The two protocols over real sockets: who answers, and that a client cannot tell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Behind the full lane: says how much it was sent; refuses `no` before the end."""
+    """Behind the full protocol: says how much it was sent; refuses `no` before the end."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -36,7 +36,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def post(headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
-    """In the fast lane."""
+    """In the fast protocol."""
     if body == b"unavailable":
         raise BrokerUnavailable("later", retry_after=7)
     if body == b"broken":
@@ -135,7 +135,7 @@ def test_a_hot_post_is_answered_in_the_fast_lane_again_and_again() -> None:
     with_client(act)
 
 
-def test_a_body_that_comes_after_its_head_stays_in_the_fast_lane() -> None:
+def test_a_body_that_comes_after_its_head_stays_in_the_fast_protocol() -> None:
     whole = request(b"0123456789")
     assert answers(whole[:-10], whole[-10:-4], whole[-4:])[2] == b"fast 0123456789"
 
@@ -152,11 +152,11 @@ def test_a_body_that_comes_after_its_head_stays_in_the_fast_lane() -> None:
         b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     ],
 )
-def test_what_is_unusual_is_answered_in_the_full_lane(sent: bytes) -> None:
+def test_what_is_unusual_is_answered_in_the_full_protocol(sent: bytes) -> None:
     assert answers(sent)[2] == b"full 1"
 
 
-def test_a_head_in_pieces_goes_to_the_full_lane() -> None:
+def test_a_head_in_pieces_goes_to_the_full_protocol() -> None:
     whole = request(b"x")
     assert answers(whole[:9], whole[9:])[2] == b"full 1"
 
@@ -166,14 +166,14 @@ def test_a_large_body_goes_to_the_full_lane_with_all_its_bytes() -> None:
     assert answers(request(body))[2] == b"full %d" % len(body)
 
 
-def test_a_body_that_does_not_come_goes_to_the_full_lane() -> None:
+def test_a_body_that_does_not_come_goes_to_the_full_protocol() -> None:
     async def act(client: Client, server: uvicorn.Server) -> None:
         whole = request(b"xyz")
         client.writer.write(whole[:-1])
         await asyncio.sleep(0.1)
-        (lane,) = server.server_state.connections
-        assert isinstance(lane, fast_post_protocol.FastPostProtocol)
-        lane.enforce_timeouts(asyncio.get_running_loop().time() + 2)
+        (protocol,) = server.server_state.connections
+        assert isinstance(protocol, fast_post_protocol.FastPostProtocol)
+        protocol.enforce_timeouts(asyncio.get_running_loop().time() + 2)
         assert (await client.ask(whole[-1:]))[2] == b"full 3"
 
     with_client(act)
@@ -250,11 +250,14 @@ def test_a_silent_client_is_hung_up_on(begun: bytes) -> None:
     async def act(client: Client, server: uvicorn.Server) -> None:
         client.writer.write(begun)
         await asyncio.sleep(0.1)
-        (lane,) = server.server_state.connections
+        (protocol,) = server.server_state.connections
         assert isinstance(
-            lane, fast_post_protocol.FastPostProtocol | bounded_protocol.BoundedHttpToolsProtocol
+            protocol,
+            fast_post_protocol.FastPostProtocol | bounded_protocol.BoundedHttpToolsProtocol,
         )
-        lane.enforce_timeouts(asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1)
+        protocol.enforce_timeouts(
+            asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1
+        )
         assert await client.is_closed()
 
     with_client(act)

@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from clickstream.local.processes.ports import free_port
 from core.errors import SetupError
-from core.http.server import bindable, refuse_exposure
+from core.http.server import bind, refuse_exposure
 from core.settings import HttpSettings, Settings
 
 # Serves one role, whose POST waits until somebody GETs.
@@ -141,18 +141,19 @@ def test_it_is_one_process_so_that_kill_9_leaves_nothing_behind() -> None:
 
 def test_a_port_that_is_taken_is_refused_also_by_one_of_our_own() -> None:
     with server() as (_, url), pytest.raises(SetupError, match="stop what listens there"):
-        bindable(HttpSettings(port=int(url.rpartition(":")[2])))
+        bind(HttpSettings(port=int(url.rpartition(":")[2])))
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:
     with pytest.raises(SetupError, match="cannot listen on"):
-        bindable(HttpSettings(host="192.0.2.1", port=free_port()))
+        bind(HttpSettings(host="192.0.2.1", port=free_port()))
     with pytest.raises(SetupError, match="cannot listen on"):
-        bindable(HttpSettings(host="no such host", port=free_port()))
+        bind(HttpSettings(host="no such host", port=free_port()))
 
 
 def test_a_host_by_name_is_served_at_its_address() -> None:
-    assert bindable(HttpSettings(host="localhost", port=free_port())) in ("127.0.0.1", "::1")
+    with bind(HttpSettings(host="localhost", port=free_port())) as bound:
+        assert bound.getsockname()[0] in ("127.0.0.1", "::1")
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104  (what is refused)

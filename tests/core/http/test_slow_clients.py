@@ -1,4 +1,4 @@
-"""Clients that are slow to ask or to read, and heads that have no end: by the lanes' own clock."""
+"""Clients that are slow to ask or to read, and heads without end, by the protocols' own clock."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ async def settle() -> None:
     await asyncio.sleep(0.1)
 
 
-def the_lane(server: uvicorn.Server) -> FastPostProtocol | BoundedHttpToolsProtocol:
-    (lane,) = server.server_state.connections
-    assert isinstance(lane, FastPostProtocol | BoundedHttpToolsProtocol)
-    return lane
+def the_protocol(server: uvicorn.Server) -> FastPostProtocol | BoundedHttpToolsProtocol:
+    (protocol,) = server.server_state.connections
+    assert isinstance(protocol, FastPostProtocol | BoundedHttpToolsProtocol)
+    return protocol
 
 
 def look(server: uvicorn.Server, seconds_later: float) -> None:
     """What the server does every second, as if so much time had passed."""
-    for lane in list(server.server_state.connections):
-        assert isinstance(lane, FastPostProtocol | BoundedHttpToolsProtocol)
-        lane.enforce_timeouts(asyncio.get_running_loop().time() + seconds_later)
+    for protocol in list(server.server_state.connections):
+        assert isinstance(protocol, FastPostProtocol | BoundedHttpToolsProtocol)
+        protocol.enforce_timeouts(asyncio.get_running_loop().time() + seconds_later)
 
 
 @asynccontextmanager
@@ -103,7 +103,7 @@ async def fill(deaf: socket.socket, sent: bytes, server: uvicorn.Server) -> None
     """Ask again and again, until the server has to keep answers for itself."""
     rest = b""
     await settle()
-    while the_lane(server)._unread_since is None:
+    while the_protocol(server)._unread_since is None:
         if not rest:
             await asyncio.sleep(0.01)  # one request at a time, or it would be pipelining
             rest = sent
