@@ -46,8 +46,8 @@ class Reason(StrEnum):
     """Larger than a record may be (`schemas.topics.max_record_bytes`)."""
 
 
-REPLAY_HEADER: Final = "clickstream-replay"
-"""On a record that was put back into its topic: `Attempt` as `partition/offset/number`."""
+REPUBLISH_HEADER: Final = "clickstream-replay"
+"""On a record that was republished: its `Attempt` as `partition/offset/number`."""
 
 _ATTEMPT: Final = re.compile(rb"(\d{1,9})/(\d{1,18})/(\d{1,5})")
 _MOST_ATTEMPTS: Final = 65_535  # what the table's column holds
@@ -62,26 +62,26 @@ class Attempt:
     number: int
 
     def header(self) -> tuple[str, bytes]:
-        """What a replayed record carries."""
-        return REPLAY_HEADER, f"{self.partition}/{self.offset}/{self.number}".encode()
+        """The header of a republished record."""
+        return REPUBLISH_HEADER, f"{self.partition}/{self.offset}/{self.number}".encode()
 
 
-def replay_header(headers: Headers) -> Headers:
+def republish_header(headers: Headers) -> Headers:
     """The one of these that counts, if any does."""
-    return [header for header in headers if header[0] == REPLAY_HEADER][-1:]
+    return [header for header in headers if header[0] == REPUBLISH_HEADER][-1:]
 
 
-def without_replay_header(headers: Headers) -> Headers:
+def without_republish_header(headers: Headers) -> Headers:
     """As the record was posted first."""
-    return [header for header in headers if header[0] != REPLAY_HEADER]
+    return [header for header in headers if header[0] != REPUBLISH_HEADER]
 
 
 def attempt_of(partition: int, offset: int, headers: Headers) -> Attempt:
-    """Of the record at this place: what its last replay header says; without one, the first try.
+    """The attempt of the record here: from its last republish header; without one, the first.
 
     Anybody may write a header: one that we could not have written counts for nothing.
     """
-    for _, value in replay_header(headers):
+    for _, value in republish_header(headers):
         if found := _ATTEMPT.fullmatch(value or b""):
             first, at, number = (int(part) for part in found.groups())
             if 2 <= number <= _MOST_ATTEMPTS:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dead_letters import Headers, replay_header
+from schemas.dead_letters import Headers, republish_header
 from stream_processors.consume.batches import Record, Records
 
 # What a dead letter holds beside the record: our headers, the error, Kafka's framing. Bytes.
@@ -42,7 +42,7 @@ def cut(record: Record, most_bytes: int) -> tuple[Record, int]:
     if before <= most_bytes:
         return record, 0
     if len(key) + _header_bytes(headers) > most_bytes:
-        headers = replay_header(headers)
+        headers = republish_header(headers)
     key = key[:most_bytes]
     value = value[: max(0, most_bytes - len(key) - _header_bytes(headers))]
     kept = Record(

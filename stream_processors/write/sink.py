@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from schemas.dead_letters import Attempt, attempt_of, replay_header
+from schemas.dead_letters import Attempt, attempt_of, republish_header
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import Lookups
@@ -78,7 +78,7 @@ class DeadLetter:
 
     def without_content(self) -> DeadLetter:
         """Without key, value and headers, except the header that says what it repeats."""
-        headers = replay_header(self.rejected.record.headers)
+        headers = republish_header(self.rejected.record.headers)
         empty = self.rejected.record._replace(key=None, value=None, headers=headers)
         size = len(self.rejected.record.key or b"") + len(self.rejected.record.value or b"")
         cut_bytes = self.rejected.cut_bytes + size

@@ -1,7 +1,7 @@
 """RejectedRecord of every kind among good traffic, on real engines.
 
 All of it is listed with its reason and keeps its bytes, all of the good is stored, no worker ends;
-what is mended and replayed, twice, is stored exactly once.
+what is repaired and republished, twice, is stored exactly once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from clickstream.operations.dead_letters import run
-from clickstream.operations.dead_letters.dead_letter import Place, Selection, State
-from clickstream.operations.dead_letters.store import LetterStore
+from clickstream.operations.dead_letters import republish
+from clickstream.operations.dead_letters.dead_letter import DeadLetterId, Selection, State
+from clickstream.operations.dead_letters.store import DeadLetterStore
 from core import clickhouse
 from core.clock import SystemClock
 from core.kafka.partitioner import partition_of
@@ -65,7 +65,7 @@ class Traffic:
         self._session_encoder = Encoder(SESSION, session_id)
         self.sessions: set[str] = set()
         self.events: set[tuple[str, str]] = set()
-        self.rejected: dict[Place, Spoiled] = {}
+        self.rejected: dict[DeadLetterId, Spoiled] = {}
         # Large when unpacked, small when packed: as the broker lets such a record pass.
         self._producer = Producer(
             {
@@ -118,7 +118,7 @@ class Traffic:
 
         def on_delivery(error: Any, message: Any) -> None:
             assert error is None, error
-            place = Place(message.topic(), message.partition(), message.offset())
+            place = DeadLetterId(message.topic(), message.partition(), message.offset())
             self.rejected[place] = Spoiled(kind, good, spoiled, (session_id, event_id))
 
         self._send(spoiled, on_delivery)
@@ -166,32 +166,32 @@ def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
         assert sessions == traffic.sessions
         assert sorted(events.elements()) == sorted(traffic.events)
 
-        mend_the_registry(settings, ids)
+        repair_the_registry(settings, ids)
         for _ in range(2):
-            replay_mended(settings, traffic)
+            republish_repaired(settings, traffic)
             fleet.catch_up()
         assert [worker.pid for worker in fleet.workers] == workers
         assert [worker.exit_status() for worker in fleet.workers] == [None]
 
-    mended = {spoiled.event for spoiled in traffic.poison.values()}
+    repaired = {spoiled.event for spoiled in traffic.poison.values()}
     sessions, events = stored(settings)
     assert sessions == traffic.sessions
-    assert sorted(events.elements()) == sorted(traffic.events | mended)
-    with LetterStore(settings, SystemClock()) as store:
-        assert store.entries(Selection(states=(State.OPEN,))) == []
-        assert len(store.entries(ANY)) == len(traffic.poison)
+    assert sorted(events.elements()) == sorted(traffic.events | repaired)
+    with DeadLetterStore(settings, SystemClock()) as store:
+        assert store.summaries(Selection(states=(State.PENDING,))) == []
+        assert len(store.summaries(ANY)) == len(traffic.poison)
 
 
 def check_listed(settings: Settings, traffic: Traffic) -> None:
     expected = {place: KINDS[spoiled.kind][0] for place, spoiled in traffic.poison.items()}
-    with LetterStore(settings, SystemClock()) as store:
-        listed = {entry.place: entry.reason for entry in store.entries(ANY)}
+    with DeadLetterStore(settings, SystemClock()) as store:
+        listed = {summary.id: summary.reason for summary in store.summaries(ANY)}
         assert listed == expected
         assert store.counts(ANY) == Counter(expected.values())
         kept = {
-            letter.entry.place: (letter.key, letter.value, list(letter.headers))
-            for block in store.letters(ANY)
-            for letter in block
+            each.summary.id: (each.key, each.value, list(each.headers))
+            for block in store.dead_letters(ANY)
+            for each in block
         }
     assert kept == {place: original(spoiled) for place, spoiled in traffic.poison.items()}
 
@@ -206,7 +206,7 @@ def check_bytes_in_the_topic(settings: Settings, traffic: Traffic) -> None:
     for message in dead_letter_topic(settings):
         headers = message.headers()
         ours = {name: (value or b"").decode() for name, value in headers[-8:]}
-        place = Place(ours["topic"], int(ours["partition"]), int(ours["offset"]))
+        place = DeadLetterId(ours["topic"], int(ours["partition"]), int(ours["offset"]))
         found[place] = (message.key(), message.value(), headers[:-8])
         assert Reason(ours["reason"]) == KINDS[traffic.poison[place].kind][0]
         assert ours["error"]
@@ -247,33 +247,33 @@ def stored(settings: Settings) -> tuple[set[str], Counter[tuple[str, str]]]:
     return {session_id for (session_id,) in sessions}, Counter((s, e) for s, e in events)
 
 
-def mend_the_registry(settings: Settings, ids: SchemaIds) -> None:
+def repair_the_registry(settings: Settings, ids: SchemaIds) -> None:
     with ConfluentRegistry.from_settings(settings) as registry:
         given = registry.register(f"{settings.topics.prefix}newer-value", poison.newer_schema())
     assert given == ids.unknown
 
 
-def replay_mended(settings: Settings, traffic: Traffic) -> None:
-    """As an operator would: what a mended registry or the right partition saves, as it is; where
+def republish_repaired(settings: Settings, traffic: Traffic) -> None:
+    """As an operator would: what a repaired registry or the right partition saves, as it is; where
     only the key was wrong, with the right one; the rest with a right value."""
     as_they_are = (Reason.UNKNOWN_SCHEMA_ID, Reason.WRONG_PARTITION)
     clock = SystemClock()
-    done = run.replay(settings, clock, Selection(reasons=as_they_are, states=tuple(State)))
+    done = republish.republish(settings, clock, Selection(reasons=as_they_are, states=tuple(State)))
     assert len(done.sent) == sum(KINDS[s.kind][0] in as_they_are for s in traffic.poison.values())
-    for place, spoiled in traffic.poison.items():
+    for id_, spoiled in traffic.poison.items():
         if KINDS[spoiled.kind][0] in as_they_are:
             continue
-        one = Selection(places=(place,), states=tuple(State))
+        one = Selection(ids=(id_,), states=tuple(State))
         keys_only = KINDS[spoiled.kind][0] is Reason.WRONG_KEY
-        done = run.replay(
+        done = republish.republish(
             settings,
             clock,
             one,
             key=None if spoiled.raw.key == spoiled.good.key else spoiled.event[0],
             value=None if keys_only else spoiled.good.value,
         )
-        assert names(done.sent) == [place]
+        assert names(done.sent) == [id_]
 
 
-def names(letters: Sequence[Any]) -> list[Place]:
-    return [letter.entry.place for letter in letters]
+def names(dead_letters: Sequence[Any]) -> list[DeadLetterId]:
+    return [each.summary.id for each in dead_letters]

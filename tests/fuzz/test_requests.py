@@ -166,6 +166,6 @@ def test_any_bytes_are_refused(body: bytes, parse: Callable[[bytes], Parsed]) ->
 
 
 def test_every_reason_is_one_that_operators_are_told_about() -> None:
-    from clickstream.operations.dead_letters.advice import ADVICE
+    from clickstream.operations.dead_letters.dead_letter import ADVICE
 
     assert set(ADVICE) == set(Reason)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letters import REPLAY_HEADER, Attempt, attempt_of, without_replay_header
+from schemas.dead_letters import REPUBLISH_HEADER, Attempt, attempt_of, without_republish_header
 
 
 @given(st.integers(0, 999), st.integers(0, 10**17), st.integers(2, 65_535))
@@ -19,10 +19,10 @@ def test_a_replayed_record_says_which_letter_it_repeats(
     "value", [None, b"", b"1/2", b"1/2/1", b"1/2/0", b"-1/2/3", b"1/2/65536", b"1/2/3 ", b"\xff"]
 )
 def test_a_header_that_we_could_not_have_written_counts_for_nothing(value: bytes | None) -> None:
-    assert attempt_of(7, 8, [(REPLAY_HEADER, value)]) == Attempt(7, 8, 1)
+    assert attempt_of(7, 8, [(REPUBLISH_HEADER, value)]) == Attempt(7, 8, 1)
 
 
 def test_of_several_replays_the_last_one_counts() -> None:
     headers = [Attempt(1, 2, 2).header(), ("own", None), Attempt(1, 2, 3).header()]
     assert attempt_of(7, 8, headers).number == 3
-    assert list(without_replay_header(headers)) == [("own", None)]
+    assert list(without_republish_header(headers)) == [("own", None)]

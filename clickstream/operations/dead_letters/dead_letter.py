@@ -1,8 +1,9 @@
-"""A dead letter as an operator meets it, and which of them are meant."""
+"""A dead letter, a selection of dead letters, and the advice for each reason. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,13 +12,13 @@ from typing import Final, NamedTuple
 from core.errors import SetupError
 from schemas.dead_letters import Attempt, Headers, Reason
 
-_PLACE: Final = re.compile(r"(?P<topic>[^/@]+)/(?P<partition>\d{1,9})@(?P<offset>\d{1,18})")
+_ID: Final = re.compile(r"(?P<topic>[^/@]+)/(?P<partition>\d{1,9})@(?P<offset>\d{1,18})")
 _AGE: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Place(NamedTuple):
-    """Where a letter's first attempt was read: its name, for ever."""
+class DeadLetterId(NamedTuple):
+    """Topic, partition and offset of the first attempt. Its text is the dead letter's name."""
 
     topic: str
     partition: int
@@ -28,33 +29,35 @@ class Place(NamedTuple):
 
 
 class State(StrEnum):
-    """What has become of a letter."""
+    """The state of a dead letter."""
 
-    OPEN = "open"
-    """Nobody has replayed it, or it has failed again since."""
+    PENDING = "pending"
+    """It was never republished, or it has failed again since."""
 
-    REPLAYED = "replayed"
-    """Put back into its topic, and has not failed again."""
+    REPUBLISHED = "republished"
+    """It is back in its topic, and has not failed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters are meant: those that every given field allows. `limit` counts from the newest;
-    0 is no limit."""
+    """The dead letters that match every given field. `limit` takes the newest; 0 is no limit."""
 
-    places: tuple[Place, ...] = ()
+    ids: tuple[DeadLetterId, ...] = ()
     reasons: tuple[Reason, ...] = ()
     topics: tuple[str, ...] = ()
     since: datetime | None = None
-    states: tuple[State, ...] = (State.OPEN,)
+    states: tuple[State, ...] = (State.PENDING,)
     limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A letter without its content: a line of the list. What failed is its last attempt."""
+class Summary:
+    """A dead letter without its content. Reason, error and time are those of the last attempt.
 
-    place: Place
+    `cut_bytes` is how much of an oversize value was not stored.
+    """
+
+    id: DeadLetterId
     state: State
     attempt: int
     reason: str
@@ -65,49 +68,144 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter with the record of its last attempt, as it was: `last_partition` and `last_offset`
-    say where."""
+class DeadLetter:
+    """A dead letter with the record of its last attempt, and that record's partition and offset."""
 
-    entry: Entry
+    summary: Summary
     key: bytes | None
     value: bytes | None
     headers: Headers
     last_partition: int
     last_offset: int
 
-    def without_content(self) -> Letter:
-        """What is left to report on."""
+    def without_content(self) -> DeadLetter:
+        """The same without key, value and headers, to save memory."""
         return replace(self, key=None, value=None, headers=())
 
     def next_attempt(self) -> Attempt:
-        """What a replay of it begins."""
-        place = self.entry.place
-        return Attempt(place.partition, place.offset, self.entry.attempt + 1)
+        """The attempt that begins when it is republished."""
+        return Attempt(self.summary.id.partition, self.summary.id.offset, self.summary.attempt + 1)
 
 
-def parse_place(text: str, prefix: str) -> Place:
-    """`topic/partition@offset`; the topic may lack the settings' prefix. Raises SetupError."""
-    match = _PLACE.fullmatch(text)
+def select(
+    prefix: str,
+    names: Sequence[str],
+    reasons: Sequence[str],
+    topics: Sequence[str],
+    since: str | None,
+    state: str | None,
+    limit: int,
+) -> Selection:
+    """The selection that the words of a command line mean; `prefix` is that of the topics.
+
+    Without a state, named dead letters are selected in any state, others only while they are
+    pending. Raises SetupError for a word that is not a name, reason, time or state.
+    """
+    word = state or ("all" if names else "pending")
+    return Selection(
+        ids=tuple(parse_id(name, prefix) for name in names),
+        reasons=tuple(_reason(reason) for reason in reasons),
+        topics=tuple(full_topic(topic, prefix) for topic in topics),
+        since=None if since is None else parse_since(since, datetime.now(UTC)),
+        states=_states(word),
+        limit=limit,
+    )
+
+
+def parse_id(text: str, prefix: str) -> DeadLetterId:
+    """Read `topic/partition@offset`; the topic may lack the prefix. Raises SetupError."""
+    match = _ID.fullmatch(text)
     if match is None:
         raise SetupError(
             f"{text!r} is no dead letter's name: they look like {prefix}events/3@1041, as"
             " `clickstream dlq list` shows them"
         )
-    return Place(full_topic(match["topic"], prefix), int(match["partition"]), int(match["offset"]))
+    topic = full_topic(match["topic"], prefix)
+    return DeadLetterId(topic, int(match["partition"]), int(match["offset"]))
 
 
 def full_topic(topic: str, prefix: str) -> str:
-    """With the settings' prefix."""
+    """The topic with the prefix."""
     return topic if topic.startswith(prefix) else prefix + topic
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """`15m`, `2h`, `7d` before `now`, or a moment in RFC 3339. Raises SetupError."""
+    """Read `15m`, `2h` or `7d` before `now`, or a time in RFC 3339. Raises SetupError."""
     if match := _AGE.fullmatch(text):
         return now - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise SetupError(f"--since {text}: say 15m, 2h, 7d, or 2030-01-31T12:00:00Z") from None
+        raise SetupError(
+            f"--since {text}: use an age (15m, 2h, 7d) or a time (2030-01-31T12:00:00Z)"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _reason(word: str) -> Reason:
+    try:
+        return Reason(word)
+    except ValueError:
+        raise SetupError(f"--reason {word}: use one of {', '.join(Reason)}") from None
+
+
+def _states(word: str) -> tuple[State, ...]:
+    if word == "all":
+        return tuple(State)
+    try:
+        return (State(word),)
+    except ValueError:
+        raise SetupError(f"--state {word}: use pending, republished or all") from None
+
+
+_GIVE_A_VALUE: Final = "`dlq republish NAME --value-file FILE` replaces the value"
+
+ADVICE: Final[Mapping[Reason, str]] = {
+    Reason.NULL_VALUE: (
+        "Stop the producer that writes tombstones: these topics are logs. Nothing is lost: purge"
+        " it."
+    ),
+    Reason.BAD_MAGIC_BYTE: (
+        "The producer does not use the Confluent wire format (a plain string, JSON, bare Avro?):"
+        f" give it a schema-registry serializer. {_GIVE_A_VALUE}."
+    ),
+    Reason.UNKNOWN_SCHEMA_ID: (
+        "The producer wrote to another registry, or this one lost its schemas: restore it, or"
+        " register the schema under this id, then republish."
+    ),
+    Reason.SCHEMA_CLASH: (
+        "The producer's schema cannot be read as ours: `clickstream schemas check` names the field."
+        f" Fix the producer; {_GIVE_A_VALUE}."
+    ),
+    Reason.UNDECODABLE: (
+        "The bytes end early or do not match their schema: look at the producer. If its schema"
+        f" id was wrong, {_GIVE_A_VALUE}."
+    ),
+    Reason.TRAILING_BYTES: (
+        "The producer wrote with another schema than it announces, or padded the value: fix it;"
+        f" {_GIVE_A_VALUE}."
+    ),
+    Reason.INVALID_RECORD: (
+        "The error names the field. Fix the producer; the HTTP API would have refused the record."
+        f" {_GIVE_A_VALUE}."
+    ),
+    Reason.WRONG_KEY: (
+        "The producer must use the session_id as the record's key: fix it, then republish this with"
+        " --key SESSION_ID."
+    ),
+    Reason.WRONG_PARTITION: (
+        "The producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random):"
+        " fix it, then republish, which takes the right partition."
+    ),
+    Reason.OVERSIZE: (
+        "Raise CLICKSTREAM_LIMITS__BODY_BYTES for edge and workers and republish, or fix the"
+        " producer."
+    ),
+}
+
+
+def advice_on(reason: str) -> str:
+    """What an operator can do about the reason; also for a reason of a newer version."""
+    if reason in ADVICE:
+        return ADVICE[Reason(reason)]
+    return "This version does not know the reason: see docs/dead-letters.md of the newer one."

@@ -1,4 +1,4 @@
-"""Letters on a terminal, and for machines."""
+"""Dead letters as text for a terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,141 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clickstream.operations.dead_letters.advice import advice_on
-from clickstream.operations.dead_letters.dead_letter import Entry, Letter
-from clickstream.operations.dead_letters.examine import Sight, dump, shown_bytes
-from clickstream.operations.dead_letters.republish import Replayed
+from clickstream.operations.dead_letters.dead_letter import DeadLetter, Summary, advice_on
+from clickstream.operations.dead_letters.republish import Inspection, Republished
 
-# What `show` prints of a value unless asked for more, bytes: a screen full.
+# Bytes of a value that `show` prints by default: one screen.
 DUMP_BYTES: Final = 512
+
+# Bytes in a line of a dump, as in `hexdump -C`.
+_WIDTH: Final = 16
+
+
+def summary_as_dict(summary: Summary) -> dict[str, Any]:
+    """An element of `list --json`."""
+    return {
+        "name": str(summary.id),
+        "topic": summary.id.topic,
+        "partition": summary.id.partition,
+        "offset": summary.id.offset,
+        "state": summary.state.value,
+        "attempt": summary.attempt,
+        "reason": summary.reason,
+        "error": summary.error,
+        "failed_at": rfc3339(summary.failed_at),
+        "value_bytes": summary.value_bytes,
+        "cut_bytes": summary.cut_bytes,
+    }
+
+
+def dead_letter_as_dict(dead_letter: DeadLetter, inspection: Inspection) -> dict[str, Any]:
+    """What `show --json` prints: the summary, and all bytes in base64."""
+    return {
+        **summary_as_dict(dead_letter.summary),
+        "last_partition": dead_letter.last_partition,
+        "last_offset": dead_letter.last_offset,
+        "key_base64": _base64(dead_letter.key),
+        "value_base64": _base64(dead_letter.value),
+        "headers": [
+            {"name": name, "value_base64": _base64(value)} for name, value in dead_letter.headers
+        ],
+        "record": inspection.record,
+        "fails_again": inspection.error,
+        "advice": advice_on(dead_letter.summary.reason),
+    }
+
+
+def republished_as_dict(result: Republished, *, dry_run: bool) -> dict[str, Any]:
+    """What `republish --json` prints."""
+    done = "would_republish" if dry_run else "republished"
+    return {
+        done: [str(each.summary.id) for each in result.sent],
+        "skipped": [
+            {"name": str(each.dead_letter.summary.id), "reason": each.reason}
+            for each in result.skipped
+        ],
+    }
+
+
+def print_list(console: Console, summaries: Sequence[Summary], counts: Mapping[str, int]) -> None:
+    """A table of dead letters, and the number of dead letters for each reason."""
+    if not counts:
+        console.print("no dead letters")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "reason", "state", "attempt", "failed at", "bytes", "error"):
+        table.add_column(column, justify="right" if column in ("attempt", "bytes") else "left")
+    for summary in summaries:
+        table.add_row(
+            Text(printable(str(summary.id)), no_wrap=True, overflow="fold"),
+            Text(printable(summary.reason)),
+            Text(summary.state.value),
+            Text(str(summary.attempt)),
+            Text(rfc3339(summary.failed_at), no_wrap=True),
+            Text(f"{summary.value_bytes:,}"),
+            Text(printable(summary.error)[:200]),
+        )
+    console.print(table)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    console.print(Text(f"{len(summaries):,} of {sum(counts.values()):,} shown: {reasons}"))
+
+
+def dead_letter_lines(
+    dead_letter: DeadLetter, inspection: Inspection, most_bytes: int
+) -> Iterator[str]:
+    """What `show` prints, with at most `most_bytes` of the value."""
+    summary, value = dead_letter.summary, dead_letter.value
+    yield f"name       {summary.id}, {summary.state.value}, attempt {summary.attempt}"
+    if (dead_letter.last_partition, dead_letter.last_offset) != summary.id[1:]:
+        last = f"{dead_letter.last_partition}@{dead_letter.last_offset}"
+        yield f"last try   {summary.id.topic}/{last}"
+    yield f"failed at  {rfc3339(summary.failed_at)}"
+    yield f"reason     {summary.reason}: {printable(summary.error)}"
+    yield f"to do      {advice_on(summary.reason)}"
+    yield f"now        {_outcome(inspection)}"
+    yield f"key        {shown_bytes(dead_letter.key)}"
+    for name, header in dead_letter.headers:
+        yield f"header     {printable(name)}: {shown_bytes(header)}"
+    if inspection.record is not None:
+        yield f"record     {printable(inspection.record)}"
+    cut = f", and {summary.cut_bytes:,} that are not kept" if summary.cut_bytes else ""
+    yield "value      null" if value is None else f"value      {len(value):,} bytes{cut}"
+    yield from dump(value or b"", most_bytes)
+
+
+def republished_lines(result: Republished, *, dry_run: bool) -> Iterator[str]:
+    """What `republish` prints."""
+    not_done = "would not be stored" if dry_run else "is not republished"
+    for each in result.skipped:
+        yield f"{each.dead_letter.summary.id} {not_done}: {printable(each.reason)}"
+    yield f"{len(result.sent):,} {'would be stored' if dry_run else 'republished'}"
+
+
+def dump(value: bytes, most_bytes: int) -> Iterator[str]:
+    """Lines as `hexdump -C` prints them. The bytes after `most_bytes` are only counted."""
+    shown = value[:most_bytes]
+    for start in range(0, len(shown), _WIDTH):
+        part = shown[start : start + _WIDTH]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):<{3 * _WIDTH - 1}}  |{text}|"
+    if len(value) > most_bytes:
+        yield f"… {len(value) - most_bytes:,} more bytes"
+
+
+def shown_bytes(value: bytes | None) -> str | None:
+    """Printable UTF-8 as text, other bytes as hexadecimal digits, null as None."""
+    if value is None:
+        return None
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return "0x" + value.hex()
+    return text if text.isprintable() else "0x" + value.hex()
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped: foreign text must not control the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -25,114 +153,10 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def entry_as_dict(entry: Entry) -> dict[str, Any]:
-    """For --json."""
-    return {
-        "name": str(entry.place),
-        "topic": entry.place.topic,
-        "partition": entry.place.partition,
-        "offset": entry.place.offset,
-        "state": entry.state.value,
-        "attempt": entry.attempt,
-        "reason": entry.reason,
-        "error": entry.error,
-        "failed_at": rfc3339(entry.failed_at),
-        "value_bytes": entry.value_bytes,
-        "cut_bytes": entry.cut_bytes,
-    }
-
-
-def letter_as_dict(letter: Letter, sight: Sight) -> dict[str, Any]:
-    """The same with all its bytes, in base64."""
-    return {
-        **entry_as_dict(letter.entry),
-        "last_partition": letter.last_partition,
-        "last_offset": letter.last_offset,
-        "key_base64": _base64(letter.key),
-        "value_base64": _base64(letter.value),
-        "headers": [
-            {"name": name, "value_base64": _base64(value)} for name, value in letter.headers
-        ],
-        "record": sight.record,
-        "fails_again": sight.verdict,
-        "advice": advice_on(letter.entry.reason),
-    }
-
-
-def replayed_as_dict(replayed: Replayed, *, dry_run: bool) -> dict[str, Any]:
-    """For --json."""
-    done = "would_replay" if dry_run else "replayed"
-    return {
-        done: [str(letter.entry.place) for letter in replayed.sent],
-        "kept": [{"name": str(kept.letter.entry.place), "why": kept.why} for kept in replayed.kept],
-    }
-
-
-def print_list(console: Console, entries: Sequence[Entry], counts: Mapping[str, int]) -> None:
-    """A table, and how many there are of each reason."""
-    if not counts:
-        console.print("no dead letters")
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("letter", "reason", "state", "attempt", "failed at", "bytes", "error"):
-        table.add_column(column, justify="right" if column in ("attempt", "bytes") else "left")
-    for entry in entries:
-        table.add_row(
-            Text(printable(str(entry.place)), no_wrap=True, overflow="fold"),
-            Text(printable(entry.reason)),
-            Text(entry.state.value),
-            Text(str(entry.attempt)),
-            Text(rfc3339(entry.failed_at), no_wrap=True),
-            Text(f"{entry.value_bytes:,}"),
-            Text(printable(entry.error)[:200]),
-        )
-    console.print(table)
-    said = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-    total = sum(counts.values())
-    console.print(Text(f"{len(entries):,} of {total:,} shown: {said}"))
-
-
-def lines_of(letter: Letter, sight: Sight, most_bytes: int) -> Iterator[str]:
-    """What `show` prints."""
-    entry = letter.entry
-    yield f"letter     {entry.place}, {entry.state.value}, attempt {entry.attempt}"
-    if (letter.last_partition, letter.last_offset) != entry.place[1:]:
-        yield f"last try   {entry.place.topic}/{letter.last_partition}@{letter.last_offset}"
-    yield f"failed at  {rfc3339(entry.failed_at)}"
-    yield f"reason     {entry.reason}: {printable(entry.error)}"
-    yield f"to do      {advice_on(entry.reason)}"
-    yield f"today      {_verdict(sight)}"
-    yield f"key        {shown_bytes(letter.key)}"
-    for name, value in letter.headers:
-        yield f"header     {printable(name)}: {shown_bytes(value)}"
-    if sight.record is not None:
-        yield f"record     {printable(sight.record)}"
-    cut = f", and {entry.cut_bytes:,} that are not kept" if entry.cut_bytes else ""
-    yield (
-        "value      null"
-        if letter.value is None
-        else f"value      {len(letter.value):,} bytes{cut}"
-    )
-    yield from dump(letter.value or b"", most_bytes)
-
-
-def lines_of_replay(replayed: Replayed, *, dry_run: bool) -> Iterator[str]:
-    """What `replay` prints."""
-    not_done = "would not be stored" if dry_run else "is not replayed"
-    for kept in replayed.kept:
-        yield f"{kept.letter.entry.place} {not_done}: {printable(kept.why)}"
-    yield f"{len(replayed.sent):,} {'would be stored' if dry_run else 'replayed'}"
-
-
-def printable(text: str) -> str:
-    """What somebody else wrote must not move our cursor."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _verdict(sight: Sight) -> str:
-    if sight.verdict is None:
-        return "would be stored: replay it"
-    return f"would fail again: {printable(sight.verdict)}"
+def _outcome(inspection: Inspection) -> str:
+    if inspection.error is None:
+        return "would be stored: republish it"
+    return f"would fail again: {printable(inspection.error)}"
 
 
 def _base64(value: bytes | None) -> str | None:

@@ -1,35 +1,100 @@
-"""Letters back into their topics. Replaying one again changes nothing: first post wins."""
+"""Put dead letters back into their topics. Doing it twice changes nothing: the first post wins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
-from clickstream.operations.dead_letters.dead_letter import Letter
-from clickstream.operations.dead_letters.store import Act, LetterStore
-from core.errors import BrokerUnavailable, RecordRejected
+from clickstream.operations.dead_letters.dead_letter import DeadLetter, Selection
+from clickstream.operations.dead_letters.store import Act, DeadLetterStore
+from core.clock import Clock
+from core.errors import BrokerUnavailable, RecordRejected, SetupError
 from core.kafka.partitioner import partition_of_key
+from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.codec import Decoder
-from schemas.contracts import MARK
-from schemas.dead_letters import Headers, without_replay_header
-from schemas.registry import SchemaRegistry
-from schemas.topics import Topics, max_dead_letter_bytes
+from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.dead_letters import Headers, without_republish_header
+from schemas.registry import ConfluentRegistry, SchemaRegistry
+from schemas.topics import Topics, max_dead_letter_bytes, max_record_bytes
+from stream_processors.consume.batches import FetchedBatch, Record, Records
+from stream_processors.decode.batch import BatchDecoder
 
-# Longest wait for the acknowledgement of one block of letters, seconds.
+# Seconds to wait for Kafka's acknowledgement of one block.
 _ACK_SECONDS: Final = 30.0
 
-# How long to let the producer's queue run down when it is full, seconds.
+# Seconds between two attempts while the producer's queue is full.
 _QUEUE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A dead letter that is not republished, and why."""
+
+    dead_letter: DeadLetter
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Republished:
+    """What became of a selection. Kafka has acknowledged those in `sent`."""
+
+    sent: Sequence[DeadLetter]
+    skipped: Sequence[Skipped]
+
+
+def republish(
+    settings: Settings,
+    clock: Clock,
+    selection: Selection,
+    *,
+    key: str | None = None,
+    value: bytes | None = None,
+) -> Republished:
+    """Put the selected dead letters back; `key` and `value` replace theirs where given. Blocks.
+
+    Raises Unavailable for a server that does not answer. What was republished until then is noted,
+    and a second run continues.
+    """
+    with (
+        DeadLetterStore(settings, clock) as store,
+        ConfluentRegistry.from_settings(settings) as registry,
+    ):
+        republisher = Republisher(settings, store, Superseded(settings, store, registry))
+        return republisher.republish(_amended(store.dead_letters(selection), key, value))
+
+
+def preview(settings: Settings, clock: Clock, selection: Selection) -> Republished:
+    """What the workers would do with the selected dead letters now. Changes nothing.
+
+    Those in `sent` would be stored, those in `skipped` would not.
+    """
+    sent: list[DeadLetter] = []
+    skipped: list[Skipped] = []
+    with (
+        DeadLetterStore(settings, clock) as store,
+        ConfluentRegistry.from_settings(settings) as registry,
+    ):
+        superseded = Superseded(settings, store, registry)
+        inspector = Inspector(settings, registry)
+        for block in store.dead_letters(selection):
+            for each in block:
+                reason = not_whole(each) or superseded(each) or inspector.error(each)
+                if reason is None:
+                    sent.append(each.without_content())
+                else:
+                    skipped.append(Skipped(each.without_content(), reason))
+    return Republished(sent, skipped)
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
-    """The record that repeats a letter."""
+    """The record that repeats a dead letter."""
 
     topic: str
     partition: int
@@ -38,51 +103,55 @@ class Outgoing:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A letter that is not replayed, and why."""
-
-    letter: Letter
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What became of a selection. Those `sent` are acknowledged by Kafka."""
-
-    sent: Sequence[Letter]
-    kept: Sequence[Kept]
+def outgoing(dead_letter: DeadLetter, partitions: int) -> Outgoing:
+    """The record as it was posted, on the partition of its key, with a header that names the dead
+    letter and the attempt."""
+    partition = dead_letter.last_partition
+    if dead_letter.key is not None:
+        partition = partition_of_key(dead_letter.key, partitions)
+    headers = [
+        *without_republish_header(dead_letter.headers),
+        dead_letter.next_attempt().header(),
+    ]
+    topic = dead_letter.summary.id.topic
+    return Outgoing(topic, partition, dead_letter.key, dead_letter.value, headers)
 
 
-def outgoing(letter: Letter, partitions: int) -> Outgoing:
-    """As it was posted, on the partition where its key belongs; and which letter it repeats."""
-    partition = letter.last_partition
-    if letter.key is not None:
-        partition = partition_of_key(letter.key, partitions)
-    headers = [*without_replay_header(letter.headers), letter.next_attempt().header()]
-    return Outgoing(letter.entry.place.topic, partition, letter.key, letter.value, headers)
+def not_whole(dead_letter: DeadLetter) -> str | None:
+    """Why a dead letter that was cut cannot be republished; None for a whole one."""
+    if dead_letter.summary.cut_bytes:
+        return (
+            f"{dead_letter.summary.cut_bytes:,} bytes of it are not kept: give the record with"
+            " --value-file"
+        )
+    return None
 
 
 class Superseded:
-    """Whether a letter is a mark that a newer one has overtaken.
+    """Tells whether a dead letter is a mark with a newer one of the same session.
 
-    Of sessions and events the first wins, so that a replay cannot take anything back. Of marks the
-    last one wins: a replayed one must not undo what was said after it.
+    Of sessions and events the first post wins, so republishing cannot change them. Of marks the
+    last one wins: a republished mark must not undo a newer one.
     """
 
-    def __init__(self, settings: Settings, store: LetterStore, registry: SchemaRegistry) -> None:
+    def __init__(
+        self, settings: Settings, store: DeadLetterStore, registry: SchemaRegistry
+    ) -> None:
         self._marks = Topics.from_settings(settings).marks
         self._store = store
         self._decoder = Decoder(MARK, registry)
 
-    def __call__(self, letter: Letter) -> str | None:
-        """Why it is; None when it is not, or cannot be read. Raises RegistryUnavailable."""
-        if letter.entry.place.topic != self._marks or letter.value is None:
+    def __call__(self, dead_letter: DeadLetter) -> str | None:
+        """Why the mark is superseded; None when it is not, or cannot be read.
+
+        Raises RegistryUnavailable, SinkUnavailable.
+        """
+        if dead_letter.summary.id.topic != self._marks or dead_letter.value is None:
             return None
         try:
-            mark = self._decoder.decode(letter.value)
+            mark = self._decoder.decode(dead_letter.value)
         except RecordRejected:
-            return None  # it cannot overtake anything: it fails again
+            return None  # it supersedes nothing: it fails again
         stored = self._store.newest_mark(mark["session_id"])
         posted = datetime.fromtimestamp(mark["received_at"] / 1000, UTC)
         if stored is not None and stored >= posted:
@@ -90,14 +159,14 @@ class Superseded:
         return None
 
 
-class Replayer:
-    """Publishes letters and remembers that it did."""
+class Republisher:
+    """Publishes dead letters, and notes what was published."""
 
     def __init__(
         self,
         settings: Settings,
-        store: LetterStore,
-        superseded: Callable[[Letter], str | None],
+        store: DeadLetterStore,
+        superseded: Callable[[DeadLetter], str | None],
     ) -> None:
         self._partitions = settings.topics.partitions
         self._servers = settings.kafka_bootstrap_servers
@@ -113,29 +182,28 @@ class Replayer:
             }
         )
 
-    def replay(self, letters: Iterable[Sequence[Letter]]) -> Replayed:
-        """Blocks until Kafka has acknowledged all of them, block by block.
+    def republish(self, blocks: Iterable[Sequence[DeadLetter]]) -> Republished:
+        """Publish one block after another. Blocks until Kafka has acknowledged all of them.
 
-        Raises BrokerUnavailable: blocks before that are replayed, the rest is as it was; repeat it.
+        Raises BrokerUnavailable: the blocks before that are done, the others are unchanged.
         """
-        sent: list[Letter] = []
-        kept: list[Kept] = []
-        for block in letters:
+        sent: list[DeadLetter] = []
+        skipped: list[Skipped] = []
+        for block in blocks:
             ready = []
-            for letter in block:
-                why = why_not(letter) or self._superseded(letter)
-                if why is None:
-                    ready.append(letter)
+            for each in block:
+                reason = not_whole(each) or self._superseded(each)
+                if reason is None:
+                    ready.append(each)
                 else:
-                    kept.append(Kept(letter, why))
-            self._publish([outgoing(letter, self._partitions) for letter in ready])
-            # Only now: a letter noted and not published would be out of sight, and lost.
+                    skipped.append(Skipped(each, reason))
+            self._publish([outgoing(each, self._partitions) for each in ready])
+            # After the acknowledgement: one that is noted and not published would be lost.
             self._store.note(
-                Act.REPLAYED,
-                ((letter.entry.place, letter.next_attempt().number) for letter in ready),
+                Act.REPUBLISHED, ((each.summary.id, each.next_attempt().number) for each in ready)
             )
-            sent += [letter.without_content() for letter in ready]
-        return Replayed(sent, kept)
+            sent += [each.without_content() for each in ready]
+        return Republished(sent, skipped)
 
     def _publish(self, records: Sequence[Outgoing]) -> None:
         failed: list[str] = []
@@ -148,8 +216,8 @@ class Replayer:
             self._produce(record, on_delivery)
         left = self._producer.flush(_ACK_SECONDS)
         if left or failed:
-            said = failed[0] if failed else f"{left} not acknowledged in {_ACK_SECONDS:.0f} s"
-            raise self._unavailable(said)
+            reason = failed[0] if failed else f"{left} not acknowledged in {_ACK_SECONDS:.0f} s"
+            raise self._unavailable(reason)
 
     def _produce(self, record: Outgoing, on_delivery: Any) -> None:
         while True:
@@ -169,18 +237,85 @@ class Replayer:
             else:
                 return
 
-    def _unavailable(self, why: str) -> BrokerUnavailable:
+    def _unavailable(self, reason: str) -> BrokerUnavailable:
         return BrokerUnavailable(
-            f"Kafka at {self._servers} did not take all letters ({why}): run the command again,"
-            " it goes on where it stopped"
+            f"Kafka at {self._servers} did not take all dead letters ({reason}): run the command"
+            " again to continue"
         )
 
 
-def why_not(letter: Letter) -> str | None:
-    """Why a letter cannot be replayed as it is; None when it can."""
-    if letter.entry.cut_bytes:
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`record` is the record as JSON, None when it cannot be read. `error` is why it would fail
+    again now, None when it would be stored."""
+
+    record: str | None
+    error: str | None
+
+
+class Inspector:
+    """Decodes dead letters with the decoder of the workers and the settings of this process."""
+
+    def __init__(self, settings: Settings, registry: SchemaRegistry) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._topics = Topics.from_settings(settings)
+        self._decoders: dict[str, BatchDecoder] = {}
+
+    def inspect(self, dead_letter: DeadLetter) -> Inspection:
+        """Blocks. Raises RegistryUnavailable; SetupError for a topic that is not ours."""
+        return Inspection(self._record(dead_letter), self.error(dead_letter))
+
+    def error(self, dead_letter: DeadLetter) -> str | None:
+        """Why it would fail again; None when it would be stored. Raises as `inspect`."""
+        record = outgoing(dead_letter, self._settings.topics.partitions)
+        one = Records.of([Record(0, record.key, record.value, record.headers)])
+        source = Partition(record.topic, record.partition)
+        decoded = self._decoder(record.topic).decode([FetchedBatch(source, 0, 0, 1, [one])])
         return (
-            f"{letter.entry.cut_bytes:,} bytes of it are not kept: give the record with"
-            " --value-file"
+            f"{decoded.rejected[0].reason}: {decoded.rejected[0].error}"
+            if decoded.rejected
+            else None
         )
-    return None
+
+    def _record(self, dead_letter: DeadLetter) -> str | None:
+        contract = self._contract(dead_letter.summary.id.topic)
+        try:
+            record = Decoder(contract, self._registry).decode(dead_letter.value or b"")
+        except RecordRejected:
+            return None
+        return json.dumps(record, ensure_ascii=False)
+
+    def _decoder(self, topic: str) -> BatchDecoder:
+        if topic not in self._decoders:
+            contract = self._contract(topic)
+            self._decoders[topic] = BatchDecoder(
+                contract,
+                self._registry.register(topic + "-value", contract.text),
+                self._registry,
+                self._settings.topics.partitions,
+                most_bytes=max_record_bytes(self._settings),
+            )
+        return self._decoders[topic]
+
+    def _contract(self, topic: str) -> Contract:
+        for contract in (SESSION, EVENT, MARK):
+            if self._topics.topic_of(contract) == topic:
+                return contract
+        raise SetupError(f"{topic} is not one of our topics: see CLICKSTREAM_TOPICS__PREFIX")
+
+
+def _amended(
+    blocks: Iterator[Sequence[DeadLetter]], key: str | None, value: bytes | None
+) -> Iterator[Sequence[DeadLetter]]:
+    for block in blocks:
+        yield [_with(each, key, value) for each in block]
+
+
+def _with(dead_letter: DeadLetter, key: str | None, value: bytes | None) -> DeadLetter:
+    if key is not None:
+        dead_letter = replace(dead_letter, key=key.encode())
+    if value is not None:
+        summary = replace(dead_letter.summary, cut_bytes=0)
+        dead_letter = replace(dead_letter, value=value, summary=summary)
+    return dead_letter

@@ -1,49 +1,142 @@
-"""The letters in ClickHouse."""
+"""The dead letters in ClickHouse. The rows of one dead letter are its attempts; what operators did
+is in `dead_letter_acts`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from clickstream.operations.dead_letters import queries
-from clickstream.operations.dead_letters.dead_letter import Entry, Letter, Place, Selection, State
+from clickstream.operations.dead_letters.dead_letter import (
+    DeadLetter,
+    DeadLetterId,
+    Selection,
+    State,
+    Summary,
+)
 from core import clickhouse
 from core.clock import Clock
-from core.errors import SetupError, SinkUnavailable
+from core.errors import SetupError
 from core.settings import Settings
 
-# Names of letters in one query: they travel in its URL, which ClickHouse takes up to 1 MiB.
-_PLACES_AT_ONCE: Final = 1_000
+# Ids in one query. They are sent in its URL, of which ClickHouse accepts 1 MiB.
+_IDS_AT_ONCE: Final = 1_000
 
-# Contents held at once, bytes: a letter may have megabytes, and there may be many.
+# Bytes of content in memory at once. One dead letter may have megabytes.
 _CONTENT_BYTES: Final = 32 * 1024 * 1024
 
 _NO_LIMIT: Final = 2**63 - 1
 
+# The tuple keeps null values, which argMax alone would skip. The last attempt may be there twice,
+# when a run was repeated before it was noted; the order always picks the same one.
+_ATTEMPTS: Final = """
+    SELECT
+        topic, first_partition, first_offset,
+        max(dead_letters.attempt) AS attempt,
+        argMax(tuple(reason, error, failed_at, cut_bytes, length(value)),
+            (dead_letters.attempt, partition, offset)) AS last,
+        argMax(tuple(partition, offset), (dead_letters.attempt, partition, offset)) AS last_id
+    FROM dead_letters FINAL
+    GROUP BY topic, first_partition, first_offset
+"""
+
+_ACTS: Final = """
+    SELECT
+        topic, partition, offset,
+        maxIf(dead_letter_acts.attempt, act = 'replayed') AS republished,
+        maxIf(dead_letter_acts.attempt, act = 'purged') AS purged
+    FROM dead_letter_acts FINAL
+    GROUP BY topic, partition, offset
+"""
+
+# A rebuild of the tables writes the rows of purged dead letters again; they stay purged.
+_SUMMARIES: Final = f"""
+    SELECT
+        attempts.topic AS topic, first_partition, first_offset,
+        if(republished > attempt, 'republished', 'pending') AS state,
+        attempt,
+        last.1 AS reason, last.2 AS error, last.3 AS failed_at, last.4 AS cut_bytes,
+        ifNull(last.5, 0) AS value_bytes,
+        last_id
+    FROM ({_ATTEMPTS}) AS attempts
+    LEFT JOIN ({_ACTS}) AS acts
+        ON acts.topic = attempts.topic
+        AND acts.partition = attempts.first_partition AND acts.offset = attempts.first_offset
+    WHERE purged < attempt
+"""  # noqa: S608 - constants of this module
+
+_SELECTED: Final = f"""
+    SELECT * FROM ({_SUMMARIES})
+    WHERE state IN {{states:Array(String)}}
+        AND (empty({{reasons:Array(String)}}) OR reason IN {{reasons:Array(String)}})
+        AND (empty({{topics:Array(String)}}) OR topic IN {{topics:Array(String)}})
+        AND failed_at >= fromUnixTimestamp64Milli({{since:Int64}})
+        AND (empty({{ids:Array(Tuple(String, UInt32, UInt64))}})
+            OR (topic, first_partition, first_offset)
+                IN {{ids:Array(Tuple(String, UInt32, UInt64))}})
+"""  # noqa: S608 - constants of this module
+
+_COUNTS: Final = f"""
+SELECT reason, count() FROM ({_SELECTED}) GROUP BY reason ORDER BY reason
+"""  # noqa: S608 - constants of this module
+
+_LIST: Final = f"""
+SELECT
+    topic, first_partition, first_offset, state, attempt, reason, error, failed_at,
+    value_bytes, cut_bytes, last_id.1, last_id.2
+FROM ({_SELECTED})
+ORDER BY failed_at DESC, topic, first_partition, first_offset DESC
+LIMIT {{limit:UInt64}}
+"""  # noqa: S608 - constants of this module
+
+_CONTENTS: Final = """
+SELECT topic, partition, offset, key, value, headers
+FROM dead_letters FINAL
+WHERE (topic, partition, offset) IN {ids:Array(Tuple(String, UInt32, UInt64))}
+"""
+
+# An attempt that failed after the purge was decided is not deleted.
+_DELETE_PURGED: Final = """
+DELETE FROM dead_letters
+WHERE (topic, first_partition, first_offset, attempt) IN (
+    SELECT topic, partition, offset, toUInt16(arrayJoin(range(1, toUInt32(attempt) + 1)))
+    FROM dead_letter_acts FINAL
+    WHERE act = 'purged'
+)
+"""
+
+_NEWEST_MARK: Final = """
+SELECT max(received_at) FROM session_marks WHERE session_id = {session_id:String}
+HAVING count() > 0
+"""
+
+PENDING_COUNTS: Final = f"""
+SELECT reason, count() FROM ({_SUMMARIES}) WHERE state = 'pending' GROUP BY reason ORDER BY reason
+"""  # noqa: S608 - constants of this module
+
+_ACT_COLUMNS: Final = ("topic", "partition", "offset", "act", "attempt", "done_at")
+
 
 class Act(StrEnum):
-    """What an operator did with a letter. Words are stored."""
+    """What an operator did with a dead letter. The words are stored: add, never rename."""
 
-    REPLAYED = "replayed"
+    REPUBLISHED = "replayed"
     PURGED = "purged"
 
 
-class LetterStore:
-    """Every method blocks and raises SinkUnavailable when ClickHouse does not answer."""
+class DeadLetterStore:
+    """Every method blocks. Raises SinkUnavailable when ClickHouse does not answer."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._client: Client = clickhouse.connect(settings, role="clickstream dlq")
 
-    def __enter__(self) -> LetterStore:
+    def __enter__(self) -> DeadLetterStore:
         return self
 
     def __exit__(
@@ -55,100 +148,80 @@ class LetterStore:
         self._client.close()
 
     def counts(self, selection: Selection) -> Mapping[str, int]:
-        """How many letters by reason; the limit does not count here."""
-        rows = self._query(queries.COUNTS, _parameters(selection))
+        """How many dead letters the selection has, by reason, whatever its limit."""
+        rows = self._query(_COUNTS, _parameters(selection))
         return {str(reason): int(count) for reason, count in rows}
 
-    def entries(self, selection: Selection) -> list[Entry]:
-        """The newest first."""
-        return [entry for entry, _ in self._found(selection)]
+    def summaries(self, selection: Selection) -> list[Summary]:
+        """The selected dead letters without their contents, the newest first."""
+        return [summary for summary, _ in self._find(selection)]
 
-    def letters(self, selection: Selection) -> Iterator[Sequence[Letter]]:
-        """With their contents, the oldest first, so many at a time as fit into memory."""
-        block: list[tuple[Entry, Place]] = []
+    def dead_letters(self, selection: Selection) -> Iterator[Sequence[DeadLetter]]:
+        """The selected dead letters with their contents, the oldest first, in blocks that fit into
+        memory."""
+        block: list[tuple[Summary, DeadLetterId]] = []
         size = 0
-        for entry, last in sorted(self._found(selection), key=lambda pair: pair[0].place):
-            if block and (size > _CONTENT_BYTES or len(block) == _PLACES_AT_ONCE):
+        for summary, last in sorted(self._find(selection), key=lambda pair: pair[0].id):
+            if block and (size > _CONTENT_BYTES or len(block) == _IDS_AT_ONCE):
                 yield self._with_contents(block)
                 block, size = [], 0
-            block.append((entry, last))
-            size += entry.value_bytes
+            block.append((summary, last))
+            size += summary.value_bytes
         if block:
             yield self._with_contents(block)
 
-    def note(self, act: Act, attempts: Iterable[tuple[Place, int]]) -> None:
-        """Remember what was done; again is the same as once."""
+    def note(self, act: Act, attempts: Iterable[tuple[DeadLetterId, int]]) -> None:
+        """Store what was done with which attempts. Storing it twice changes nothing."""
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
-        rows = [[*place, act.value, attempt, now] for place, attempt in attempts]
+        rows = [[*id_, act.value, attempt, now] for id_, attempt in attempts]
         if rows:
-            with self._errors():
-                self._client.insert(queries.ACTS, rows, column_names=queries.ACT_COLUMNS)
+            with clickhouse.translate(self._settings, on_refusal=SetupError):
+                self._client.insert("dead_letter_acts", rows, column_names=_ACT_COLUMNS)
 
-    def purge(self, entries: Sequence[Entry]) -> None:
-        """Delete these letters, all their attempts. One that fails again later is there again."""
-        self.note(Act.PURGED, ((entry.place, entry.attempt) for entry in entries))
-        with self._errors():
-            self._client.command(queries.DELETE_PURGED)
+    def purge(self, summaries: Sequence[Summary]) -> None:
+        """Delete all attempts of these dead letters. One that fails again later is there again."""
+        self.note(Act.PURGED, ((summary.id, summary.attempt) for summary in summaries))
+        with clickhouse.translate(self._settings, on_refusal=SetupError):
+            self._client.command(_DELETE_PURGED)
 
     def newest_mark(self, session_id: str) -> datetime | None:
-        """When the edge took the mark that is stored for this session."""
-        rows = self._query(queries.NEWEST_MARK, {"session_id": session_id})
+        """When the edge received the newest stored mark of this session; None without one."""
+        rows = self._query(_NEWEST_MARK, {"session_id": session_id})
         return rows[0][0].replace(tzinfo=UTC) if rows else None
 
-    def _found(self, selection: Selection) -> list[tuple[Entry, Place]]:
-        rows = self._query(queries.ENTRIES, _parameters(selection))
-        return [_entry(*row) for row in rows]
+    def _find(self, selection: Selection) -> list[tuple[Summary, DeadLetterId]]:
+        return [_summary(*row) for row in self._query(_LIST, _parameters(selection))]
 
-    def _with_contents(self, block: Sequence[tuple[Entry, Place]]) -> list[Letter]:
-        parameters = {"places": [tuple(last) for _, last in block]}
-        # Keys and values are any bytes: as text they would be read with what is no UTF-8 replaced.
-        rows = self._query(queries.CONTENTS, parameters, formats={"String": "bytes"})
-        contents = {Place(topic.decode(), *place): rest for topic, *place, rest in _nested(rows)}
-        letters = []
-        for entry, last in block:
-            if last in contents:  # deleted between the two queries otherwise
-                key, value, headers = contents[last]
-                letters.append(Letter(entry, key, value, headers, last.partition, last.offset))
-        return letters
+    def _with_contents(self, block: Sequence[tuple[Summary, DeadLetterId]]) -> list[DeadLetter]:
+        parameters = {"ids": [tuple(last) for _, last in block]}
+        # As bytes: a key or a value that is no UTF-8 would be changed as text.
+        rows = self._query(_CONTENTS, parameters, formats={"String": "bytes"})
+        contents = {
+            DeadLetterId(topic.decode(), partition, offset): (key, value, _headers(headers))
+            for topic, partition, offset, key, value, headers in rows
+        }
+        return [
+            DeadLetter(summary, *contents[last], last.partition, last.offset)
+            for summary, last in block
+            if last in contents  # it may have been deleted between the two queries
+        ]
 
     def _query(
         self, query: str, parameters: Mapping[str, Any], formats: Mapping[str, str] | None = None
     ) -> Sequence[Sequence[Any]]:
-        with self._errors():
-            found = self._client.query(
+        with clickhouse.translate(self._settings, on_refusal=SetupError):
+            rows: Sequence[Sequence[Any]] = self._client.query(
                 query, parameters=dict(parameters), query_formats=dict(formats or {})
-            )
-            rows: Sequence[Sequence[Any]] = found.result_rows
+            ).result_rows
             return rows
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            with clickhouse.translate(self._settings):
-                yield
-        except SinkUnavailable:
-            raise
-        except ClickHouseError as error:
-            raise SetupError(f"ClickHouse refuses: {str(error)[:300]}") from error
 
-
-def _entry(
-    topic: str,
-    partition: int,
-    offset: int,
-    state: str,
-    attempt: int,
-    reason: str,
-    error: str,
-    failed_at: datetime,
-    value_bytes: int,
-    cut_bytes: int,
-    last_partition: int,
-    last_offset: int,
-) -> tuple[Entry, Place]:
-    """A row of `queries.ENTRIES`: the letter, and where its last attempt was read."""
-    entry = Entry(
-        Place(topic, partition, offset),
+def _summary(*row: Any) -> tuple[Summary, DeadLetterId]:
+    """A row of `_LIST`: the dead letter, and the id of its last attempt."""
+    topic, partition, offset, state, attempt, reason, error, failed_at, *rest = row
+    value_bytes, cut_bytes, last_partition, last_offset = rest
+    summary = Summary(
+        DeadLetterId(topic, partition, offset),
         State(state),
         attempt,
         reason,
@@ -157,18 +230,16 @@ def _entry(
         value_bytes,
         cut_bytes,
     )
-    return entry, Place(topic, last_partition, last_offset)
+    return summary, DeadLetterId(topic, last_partition, last_offset)
 
 
-def _nested(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    for topic, partition, offset, key, value, headers in rows:
-        own = [(_text(_part(header, "name", 0)), _part(header, "value", 1)) for header in headers]
-        yield topic, partition, offset, (key, value, own)
+def _headers(headers: Iterable[Any]) -> list[tuple[str, bytes | None]]:
+    return [(_text(_part(each, "name", 0)), _part(each, "value", 1)) for each in headers]
 
 
-def _part(header: Any, name: str, place: int) -> Any:
-    """Named tuples come as dictionaries, or as tuples from older clients."""
-    return header[name] if isinstance(header, dict) else header[place]
+def _part(header: Any, name: str, index: int) -> Any:
+    """A field of a named tuple: clients give a dictionary, older ones a tuple."""
+    return header[name] if isinstance(header, dict) else header[index]
 
 
 def _text(name: bytes | str) -> str:
@@ -177,7 +248,7 @@ def _text(name: bytes | str) -> str:
 
 def _parameters(selection: Selection) -> dict[str, Any]:
     return {
-        "places": [tuple(place) for place in selection.places],
+        "ids": [tuple(id_) for id_ in selection.ids],
         "reasons": [reason.value for reason in selection.reasons],
         "topics": list(selection.topics),
         "since": int(selection.since.timestamp() * 1000) if selection.since else 0,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
 
-from clickstream.operations.dead_letters import queries
+from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas import declared
@@ -107,7 +107,7 @@ class ClickHouseQueries:
 
     def dead_letters(self) -> Mapping[str, int]:
         with self._client() as client:
-            rows = client.query(queries.OPEN).result_rows
+            rows = client.query(PENDING_COUNTS).result_rows
         return {str(reason): int(count) for reason, count in rows}
 
     def unjoined(self) -> tuple[int, int]:

@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, TopicPartition
 from typer.testing import CliRunner
 
 from clickstream.commands.dlq import app
-from clickstream.operations.dead_letters.dead_letter import Place, Selection, State
-from clickstream.operations.dead_letters.store import LetterStore
+from clickstream.operations.dead_letters.dead_letter import DeadLetterId, Selection, State
+from clickstream.operations.dead_letters.store import DeadLetterStore
 from core import clickhouse
 from core.clock import ManualClock, SystemClock
 from core.kafka.partitioner import partition_of
@@ -69,17 +69,17 @@ class Worker:
         minutes_ago: int = 0,
         cut_bytes: int = 0,
     ) -> str:
-        """Returns the letter's name."""
+        """Returns the dead letter's name."""
         name = {"events": self._topics.events, "marks": self._topics.marks}[topic]
         record = Record(offset, b"s", value, headers)
         poison = RejectedRecord(Partition(name, partition), record, reason, "why", cut_bytes)
         failed_at = SystemClock().now_ms() - minutes_ago * 60_000
         self._sink.write_dead_letters([DeadLetter(poison, failed_at)])
-        return str(Place(name, partition, offset))
+        return str(DeadLetterId(name, partition, offset))
 
 
 def names(listed: Any) -> list[str]:
-    return [letter["name"] for letter in listed["letters"]]
+    return [each["name"] for each in listed["dead_letters"]]
 
 
 def read_topic(settings: Settings, topic: str) -> list[Any]:
@@ -94,7 +94,7 @@ def read_topic(settings: Settings, topic: str) -> list[Any]:
         consumer.close()
 
 
-def test_letters_are_listed_by_reason_topic_age_and_number(settings: Settings, dlq: Any) -> None:
+def test_they_are_listed_by_reason_topic_age_and_number(settings: Settings, dlq: Any) -> None:
     worker = Worker(settings)
     old = worker.fail(1, Reason.WRONG_KEY, minutes_ago=90)
     new = worker.fail(2, Reason.WRONG_KEY, value=None)
@@ -103,7 +103,7 @@ def test_letters_are_listed_by_reason_topic_age_and_number(settings: Settings, d
     status, listed = dlq("list")
     assert (status, names(listed)) == (0, [new, other, old])
     assert listed["counts"] == {"wrong_key": 2, "undecodable": 1}
-    assert [letter["value_bytes"] for letter in listed["letters"]] == [0, 1, 1]
+    assert [each["value_bytes"] for each in listed["dead_letters"]] == [0, 1, 1]
     assert names(dlq("list", "--reason", "wrong_key")[1]) == [new, old]
     assert names(dlq("list", "--topic", "marks")[1]) == [other]
     assert names(dlq("list", "--since", "1h")[1]) == [new, other]
@@ -111,15 +111,15 @@ def test_letters_are_listed_by_reason_topic_age_and_number(settings: Settings, d
     assert (names(limited), limited["counts"]) == ([new], listed["counts"])
 
 
-def test_a_letter_that_fails_again_is_the_same_letter_with_one_attempt_more(
+def test_a_dead_letter_that_fails_again_is_the_same_one_with_one_attempt_more(
     settings: Settings, dlq: Any
 ) -> None:
     worker = Worker(settings)
     name = worker.fail(7, Reason.UNKNOWN_SCHEMA_ID, headers=[("trace", b"\x00\xff")])
     for attempt in (2, 3):
-        assert dlq("replay", "--all") == (0, {"replayed": [name], "kept": []})
-        assert dlq("list")[1]["letters"] == []
-        assert dlq("list", "--state", "replayed")[1]["letters"][0]["name"] == name
+        assert dlq("republish", "--all") == (0, {"republished": [name], "skipped": []})
+        assert dlq("list")[1]["dead_letters"] == []
+        assert dlq("list", "--state", "republished")[1]["dead_letters"][0]["name"] == name
 
         again = read_topic(settings, Topics.from_settings(settings).events)[-1]
         assert (again.key(), again.value()) == (b"s", b"v")
@@ -130,8 +130,8 @@ def test_a_letter_that_fails_again_is_the_same_letter_with_one_attempt_more(
             partition=again.partition(),
             headers=again.headers(),
         )
-        (listed,) = dlq("list")[1]["letters"]
-        assert (listed["name"], listed["attempt"], listed["state"]) == (name, attempt, "open")
+        (listed,) = dlq("list")[1]["dead_letters"]
+        assert (listed["name"], listed["attempt"], listed["state"]) == (name, attempt, "pending")
 
     shown = dlq("show", name)[1]
     assert (shown["last_offset"], shown["attempt"]) == (again.offset(), 3)
@@ -139,13 +139,13 @@ def test_a_letter_that_fails_again_is_the_same_letter_with_one_attempt_more(
     assert shown["fails_again"].startswith("bad_magic_byte")
 
 
-def test_purged_letters_are_gone_until_they_fail_again(settings: Settings, dlq: Any) -> None:
+def test_purged_dead_letters_are_gone_until_they_fail_again(settings: Settings, dlq: Any) -> None:
     worker = Worker(settings)
     first, second = (worker.fail(n, Reason.WRONG_KEY) for n in (1, 2))
     kept = worker.fail(3, Reason.OVERSIZE)
     which = ("purge", "--reason", "wrong_key")
     assert dlq(*which, "--dry-run")[1] == {"would_purge": [second, first]}
-    assert len(dlq("list")[1]["letters"]) == 3
+    assert len(dlq("list")[1]["dead_letters"]) == 3
     assert dlq(*which, "--yes")[1] == {"purged": [second, first]}
     assert names(dlq("list", "--state", "all")[1]) == [kept]
     assert rows(settings) == [(3,)]
@@ -153,7 +153,7 @@ def test_purged_letters_are_gone_until_they_fail_again(settings: Settings, dlq: 
     # As a rebuild of the tables from Kafka would bring it back.
     worker.fail(1, Reason.WRONG_KEY)
     assert names(dlq("list", "--state", "all")[1]) == [kept]
-    # As one that was replayed before it was purged.
+    # As one that was republished before it was purged.
     worker.fail(9, Reason.WRONG_KEY, headers=[("clickstream-replay", b"0/1/2")])
     assert set(names(dlq("list")[1])) == {kept, first}
 
@@ -163,24 +163,24 @@ def rows(settings: Settings) -> Sequence[Sequence[Any]]:
         return client.query("SELECT offset FROM dead_letters FINAL ORDER BY offset").result_rows
 
 
-def test_without_a_filter_nothing_is_replayed_or_purged(
+def test_without_a_filter_nothing_is_republished_or_purged(
     settings: Settings, dlq: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Worker(settings).fail(1, Reason.WRONG_KEY)
-    for act in ("replay", "purge"):
+    for act in ("republish", "purge"):
         result = CliRunner().invoke(app, [act])
         assert result.exit_code == 1
-        assert "say which" in str(result.exception)
+        assert "select dead letters" in str(result.exception)
     assert rows(settings) == [(1,)]
 
 
 def test_what_is_not_whole_needs_a_value(settings: Settings, dlq: Any, tmp_path: Any) -> None:
     name = Worker(settings).fail(1, Reason.OVERSIZE, cut_bytes=5)
-    status, said = dlq("replay", name)
-    assert (status, said["replayed"], said["kept"][0]["name"]) == (1, [], name)
+    status, said = dlq("republish", name)
+    assert (status, said["republished"], said["skipped"][0]["name"]) == (1, [], name)
     (tmp_path / "value").write_bytes(b"\x00whole")
-    status, said = dlq("replay", name, "--value-file", str(tmp_path / "value"), "--key", "other")
-    assert (status, said["replayed"]) == (0, [name])
+    status, said = dlq("republish", name, "--value-file", str(tmp_path / "value"), "--key", "other")
+    assert (status, said["republished"]) == (0, [name])
     (again,) = read_topic(settings, Topics.from_settings(settings).events)
     assert (again.key(), again.value()) == (b"other", b"\x00whole")
     assert again.partition() == partition_of("other", settings.topics.partitions)
@@ -194,15 +194,15 @@ def test_a_mark_does_not_undo_what_was_said_after_it(settings: Settings, dlq: An
     name = Worker(settings).fail(
         1, Reason.WRONG_PARTITION, topic="marks", value=Encoder(MARK, schema_id).encode(posted)
     )
-    assert dlq("replay", name, "--dry-run")[1] == {"would_replay": [name], "kept": []}
+    assert dlq("republish", name, "--dry-run")[1] == {"would_republish": [name], "skipped": []}
     with clickhouse.connect(settings) as client:
         received = datetime.fromtimestamp(posted["received_at"] / 1000, UTC)
         later = received + timedelta(seconds=1)
         columns = ["session_id", "is_irrelevant", "received_at"]
         client.insert("session_marks", [["s", False, later]], column_names=columns)
-    status, said = dlq("replay", name)
-    assert (status, said["replayed"]) == (1, [])
-    assert "newer" in said["kept"][0]["why"]
+    status, said = dlq("republish", name)
+    assert (status, said["republished"]) == (1, [])
+    assert "newer" in said["skipped"][0]["reason"]
     assert read_topic(settings, topics.marks) == []
 
 
@@ -213,18 +213,18 @@ def test_a_dry_run_says_what_would_be_stored(settings: Settings, dlq: Any) -> No
     value = Encoder(EVENT, schema_id).encode(event("s", "e"))
     good = worker.fail(1, Reason.WRONG_PARTITION, value=value)
     bad = worker.fail(2, Reason.UNDECODABLE, value=value[:-1])
-    status, said = dlq("replay", "--all", "--dry-run")
-    assert (status, said["would_replay"]) == (1, [good])
-    assert [kept["name"] for kept in said["kept"]] == [bad]
+    status, said = dlq("republish", "--all", "--dry-run")
+    assert (status, said["would_republish"]) == (1, [good])
+    assert [each["name"] for each in said["skipped"]] == [bad]
     assert read_topic(settings, Topics.from_settings(settings).events) == []
 
 
-def test_many_letters_come_in_blocks_and_each_once(settings: Settings) -> None:
+def test_many_dead_letters_come_in_blocks_and_each_once(settings: Settings) -> None:
     worker = Worker(settings)
     for offset in range(3):
         worker.fail(offset, Reason.WRONG_KEY, value=b"\xff" * 20_000_000)
-    with LetterStore(settings, ManualClock()) as store:
-        blocks = list(store.letters(Selection(states=(State.OPEN,))))
+    with DeadLetterStore(settings, ManualClock()) as store:
+        blocks = list(store.dead_letters(Selection(states=(State.PENDING,))))
     assert [len(block) for block in blocks] == [2, 1]
-    assert [letter.entry.place.offset for block in blocks for letter in block] == [0, 1, 2]
-    assert all(letter.value == b"\xff" * 20_000_000 for block in blocks for letter in block)
+    assert [each.summary.id.offset for block in blocks for each in block] == [0, 1, 2]
+    assert all(each.value == b"\xff" * 20_000_000 for block in blocks for each in block)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clickstream.operations.dead_letters.dead_letter import Selection
-from clickstream.operations.dead_letters.store import LetterStore
+from clickstream.operations.dead_letters.store import DeadLetterStore
 from clickstream.operations.rebuild.start_point import Earliest, FromOffset, FromTime, Origin
 from core.clock import SystemClock
 from core.errors import SetupError
@@ -125,12 +125,12 @@ def test_the_command_prints_checksums_and_says_that_they_are_equal(filled: Fille
     assert contents(filled.settings) == filled.contents
 
 
-def test_purged_letters_stay_purged_and_do_not_count(filled: Filled) -> None:
+def test_purged_dead_letters_stay_purged_and_do_not_count(filled: Filled) -> None:
     """The last test here: what was purged is remembered for as long as the database."""
-    with LetterStore(filled.settings, SystemClock()) as store:
-        found = store.entries(Selection())
+    with DeadLetterStore(filled.settings, SystemClock()) as store:
+        found = store.summaries(Selection())
         purged, kept = found[:5], found[5:]
         store.purge(purged)
         outcome = replayed(filled.settings, Earliest())
         assert outcome.equal
-        assert store.entries(Selection()) == kept
+        assert store.summaries(Selection()) == kept
