@@ -132,8 +132,14 @@ plots: $(VENV)/.bench ## draw docs/performance/*.svg from benchmarks/results
 	$(BIN)/python -m benchmarks.plots
 
 .PHONY: docs
-docs: $(VENV)/.installed ## write docs/settings.md again from the settings
+docs: $(VENV)/.installed ## write docs/settings.md and docs/schema.md again from the code
 	$(BIN)/python docs/write_settings.py
+	$(BIN)/python docs/write_schema.py
+
+.PHONY: golden
+golden: $(VENV)/.installed ## write schemas/golden.json again, after a change of a table or view
+	$(BIN)/python -m tests.schemas.write_golden
+	$(BIN)/python docs/write_schema.py
 
 .PHONY: lock
 lock: $(VENV)/.installed ## write the versions now in .venv to deploy/constraints.txt

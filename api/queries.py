@@ -54,7 +54,7 @@ _SQL = {
 }
 
 # `$counts`: does a row of `$facts` stand for a session?
-_OF_CLICKS: Final = {"facts": "session_facts_now", "counts": "true"}
+_OF_CLICKS: Final = {"facts": "_session_facts_now", "counts": "true"}
 _OF_OTHERS: Final = {"facts": _SQL["facts_of_type"], "counts": "facts.counts"}
 
 

@@ -20,7 +20,7 @@ _DAY: Final = "if(session_day = toDate(0), toDate(received_at), session_day)"
 _MARKS_LONGER_DAYS: Final = 31
 
 # What waits, and what could not be processed, is never kept longer than this. The expressions are
-# those of 0001_tables.sql.
+# those of schemas/tables.
 _WAITING_DAYS: Final = 30
 
 
@@ -54,7 +54,7 @@ def expiries(days: int) -> tuple[Expiry, ...]:
     )
 
 
-# Tables without a TTL of their own in the migrations.
+# Tables without a TTL of their own in schemas/tables.
 _KEPT: Final = ("sessions", "events", "session_marks")
 
 _TABLES: Final = "SELECT name FROM system.tables WHERE database = currentDatabase()"

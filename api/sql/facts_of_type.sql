@@ -1,4 +1,4 @@
--- What session_facts_now holds, with another type of event in the place of clicks. What is kept gives
+-- What _session_facts_now holds, with another type of event in the place of clicks. What is kept gives
 -- two kinds of rows: `counts` as a session, or what came of one. They add up, so nothing is joined.
 -- What is not kept is grouped here, once, for this type alone.
 (
@@ -7,14 +7,14 @@
         true AS counts, impressions, events, unlisted_events,
         toUInt32(0) AS clicks, toUInt16(0) AS clicked_position, toUInt64(0) AS clicked_places,
         CAST([], 'Array(UInt16)') AS clicked_deep
-    FROM session_facts_kept
+    FROM _session_facts_kept
     UNION ALL
     SELECT
         session_day, session_key, created_at, search_query, toUInt128(0) AS user_key,
         false AS counts, impressions, toUInt32(0) AS events, toUInt32(0) AS unlisted_events,
         kept.events AS clicks, position AS clicked_position, places AS clicked_places,
         deep AS clicked_deep
-    FROM session_type_facts_kept AS kept
+    FROM _session_type_facts_kept AS kept
     WHERE event_type = {event_type:String}
     UNION ALL
     SELECT
@@ -42,7 +42,7 @@
                 reinterpretAsUInt128(sipHash128(assumeNotNull(user_id)))) AS user,
             toUInt32(length(search_results.object_id)) AS shown,
             toUInt16(0) AS place, false AS is_click
-        FROM sessions_to_compute
+        FROM _sessions_to_compute
         UNION ALL
         SELECT
             session_day, session_id, false AS is_session, toDateTime64(0, 3, 'UTC') AS searched_at,
@@ -50,7 +50,7 @@
             toUInt128(0) AS user,
             toUInt32(0) AS shown,
             position AS place, event_type = {event_type:String} AS is_click
-        FROM events_to_compute
+        FROM _events_to_compute
     )
     GROUP BY session_day, session_id
     HAVING countIf(is_session) > 0

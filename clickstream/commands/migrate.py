@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from clickstream.commands.options import AsJson, DryRun
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from schemas.migrate import Migration
 
 
 def migrate(
@@ -23,44 +19,44 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create the database and apply the migrations that it does not have yet.
+    """Create the database, and apply the files of schemas/ that it lacks.
 
-    --check also compares every table and column with what the migrations declare, for which it
-    makes a database of its own for a moment. Exit status 1 when something is pending or differs.
+    Tables that are missing, views whose text changed, migrations of newer releases. --check also
+    compares every table, view and column with the declared ones. Exit status 1 when something is
+    pending or differs.
     """
     from clickstream.local.target_settings import operator_settings
-    from schemas.declared import diff
+    from schemas.drift import differences
     from schemas.migrate import migrate, pending
 
     settings = operator_settings()
     if check:
-        _report_check([str(m) for m in pending(settings)], diff(settings), as_json=as_json)
+        _report_check(pending(settings), differences(settings), as_json=as_json)
     elif dry_run:
         _report("pending", pending(settings), as_json=as_json)
     else:
         _report("applied", migrate(settings), as_json=as_json)
 
 
-def _report(what: str, migrations: Sequence[Migration], *, as_json: bool) -> None:
+def _report(what: str, paths: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({what: [str(migration) for migration in migrations]}))
+        typer.echo(json.dumps({what: list(paths)}))
         return
-    for migration in migrations:
-        statements = f"{len(migration.statements)} statements, {migration.nodes}"
-        typer.echo(f"{what} {migration} ({statements})")
-    if not migrations:
+    for path in paths:
+        typer.echo(f"{what} {path}")
+    if not paths:
         typer.echo("the schema is up to date")
 
 
-def _report_check(waiting: list[str], differences: list[str], *, as_json: bool) -> None:
+def _report_check(waiting: Sequence[str], differing: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"pending": waiting, "differences": differences}))
+        typer.echo(json.dumps({"pending": list(waiting), "differences": list(differing)}))
     else:
-        for name in waiting:
-            typer.echo(f"pending {name}: run `clickstream migrate`")
-        for difference in differences:
+        for path in waiting:
+            typer.echo(f"pending {path}: run `clickstream migrate`")
+        for difference in differing:
             typer.echo(difference)
-        if not waiting and not differences:
+        if not waiting and not differing:
             typer.echo("the live schema is the declared one")
-    if waiting or differences:
+    if waiting or differing:
         raise typer.Exit(1)

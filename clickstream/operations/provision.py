@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.settings import Settings
 from schemas.compatibility import FULL_TRANSITIVE
 from schemas.contracts import VERSIONS
-from schemas.migrate import Migration, migrate
+from schemas.migrate import migrate
 from schemas.registry import ConfluentRegistry, SchemaRegistry
 from schemas.topic_admin import create_topics
 from schemas.topics import Topics
@@ -18,7 +18,9 @@ from schemas.topics import Topics
 class Prepared:
     """What was done, and what differs from the declaration and was left alone."""
 
-    migrations: tuple[Migration, ...]
+    schema_files: tuple[str, ...]
+    """Paths below schemas/ of what was applied to ClickHouse."""
+
     topics: tuple[str, ...]
     topic_drift: tuple[str, ...]
     schema_ids: Mapping[str, int]
@@ -32,11 +34,11 @@ def prepare(settings: Settings) -> Prepared:
     BrokerUnavailable or RegistryUnavailable for the server that does not answer, SetupError for
     what contradicts the settings.
     """
-    migrations = migrate(settings)
+    schema_files = migrate(settings)
     topics = create_topics(settings)
     with ConfluentRegistry.from_settings(settings) as registry:
         schema_ids = register_contracts(registry, Topics.from_settings(settings))
-    return Prepared(tuple(migrations), topics.created, topics.drift, schema_ids)
+    return Prepared(tuple(schema_files), topics.created, topics.drift, schema_ids)
 
 
 def register_contracts(registry: SchemaRegistry, topics: Topics) -> dict[str, int]:

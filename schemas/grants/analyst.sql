@@ -1,9 +1,6 @@
--- An analyst reads the views and what they are made of: not the dead letters, which hold whatever
--- somebody sent, nor who was erased.
-GRANT SELECT ON $database.sessions
-GRANT SELECT ON $database.events
-GRANT SELECT ON $database.unjoined_events
-GRANT SELECT ON $database.session_marks
+-- An analyst reads the public views, the tables of records, and what BI tools ask a database for. Not
+-- the dead letters, which hold whatever somebody sent, nor who was erased. Views are read with the
+-- rights of their definer, so nothing that they are made of (`_…`) is granted.
 GRANT SELECT ON $database.relevant_sessions
 GRANT SELECT ON $database.relevant_events
 GRANT SELECT ON $database.impressions
@@ -11,20 +8,10 @@ GRANT SELECT ON $database.session_outcomes
 GRANT SELECT ON $database.analytics_daily
 GRANT SELECT ON $database.analytics_queries
 GRANT SELECT ON $database.analytics_positions
-GRANT SELECT ON $database.session_facts
-GRANT SELECT ON $database.session_type_facts
-GRANT SELECT ON $database.settled_days
-GRANT SELECT ON $database.settled_builds
-GRANT SELECT ON $database.day_parts
-GRANT SELECT ON $database.unsettled_sessions
-GRANT SELECT ON $database.session_facts_kept
-GRANT SELECT ON $database.session_type_facts_kept
-GRANT SELECT ON $database.sessions_to_compute
-GRANT SELECT ON $database.events_to_compute
-GRANT SELECT ON $database.session_facts_fresh
-GRANT SELECT ON $database.session_facts_now
-GRANT SELECT ON $database.session_facts_computed
-GRANT SELECT ON $database.session_type_facts_computed
-GRANT SELECT ON $database.relevant_session_facts
-GRANT SELECT ON $database.schema_migrations
+GRANT SELECT ON $database.sessions
+GRANT SELECT ON $database.events
+GRANT SELECT ON $database.unjoined_events
+GRANT SELECT ON $database.session_marks
+GRANT SELECT ON information_schema.*
+-- information_schema.tables takes sizes from it. It shows the parts of tables that one may see.
 GRANT SELECT ON system.parts

@@ -3,9 +3,9 @@ GRANT SELECT ON $database.*
 GRANT SELECT ON system.parts
 GRANT SELECT ON system.numbers
 GRANT SELECT ON system.processes
-GRANT INSERT ON $database.session_facts
-GRANT INSERT ON $database.session_type_facts
-GRANT INSERT ON $database.settled_days
+GRANT INSERT ON $database._session_facts
+GRANT INSERT ON $database._session_type_facts
+GRANT INSERT ON $database._settled_days
 GRANT INSERT ON $database.erasures
 GRANT INSERT ON $database.erased_sessions
 GRANT INSERT ON $database.erased_letters

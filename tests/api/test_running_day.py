@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from core.settings import Settings
 
-FACTS = ("session_facts", "session_type_facts", "settled_days")
+FACTS = ("_session_facts", "_session_type_facts", "_settled_days")
 
 
 @st.composite
@@ -152,7 +152,7 @@ def test_no_session_is_missed_or_read_twice_while_parts_come_and_go(
         while not ended.is_set():
             at_least = acknowledged
             (rows, sessions, events) = sql.query(
-                "SELECT count(), uniqExact(session_id), sum(events) FROM session_facts_now"
+                "SELECT count(), uniqExact(session_id), sum(events) FROM _session_facts_now"
             ).first_row
             assert rows == sessions >= at_least
             assert at_least <= events / 2 <= sessions

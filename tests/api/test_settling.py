@@ -58,9 +58,9 @@ def settle(settings: Settings) -> list[str]:
 @pytest.fixture
 def sql(read_settings: Settings) -> Iterator[Client]:
     with connect(read_settings) as client:
-        client.command("TRUNCATE TABLE session_facts")
-        client.command("TRUNCATE TABLE session_type_facts")
-        client.command("TRUNCATE TABLE settled_days")
+        client.command("TRUNCATE TABLE _session_facts")
+        client.command("TRUNCATE TABLE _session_type_facts")
+        client.command("TRUNCATE TABLE _settled_days")
         yield client
 
 
@@ -178,12 +178,12 @@ def test_facts_are_read_where_they_hold_and_nowhere_else(
     assert settle(read_settings) == []
     # Facts that could not be computed from the tables: they must be what is read.
     sql.command(
-        "INSERT INTO session_facts (session_day, build, session_id, impressions)"
-        " SELECT session_day, build, 'planted', 7 FROM settled_builds"
+        "INSERT INTO _session_facts (session_day, build, session_id, impressions)"
+        " SELECT session_day, build, 'planted', 7 FROM _settled_builds"
         " WHERE session_day = {day:Date}",
         parameters={"day": DAY},
     )
-    shown = "SELECT sum(impressions) FROM session_facts_now"
+    shown = "SELECT sum(impressions) FROM _session_facts_now"
     assert number(sql, shown) == len(MANY) + 1 + 7
     # What comes later is computed, and the facts of all others are read as before.
     store(read_settings, World((Search("late"),), (Event(MANY[0], "late"),)))
@@ -203,10 +203,10 @@ def test_day_is_computed_when_most_of_it_came_later(read_settings: Settings, sql
     settle(read_settings)
     for name in "cd":
         store(read_settings, World((Search(name),)))
-    assert number(sql, "SELECT sum(other_rows) FROM settled_builds") == 2
+    assert number(sql, "SELECT sum(other_rows) FROM _settled_builds") == 2
     store(read_settings, World((Search("e"),)))
-    assert number(sql, "SELECT count() FROM settled_builds") == 0
-    assert number(sql, "SELECT count() FROM session_facts_now") == 5
+    assert number(sql, "SELECT count() FROM _settled_builds") == 0
+    assert number(sql, "SELECT count() FROM _session_facts_now") == 5
 
 
 @pytest.mark.engines
@@ -224,8 +224,8 @@ def test_deletion_is_seen_at_once(read_settings: Settings, sql: Client, change: 
     for table in ("sessions", "events"):
         sql.command(f"SYSTEM START MERGES {table}")  # deletions are merges
     sql.command(change, parameters={"day": DAY})
-    kept = sql.query("SELECT session_id, events FROM session_facts_now ORDER BY 1").result_rows
-    computed = "SELECT session_id, events FROM session_facts_computed ORDER BY 1"
+    kept = sql.query("SELECT session_id, events FROM _session_facts_now ORDER BY 1").result_rows
+    computed = "SELECT session_id, events FROM _session_facts_computed ORDER BY 1"
     assert kept == sql.query(computed).result_rows
     assert len(kept) < 5 or sum(events for _, events in kept) < 7
 
@@ -239,7 +239,7 @@ def test_views_are_settled_from_whichever_database_they_are_read(
     name = database_of(read_settings)
     with connect(read_settings, database="default") as elsewhere:
         named = {"name": name}
-        builds = "SELECT count() FROM {name:Identifier}.settled_builds"
+        builds = "SELECT count() FROM {name:Identifier}._settled_builds"
         sessions = "SELECT sum(sessions) FROM {name:Identifier}.analytics_daily"
         found = [
             elsewhere.query(query, parameters=named).first_row[0] for query in (builds, sessions)
@@ -254,13 +254,13 @@ def test_build_that_was_cut_short_is_never_read_and_is_dropped(
     store(read_settings, BY_HAND)
     long_ago = (SystemClock().now_ms() - 2 * 3_600_000) << 20
     sql.command(
-        "INSERT INTO session_facts (session_day, build, session_id)"
+        "INSERT INTO _session_facts (session_day, build, session_id)"
         " VALUES ({day:Date}, {build:UInt64}, 'half')",
         parameters={"day": DAY, "build": long_ago},
     )
-    assert number(sql, "SELECT count() FROM session_facts_now") == 5
+    assert number(sql, "SELECT count() FROM _session_facts_now") == 5
     assert with_settler(read_settings, lambda settler: settler.sweep()) == 1
-    assert number(sql, "SELECT count() FROM session_facts") == 0
+    assert number(sql, "SELECT count() FROM _session_facts") == 0
 
 
 @pytest.mark.engines
@@ -272,10 +272,10 @@ def test_replaced_builds_are_dropped_after_a_while_and_the_last_one_stays(
     store(read_settings, World((Search("b"),)))
     settle(read_settings)
     assert with_settler(read_settings, lambda settler: settler.sweep()) == 0
-    assert number(sql, "SELECT count() FROM session_facts") == 3
+    assert number(sql, "SELECT count() FROM _session_facts") == 3
     assert with_settler(read_settings, lambda settler: settler.sweep(0)) == 1
-    assert number(sql, "SELECT count() FROM session_facts") == 2
-    assert number(sql, "SELECT count() FROM settled_builds") == 1
+    assert number(sql, "SELECT count() FROM _session_facts") == 2
+    assert number(sql, "SELECT count() FROM _settled_builds") == 1
 
 
 @pytest.mark.engines
@@ -287,7 +287,7 @@ def test_day_whose_parts_were_merged_since_it_was_seen_is_left_for_later(
     (seen,) = with_settler(read_settings, lambda settler: settler.due(0))
     merge(sql)
     assert with_settler(read_settings, lambda settler: settler.settle(seen)) is False
-    assert number(sql, "SELECT count() FROM settled_days") == 0
+    assert number(sql, "SELECT count() FROM _settled_days") == 0
 
 
 class Interrupted(Settler):
@@ -323,7 +323,7 @@ def test_day_whose_parts_are_merged_while_it_is_computed_is_not_declared(
     store(read_settings, BY_HAND)
     store(read_settings, World((Search("b"),)))
     assert settle_interrupted(read_settings, lambda: merge(sql)) is False
-    for table in ("settled_days", "session_facts", "session_type_facts"):
+    for table in ("_settled_days", "_session_facts", "_session_type_facts"):
         assert number(sql, f"SELECT count() FROM {table}") == 0  # noqa: S608
 
 
@@ -334,8 +334,8 @@ def test_day_that_is_written_to_while_it_is_computed_gets_its_facts(
     store(read_settings, World(MANY))
     later = World((Search("b"),), (Event(MANY[0], "e", object_id="a", event_type="cart"),))
     assert settle_interrupted(read_settings, lambda: store(read_settings, later)) is True
-    assert number(sql, "SELECT other_rows FROM settled_builds") == 2
-    facts = sql.query("SELECT session_id, events FROM session_facts_now").result_rows
+    assert number(sql, "SELECT other_rows FROM _settled_builds") == 2
+    facts = sql.query("SELECT session_id, events FROM _session_facts_now").result_rows
     assert sorted(facts) == [("b", 0), *sorted((s.session_id, s is MANY[0]) for s in MANY)]
 
 
@@ -348,11 +348,11 @@ def test_what_a_later_part_held_and_lost_is_not_in_the_facts(
     store(read_settings, World((Search("b"),), (Event(MANY[0], "e"),)))
     assert with_settler(read_settings, lambda settler: settler.settle(due)) is True
     sql.command("TRUNCATE TABLE events")
-    later = "SELECT part FROM day_parts WHERE part NOT IN {parts:Array(String)}"
+    later = "SELECT part FROM _day_parts WHERE part NOT IN {parts:Array(String)}"
     (part,) = sql.query(later, parameters={"parts": list(due.session_parts)}).first_row
     sql.command("ALTER TABLE sessions DROP PART {part:String}", parameters={"part": part})
-    assert number(sql, "SELECT other_rows FROM settled_builds") == 0
-    facts = sql.query("SELECT count(), sum(events) FROM session_facts_now").first_row
+    assert number(sql, "SELECT other_rows FROM _settled_builds") == 0
+    facts = sql.query("SELECT count(), sum(events) FROM _session_facts_now").first_row
     assert facts == (len(MANY), 0)
 
 
@@ -362,7 +362,7 @@ def test_command_settles_every_day_that_changed(
 ) -> None:
     store(read_settings, BY_HAND)
     asyncio.run(_settle(read_settings, 0))
-    assert number(sql, "SELECT count() FROM settled_builds") == 2
+    assert number(sql, "SELECT count() FROM _settled_builds") == 2
     assert capsys.readouterr().out == f"2023-11-16 computed\n{DAY} computed\n"
     asyncio.run(_settle(read_settings, 0))
     assert capsys.readouterr().out == ""

@@ -13,8 +13,9 @@ from tests.deploy.shell import ROOT, run
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def test_the_settings_page_tells_every_setting() -> None:
-    done = run(sys.executable, "docs/write_settings.py", "--check")
+@pytest.mark.parametrize("script", ["write_settings.py", "write_schema.py"])
+def test_the_pages_written_from_code_are_current(script: str) -> None:
+    done = run(sys.executable, f"docs/{script}", "--check")
     assert done.returncode == 0, done.stderr
 
 

@@ -1,15 +1,38 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
     from core.settings import Settings
     from tests.shared_engines import SharedEngines
+
+
+TABLE = "CREATE TABLE IF NOT EXISTS t (b Int8) ENGINE = MergeTree ORDER BY b"
+VIEW = "CREATE OR REPLACE VIEW v AS SELECT * FROM t"
+
+Folder: TypeAlias = Callable[[Mapping[str, str]], Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Makes a folder like schemas/ from path → SQL; each call replaces the one before."""
+
+    def write(files: Mapping[str, str]) -> Path:
+        root = tmp_path / "sql"
+        shutil.rmtree(root, ignore_errors=True)
+        for path, sql in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(sql, encoding="utf-8")
+        return root
+
+    return write
 
 
 @pytest.fixture

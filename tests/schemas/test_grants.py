@@ -22,14 +22,19 @@ from tests.shared_engines import SharedEngines
 _ACCESS_DENIED = 497
 _READ_ONLY = 164
 
-# What an analyst has no business with: bytes that somebody sent, and who was erased.
-_NOT_FOR_ANALYSTS = {
-    "dead_letters",
-    "dead_letter_acts",
-    "erasures",
-    "erased_sessions",
-    "erased_letters",
-    "erasure_log",
+# All that an analyst sees.
+_PUBLIC = {
+    "relevant_sessions",
+    "relevant_events",
+    "impressions",
+    "session_outcomes",
+    "analytics_daily",
+    "analytics_queries",
+    "analytics_positions",
+    "sessions",
+    "events",
+    "unjoined_events",
+    "session_marks",
 }
 
 
@@ -65,7 +70,7 @@ _NOBODYS = (
     "SELECT * FROM system.users",
     "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
     "SELECT * FROM file('/etc/hostname', 'CSV', 'a String')",
-    "INSERT INTO schema_migrations SELECT * FROM schema_migrations LIMIT 0",
+    "INSERT INTO _schema_files SELECT * FROM _schema_files LIMIT 0",
     "SYSTEM SHUTDOWN",
 )
 _READ = "SELECT count() FROM {table:Identifier}"
@@ -99,16 +104,43 @@ def test_an_analyst_deletes_nothing_even_of_what_he_reads(owner: Settings) -> No
 
 
 @pytest.mark.engines
-def test_an_analyst_reads_every_table_and_view_but_those_kept_from_him(owner: Settings) -> None:
-    names = {
-        name
-        for (name,) in connect(owner)
-        .query("SELECT name FROM system.tables WHERE database = currentDatabase()")
-        .result_rows
-    }
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "SHOW TABLES",
+        "SELECT name FROM system.tables WHERE database = currentDatabase()",
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = currentDatabase()",
+        "SELECT DISTINCT table_name FROM information_schema.columns"
+        " WHERE table_schema = currentDatabase()",
+    ],
+)
+def test_an_analyst_sees_and_reads_what_is_public_and_nothing_else(
+    owner: Settings, listing: str
+) -> None:
     analyst = client_of("analyst", owner)
-    kept = {name for name in names if refused(analyst, _READ, table=name)}
-    assert kept == _NOT_FOR_ANALYSTS & names
+    assert {name for (name,) in analyst.query(listing).result_rows} == _PUBLIC
+    everything = connect(owner).query("SHOW TABLES").result_columns[0]
+    assert {name for name in everything if not refused(analyst, _READ, table=name)} == _PUBLIC
+
+
+@pytest.mark.engines
+def test_a_condition_on_a_view_reads_only_its_days_with_the_rights_of_the_definer(
+    owner: Settings,
+) -> None:
+    with connect(owner) as client:
+        client.command(
+            "INSERT INTO sessions (session_id, session_day)"
+            " SELECT toString(number), toDate('2026-01-01') + number FROM numbers(9)"
+        )
+    try:
+        plan = client_of("analyst", owner).query(
+            "EXPLAIN indexes = 1 SELECT count() FROM relevant_sessions"
+            " WHERE session_day = '2026-01-03'"
+        )
+        assert "Parts: 1/9" in "\n".join(str(line) for (line,) in plan.result_rows)
+    finally:
+        with connect(owner) as client:
+            client.command("TRUNCATE TABLE sessions")
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -116,7 +148,7 @@ def test_the_script_grants_what_the_local_users_have(role: Role) -> None:
     made, *granted = script(role, "shop").splitlines()
     assert made.startswith(f"CREATE ROLE IF NOT EXISTS shop_{role}")
     assert granted == [f"{line} TO shop_{role};" for line in grants(role, "shop")]
-    allowed = re.compile(r"GRANT .+ ON (shop|system)\.[a-z_*]+ TO shop_\w+;")
+    allowed = re.compile(r"GRANT .+ ON (shop|system|information_schema)\.[a-z_*]+ TO shop_\w+;")
     assert all(allowed.fullmatch(line) for line in granted)
 
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -12,120 +10,145 @@ from typer.testing import CliRunner
 from core.clickhouse.client import connect
 from core.errors import MigrationError
 from core.settings import Settings
-from schemas.migrate import MIGRATIONS, Nodes, load, migrate, pending
+from schemas.migrate import RECORD, migrate, pending, plan
+from schemas.sql_files import load
+from tests.schemas.conftest import TABLE, VIEW, Folder
 
-FIRST = "CREATE TABLE IF NOT EXISTS a (b Int8) ENGINE = MergeTree ORDER BY b"
-SECOND = "ALTER TABLE a ADD COLUMN IF NOT EXISTS c String"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Callable[..., Path]:
-    """A migrations folder: name=SQL, where the header is added."""
-
-    def write(**files: str) -> Path:
-        shutil.rmtree(tmp_path / "sql", ignore_errors=True)
-        (tmp_path / "sql").mkdir()
-        for name, sql in files.items():
-            (tmp_path / "sql" / f"{name.removeprefix('m')}.sql").write_text(
-                sql if sql.startswith("--") else f"-- nodes: LOCAL\n{sql}", encoding="utf-8"
-            )
-        return tmp_path / "sql"
-
-    return write
+TABLE_NOW = "CREATE TABLE IF NOT EXISTS t (b Int8, c String) ENGINE = MergeTree ORDER BY b"
+ADD_C = "ALTER TABLE t ADD COLUMN IF NOT EXISTS c String"
+FIRST = {"tables/t.sql": TABLE, "views/v.sql": VIEW}
+SECOND = {"tables/t.sql": TABLE_NOW, "views/v.sql": VIEW, "migrations/0001_c.sql": ADD_C}
+ALL_OF_FIRST = ["tables/t.sql", "views/v.sql"]
 
 
-Folder = Callable[..., Path]
+def columns(settings: Settings, table: str) -> list[str]:
+    with connect(settings) as client:
+        return [row[0] for row in client.query(f"DESCRIBE {table}").result_rows]
 
 
-def test_our_own_migrations_load_and_say_where_they_run() -> None:
-    migrations = load(MIGRATIONS)
-    assert [migration.number for migration in migrations] == list(range(1, len(migrations) + 1))
-    assert {migration.nodes for migration in migrations} <= set(Nodes)
+def test_views_of_what_is_made_again_are_made_again(folder: Folder) -> None:
+    files = load(
+        folder(
+            {
+                **FIRST,
+                "views/w.sql": "CREATE OR REPLACE VIEW w AS SELECT b FROM v",
+                "views/x.sql": "CREATE OR REPLACE VIEW x AS SELECT b FROM t",
+            }
+        )
+    )
+    recorded = {view.path: view.checksum for view in files.views}
 
+    def to_run(existing: set[str], recorded: dict[str, str]) -> list[str]:
+        return [file.name for file in plan(files, existing, recorded).to_run]
 
-@pytest.mark.parametrize("header", ["-- nodes: BOTH", "-- the tables", "--nodes: LOCAL"])
-def test_a_file_that_does_not_name_its_nodes_is_refused(folder: Folder, header: str) -> None:
-    with pytest.raises(MigrationError, match="must begin with `-- nodes: LOCAL`"):
-        load(folder(m0001_a=f"{header}\n{FIRST}"))
-
-
-@pytest.mark.parametrize("name", ["m1_a", "m0001", "m0001_A", "m0001-a"])
-def test_a_file_that_is_not_numbered_is_refused(folder: Folder, name: str) -> None:
-    with pytest.raises(MigrationError, match=r"not named NNNN_name\.sql"):
-        load(folder(**{name: FIRST}))
-
-
-@pytest.mark.parametrize("names", [("m0002_a",), ("m0001_a", "m0003_b"), ("m0001_a", "m0001_b")])
-def test_numbers_have_no_gap_and_no_double(folder: Folder, names: tuple[str, ...]) -> None:
-    with pytest.raises(MigrationError, match="without gaps"):
-        load(folder(**dict.fromkeys(names, FIRST)))
-
-
-def test_a_statement_that_cannot_be_run_again_is_refused(folder: Folder) -> None:
-    with pytest.raises(MigrationError, match=r"0001_a\.sql, statement 2 cannot be run again"):
-        load(folder(m0001_a=f"{FIRST};\nCREATE TABLE x (y Int8) ENGINE = Memory;"))
-
-
-def test_a_quote_left_open_is_refused_with_its_line(folder: Folder) -> None:
-    with pytest.raises(MigrationError, match=r"0001_a\.sql, line 2: ' is opened"):
-        load(folder(m0001_a=f"{FIRST} COMMENT 'its;"))
-
-
-def test_the_checksum_sees_statements_and_not_comments(folder: Folder) -> None:
-    def checksum(sql: str) -> str:
-        return load(folder(m0001_a=sql))[0].checksum
-
-    assert checksum(f"{FIRST};") == checksum(f"\n-- why; so\n{FIRST}\n;\n-- the end\n")
-    assert checksum(FIRST) != checksum(FIRST.replace("Int8", "Int16"))
-    assert checksum(FIRST) != checksum(f"-- nodes: DISTRIBUTED\n{FIRST}")
-
-
-def names(settings: Settings, folder: Path) -> list[str]:
-    return [str(migration) for migration in migrate(settings, folder)]
+    everything = {"t", "v", "w", "x"}
+    assert to_run(everything, recorded) == []
+    assert to_run(everything, recorded | {"views/v.sql": "other"}) == ["v", "w"]
+    assert to_run(everything - {"w"}, recorded) == ["w"]
+    assert to_run(everything - {"t"}, recorded) == ["t", "v", "x", "w"]
 
 
 @pytest.mark.engines
-def test_migrate_makes_the_database_and_applies_each_file_once(
+def test_migrate_makes_the_database_and_what_it_lacks(fresh: Settings, folder: Folder) -> None:
+    one = folder(FIRST)
+    assert pending(fresh, one) == ALL_OF_FIRST
+    assert migrate(fresh, one) == ALL_OF_FIRST
+    assert (pending(fresh, one), migrate(fresh, one)) == ([], [])
+    two = folder({**FIRST, "tables/u.sql": TABLE.replace(" t ", " u ")})
+    assert pending(fresh, two) == ["tables/u.sql"]
+    assert migrate(fresh, two) == ["tables/u.sql"]
+
+
+@pytest.mark.engines
+def test_a_view_is_made_again_when_its_text_changed(fresh: Settings, folder: Folder) -> None:
+    migrate(fresh, folder(FIRST))
+    changed = folder({**FIRST, "views/v.sql": "CREATE OR REPLACE VIEW v AS SELECT b AS d FROM t"})
+    assert migrate(fresh, changed) == ["views/v.sql"]
+    assert columns(fresh, "v") == ["d"]
+    with connect(fresh) as client:
+        client.command("DROP VIEW v")
+    assert migrate(fresh, changed) == ["views/v.sql"]
+
+
+@pytest.mark.engines
+def test_a_migration_runs_once_in_an_older_database_and_views_see_it(
     fresh: Settings, folder: Folder
 ) -> None:
-    one = folder(m0001_a=FIRST)
-    assert [str(m) for m in pending(fresh, one)] == ["0001_a"]
-    assert names(fresh, one) == ["0001_a"]
-    assert names(fresh, one) == []
-
-    two = folder(m0001_a=FIRST, m0002_b=SECOND)
-    assert [str(m) for m in pending(fresh, two)] == ["0002_b"]
-    assert names(fresh, two) == ["0002_b"]
-    with connect(fresh) as client:
-        assert [row[0] for row in client.query("DESCRIBE a").result_rows] == ["b", "c"]
-        rows = client.query("SELECT number, name FROM schema_migrations ORDER BY number")
-        assert rows.result_rows == [(1, "a"), (2, "b")]
+    migrate(fresh, folder(FIRST))
+    assert columns(fresh, "v") == ["b"]
+    two = folder(SECOND)
+    assert pending(fresh, two) == ["migrations/0001_c.sql", "views/v.sql"]
+    assert migrate(fresh, two) == ["migrations/0001_c.sql", "views/v.sql"]
+    assert columns(fresh, "t") == columns(fresh, "v") == ["b", "c"]
+    assert migrate(fresh, two) == []
 
 
 @pytest.mark.engines
-def test_a_file_changed_after_it_was_applied_is_refused(fresh: Settings, folder: Folder) -> None:
-    migrate(fresh, folder(m0001_a=FIRST))
-    changed = folder(m0001_a=FIRST.replace("Int8", "Int16"))
+def test_a_new_database_has_the_migrations_in_its_tables_already(
+    fresh: Settings, folder: Folder
+) -> None:
+    once = {"migrations/0001_c.sql": "ALTER TABLE t ADD COLUMN c String"}
+    assert migrate(fresh, folder({**SECOND, **once})) == ALL_OF_FIRST
+    assert columns(fresh, "t") == ["b", "c"]
+    assert pending(fresh, folder({**SECOND, **once})) == []
+
+
+@pytest.mark.engines
+def test_tables_without_a_record_are_older_ones(fresh: Settings, folder: Folder) -> None:
+    """As a restore puts them there: from a backup of whichever release."""
+    migrate(fresh, folder(FIRST))
+    with connect(fresh) as client:
+        client.command(f"DROP TABLE {RECORD} SYNC")
+    assert "migrations/0001_c.sql" in migrate(fresh, folder(SECOND))
+    assert columns(fresh, "t") == ["b", "c"]
+
+
+@pytest.mark.engines
+def test_a_migration_changed_after_it_was_applied_is_refused(
+    fresh: Settings, folder: Folder
+) -> None:
+    migrate(fresh, folder(SECOND))
+    changed = folder({**SECOND, "migrations/0001_c.sql": ADD_C.replace("String", "Int8")})
     for look in (migrate, pending):
-        with pytest.raises(MigrationError, match="0001_a was changed after it was applied"):
+        with pytest.raises(MigrationError, match=r"0001_c\.sql was changed after it was applied"):
             look(fresh, changed)
 
 
 @pytest.mark.engines
 def test_a_database_of_a_newer_version_is_refused(fresh: Settings, folder: Folder) -> None:
-    migrate(fresh, folder(m0001_a=FIRST, m0002_b=SECOND))
-    with pytest.raises(MigrationError, match="0002_b, which this version does not know"):
-        migrate(fresh, folder(m0001_a=FIRST))
+    migrate(fresh, folder(SECOND))
+    with pytest.raises(MigrationError, match=r"0001_c\.sql, which this version does not know"):
+        migrate(fresh, folder(FIRST))
 
 
 @pytest.mark.engines
-def test_a_run_that_failed_half_way_is_completed_once_mended(
+def test_a_database_from_before_the_first_release_is_refused(fresh: Settings) -> None:
+    with connect(fresh, database="system") as client:
+        client.command("CREATE DATABASE {name:Identifier}", parameters={"name": name_of(fresh)})
+    with connect(fresh) as client:
+        client.command(
+            "CREATE TABLE schema_migrations (number UInt16) ENGINE = MergeTree ORDER BY number"
+        )
+    for look in (migrate, pending):
+        with pytest.raises(MigrationError, match=f"drop it .DROP DATABASE {name_of(fresh)}"):
+            look(fresh)
+
+
+def name_of(settings: Settings) -> str:
+    return settings.clickhouse_url.get_secret_value().rpartition("/")[2]
+
+
+@pytest.mark.engines
+def test_a_run_that_failed_half_way_is_completed_by_the_next(
     fresh: Settings, folder: Folder
 ) -> None:
-    with pytest.raises(MigrationError, match=r"0001_a, statement 2 of 2: .*UNKNOWN_TABLE"):
-        migrate(fresh, folder(m0001_a=f"{FIRST}; ALTER TABLE nothing MODIFY COMMENT 'x'"))
-    mended = folder(m0001_a=f"{FIRST}; ALTER TABLE a MODIFY COMMENT 'x'")
-    assert names(fresh, mended) == ["0001_a"]
+    migrate(fresh, folder(FIRST))
+    two = f"{ADD_C}\n-- next\nALTER TABLE {{table}} MODIFY COMMENT 'x'"
+    broken = {**SECOND, "migrations/0001_c.sql": two.format(table="nothing")}
+    with pytest.raises(MigrationError, match=r"0001_c\.sql, statement 2 of 2: .*UNKNOWN_TABLE"):
+        migrate(fresh, folder(broken))
+    repaired = {**SECOND, "migrations/0001_c.sql": two.format(table="t")}
+    assert migrate(fresh, folder(repaired)) == ["migrations/0001_c.sql", "views/v.sql"]
 
 
 @pytest.mark.engines
@@ -162,7 +185,8 @@ def test_the_command_says_what_is_pending_applies_it_and_is_then_content(
         result = CliRunner().invoke(app, ["migrate", *options, "--json"])
         return result.exit_code, json.loads(result.output)
 
-    ours = [str(migration) for migration in load(MIGRATIONS)]
+    files = load()
+    ours = [file.path for file in (*files.tables, *files.views)]
     status, checked = run("--check")
     assert (status, checked["pending"]) == (1, ours)
     assert "table sessions is declared and missing" in checked["differences"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.clickhouse.client import connect
 from core.settings import Settings, TopicSettings
-from schemas.declared import diff
+from schemas.drift import differences
 from schemas.migrate import migrate
 from schemas.retention import expiries, retain
 from schemas.topic_admin import describe_topics, retain_topics
@@ -74,14 +74,14 @@ def test_sessions_go_by_their_day_and_those_without_one_by_their_receipt(fresh: 
 def test_retention_is_part_of_what_is_declared_and_can_be_taken_back(fresh: Settings) -> None:
     kept_for_ever, five_days = fresh, fresh.model_copy(update={"retention_days": 5})
     migrate(kept_for_ever)
-    assert diff(kept_for_ever) == []
-    assert any("sessions" in difference for difference in diff(five_days))
+    assert differences(kept_for_ever) == []
+    assert any("sessions" in line for line in differences(five_days))
     migrate(five_days)
-    assert diff(five_days) == []
+    assert differences(five_days) == []
     with connect(fresh) as client:
         assert retain(client, 5) == []
         assert set(retain(client, 0)) >= {"sessions", "events", "session_marks"}
-    assert diff(kept_for_ever) == []
+    assert differences(kept_for_ever) == []
 
 
 @pytest.mark.engines

@@ -136,7 +136,7 @@ def _manifest(
         tables=tables,
         topics=snapshot.topics,
         schemas=snapshot.schemas,
-        migrations=tuple(SavedMigration(int(n), str(of), str(sum_)) for n, of, sum_ in migrations),
+        migrations=tuple(SavedMigration(str(path), str(sum_)) for path, sum_ in migrations),
         registry_checksum=None
         if snapshot.export is None
         else hashlib.sha256(snapshot.export).hexdigest(),

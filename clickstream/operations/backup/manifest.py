@@ -15,10 +15,10 @@ import msgspec
 
 from core.errors import SetupError
 from core.settings import Settings
-from schemas.migrate import Migration
+from schemas.sql_files import SqlFile
 
 # Increase it when an older `restore` cannot read the files.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class SavedSchema:
 class SavedMigration:
     """A migration that was applied to the database."""
 
-    number: int
-    name: str
+    path: str
     checksum: str
 
 
@@ -119,16 +118,14 @@ def from_json(text: str, location: str) -> Manifest:
         raise _damaged(location) from error
 
 
-def check_migrations(manifest: Manifest, known: Sequence[Migration]) -> None:
+def check_migrations(manifest: Manifest, known: Sequence[SqlFile]) -> None:
     """Raises SetupError when the backup has a migration that this version does not have, or has
     with another text."""
-    ours = {each.number: each for each in known}
+    ours = {each.path: each.checksum for each in known}
     for saved in manifest.migrations:
-        mine = ours.get(saved.number)
-        name = f"{saved.number:04d}_{saved.name}"
-        if mine is None or mine.name != saved.name or mine.checksum != saved.checksum:
+        if ours.get(saved.path) != saved.checksum:
             raise SetupError(
-                f"the backup has migration {name}, which this version of clickstream does not have"
+                f"the backup has {saved.path}, which this version of clickstream does not have"
                 f" or has otherwise: restore it with clickstream {manifest.clickstream} or newer,"
                 " the version that made it"
             )

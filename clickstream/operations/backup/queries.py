@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from schemas.migrate import RECORD
+
 # The comment of every database that a backup or a restore makes. Others are never dropped.
 OWNER_COMMENT: Final = "made by clickstream backup"
 
 # Tables that are not backed up: they are computed again (docs/decisions/0007-session-facts.md), or
-# come from the migrations.
-DERIVED: Final = ("session_facts", "session_type_facts", "settled_days", "schema_migrations")
+# made by `migrate`.
+DERIVED: Final = ("_session_facts", "_session_type_facts", "_settled_days", RECORD)
 
 TABLES: Final = """
 SELECT name FROM system.tables
@@ -23,9 +25,11 @@ ORDER BY name
 """
 EXISTING: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
 COMMENT_OF: Final = "SELECT comment FROM system.databases WHERE name = {database:String}"
-MIGRATIONS: Final = """
-SELECT number, name, checksum FROM {database:Identifier}.schema_migrations FINAL ORDER BY number
-"""
+MIGRATIONS: Final = f"""
+SELECT path, checksum FROM {{database:Identifier}}.{RECORD} FINAL
+WHERE startsWith(path, 'migrations/')
+ORDER BY path
+"""  # noqa: S608 - our own name
 
 CREATE: Final = f"CREATE DATABASE {{database:Identifier}} COMMENT '{OWNER_COMMENT}'"
 DROP: Final = "DROP DATABASE IF EXISTS {database:Identifier} SYNC"

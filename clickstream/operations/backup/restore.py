@@ -46,7 +46,8 @@ from core.clickhouse.client import database_of
 from core.clock import Clock
 from core.errors import SetupError
 from core.settings import Settings
-from schemas.migrate import MIGRATIONS, load, migrate
+from schemas.migrate import migrate
+from schemas.sql_files import load
 from schemas.topic_admin import create_topics
 from schemas.topics import Topics
 
@@ -137,7 +138,7 @@ def _validate(
     if text is None:
         raise incomplete_backup(storage)
     manifest = from_json(text, str(storage))
-    check_migrations(manifest, load(MIGRATIONS))
+    check_migrations(manifest, load().migrations)
     check_settings(manifest, settings)
     _check_empty(server, database_of(target))
     return manifest

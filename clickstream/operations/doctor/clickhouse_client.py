@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
 from core.settings import Settings
-from schemas import declared
+from schemas.drift import differences
 
 # The views pin the same setting. Without it the check would not see what their readers see.
 _COUNTS = """
@@ -95,7 +95,7 @@ class ClickHouseQueries:
             return client.server_version or "unknown"
 
     def drift(self) -> Sequence[str]:
-        return declared.diff(self._settings)
+        return differences(self._settings)
 
     def counts(self) -> Mapping[str, Counts]:
         with self._client() as client:

@@ -27,9 +27,8 @@ def check_tables(settings: Settings, server: Server, databases: Databases) -> No
     missing = set(TABLES) - look(server, databases).live
     if missing:
         raise SetupError(
-            f"{', '.join(sorted(missing))} is missing in {databases.live}: drop its table"
-            " schema_migrations and run `clickstream migrate`, which makes again what is missing,"
-            " then replay"
+            f"{', '.join(sorted(missing))} is missing in {databases.live}: run"
+            " `clickstream migrate`, which makes again what is missing, then replay"
         )
     if fed := server.rows(queries.FED, live=databases.live, tables=list(TABLES)):
         table, views = fed[0]

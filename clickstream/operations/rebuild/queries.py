@@ -75,10 +75,10 @@ ORDER BY name
 
 MIGRATIONS_DIFFER: Final = """
 SELECT
-    (SELECT groupArray((number, checksum)) FROM (
-        SELECT number, checksum FROM {live:Identifier}.schema_migrations FINAL ORDER BY number))
-    != (SELECT groupArray((number, checksum)) FROM (
-        SELECT number, checksum FROM {shadow:Identifier}.schema_migrations FINAL ORDER BY number))
+    (SELECT groupArray((path, checksum)) FROM (
+        SELECT path, checksum FROM {live:Identifier}._schema_files FINAL ORDER BY path))
+    != (SELECT groupArray((path, checksum)) FROM (
+        SELECT path, checksum FROM {shadow:Identifier}._schema_files FINAL ORDER BY path))
 """
 
 

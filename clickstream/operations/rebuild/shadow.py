@@ -32,9 +32,9 @@ _BY_DAY = frozenset({table_columns.SESSIONS, table_columns.EVENTS})
 
 @contextmanager
 def shadow_tables(settings: Settings, server: Server, databases: Databases) -> Iterator[Settings]:
-    """Empty tables, made by the migrations; the settings to reach them. Cleared at the end.
+    """Empty tables, made by `migrate`; the settings to reach them. Cleared at the end.
 
-    Raises SetupError when the live tables are not what the migrations declare: a swap would undo
+    Raises SetupError when the live tables are not the declared ones: a swap would undo
     what somebody has changed.
     """
     server.create(databases.shadow)
@@ -47,9 +47,9 @@ def shadow_tables(settings: Settings, server: Server, databases: Databases) -> I
         if altered:
             names = ", ".join(str(name) for (name,) in altered)
             raise SetupError(
-                f"{names} in {databases.live} is not what the migrations declare, and a replay"
+                f"{names} in {databases.live} is not as schemas/tables declares it, and a replay"
                 " would undo the difference: see `clickstream migrate --check`, and put the change"
-                " into a migration or take it back"
+                " into a migration, or take it back"
             )
         yield there
     finally:

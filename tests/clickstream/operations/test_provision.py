@@ -37,7 +37,7 @@ def test_a_subject_that_holds_something_else_is_refused() -> None:
 def test_prepare_again_finds_everything_there(settings: Settings) -> None:
     first, second = prepare(settings), prepare(settings)
     assert first == second
-    assert (second.migrations, second.topics, second.topic_drift) == ((), (), ())
+    assert (second.schema_files, second.topics, second.topic_drift) == ((), (), ())
     assert len(second.schema_ids) == len(ALL)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clickstream.operations.backup.manifest import (
+    FORMAT,
     Manifest,
     SavedMigration,
     SavedSchema,
@@ -20,8 +21,11 @@ from clickstream.operations.backup.manifest import (
 )
 from core.errors import SetupError
 from core.settings import Settings, TopicSettings
-from schemas.migrate import MIGRATIONS, load
+from schemas.sql_files import SqlFile
 
+KNOWN = tuple(
+    SqlFile(f"migrations/000{n}_a.sql", (f"ALTER TABLE a MODIFY COMMENT '{n}'",)) for n in (1, 2, 3)
+)
 MANIFEST = Manifest(
     clickstream="1.2.3",
     taken_at="2026-11-23T03:15:00+00:00",
@@ -33,9 +37,7 @@ MANIFEST = Manifest(
     tables=(SavedTable("sessions", 3, 2**64 - 1),),
     topics=(SavedTopic("clickstream.sessions", "id", {"retention.ms": "1"}, [4, None], [5, 0]),),
     schemas=(SavedSchema("clickstream.sessions-value", 1, 7, '{"type":"long"}'),),
-    migrations=tuple(
-        SavedMigration(each.number, each.name, each.checksum) for each in load(MIGRATIONS)
-    ),
+    migrations=tuple(SavedMigration(each.path, each.checksum) for each in KNOWN),
     registry_checksum=None,
 )
 
@@ -64,20 +66,19 @@ def test_what_is_no_manifest_is_refused(text: str) -> None:
 
 
 def test_a_newer_format_names_the_version_that_reads_it() -> None:
-    body = json.loads(to_json(MANIFEST)) | {"format": 2}
+    body = json.loads(to_json(MANIFEST)) | {"format": FORMAT + 1}
     with pytest.raises(SetupError, match=r"clickstream 1\.2\.3"):
         from_json(json.dumps(body), "there")
 
 
 def test_an_older_schema_is_taken_and_a_newer_or_other_one_refused() -> None:
-    known = load(MIGRATIONS)
-    check_migrations(MANIFEST, known)
-    check_migrations(replace(MANIFEST, migrations=MANIFEST.migrations[:2]), known)
-    newer = SavedMigration(9999, "of_tomorrow", "x")
+    check_migrations(MANIFEST, KNOWN)
+    check_migrations(replace(MANIFEST, migrations=MANIFEST.migrations[:2]), KNOWN)
+    newer = SavedMigration("migrations/9999_of_tomorrow.sql", "x")
     other = replace(MANIFEST.migrations[0], checksum="x")
     for migrations in ((*MANIFEST.migrations, newer), (other,)):
         with pytest.raises(SetupError, match=r"restore it with clickstream 1\.2\.3"):
-            check_migrations(replace(MANIFEST, migrations=migrations), known)
+            check_migrations(replace(MANIFEST, migrations=migrations), KNOWN)
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_facts_of_settled_days_go_with_their_sessions(pipeline: Pipeline) -> Non
         await settler.close()
 
     asyncio.run(settle())
-    assert {"session_facts", "session_type_facts"} <= set(rows_naming(pipeline.settings, "ann"))
+    assert {"_session_facts", "_session_type_facts"} <= set(rows_naming(pipeline.settings, "ann"))
     erased(pipeline.settings, "ann")
     assert rows_naming(pipeline.settings, "ann") == {}
 

@@ -23,7 +23,7 @@ WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')
 """
 _VIEWS = """
 SELECT name FROM system.tables
-WHERE database = currentDatabase() AND engine = 'View' AND name NOT IN ('day_parts')
+WHERE database = currentDatabase() AND engine = 'View' AND name NOT IN ('_day_parts')
 """
 
 

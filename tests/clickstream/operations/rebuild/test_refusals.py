@@ -46,7 +46,7 @@ def with_a_wide_window(settings: Settings) -> Settings:
 
 def test_a_change_of_the_tables_that_no_migration_made_is_not_undone(filled: Filled) -> None:
     statement(filled.settings, "ALTER TABLE events ADD COLUMN ours String")
-    with refused(filled.settings, "events in .* is not what the migrations declare"):
+    with refused(filled.settings, "events in .* is not as schemas/tables declares it"):
         statement(filled.settings, "ALTER TABLE events DROP COLUMN ours")
 
 

@@ -1,14 +1,5 @@
--- nodes: LOCAL
--- To leave out what was marked, every event's session id was compared with the marked ones: 80 million
--- strings are most of what the view cost. 64 bits of a hash are an eighth of that, and lie beside each event
--- (docs/decisions/0013-hash-beside-events.md: what they cost, and what it means that they are not the id).
--- Parts that exist compute them while they are read, until they are merged next; at once, and for
--- good:  ALTER TABLE events MATERIALIZE COLUMN session_hash
-
-ALTER TABLE events
-    ADD COLUMN IF NOT EXISTS session_hash UInt64 MATERIALIZED sipHash64(session_id)
-        COMMENT 'sipHash64 of session_id: what relevant_events compares with the marks' CODEC(LZ4);
-
+-- FINAL as in relevant_sessions. 64 bits of a hash in place of the id:
+-- docs/decisions/0013-hash-beside-events.md.
 CREATE OR REPLACE VIEW relevant_events
 (
     session_id String COMMENT 'The search it belongs to',
@@ -22,10 +13,11 @@ CREATE OR REPLACE VIEW relevant_events
     session_created_at DateTime64(3, 'UTC') COMMENT 'created_at of its session',
     session_day Date COMMENT 'Partition of its session'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     session_id, event_id, object_id, event_type, position, meta, created_at, received_at,
     session_created_at, session_day
 FROM events FINAL
 WHERE session_hash NOT IN (SELECT sipHash64(session_id) FROM session_marks FINAL WHERE is_irrelevant)
 SETTINGS do_not_merge_across_partitions_select_final = 1
-COMMENT 'Interactions with sessions that count: each once';
+COMMENT 'Interactions with sessions that count: each once'
