@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from clickhouse_connect.driver.binding import format_str as literal
+from clickhouse_connect.driver.binding import quote_identifier as identifier
+
 from schemas.migrate import RECORD
 
 # The comment of every database that a backup or a restore makes. Others are never dropped.
@@ -46,16 +49,6 @@ PROGRESS: Final = """
 SELECT toString(status), error, total_size, uncompressed_size, bytes_read
 FROM system.backups WHERE id = {id:String}
 """
-
-
-def literal(value: str) -> str:
-    """A string literal of ClickHouse."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def identifier(name: str) -> str:
-    """A quoted name."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def attach_partitions(live: str, staging: str, table: str) -> list[str]:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
+from clickhouse_connect.driver.binding import format_str
+
 from clickstream.operations.backup import queries
 from core.clickhouse.admin import Server
 from core.errors import SetupError
@@ -59,7 +61,7 @@ class LocalStorage:
         return str(self._path)
 
     def clickhouse_target(self) -> str:
-        return f"File({queries.literal(str(self._path / TABLES))})"
+        return f"File({format_str(str(self._path / TABLES))})"
 
     def read(self, name: str) -> str | None:
         try:
@@ -136,7 +138,7 @@ class S3Storage:
         given = [f"{self._url}/{name}"]
         if self._key is not None and self._secret is not None:
             given += [self._key, self._secret.get_secret_value()]
-        return ", ".join(queries.literal(each) for each in given)
+        return ", ".join(format_str(each) for each in given)
 
 
 def incomplete_backup(storage: BackupStorage) -> SetupError:

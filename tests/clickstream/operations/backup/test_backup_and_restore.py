@@ -1,4 +1,4 @@
-"""Backups of a pipeline that goes on, and what comes out of them, on real engines."""
+"""Backups of a running pipeline, and restores from them, on real engines."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def lost(settings: Settings) -> Iterator[Settings]:
-    """The settings after their database was lost."""
+    """The settings with an empty database, as after its loss."""
     with fresh_database(settings) as fresh:
         yield fresh
         drop_kept(fresh)
 
 
 def without_moments(found: Contents) -> Contents:
-    """Without the times at which workers gave up on dead letters: a record that is read again is
-    given up on again."""
-    letters = [
+    """Without the times at which workers rejected dead letters: a record that is read again is
+    rejected again."""
+    dead_letters = [
         tuple(value for value in row if not isinstance(value, datetime))
         for row in found["dead_letters"]
     ]
-    return {**found, "dead_letters": letters}
+    return {**found, "dead_letters": dead_letters}
 
 
 def test_a_backup_under_load_and_kafka_make_the_same_tables(
@@ -173,12 +173,12 @@ Taken = tuple["Settings", Path]
 def test_a_restore_into_another_database_touches_nothing_else(taken: Taken) -> None:
     settings, source = taken
     original = contents(settings)
-    with fresh_database(settings) as beside:
+    with fresh_database(settings) as other:
         from core.clickhouse.client import database_of
 
-        outcome = restored(settings, source, into_database=database_of(beside))
+        outcome = restored(settings, source, into_database=database_of(other))
         assert outcome.offset_plan is None
-        assert contents(beside) == contents(settings) == original
+        assert contents(other) == contents(settings) == original
 
 
 def test_a_database_with_rows_is_refused_and_unharmed(taken: Taken) -> None:

@@ -1,4 +1,4 @@
-"""Where the workers go on."""
+"""The offsets from which the workers go on after a restore."""
 
 from __future__ import annotations
 

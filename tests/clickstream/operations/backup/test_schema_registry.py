@@ -1,5 +1,5 @@
-"""Schemas come back under their ids, or not at all: on a second, empty registry, and on a fake that
-speaks Confluent's mode IMPORT."""
+"""Schemas are restored under their ids, or not at all: on a second, empty registry, and on a fake
+that has Confluent's mode IMPORT."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from schemas.registry import ConfluentRegistry
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Settings]:
-    """Settings with a registry that nobody has used."""
+    """Settings with an unused registry."""
     processes = ProcessManager()
     program = fetch(ConsoleProgress()).registry
     launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
@@ -43,7 +43,7 @@ def empty(tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.mark.engines
-def test_a_lost_registry_gets_its_ids_back_and_gives_none_out_again(
+def test_a_lost_registry_gets_its_ids_back_and_assigns_none_of_them_again(
     settings: Settings, empty: Settings
 ) -> None:
     prefix = settings.topics.prefix
@@ -56,8 +56,8 @@ def test_a_lost_registry_gets_its_ids_back_and_gives_none_out_again(
         assert lost.schemas(prefix) == saved
         assert lost.schemas("") == saved  # nothing of others
         assert missing_schemas(lost, saved, prefix) == []
-    with ConfluentRegistry.from_settings(empty) as anew:
-        assert anew.register("new-value", '"long"') not in {each.schema_id for each in saved}
+    with ConfluentRegistry.from_settings(empty) as client:
+        assert client.register("new-value", '"long"') not in {each.schema_id for each in saved}
 
 
 @pytest.mark.engines
@@ -65,8 +65,8 @@ def test_an_id_that_is_taken_is_refused(settings: Settings, empty: Settings) -> 
     prefix = settings.topics.prefix
     with open_registry(settings) as full, open_registry(empty) as other:
         saved = full.schemas(prefix)
-        with ConfluentRegistry.from_settings(empty) as anew:
-            taken = anew.register("other-value", '"long"')
+        with ConfluentRegistry.from_settings(empty) as client:
+            taken = client.register("other-value", '"long"')
         clash = [SavedSchema(saved[0].subject, 1, taken, saved[0].text)]
         with pytest.raises(SetupError, match="empty registry"):
             missing_schemas(other, clash, prefix)
@@ -121,7 +121,7 @@ def test_mode_import_keeps_ids_and_is_left_afterwards() -> None:
     assert server.modes == {"p.a": "READWRITE"}
 
 
-def test_a_registry_that_gives_out_other_ids_is_found_out() -> None:
+def test_a_registry_that_assigns_other_ids_is_refused() -> None:
     server = Confluent(keeps_ids=False)
     with pytest.raises(SetupError, match=r"mean p\.a version 1"):
         restore_schemas(over(server), SAVED, None, "p.")

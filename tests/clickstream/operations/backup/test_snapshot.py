@@ -1,4 +1,4 @@
-"""The order in which tables are held is what makes them belong together."""
+"""The order in which the tables are cloned makes the snapshot consistent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TABLES = ["dead_letters", "erased_sessions", "erasures", "events", "mine", "sess
 ALL = sorted([*TABLES, "sessions", "unjoined_events"])
 
 
-def test_no_row_can_move_from_a_table_not_yet_held_into_one_that_is() -> None:
+def test_no_row_can_move_from_a_table_not_yet_cloned_into_one_that_is() -> None:
     for _ in range(20):
         order = snapshot_order(random.sample(ALL, len(ALL)))
         assert sorted(order) == ALL

@@ -1,4 +1,4 @@
-"""What the tests of backups share: how they are taken and restored, and what tables then hold."""
+"""Take and restore a backup, for the tests of both."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_dropped_view_is_missed(settings: Settings) -> None:
 
 
 def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Settings) -> None:
-    """By their length in place of the real hash, for which nobody knows two ids that share it."""
+    """By their length in place of the real hash, for which no two ids with one hash are known."""
     marked, same_hash, other = Search("a1"), Search("b2"), Search("c33")
     store(settings, World((marked, same_hash, same_hash, other), marks=(Mark("a1"), Mark("gone"))))
     with connect(settings) as client:
@@ -116,7 +116,7 @@ def test_a_stopped_kafka_is_what_fails(settings: Settings) -> None:
 def test_unresponsive_servers_fail_in_bounded_time(
     settings: Settings, unresponsive_port: int
 ) -> None:
-    """Kafka answers; the two that take connections and stay silent do not hold the doctor up."""
+    """Kafka answers; the two that accept connections and never respond do not block the doctor."""
     unresponsive = settings.model_copy(
         update={
             "schema_registry_url": f"http://127.0.0.1:{unresponsive_port}",

@@ -1,4 +1,4 @@
-"""Erasing users on real engines, beside a worker that goes on."""
+"""Erasing users on real engines, while a worker runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(settings: Settings, tmp_path: Path) -> Iterator[Pipeline]:
-    """Every user has some of everything."""
+    """Every user has data in every table."""
     with Fleet(settings, tmp_path, count=1) as fleet:
         pipeline = Pipeline(settings, Traffic(settings), fleet)
         for user in USERS:

@@ -1,5 +1,5 @@
-"""Users with some of everything, and a search for what is left of one that knows nothing of how an
-erasure works: whole rows as text."""
+"""Users with data in every table, and a search for the rows of one user that reads whole rows as
+text, so that it does not depend on how an erasure works."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ WHERE database = currentDatabase() AND engine = 'View' AND name NOT IN ('_day_pa
 
 
 def post_user(traffic: Traffic, user: str) -> None:
-    """Sessions with events and marks, events that wait, and poison that names the user or one of
-    the sessions. Every id begins with the user's."""
+    """Sessions with events and marks, unjoined events, and rejected records that name the user or
+    one of the sessions. Every id begins with the user's."""
     for n in range(SESSIONS):
         id_ = f"{user}-s{n}"
         traffic.event(id_, "early", event_type="save")
@@ -79,7 +79,7 @@ def rows_naming(settings: Settings, text: str) -> dict[str, int]:
 def read_naming(settings: Settings, text: str) -> dict[str, int]:
     """The same as readers of the tables count them: each key once, without deleted rows.
 
-    Events that wait are left out: adopted ones are swept at some moment.
+    Events that wait are left out: adopted ones are deleted some time later.
     """
     with clickhouse.connect(settings) as client:
         return {
