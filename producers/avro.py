@@ -1,4 +1,4 @@
-"""Avro for the two records of the hot paths, written by hand.
+"""Avro for sessions and events, written by hand.
 
 fastavro tries every branch of a union on every value, which for a session with 20 results cost more
 than all the rest of its request.
@@ -9,7 +9,6 @@ than all the rest of its request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from struct import Struct, error
 from typing import Any, Final
 
@@ -86,8 +85,6 @@ _double_of_union = Struct("<Bd").pack
 
 # Most numbers are the lengths of short strings.
 _SMALL: Final = 1024
-# Times: what is above the low 21 bits changes every 17 minutes.
-_LOW_BITS: Final = 21
 
 
 def _string(text: str) -> bytes:
@@ -106,12 +103,7 @@ def _long(number: int) -> bytes:
         return _LENGTHS[number]
     if not -(2**63) <= number < 2**63:
         raise OverflowError(f"{number} is no long")
-    zigzag = (number << 1) ^ (number >> 63)
-    high = zigzag >> _LOW_BITS
-    if not high:
-        return _varint(zigzag)
-    low = (zigzag & 127 | 128, zigzag >> 7 & 127 | 128, zigzag >> 14 & 127 | 128)
-    return bytes(low) + _remembered(high)
+    return _varint((number << 1) ^ (number >> 63))
 
 
 def _varint(number: int) -> bytes:
@@ -123,5 +115,4 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-_remembered = lru_cache(maxsize=1024)(_varint)
 _LENGTHS: Final = tuple(_varint(number << 1) for number in range(_SMALL))

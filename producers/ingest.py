@@ -1,4 +1,4 @@
-"""Body → request → records → Kafka: the one way in for sessions and events."""
+"""Body → records → Kafka: the one way in for sessions and events."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Accepted(Struct, frozen=True):
 
 
 class Ingest:
-    """Takes bodies in. Both methods return once everything is durable, or raise RequestRefused
-    (then nothing was written) or Unavailable (then the outcome is unknown: send it again)."""
+    """Both methods return once everything is durable. They raise RequestRefused (nothing was
+    written) or Unavailable (the outcome is unknown: send it again)."""
 
     def __init__(
         self, publisher: Publisher, limits: Limits, clock: Clock, user_ids: UserIds
@@ -35,16 +35,16 @@ class Ingest:
 
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
-        request = parse_session(body, self._limits)
-        record = session_record(request, self._clock.now_ms())
-        if self._pseudonymize is not None and request.user_id is not None:
-            record["user_id"] = self._pseudonymize(request.user_id)
-        position = await self._publisher.publish(SESSION, request.session_id, [record])
-        return Accepted(request.session_id, 1), position
+        sent = parse_session(body, self._limits)
+        record = session_record(sent, self._clock.now_ms())
+        if self._pseudonymize is not None and sent.user_id is not None:
+            record["user_id"] = self._pseudonymize(sent.user_id)
+        position = await self._publisher.publish(SESSION, sent.session_id, [record])
+        return Accepted(sent.session_id, 1), position
 
     async def events(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session/events."""
-        request = parse_events(body, self._limits)
-        records = event_records(request, self._clock.now_ms())
-        position = await self._publisher.publish(EVENT, request.session_id, records)
-        return Accepted(request.session_id, len(records)), position
+        sent = parse_events(body, self._limits)
+        records = event_records(sent, self._clock.now_ms())
+        position = await self._publisher.publish(EVENT, sent.session_id, records)
+        return Accepted(sent.session_id, len(records)), position

@@ -49,15 +49,16 @@ class Marker:
         Returns once every view leaves the session out. Raises SessionNotFound (nothing was
         written), another RequestRefused, or Unavailable: the mark may come to be, send it again.
         """
-        request = parse_mark(body, self._limits)
-        session_id = request.session_id
+        sent = parse_mark(body, self._limits)
+        session_id = sent.session_id
         await self._reader.find(session_id, lambda: self._sessions.find(session_id))
-        record = mark_record(request, caller, self._clock.now_ms())
-        position = await self._publisher.publish(MARK, request.session_id, [record])
+        record = mark_record(sent, caller, self._clock.now_ms())
+        is_irrelevant: bool = record["is_irrelevant"]
+        position = await self._publisher.publish(MARK, session_id, [record])
         # The table keeps the last word only; every word is in the topic, and here.
         _AUDIT.info(
             "session %r irrelevant=%s by=%s at=%s",
-            *(request.session_id, request.is_irrelevant, caller or "anonymous", position),
+            *(session_id, is_irrelevant, caller or "anonymous", position),
         )
         await self._reader.wait_for([position])
-        return Marked(request.session_id, request.is_irrelevant), position
+        return Marked(session_id, is_irrelevant), position

@@ -1,4 +1,4 @@
-"""Requests → the records of `schemas/avro/`, one dict a record, with the time of receipt.
+"""Validated bodies → the records of `schemas/avro/`, one dict a record, with the time of receipt.
 
 A `created_at` that was not sent becomes the time of receipt here, once, so that every replay of the
 topic sees the same.
@@ -6,53 +6,63 @@ topic sees the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from producers.validation import EventsRequest, MarkRequest, SessionRequest
+from msgspec import Raw
+
+from producers.json_bodies import EventsBody, MarkBody, SessionBody
 
 Record = dict[str, Any]
 """Field names and values of one Avro record; times are integers, milliseconds since the epoch."""
 
+_DEFAULT_EVENT_TYPE: Final = "click"
 
-def session_record(request: SessionRequest, received_at: int) -> Record:
+
+def session_record(body: SessionBody, received_at: int) -> Record:
     """The record of a search."""
     return {
-        "session_id": request.session_id,
-        "search_query": request.search_query,
+        "session_id": body.session_id,
+        "search_query": body.search_query,
         "search_results": [
-            {"object_id": result.object_id, "rank": result.rank, "meta": result.meta}
-            for result in request.search_results
+            {"object_id": result.object_id, "rank": result.rank, "meta": _text(result.meta)}
+            for result in body.search_results
         ],
-        "search_meta": request.search_meta,
-        "payload_filter": request.payload_filter,
-        "sort_by": request.sort_by,
-        "user_id": request.user_id,
-        "created_at": received_at if request.created_at is None else request.created_at,
+        "search_meta": _text(body.search_meta),
+        "payload_filter": _text(body.payload_filter),
+        "sort_by": _text(body.sort_by),
+        "user_id": body.user_id,
+        "created_at": received_at if body.created_at is None else body.created_at,
         "received_at": received_at,
     }
 
 
-def event_records(request: EventsRequest, received_at: int) -> list[Record]:
+def event_records(body: EventsBody, received_at: int) -> list[Record]:
     """One record for each event, in the order sent."""
     return [
         {
-            "session_id": request.session_id,
+            "session_id": body.session_id,
             "event_id": event.event_id,
             "object_id": event.object_id,
-            "event_type": event.event_type,
+            "event_type": _DEFAULT_EVENT_TYPE if event.event_type is None else event.event_type,
             "created_at": received_at if event.created_at is None else event.created_at,
-            "meta": event.meta,
+            "meta": _text(event.meta),
             "received_at": received_at,
         }
-        for event in request.events
+        for event in body.events
     ]
 
 
-def mark_record(request: MarkRequest, marked_by: str | None, received_at: int) -> Record:
+def mark_record(body: MarkBody, marked_by: str | None, received_at: int) -> Record:
     """The record of a mark; `marked_by` is the name of the key that asked."""
     return {
-        "session_id": request.session_id,
-        "is_irrelevant": request.is_irrelevant,
+        "session_id": body.session_id,
+        "is_irrelevant": body.irrelevant is not False,
         "marked_by": marked_by,
         "received_at": received_at,
     }
+
+
+def _text(meta: Raw) -> str | None:
+    """The JSON text of an object as it was sent; None when it was absent or null."""
+    text = str(meta, "utf-8")
+    return text if text[:1] == "{" else None

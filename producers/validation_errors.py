@@ -19,8 +19,10 @@ _MOST_LISTED: Final = 100
 
 
 class Findings:
-    """What is wrong with one request. A path may hold `{}` for the index of a list's item, so that
-    paths are only written out for what is wrong."""
+    """What is wrong with one request.
+
+    `path` is a template; `{}` is filled with `index` only when an error is recorded.
+    """
 
     __slots__ = ("_errors", "_limits")
 
@@ -60,20 +62,15 @@ class Findings:
         self.add(path, f"has {count} items, at most {self._limits.items} fit in a request")
         return True
 
-    def millis(self, path: str, value: int | None, index: int | None = None) -> int | None:
-        """The time, if it can be one in milliseconds."""
+    def check_millis(self, path: str, value: int | None, index: int | None = None) -> None:
         if value is not None and not EARLIEST_MS <= value < LATEST_MS:
             self.add(path, _why_not_millis(value), index)
-        return value
 
-    def json_object(self, path: str, value: Raw, index: int | None = None) -> str | None:
-        """The JSON text of an object; None when it was absent or null."""
+    def check_object(self, path: str, value: Raw, index: int | None = None) -> None:
+        """Null and absent are right, too."""
         text = str(value, "utf-8")
-        if text[:1] == "{":
-            return text
-        if text not in ("", "null"):
+        if text[:1] != "{" and text not in ("", "null"):
             self.add(path, f"expected object | null, got {_kind_of(text)}", index)
-        return None
 
 
 def _why_not_millis(value: int) -> str:

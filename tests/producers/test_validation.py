@@ -11,21 +11,15 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, MalformedBody, RequestRefused
 from core.settings import Limits
-from producers.validation import (
-    Event,
-    EventsRequest,
-    MarkRequest,
-    SearchResult,
-    SessionRequest,
-    parse_events,
-    parse_mark,
-    parse_session,
-)
+from producers.json_bodies import EventsBody, MarkBody, SessionBody
+from producers.records import event_records, mark_record, session_record
+from producers.validation import parse_events, parse_mark, parse_session
 from tests.producers.bodies import UNHURRIED, encoded, event, events, session
 
 LIMITS = Limits()
+RECEIVED = 1_800_000_000_000
 
-Parse = Callable[[bytes, Limits], SessionRequest | EventsRequest | MarkRequest]
+Parse = Callable[[bytes, Limits], SessionBody | EventsBody | MarkBody]
 PARSERS: list[Parse] = [parse_session, parse_events, parse_mark]
 
 
@@ -47,36 +41,38 @@ def test_full_session_is_taken_as_sent() -> None:
         "search_meta": {"latency_ms":   450}, "payload_filter": {}, "sort_by": {"x": [1e2]},
         "created_at": 1701012345678
     }"""
-    assert parse_session(body, LIMITS) == SessionRequest(
-        session_id="s-1",
-        search_query="lamp",
-        search_results=(
-            SearchResult("a", 1.0, '{"b": 1, "a": 1.0}'),
-            SearchResult("b", None, None),
-            SearchResult("c", -0.5, None),
-        ),
-        search_meta='{"latency_ms":   450}',
-        payload_filter="{}",
-        sort_by='{"x": [1e2]}',
-        user_id="u-1",
-        created_at=1701012345678,
-    )
+    assert session_record(parse_session(body, LIMITS), RECEIVED) == {
+        "session_id": "s-1",
+        "search_query": "lamp",
+        "search_results": [
+            {"object_id": "a", "rank": 1.0, "meta": '{"b": 1, "a": 1.0}'},
+            {"object_id": "b", "rank": None, "meta": None},
+            {"object_id": "c", "rank": -0.5, "meta": None},
+        ],
+        "search_meta": '{"latency_ms":   450}',
+        "payload_filter": "{}",
+        "sort_by": '{"x": [1e2]}',
+        "user_id": "u-1",
+        "created_at": 1701012345678,
+        "received_at": RECEIVED,
+    }
 
 
 def test_absent_and_null_optional_fields_are_the_same() -> None:
     names = ("search_meta", "payload_filter", "sort_by", "user_id", "created_at")
-    nulls = parse_session(encoded(session(**dict.fromkeys(names))), LIMITS)
-    assert nulls == parse_session(encoded(session()), LIMITS)
-    assert all(getattr(nulls, name) is None for name in names)
+    nulls = session_record(
+        parse_session(encoded(session(**dict.fromkeys(names))), LIMITS), RECEIVED
+    )
+    assert nulls == session_record(parse_session(encoded(session()), LIMITS), RECEIVED)
+    assert [nulls[name] for name in names] == [None, None, None, None, RECEIVED]
 
 
 def test_absent_event_fields_have_their_defaults() -> None:
     nulls = event(event_id="e-2", event_type=None, created_at=None, meta=None)
-    request = parse_events(encoded(events(event(), nulls)), LIMITS)
-    assert request.events == (
-        Event("e-1", "o-1", "click", None, None),
-        Event("e-2", "o-1", "click", None, None),
-    )
+    records = event_records(parse_events(encoded(events(event(), nulls)), LIMITS), RECEIVED)
+    defaults = {"event_type": "click", "created_at": RECEIVED, "meta": None}
+    same = {"session_id": "s-1", "object_id": "o-1", "received_at": RECEIVED, **defaults}
+    assert records == [{"event_id": "e-1", **same}, {"event_id": "e-2", **same}]
 
 
 @pytest.mark.parametrize(
@@ -84,11 +80,12 @@ def test_absent_event_fields_have_their_defaults() -> None:
 )
 def test_a_mark_is_irrelevant_unless_it_takes_itself_back(sent: Any, is_irrelevant: bool) -> None:
     body = {"session_id": "s-1"} | ({} if sent == {} else {"irrelevant": sent})
-    assert parse_mark(encoded(body), LIMITS) == MarkRequest("s-1", is_irrelevant)
+    record = mark_record(parse_mark(encoded(body), LIMITS), None, RECEIVED)
+    assert record["is_irrelevant"] == is_irrelevant
 
 
 def test_search_without_results_is_welcome() -> None:
-    assert parse_session(encoded(session(search_results=[])), LIMITS).search_results == ()
+    assert parse_session(encoded(session(search_results=[])), LIMITS).search_results == []
 
 
 def test_empty_list_of_events_is_refused() -> None:
@@ -308,4 +305,5 @@ def test_metadata_is_the_text_that_was_sent(meta: dict[str, Any], ascii_only: bo
     body = (
         f'{{"session_id": "s", "events": [{{"event_id": "e", "object_id": "o", "meta":{text} }}]}}'
     )
-    assert parse_events(body.encode(), LIMITS).events[0].meta == text
+    (record,) = event_records(parse_events(body.encode(), LIMITS), RECEIVED)
+    assert record["meta"] == text
