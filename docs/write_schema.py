@@ -25,7 +25,7 @@ OPERATORS = (
     "dead_letter_acts",
     "erasures",
     "erased_sessions",
-    "erased_letters",
+    "erased_dead_letters",
     "erasure_log",
 )
 # A table → the view that shows most of its columns.

@@ -8,6 +8,6 @@ GRANT INSERT ON $database._session_type_facts
 GRANT INSERT ON $database._settled_days
 GRANT INSERT ON $database.erasures
 GRANT INSERT ON $database.erased_sessions
-GRANT INSERT ON $database.erased_letters
+GRANT INSERT ON $database.erased_dead_letters
 GRANT INSERT ON $database.erasure_log
 GRANT ALTER DELETE ON $database.*

@@ -1,10 +1,10 @@
 CREATE TABLE IF NOT EXISTS dead_letter_acts
 (
-    topic LowCardinality(String) COMMENT 'With the next two, the letter''s name: where it failed first',
+    topic LowCardinality(String) COMMENT 'With the next two, the name of the dead letter: where it failed first',
     partition UInt32 COMMENT 'Its partition',
     offset UInt64 COMMENT 'Its offset',
-    act LowCardinality(String) COMMENT 'replayed or purged',
-    attempt UInt16 COMMENT 'The attempt that the replay began; of a purge, the last one there was',
+    act LowCardinality(String) COMMENT 'republished or purged',
+    attempt UInt16 COMMENT 'The attempt that republishing began; of a purge, the last attempt',
     done_at DateTime64(3, 'UTC') COMMENT 'When'
 )
 ENGINE = ReplacingMergeTree(done_at)

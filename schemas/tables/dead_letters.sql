@@ -9,9 +9,9 @@ CREATE TABLE IF NOT EXISTS dead_letters
     value Nullable(String) COMMENT 'Original value bytes' CODEC(ZSTD(1)),
     headers Array(Tuple(name String, value Nullable(String))) COMMENT 'Original headers' CODEC(ZSTD(1)),
     failed_at DateTime64(3, 'UTC') COMMENT 'When the worker gave up on it',
-    first_partition UInt32 DEFAULT partition COMMENT 'Where its first attempt was read: with topic and first_offset, the letter''s name',
+    first_partition UInt32 DEFAULT partition COMMENT 'Where its first attempt was read: with topic and first_offset, the dead letter''s name',
     first_offset UInt64 DEFAULT offset COMMENT 'Offset of its first attempt',
-    attempt UInt16 DEFAULT 1 COMMENT '1; more when it was replayed and failed again',
+    attempt UInt16 DEFAULT 1 COMMENT '1; more when it was republished and failed again',
     cut_bytes UInt64 DEFAULT 0 COMMENT 'How much of an oversize record is not kept'
 )
 ENGINE = ReplacingMergeTree

@@ -67,7 +67,7 @@ _TALLY = """
 SELECT sum(rows) FROM (
     SELECT count() AS rows FROM erasures
     UNION ALL SELECT count() FROM erased_sessions
-    UNION ALL SELECT count() FROM erased_letters
+    UNION ALL SELECT count() FROM erased_dead_letters
 )
 SETTINGS max_threads = 1
 """
@@ -76,7 +76,7 @@ SELECT user_hash, toUnixTimestamp64Milli(max(cut_off)) AS latest
 FROM erasures GROUP BY user_hash
 """
 _ERASED_SESSIONS = "SELECT DISTINCT session_hash FROM erased_sessions"
-_ERASED_LETTERS = "SELECT DISTINCT letter_hash FROM erased_letters"
+_ERASED_LETTERS = "SELECT DISTINCT dead_letter_hash FROM erased_dead_letters"
 
 # ClickHouse's own default is 100 and it refuses the insert beyond; with a wide day window one flush
 # of a backlog may touch more days.

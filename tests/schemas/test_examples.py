@@ -25,7 +25,7 @@ def payload_of(example: Path) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(example.read_text(encoding="utf-8"))
     if example.name.startswith("erasure."):
         _text_to_bytes(payload, "user_hash")
-        for name in ("session_hashes", "letter_hashes"):
+        for name in ("session_hashes", "dead_letter_hashes"):
             if name in payload:
                 payload[name] = [text.encode("latin-1") for text in payload[name]]
     return payload

@@ -19,7 +19,7 @@ HARMLESS = {
     "dead_letter_acts",
     "erasures",
     "erased_sessions",
-    "erased_letters",
+    "erased_dead_letters",
     "erasure_log",
 }
 TABLES = """

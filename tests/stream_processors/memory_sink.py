@@ -35,7 +35,7 @@ class MemorySink:
         self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
         self.erasures: dict[bytes, int] = {}
         self.erased_sessions: set[bytes] = set()
-        self.erased_letters: set[bytes] = set()
+        self.erased_dead_letters: set[bytes] = set()
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
@@ -76,7 +76,7 @@ class MemorySink:
             self.dead_letters[*source, letter.rejected.record.offset] = letter
 
     def read_erased(self, tally: int) -> Erased | None:
-        sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_letters)
+        sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_dead_letters)
         now = len(self.erasures) + len(sessions) + len(letters)
         return None if now == tally else Erased(now, dict(self.erasures), sessions, letters)
 

@@ -27,7 +27,7 @@ _FIRST: Final = (
     table_columns.EVENTS,
     table_columns.MARKS,
 )
-_LAST: Final = ("erased_letters", "erased_sessions", "erasures")
+_LAST: Final = ("erased_dead_letters", "erased_sessions", "erasures")
 
 
 def snapshot_order(tables: Sequence[str]) -> list[str]:

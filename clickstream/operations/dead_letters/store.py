@@ -47,7 +47,7 @@ _ATTEMPTS: Final = """
 _ACTS: Final = """
     SELECT
         topic, partition, offset,
-        maxIf(dead_letter_acts.attempt, act = 'replayed') AS republished,
+        maxIf(dead_letter_acts.attempt, act = 'republished') AS republished,
         maxIf(dead_letter_acts.attempt, act = 'purged') AS purged
     FROM dead_letter_acts FINAL
     GROUP BY topic, partition, offset
@@ -124,7 +124,7 @@ _ACT_COLUMNS: Final = ("topic", "partition", "offset", "act", "attempt", "done_a
 class Act(StrEnum):
     """What an operator did with a dead letter. The words are stored: add, never rename."""
 
-    REPUBLISHED = "replayed"
+    REPUBLISHED = "republished"
     PURGED = "purged"
 
 

@@ -60,7 +60,7 @@ SELECT DISTINCT hex(session_hash) FROM {live:Identifier}.erased_sessions
 WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
 """
 ERASED_DEAD_LETTERS: Final = """
-SELECT DISTINCT hex(letter_hash) FROM {live:Identifier}.erased_letters
+SELECT DISTINCT hex(dead_letter_hash) FROM {live:Identifier}.erased_dead_letters
 WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
 """
 
@@ -71,7 +71,7 @@ SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table
 DEAD_LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
 PUBLISHED_DEAD_LETTERS: Final = """(
     isNotNull(value) AND substring(SHA256(assumeNotNull(value)), 1, 16) IN (
-        SELECT letter_hash FROM {live:Identifier}.erased_letters
+        SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
         WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
     )
     OR isNotNull(key) AND substring(SHA256(assumeNotNull(key)), 1, 16) IN (
@@ -91,7 +91,7 @@ SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
 """
 MISSING_DEAD_LETTERS: Final = """
 SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
-    SELECT letter_hash FROM {live:Identifier}.erased_letters
+    SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
 )
 """
 
@@ -128,7 +128,7 @@ INSERT INTO {live:Identifier}.erased_sessions (session_hash, user_hash)
 SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
 """
 ADD_DEAD_LETTERS: Final = """
-INSERT INTO {live:Identifier}.erased_letters (letter_hash, user_hash)
+INSERT INTO {live:Identifier}.erased_dead_letters (dead_letter_hash, user_hash)
 SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
 """
 ADD_TO_LOG: Final = """

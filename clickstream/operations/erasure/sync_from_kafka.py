@@ -47,7 +47,7 @@ def sync_from_kafka(settings: Settings, server: Server, clock: Clock) -> int:
         user = erasure["user_hash"].hex()
         for field, missing, add in (
             ("session_hashes", queries.MISSING_SESSIONS, queries.ADD_SESSIONS),
-            ("letter_hashes", queries.MISSING_DEAD_LETTERS, queries.ADD_DEAD_LETTERS),
+            ("dead_letter_hashes", queries.MISSING_DEAD_LETTERS, queries.ADD_DEAD_LETTERS),
         ):
             for hashes in id_batches([each.hex() for each in erasure[field]]):
                 rows = server.rows(missing, live=live, hashes=hashes)

@@ -83,7 +83,7 @@ class TombstonePublisher:
 
     def publish_dead_letters(self, hashes: Sequence[str]) -> None:
         """Workers then store none of these dead letters."""
-        self._publish_hashes("letter_hashes", queries.ADD_DEAD_LETTERS, hashes)
+        self._publish_hashes("dead_letter_hashes", queries.ADD_DEAD_LETTERS, hashes)
 
     def _publish_hashes(self, field: str, statement: str, hashes: Sequence[str]) -> None:
         user_hash = self._subject.user_hashes[0]

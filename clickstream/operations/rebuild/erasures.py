@@ -15,7 +15,7 @@ from core.settings import Settings
 # Reading and rewriting tables, after a restore. Seconds.
 _LONGEST_SECONDS = 24 * 3600.0
 
-_TABLES = ("erasures", "erased_sessions", "erased_letters")
+_TABLES = ("erasures", "erased_sessions", "erased_dead_letters")
 
 
 def recall_erasures(settings: Settings, clock: Clock, progress: Progress) -> None:

@@ -158,7 +158,7 @@ def test_a_worker_that_has_the_session_in_memory_forgets_it() -> None:
 def test_erased_dead_letters_are_not_kept_again() -> None:
     world = World()
     world.sink.erasures[user_hash("ann")] = CUT_OFF
-    world.sink.erased_letters.add(dead_letter_hash(b"names ann"))
+    world.sink.erased_dead_letters.add(dead_letter_hash(b"names ann"))
     world.sink.erased_sessions.add(session_hash("s1"))
     for key, value in (("x", b"names ann"), ("s1", b"poison"), ("x", b"poison")):
         world.log.append_raw(TOPICS.events, key, value)

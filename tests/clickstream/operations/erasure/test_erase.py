@@ -133,7 +133,7 @@ def test_a_replay_into_lost_tables_knows_the_erasures_from_kafka(pipeline: Pipel
     settings = pipeline.settings
     erased(settings, "ann")
     with clickhouse.connect(settings) as client:
-        for table in ("erasures", "erased_sessions", "erased_letters"):
+        for table in ("erasures", "erased_sessions", "erased_dead_letters"):
             client.command(f"TRUNCATE TABLE {table}")
     replayed(settings, Earliest())
     pipeline.traffic.event("ann-s0", "after the replay")
