@@ -62,7 +62,7 @@ _FIXED: Final = {
 
 
 def producer_options(settings: Settings) -> dict[str, Any]:
-    """What the producer is made with: defaults, the settings' options, and what is not theirs."""
+    """librdkafka's options: our defaults, the settings' options, and what these cannot change."""
     # librdkafka looks for overdue records once a second, so the last report comes a second later.
     overdue_ms = max(1000, int((settings.http.ack_timeout_seconds - 1) * 1000))
     return {
@@ -153,8 +153,9 @@ class KafkaPublisher:
         pending = await self._live().send(topic, key, values)
         if pending.offset is not None:
             return Position(topic, pending.partition, pending.offset)
-        # Stored by an attempt whose acknowledgement was lost: the broker said so without saying
-        # where. Somewhere below the end, then, and a later position is as good for a reader.
+        # A duplicate is acknowledged without an offset when it was stored by an attempt whose
+        # answer was lost. The partition's end - 1 is at or after the true offset, so a reader that
+        # waits for it only waits longer.
         place = Partition(topic, pending.partition)
         ends = await self._offsets().ends([place])
         return Position(*place, ends[place] - 1)
@@ -168,7 +169,7 @@ class KafkaPublisher:
         return AsyncProducer(self._options, self._on_fatal, self._make_producer)
 
     def _on_fatal(self) -> None:
-        """The producer will never deliver again: report what it holds, and make a new one."""
+        """The producer will never deliver again: give up what it holds, and make a new one."""
         if self._connection is None:
             return  # stopping
         EDGE_PRODUCER_RESTARTS.inc()

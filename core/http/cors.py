@@ -1,4 +1,4 @@
-"""Which pages of other origins may read our answers (CORS, https://fetch.spec.whatwg.org).
+"""Which pages of other origins may read our responses (CORS, https://fetch.spec.whatwg.org).
 
 Off unless origins are configured or named by keys. Keys are sent by the page's own code, never by
 the browser on its own: so there are no credentials in the sense of CORS, and `*` does no harm.

@@ -63,7 +63,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def problem_of(error: BaseException) -> RawResponse:
-    """The answer for any error; one that is not meant for callers becomes a 500 without details."""
+    """The response to any error; one that is not meant for callers is a 500 without details."""
     meaning = _meaning_of(error)
     if meaning is None:
         return _problem_response(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)

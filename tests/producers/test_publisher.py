@@ -14,12 +14,13 @@ from core.errors import BrokerUnavailable
 from core.kafka.partitioner import partition_of
 from core.settings import Settings
 from producers.kafka_publisher import KafkaPublisher
-from producers.publisher import MemoryPublisher, Publisher
+from producers.publisher import Publisher
 from schemas.codec import Decoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.conftest import Corner
+from tests.producers.memory_publisher import MemoryPublisher
 
 Act = Callable[[Publisher], Awaitable[None]]
 

@@ -16,9 +16,9 @@ from core.errors import ClickstreamError, SessionNotFound
 from core.http.app import build_app
 from core.settings import Settings
 from producers.component import WriteComponent
-from producers.publisher import MemoryPublisher
 from schemas.contracts import Contract
 from schemas.topics import Topics
+from tests.producers.memory_publisher import MemoryPublisher
 
 T = TypeVar("T")
 

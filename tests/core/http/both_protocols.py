@@ -20,8 +20,8 @@ from core.http.fast_post_protocol import ProtocolFactory
 from core.http.policies import RequestPolicies
 from core.settings import Settings
 from producers.component import WriteComponent
-from producers.publisher import MemoryPublisher
 from schemas.topics import Topics
+from tests.producers.memory_publisher import MemoryPublisher
 from tests.producers.write_side import FakeReader, FakeSessionLookup
 
 PROTOCOLS = ("fast", "full")
