@@ -132,6 +132,18 @@ def test_the_real_registry_agrees_with_our_own_check(
     assert theirs == (ours or change in OURS_IS_STRICTER)
 
 
+@pytest.mark.engines
+def test_a_subject_without_a_level_of_its_own_has_that_of_the_registry(
+    engines: SharedEngines, subject: str
+) -> None:
+    with ConfluentRegistry(engines.schema_registry_url) as registry:
+        registry.register(subject, record(A))
+        assert subject in registry.subjects()
+        assert registry.compatibility(subject) != FULL_TRANSITIVE
+        registry.set_compatibility(subject, FULL_TRANSITIVE)
+        assert registry.compatibility(subject) == FULL_TRANSITIVE
+
+
 def test_a_registry_that_is_down_is_unavailable_and_named_without_its_password() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but not listening: every connection is refused

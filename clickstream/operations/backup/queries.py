@@ -13,7 +13,9 @@ from clickhouse_connect.driver.binding import quote_identifier as identifier
 
 from schemas.migrate import RECORD
 
-# The comment of every database that a backup or a restore makes. Others are never dropped.
+# The comment of every database that a backup or a restore makes. Others are never dropped. The
+# comment of `core.clickhouse.admin` would not do: an erasure deletes from databases that have it,
+# and a deletion during the copying would change the checksums.
 OWNER_COMMENT: Final = "made by clickstream backup"
 
 # Tables that are not backed up: they are computed again (docs/decisions/0007-session-facts.md), or
