@@ -1,4 +1,4 @@
-"""Search clickstream: the command, settings, errors and the local servers."""
+"""The `clickstream` command, what operates the system, and the system on one machine."""
 
 from importlib.metadata import version
 

@@ -74,7 +74,7 @@ def read_advisories(report: str) -> Advisories:
     asked = [package for package in packages if "vulns" in package]
     found = tuple(
         f"{package['name']} {package['version']}: {vulnerability['id']},"
-        f" mended in {', '.join(vulnerability['fix_versions']) or 'no version yet'}"
+        f" fixed in {', '.join(vulnerability['fix_versions']) or 'no version yet'}"
         for package in asked
         for vulnerability in package["vulns"]
     )

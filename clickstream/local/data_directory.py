@@ -1,4 +1,4 @@
-"""The data folder of a local system: who holds it, which ports it uses, where things are."""
+"""The data directory of a local system: its lock, its ports, its logs."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from core.errors import EngineError
 
 
 def default_data_directory() -> Path:
-    """`clickstream` in the user's data folder."""
+    """`clickstream` in the user's data directory."""
     return platformdirs.user_data_path("clickstream")
 
 
 class DataDirectory:
-    """A folder held by one process at a time."""
+    """A directory that one process at a time has locked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._lock: int | None = None
 
     def lock(self) -> None:
-        """Take it until `release` or the end of this process, however that ends.
+        """Lock it until `release` or the end of this process, however that ends.
 
-        Raises EngineError that names the process which has it.
+        Raises EngineError that names the process which has locked it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        # Not inheritable, so that no engine can keep the lock alive after us.
+        # Not inheritable, so that no server can keep the lock alive after us.
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,14 +41,14 @@ class DataDirectory:
             os.close(lock)
             raise EngineError(
                 f"{self.path} is in use by process {holder}; stop that one first (Ctrl-C, or "
-                f"kill {holder}), or choose another folder with --data-dir"
+                f"kill {holder}), or choose another directory with --data-dir"
             ) from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
 
     def release(self) -> None:
-        """Let others have it. Nothing happens when it is not held."""
+        """Unlock it. Nothing happens when it is not locked."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -1,4 +1,4 @@
-"""Where a running system is found: written by `up` into its data folder, read by other commands."""
+"""Where a running system is found: `up` writes it into its data directory, others read it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_an_advisory_is_told_with_its_remedy() -> None:
     advisories = audit.read_advisories(
         report({"name": "leaky", "version": "2.0", "vulns": [vulnerability]})
     )
-    assert advisories.found == ("leaky 2.0: PYSEC-1, mended in 2.1, 3.0",)
+    assert advisories.found == ("leaky 2.0: PYSEC-1, fixed in 2.1, 3.0",)
 
 
 def test_a_package_that_could_not_be_asked_about_is_not_counted_as_safe() -> None:

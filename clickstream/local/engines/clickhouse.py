@@ -99,7 +99,7 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
 
 
 def _backup_folders(folder: Path) -> list[Path]:
-    """Where it may write backups: `backups` in the data folder, and what the operator names."""
+    """Where it may write backups: `backups` in the data directory, and what the operator names."""
     named = Settings().backup.folder
     return [folder.parent / "backups", *([named.expanduser().absolute()] if named else [])]
 

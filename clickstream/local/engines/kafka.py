@@ -49,7 +49,7 @@ logger.server.level = info
 
 
 def prepare(folder: Path, log: Path, jars: Path, port: int, controller_port: int) -> ServiceSpec:
-    """Write the configuration and, in a new data folder, format the storage (a few seconds).
+    """Write the configuration and, in a new data directory, format the storage (a few seconds).
 
     The cluster id is made once and kept in the folder. Raises EngineError.
     """

@@ -24,7 +24,7 @@ SERVER_PORTS = (
 
 
 class LocalServers:
-    """The three servers on one data folder."""
+    """The three servers on one data directory."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One child process: is it alive, what did it say last, stop it in time."""
+"""One child process: wait until it is ready, see its log, stop it in time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+
+from core.errors import EngineError
+
+# Short against any start-up, long enough to leave the core to the process that is starting.
+_POLL_SECONDS = 0.1
 
 
 class Child:
@@ -33,6 +39,23 @@ class Child:
         """None while it runs; negative is the number of the signal that ended it. Never blocks."""
         return self._process.poll()
 
+    def wait_until_ready(self, probe: Callable[[], bool], deadline_seconds: float) -> None:
+        """Return once `probe` returns True.
+
+        `probe` must be bounded in time, and not raise for a server that is not there yet. Raises
+        EngineError with the end of the log when the process ends first or the deadline passes.
+        """
+        deadline = time.monotonic() + deadline_seconds
+        while not probe():
+            status = self.exit_status()
+            if status is not None:
+                raise EngineError(self._with_log(f"{self.name} ended with status {status}"))
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    self._with_log(f"{self.name} gave no answer in {deadline_seconds:.0f} s")
+                )
+            time.sleep(_POLL_SECONDS)
+
     def terminate(self) -> None:
         """SIGTERM; returns at once. A process that has ended is left alone."""
         if self._process.poll() is None:
@@ -46,11 +69,11 @@ class Child:
         self.terminate()
         try:
             self._process.wait(grace_seconds)
-            obeyed = True
+            ended_in_time = True
         except subprocess.TimeoutExpired:
-            obeyed = False
+            ended_in_time = False
         self.kill()
-        return obeyed
+        return ended_in_time
 
     def kill(self) -> None:
         """SIGKILL for the whole group, also for what the process itself left behind."""
@@ -59,13 +82,13 @@ class Child:
         self._process.wait()
         self._forget()
 
-    def log_tail(self, count: int = 15) -> str:
-        """The end of its log, indented, for an error message."""
-        return log_tail(self.log, count)
+    def _with_log(self, message: str) -> str:
+        tail = log_tail(self.log)
+        return f"{message}; its log is {self.log}" + (f" and ends\n{tail}" if tail else " (empty)")
 
 
-def log_tail(log: Path, count: int) -> str:
-    """The last `count` lines of a file, indented; empty for a file that is not there."""
+def log_tail(log: Path, count: int = 15) -> str:
+    """The last `count` lines of a file, indented, for an error message. Empty for no file."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

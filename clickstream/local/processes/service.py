@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from clickstream.local.processes.child_process import Child
 from clickstream.local.processes.process_manager import Command, ProcessManager
-from clickstream.local.processes.readiness import wait_until_ready
 from core.errors import EngineError
 
 # A cold JVM on a busy two-core machine takes 10 s. Longer than this is a fault, not slowness.
@@ -69,7 +68,7 @@ class Service:
         """Return once it answers; EngineError with the end of its log when it does not."""
         if self._child is None:
             raise EngineError(f"{self.name} has not been started")
-        wait_until_ready(self._child, self._spec.is_healthy, _START_SECONDS)
+        self._child.wait_until_ready(self._spec.is_healthy, _START_SECONDS)
 
     def start(self) -> None:
         """`spawn`, then `wait`."""

@@ -1,7 +1,7 @@
 """Restart what died: soon the first time, ever later when it keeps dying.
 
 It never gives up: what keeps a process from living (a full disk, a server that is down) is mostly
-mended while it tries, and the other processes go on meanwhile.
+fixed while it tries, and the other processes go on meanwhile.
 """
 
 from __future__ import annotations

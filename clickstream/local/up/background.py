@@ -9,7 +9,6 @@ from clickstream.local.endpoints import Endpoints, load_endpoints
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.processes.child_process import Child
 from clickstream.local.processes.process_manager import Command, ProcessManager
-from clickstream.local.processes.readiness import wait_until_ready
 from clickstream.local.up.app_services import PYTHON_MODULE
 from clickstream.progress import ConsoleProgress
 from core.errors import EngineError
@@ -54,7 +53,7 @@ def start_up(
     manager = ProcessManager()
     child = manager.spawn(command)
     try:
-        wait_until_ready(child, lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
+        child.wait_until_ready(lambda: _endpoints_of(child, data_dir) is not None, _READY_SECONDS)
         endpoints = _endpoints_of(child, data_dir)
         if endpoints is None:
             raise EngineError(f"clickstream up ended just after it was ready; see {log}")

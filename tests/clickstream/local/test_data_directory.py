@@ -1,4 +1,4 @@
-"""One process at a time holds a data folder."""
+"""One process at a time holds a data directory."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ from pathlib import Path
 import psutil
 
 from clickstream.local.processes.process_manager import Command, ProcessManager
-from clickstream.local.processes.readiness import wait_until_ready
 
 # Starts a process of its own, tells its pid, then answers each SIGUSR1 with a line.
 CHILD = """
@@ -40,7 +39,7 @@ def main() -> None:
 
     def spawn() -> None:
         child = manager.spawn(Command("child", [sys.executable, "-c", CHILD], log))
-        wait_until_ready(child, lambda: log.read_text().endswith("\n"), 20)
+        child.wait_until_ready(lambda: log.read_text().endswith("\n"), 20)
         pids.extend([child.pid, int(log.read_text())])
 
     if place == "thread":

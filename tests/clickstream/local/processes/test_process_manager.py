@@ -16,7 +16,6 @@ import pytest
 
 from clickstream.local.processes.child_process import Child
 from clickstream.local.processes.process_manager import Command, ProcessManager
-from clickstream.local.processes.readiness import wait_until_ready
 
 SLEEPER = "import signal; print('up', flush=True); signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -81,7 +80,7 @@ def test_kernel_ends_the_child_without_the_reaper() -> None:
 
 def start(manager: ProcessManager, program: str, log: Path) -> Child:
     child = manager.spawn(Command("sleeper", [sys.executable, "-c", program], log))
-    wait_until_ready(child, lambda: log.read_text() != "", 20)
+    child.wait_until_ready(lambda: log.read_text() != "", 20)
     return child
 
 

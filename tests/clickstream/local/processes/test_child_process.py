@@ -9,7 +9,6 @@ import pytest
 
 from clickstream.local.processes.child_process import log_tail
 from clickstream.local.processes.process_manager import Command, ProcessManager
-from clickstream.local.processes.readiness import wait_until_ready
 from core.errors import EngineError
 
 
@@ -19,7 +18,7 @@ def test_process_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> No
     program = "import sys; print('cannot bind to the port'); sys.exit(3)"
     child = manager.spawn(Command("broken", [sys.executable, "-c", program], log))
     with pytest.raises(EngineError) as caught:
-        wait_until_ready(child, lambda: False, 30)
+        child.wait_until_ready(lambda: False, 30)
     message = str(caught.value)
     assert "broken ended with status 3" in message
     assert str(log) in message
@@ -33,7 +32,7 @@ def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
     program = [sys.executable, "-c", "import signal; signal.pause()"]
     child = manager.spawn(Command("mute", program, tmp_path / "mute.log"))
     with pytest.raises(EngineError, match="mute gave no answer in 0 s"):
-        wait_until_ready(child, lambda: False, 0)
+        child.wait_until_ready(lambda: False, 0)
     child.kill()
     manager.close()
 
