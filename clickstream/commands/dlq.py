@@ -79,7 +79,6 @@ def show(
     """Show one dead letter: its headers and bytes, the error, and whether republishing helps."""
     from clickstream.local.target_settings import operator_settings
     from clickstream.operations.dead_letters import report
-    from clickstream.operations.dead_letters.republish import Inspector
     from clickstream.operations.dead_letters.store import DeadLetterStore
     from core.clock import SystemClock
     from core.errors import SetupError
@@ -92,7 +91,7 @@ def show(
     if not found:
         raise SetupError(f"there is no dead letter {name}: see `clickstream dlq list --state all`")
     with ConfluentRegistry.from_settings(settings) as registry:
-        inspection = Inspector(settings, registry).inspect(found[0])
+        inspection = report.Inspector(settings, registry).inspect(found[0])
     if as_json:
         typer.echo(json.dumps(report.dead_letter_as_dict(found[0], inspection)))
         return
@@ -135,7 +134,7 @@ def republish(
     settings = operator_settings()
     selection = _selection(settings, names, reason, topic, since, state)
     if dry_run:
-        result = republishing.preview(settings, SystemClock(), selection)
+        result = report.preview(settings, SystemClock(), selection)
     else:
         result = republishing.republish(settings, SystemClock(), selection, key=key, value=value)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ def erase(
         ),
     ] = None,
     dry_run: DryRun = False,
-    again: Annotated[
+    reapply: Annotated[
         bool,
         typer.Option(
             "--reapply",
@@ -41,59 +42,36 @@ def erase(
     Later sessions of this user are new data. Workers must be running. Exit status 0 when no row is
     left.
     """
-    if again:
-        _reapply(timeout, as_json=as_json)
-        return
-    if user_id is None:
+    if reapply:
+        user_id = None
+    elif user_id is None:
         raise typer.BadParameter("missing option: --user-id")
-    user_id = sys.stdin.readline().rstrip("\n") if user_id == "-" else user_id
-    if not user_id.strip():
+    elif user_id == "-":
+        user_id = sys.stdin.readline().rstrip("\n")
+    if user_id is not None and not user_id.strip():
         raise typer.BadParameter("must not be blank", param_hint="--user-id")
-    if dry_run:
-        _preview(user_id, timeout, as_json=as_json)
+
+    from clickstream.local.target_settings import operator_settings
+    from clickstream.operations.erasure import erase as erasure
+    from clickstream.operations.erasure import report
+    from clickstream.operations.erasure.reapply import reapply as reapply_erasures
+    from core.clock import SystemClock
+
+    settings, clock, log = operator_settings(), SystemClock(), partial(typer.echo, err=True)
+    if user_id is None:
+        deleted = reapply_erasures(settings, clock, timeout, log)
+        fields, lines = report.reapplied_as_dict(deleted), report.reapplied_lines(deleted)
+    elif dry_run:
+        found = erasure.preview(settings, user_id, clock, timeout)
+        fields, lines = report.preview_as_dict(found), report.preview_lines(found)
     else:
-        _erase(user_id, timeout, as_json=as_json)
-
-
-def _preview(user_id: str, seconds: float, *, as_json: bool) -> None:
-    from clickstream.local.target_settings import operator_settings
-    from clickstream.operations.erasure.erase import preview
-    from clickstream.operations.erasure.report import preview_as_dict, preview_lines
-    from core.clock import SystemClock
-
-    found = preview(operator_settings(), user_id, SystemClock(), seconds)
-    lines = [json.dumps(preview_as_dict(found))] if as_json else preview_lines(found)
-    typer.echo("\n".join(lines))
-
-
-def _reapply(seconds: float, *, as_json: bool) -> None:
-    from clickstream.local.target_settings import operator_settings
-    from clickstream.operations.erasure.reapply import reapply
-    from core.clock import SystemClock
-
-    deleted = reapply(
-        operator_settings(), SystemClock(), seconds, log=lambda line: typer.echo(line, err=True)
-    )
-    if as_json:
-        typer.echo(json.dumps({"deleted": dict(sorted(deleted.items()))}))
-        return
-    for table, rows in sorted(deleted.items()):
-        typer.echo(f"{rows:,} rows deleted from {table}")
-    typer.echo("every earlier erasure is applied again")
-
-
-def _erase(user_id: str, seconds: float, *, as_json: bool) -> None:
-    from clickstream.local.target_settings import operator_settings
-    from clickstream.operations.erasure.erase import erase
-    from clickstream.operations.erasure.report import erasure_as_dict, erasure_lines
-    from core.clock import SystemClock
-
-    result = erase(
-        operator_settings(),
-        user_id,
-        requested_by="command line",
-        clock=SystemClock(),
-        seconds=seconds,
-        log=lambda line: typer.echo(line, err=True),
-    )
-    typer.echo(json.dumps(erasure_as_dict(result)) if as_json else "\n".join(erasure_lines(result)))
+        result = erasure.erase(
+            settings,
+            user_id,
+            requested_by="command line",
+            clock=clock,
+            seconds=timeout,
+            log=log,
+        )
+        fields, lines = report.erasure_as_dict(result), report.erasure_lines(result)
+    typer.echo(json.dumps(fields) if as_json else "\n".join(lines))

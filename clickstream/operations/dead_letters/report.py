@@ -1,9 +1,11 @@
-"""Dead letters as text for a terminal, and as JSON."""
+"""What the workers would do with a dead letter now; dead letters as text, and as JSON."""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,14 +13,117 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clickstream.operations.dead_letters.dead_letter import DeadLetter, Summary, advice_on
-from clickstream.operations.dead_letters.republish import Inspection, Republished
+from clickstream.operations.dead_letters.dead_letter import (
+    DeadLetter,
+    Selection,
+    Summary,
+    advice_on,
+)
+from clickstream.operations.dead_letters.republish import (
+    Republished,
+    Skipped,
+    Superseded,
+    not_whole,
+    outgoing,
+    without_obstacle,
+)
+from clickstream.operations.dead_letters.store import DeadLetterStore
+from core.clock import Clock
+from core.errors import RecordRejected, SetupError
+from core.kafka.partitions import Partition
+from core.settings import Settings
+from schemas.codec import Decoder
+from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.registry import ConfluentRegistry, SchemaRegistry
+from schemas.topics import Topics, max_record_bytes
+from stream_processors.consume.batches import FetchedBatch, Record, Records
+from stream_processors.decode.batch import BatchDecoder
 
 # Bytes of a value that `show` prints by default: one screen.
 DUMP_BYTES: Final = 512
 
 # Bytes in a line of a dump, as in `hexdump -C`.
 _WIDTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`record` is the record as JSON, None when it cannot be read. `error` is why it would fail
+    again now, None when it would be stored."""
+
+    record: str | None
+    error: str | None
+
+
+class Inspector:
+    """Decodes dead letters with the decoder of the workers and the settings of this process."""
+
+    def __init__(self, settings: Settings, registry: SchemaRegistry) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._topics = Topics.from_settings(settings)
+        self._decoders: dict[str, BatchDecoder] = {}
+
+    def inspect(self, dead_letter: DeadLetter) -> Inspection:
+        """Blocks. Raises RegistryUnavailable; SetupError for a topic that is not ours."""
+        return Inspection(self._record(dead_letter), self.error(dead_letter))
+
+    def error(self, dead_letter: DeadLetter) -> str | None:
+        """Why it would fail again; None when it would be stored. Raises as `inspect`."""
+        record = outgoing(dead_letter, self._settings.topics.partitions)
+        one = Records.of([Record(0, record.key, record.value, record.headers)])
+        source = Partition(record.topic, record.partition)
+        decoded = self._decoder(record.topic).decode([FetchedBatch(source, 0, 0, 1, [one])])
+        return (
+            f"{decoded.rejected[0].reason}: {decoded.rejected[0].error}"
+            if decoded.rejected
+            else None
+        )
+
+    def _record(self, dead_letter: DeadLetter) -> str | None:
+        contract = self._contract(dead_letter.summary.id.topic)
+        try:
+            record = Decoder(contract, self._registry).decode(dead_letter.value or b"")
+        except RecordRejected:
+            return None
+        return json.dumps(record, ensure_ascii=False)
+
+    def _decoder(self, topic: str) -> BatchDecoder:
+        if topic not in self._decoders:
+            contract = self._contract(topic)
+            self._decoders[topic] = BatchDecoder(
+                contract,
+                self._registry.register(topic + "-value", contract.text),
+                self._registry,
+                self._settings.topics.partitions,
+                most_bytes=max_record_bytes(self._settings),
+            )
+        return self._decoders[topic]
+
+    def _contract(self, topic: str) -> Contract:
+        for contract in (SESSION, EVENT, MARK):
+            if self._topics.topic_of(contract) == topic:
+                return contract
+        raise SetupError(f"{topic} is not one of our topics: see CLICKSTREAM_TOPICS__PREFIX")
+
+
+def preview(settings: Settings, clock: Clock, selection: Selection) -> Republished:
+    """What the workers would do with the selected dead letters now. Changes nothing.
+
+    Those in `sent` would be stored, those in `skipped` would not.
+    """
+    sent: list[DeadLetter] = []
+    skipped: list[Skipped] = []
+    with (
+        DeadLetterStore(settings, clock) as store,
+        ConfluentRegistry.from_settings(settings) as registry,
+    ):
+        superseded = Superseded(settings, store, registry)
+        inspector = Inspector(settings, registry)
+        for block in store.dead_letters(selection):
+            ready = without_obstacle(block, skipped, not_whole, superseded, inspector.error)
+            sent += [each.without_content() for each in ready]
+    return Republished(sent, skipped)
 
 
 def summary_as_dict(summary: Summary) -> dict[str, Any]:

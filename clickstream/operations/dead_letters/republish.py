@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,17 +12,14 @@ from confluent_kafka import KafkaException, Producer
 from clickstream.operations.dead_letters.dead_letter import DeadLetter, Selection
 from clickstream.operations.dead_letters.store import Act, DeadLetterStore
 from core.clock import Clock
-from core.errors import BrokerUnavailable, RecordRejected, SetupError
+from core.errors import BrokerUnavailable, RecordRejected
 from core.kafka.partitioner import partition_of_key
-from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.codec import Decoder
-from schemas.contracts import EVENT, MARK, SESSION, Contract
+from schemas.contracts import MARK
 from schemas.dead_letters import Headers, without_republish_header
 from schemas.registry import ConfluentRegistry, SchemaRegistry
-from schemas.topics import Topics, max_dead_letter_bytes, max_record_bytes
-from stream_processors.consume.batches import FetchedBatch, Record, Records
-from stream_processors.decode.batch import BatchDecoder
+from schemas.topics import Topics, max_dead_letter_bytes
 
 # Seconds to wait for Kafka's acknowledgement of one block.
 _ACK_SECONDS: Final = 30.0
@@ -69,27 +65,21 @@ def republish(
         return republisher.republish(_amended(store.dead_letters(selection), key, value))
 
 
-def preview(settings: Settings, clock: Clock, selection: Selection) -> Republished:
-    """What the workers would do with the selected dead letters now. Changes nothing.
-
-    Those in `sent` would be stored, those in `skipped` would not.
-    """
-    sent: list[DeadLetter] = []
-    skipped: list[Skipped] = []
-    with (
-        DeadLetterStore(settings, clock) as store,
-        ConfluentRegistry.from_settings(settings) as registry,
-    ):
-        superseded = Superseded(settings, store, registry)
-        inspector = Inspector(settings, registry)
-        for block in store.dead_letters(selection):
-            for each in block:
-                reason = not_whole(each) or superseded(each) or inspector.error(each)
-                if reason is None:
-                    sent.append(each.without_content())
-                else:
-                    skipped.append(Skipped(each.without_content(), reason))
-    return Republished(sent, skipped)
+def without_obstacle(
+    block: Sequence[DeadLetter],
+    skipped: list[Skipped],
+    *obstacles: Callable[[DeadLetter], str | None],
+) -> list[DeadLetter]:
+    """The dead letters without an obstacle. The others are added to `skipped`, each with its first
+    obstacle."""
+    ready = []
+    for each in block:
+        reason = next(filter(None, (obstacle(each) for obstacle in obstacles)), None)
+        if reason is None:
+            ready.append(each)
+        else:
+            skipped.append(Skipped(each.without_content(), reason))
+    return ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +180,7 @@ class Republisher:
         sent: list[DeadLetter] = []
         skipped: list[Skipped] = []
         for block in blocks:
-            ready = []
-            for each in block:
-                reason = not_whole(each) or self._superseded(each)
-                if reason is None:
-                    ready.append(each)
-                else:
-                    skipped.append(Skipped(each, reason))
+            ready = without_obstacle(block, skipped, not_whole, self._superseded)
             self._publish([outgoing(each, self._partitions) for each in ready])
             # After the acknowledgement: one that is noted and not published would be lost.
             self._store.note(
@@ -242,67 +226,6 @@ class Republisher:
             f"Kafka at {self._servers} did not take all dead letters ({reason}): run the command"
             " again to continue"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """`record` is the record as JSON, None when it cannot be read. `error` is why it would fail
-    again now, None when it would be stored."""
-
-    record: str | None
-    error: str | None
-
-
-class Inspector:
-    """Decodes dead letters with the decoder of the workers and the settings of this process."""
-
-    def __init__(self, settings: Settings, registry: SchemaRegistry) -> None:
-        self._settings = settings
-        self._registry = registry
-        self._topics = Topics.from_settings(settings)
-        self._decoders: dict[str, BatchDecoder] = {}
-
-    def inspect(self, dead_letter: DeadLetter) -> Inspection:
-        """Blocks. Raises RegistryUnavailable; SetupError for a topic that is not ours."""
-        return Inspection(self._record(dead_letter), self.error(dead_letter))
-
-    def error(self, dead_letter: DeadLetter) -> str | None:
-        """Why it would fail again; None when it would be stored. Raises as `inspect`."""
-        record = outgoing(dead_letter, self._settings.topics.partitions)
-        one = Records.of([Record(0, record.key, record.value, record.headers)])
-        source = Partition(record.topic, record.partition)
-        decoded = self._decoder(record.topic).decode([FetchedBatch(source, 0, 0, 1, [one])])
-        return (
-            f"{decoded.rejected[0].reason}: {decoded.rejected[0].error}"
-            if decoded.rejected
-            else None
-        )
-
-    def _record(self, dead_letter: DeadLetter) -> str | None:
-        contract = self._contract(dead_letter.summary.id.topic)
-        try:
-            record = Decoder(contract, self._registry).decode(dead_letter.value or b"")
-        except RecordRejected:
-            return None
-        return json.dumps(record, ensure_ascii=False)
-
-    def _decoder(self, topic: str) -> BatchDecoder:
-        if topic not in self._decoders:
-            contract = self._contract(topic)
-            self._decoders[topic] = BatchDecoder(
-                contract,
-                self._registry.register(topic + "-value", contract.text),
-                self._registry,
-                self._settings.topics.partitions,
-                most_bytes=max_record_bytes(self._settings),
-            )
-        return self._decoders[topic]
-
-    def _contract(self, topic: str) -> Contract:
-        for contract in (SESSION, EVENT, MARK):
-            if self._topics.topic_of(contract) == topic:
-                return contract
-        raise SetupError(f"{topic} is not one of our topics: see CLICKSTREAM_TOPICS__PREFIX")
 
 
 def _amended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from clickstream.operations.erasure.erase import ErasureResult, Preview
@@ -41,4 +42,17 @@ def preview_lines(found: Preview) -> list[str]:
     return [
         *(f"{rows:,} rows in {table}" for table, rows in sorted(found.rows.items())),
         f"{found.sessions:,} sessions would be erased",
+    ]
+
+
+def reapplied_as_dict(deleted: Mapping[str, int]) -> dict[str, Any]:
+    """What `erase --reapply --json` prints."""
+    return {"deleted": dict(sorted(deleted.items()))}
+
+
+def reapplied_lines(deleted: Mapping[str, int]) -> list[str]:
+    """What `erase --reapply` prints."""
+    return [
+        *(f"{rows:,} rows deleted from {table}" for table, rows in sorted(deleted.items())),
+        "every earlier erasure is applied again",
     ]

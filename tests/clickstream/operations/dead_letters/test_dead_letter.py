@@ -13,8 +13,13 @@ from clickstream.operations.dead_letters.dead_letter import (
     parse_since,
     select,
 )
-from clickstream.operations.dead_letters.report import dead_letter_lines, dump, shown_bytes
-from clickstream.operations.dead_letters.republish import Inspector, not_whole, outgoing
+from clickstream.operations.dead_letters.report import (
+    Inspector,
+    dead_letter_lines,
+    dump,
+    shown_bytes,
+)
+from clickstream.operations.dead_letters.republish import not_whole, outgoing
 from core.errors import SetupError
 from core.kafka.partitioner import partition_of
 from core.settings import Settings
