@@ -1,9 +1,10 @@
-"""`AsyncProducer`: one librdkafka producer, fed and polled by the event loop, a batch at a time.
+"""`AsyncProducer`: one librdkafka producer on the event loop.
 
-librdkafka sends one request per partition and takes a lock, a wake-up and a hand-over of the
-interpreter for each record that comes alone. So records wait for the next tick, go over together,
-and their delivery reports are taken at a tick, too, without a thread of our own: handing over at
-once, with a polling thread, cost the broker five times and us twice as much CPU per record.
+`send` calls `produce()` for each record; librdkafka gathers the records of a partition for
+`linger.ms`. While sends are pending, the loop calls `poll(0)` every millisecond, which calls the
+delivery reports, which wake the senders. There is no thread of our own. A polling thread cost twice
+the CPU per record, and gathering records here cost more than librdkafka's own gathering:
+docs/decisions/0016-produce-record-by-record.md.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.errors import BrokerUnavailable
 
-# Between two ticks while something is under way. Longer makes larger batches and later answers.
+# Between two ticks while sends are pending. A delivery report waits for the next one.
 _TICK_SECONDS: Final = 0.001
-# While nothing is: errors and log lines still have to be fetched.
+# While none are: errors and log lines still have to be fetched.
 _IDLE_SECONDS: Final = 0.5
 # For the reports of purged records, which librdkafka makes up itself.
 _PURGE_SECONDS: Final = 1.0
 
+_QUEUE_FULL: Final = KafkaError(KafkaError._QUEUE_FULL)
 _UNKNOWN_OUTCOME: Final = "it may be stored or not; send it again"
 
 Options = dict[str, Any]
@@ -86,8 +88,7 @@ class AsyncProducer:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._is_broken = False
-        self._waiting: dict[str, list[dict[str, Any]]] = {}  # by topic; for the next tick
-        self._under_way = 0  # deliveries
+        self._pending_sends = 0
         self._is_settled = asyncio.Event()  # for whoever waits until there are none
         self._producer = make({**options, "error_cb": self._note, "logger": _KAFKA_LOG})
         self._is_idle = True
@@ -95,18 +96,20 @@ class AsyncProducer:
         self._retiring: asyncio.Task[None] | None = None
 
     async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
-        """Hand over the values in order, and wait until every one is acknowledged or given up.
+        """Produce the values in order, and wait until every one is acknowledged or given up.
 
         librdkafka reports on each within `message.timeout.ms` and a second. Raises
         BrokerUnavailable; some of the values may have been stored then.
         """
         pending = PendingSend(len(values), self._loop.create_future(), self._settle)
-        self._under_way += 1
-        waiting = self._waiting.get(topic)
-        if waiting is None:
-            waiting = self._waiting[topic] = []
+        self._pending_sends += 1
         for value in values:
-            waiting.append({"value": value, "key": key, "callback": pending.on_report})
+            try:
+                self._producer.produce(topic, value, key, on_delivery=pending.on_report)
+            except BufferError:
+                pending.on_report(_QUEUE_FULL, None)
+            except KafkaException as error:
+                pending.on_report(error.args[0], None)
         if self._is_idle:
             self._timer.cancel()
             self._tick()
@@ -120,51 +123,35 @@ class AsyncProducer:
         return await asyncio.to_thread(self._missing, topics, seconds)
 
     async def close(self, grace_seconds: float) -> None:
-        """Deliver what was handed over; give up, and report, what is left after the grace."""
+        """Deliver what was sent; after the grace give up, and report, what is left."""
         await self._settled(grace_seconds)
         self._producer.purge()
         await self._settled(_PURGE_SECONDS)
         self._timer.cancel()
 
     def retire(self) -> None:
-        """Give everything up without waiting for it; nothing may be sent afterwards."""
+        """Give everything up, in the background; nothing may be sent afterwards."""
         self._retiring = self._loop.create_task(self.close(0))
 
     async def _settled(self, seconds: float) -> None:
-        if self._under_way:
+        if self._pending_sends:
             self._is_settled.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._is_settled.wait()
 
     def _tick(self) -> None:
+        """Take the delivery reports that have come, and log lines and errors with them."""
         self._producer.poll(0)
-        if self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            for topic, messages in waiting.items():
-                self._hand_over(topic, messages)
-        self._is_idle = not self._under_way
+        self._is_idle = not self._pending_sends
         pause = _IDLE_SECONDS if self._is_idle else _TICK_SECONDS
         self._timer = self._loop.call_later(pause, self._tick)
 
-    def _hand_over(self, topic: str, messages: list[dict[str, Any]]) -> None:
-        """Each message is reported on: here if librdkafka refuses it, by `poll` if not."""
-        try:
-            taken = self._producer.produce_batch(topic, messages)
-        except KafkaException as error:
-            for message in messages:
-                message["callback"](error.args[0], None)
-            return
-        if taken < len(messages):
-            for message in messages:
-                if refusal := message.get("_error"):
-                    message["callback"](refusal, None)
-
     def _settle(self, pending: PendingSend) -> None:
-        self._under_way -= 1
+        self._pending_sends -= 1
         if pending.error is not None:
             self._note(pending.error)
-        if not self._under_way:
+        if not self._pending_sends:
             self._is_settled.set()
 
     def _note(self, error: KafkaError) -> None:

@@ -59,7 +59,7 @@ class Cors:
         return bool(self._allowed)
 
     def headers(self, origin: bytes | None) -> tuple[Header, ...]:
-        """What to add to an answer, also to a refusal, for a request with this `Origin`."""
+        """What to add to a response, also to a refusal, for a request with this `Origin`."""
         if not self._allowed:
             return ()
         if origin is None:
@@ -69,12 +69,12 @@ class Cors:
         return self._allowed.get(origin, (_VARY,))
 
     def preflight(self, headers: Mapping[bytes, bytes]) -> RawResponse:
-        """The answer to a preflight, before `headers` are added. Raises Forbidden for an origin
+        """The response to a preflight, before `headers` are added. Raises Forbidden for an origin
         that is not allowed."""
         origin = headers.get(b"origin", b"")
         if not self._is_any and origin not in self._allowed:
             raise Forbidden(
-                "pages of this origin may not read answers: CLICKSTREAM_HTTP__CORS_ORIGINS"
+                "pages of this origin may not read responses: CLICKSTREAM_HTTP__CORS_ORIGINS"
             )
         pairs = [(name.encode(), value.encode()) for name, value in _PREFLIGHT.items()]
         return RawResponse(204, tuple(pairs), b"")

@@ -29,7 +29,7 @@ from core.settings import HttpSettings
 from core.telemetry import count_request
 
 Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
-"""Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
+"""Headers (lower-case names) and the whole body → the response, or an error of `core.errors`.
 Checks media type and size itself; the write right is checked before it is called."""
 
 # A larger request, bytes, is left to `BoundedHttpToolsProtocol`, which pauses reading.
@@ -145,7 +145,7 @@ class FastPostProtocol(asyncio.Protocol):
             self._since = self._loop.time()
 
     def pause_writing(self) -> None:
-        """A client that does not read its answers is not read from."""
+        """A client that does not read its responses is not read from."""
         self._unread_since = self._loop.time()
         self._transport.pause_reading()
 
@@ -202,7 +202,7 @@ class FastPostProtocol(asyncio.Protocol):
 
     def _turn_away(self) -> None:
         """Say so, without waiting for the request; a client that is about to send it is listened to
-        for a moment, or it would see a broken pipe instead of the answer."""
+        for a moment, or it would see a broken pipe instead of the response."""
         error = Overloaded(f"{len(self._connections)} connections are open: try again in a moment")
         self._is_ending = True
         self._transport.write(self._bytes(problem_of(error), ()))
@@ -221,9 +221,9 @@ class FastPostProtocol(asyncio.Protocol):
         try:
             self._in_flight.begin(size)
         except Overloaded as error:
-            answer = problem_of(error)
-            count_request(path, "POST", answer.status, 0.0)
-            self._finish(answer, () if self._cors is None else self._cors_headers(self._cors))
+            response = problem_of(error)
+            count_request(path, "POST", response.status, 0.0)
+            self._finish(response, () if self._cors is None else self._cors_headers(self._cors))
             return
         self._task = self._loop.create_task(self._respond(path, post, size))
 
@@ -233,16 +233,16 @@ class FastPostProtocol(asyncio.Protocol):
         try:
             if self._access is not None:
                 added += self._access.check_raw(self._headers, Right.WRITE, self._address)
-            answer = await post(self._headers, self._body)
+            response = await post(self._headers, self._body)
         except Exception as error:
             if not is_expected(error):
                 _log.exception("POST %s failed", path)
-            answer = problem_of(error)
+            response = problem_of(error)
         finally:
             self._in_flight.end(size)
-        count_request(path, "POST", answer.status, perf_counter() - begun)
+        count_request(path, "POST", response.status, perf_counter() - begun)
         if not self._transport.is_closing():
-            self._finish(answer, added)
+            self._finish(response, added)
 
     def _cors_headers(self, cors: Cors) -> tuple[Header, ...]:
         return cors.headers(self._headers.get(b"origin"))
@@ -251,8 +251,8 @@ class FastPostProtocol(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername")
         return peer[0] if isinstance(peer, tuple) else ""
 
-    def _finish(self, answer: RawResponse, added: tuple[Header, ...]) -> None:
-        self._transport.write(self._bytes(answer, added))
+    def _finish(self, response: RawResponse, added: tuple[Header, ...]) -> None:
+        self._transport.write(self._bytes(response, added))
         if self._is_ending:
             self._transport.close()
             return
@@ -264,7 +264,7 @@ class FastPostProtocol(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(data)
 
-    def _bytes(self, answer: RawResponse, added: tuple[Header, ...]) -> bytes:
+    def _bytes(self, response: RawResponse, added: tuple[Header, ...]) -> bytes:
         if self._is_ending:
             added = (*added, (b"connection", b"close"))
-        return answer.http((*self._state.default_headers, *added))
+        return response.http((*self._state.default_headers, *added))

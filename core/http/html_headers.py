@@ -1,4 +1,4 @@
-"""What a browser may do with a page of ours: the headers of every HTML answer.
+"""What a browser may do with a page of ours: the headers of every HTML response.
 
 Pages bring all they need with them and load nothing from elsewhere: they work on a laptop without a
 network, and nobody else's server can change what they do.

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class MetricsAndErrors:
     """Wraps an application. An error that comes out of it is answered by a problem document;
     one in the middle of a response is raised on, so that the server breaks the connection and the
-    client does not take half an answer for a whole one."""
+    client does not take half a response for a whole one."""
 
     def __init__(self, app: ASGIApp, policies: RequestPolicies) -> None:
         self._app = app

@@ -14,7 +14,7 @@ Header = tuple[bytes, bytes]
 """In ASGI's form: the name in lower case."""
 
 NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
-"""No browser may take an answer for anything but what it says it is."""
+"""No browser may take a response for anything but what it says it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RawResponse:
     def of(
         cls, status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
     ) -> RawResponse:
-        """An answer with its content-type and content-length set; `headers` are added to them."""
+        """A response with its content-type and content-length set; `headers` are added to them."""
         added = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in (headers or {}).items()

@@ -12,7 +12,6 @@ from confluent_kafka import KafkaError, KafkaException
 
 Report = Callable[[KafkaError | None, Any], None]
 
-FULL = KafkaError(KafkaError._QUEUE_FULL, "full")
 FATAL = KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, "fenced", True)
 PURGED = KafkaError(KafkaError._PURGE_QUEUE, "purged")
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT, "timed out")
@@ -42,17 +41,14 @@ class FakeProducer:
         self._waiting: list[Report] = []
         self._ready: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
+    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Report) -> None:
         if self.refusal is not None:
             raise KafkaException(self.refusal)
-        taken, refused = messages[: self.room], messages[self.room :]
-        for message in taken:
-            self.room -= 1
-            self.sent.append((topic, message["key"], message["value"]))
-            self._waiting.append(message["callback"])
-        for message in refused:
-            message["_error"] = FULL
-        return len(taken)
+        if not self.room:
+            raise BufferError("Local: Queue full")
+        self.room -= 1
+        self.sent.append((topic, key, value))
+        self._waiting.append(on_delivery)
 
     def acknowledge(self, partition: int, *offsets: int | None) -> None:
         """The oldest records are stored; one poll brings the reports on all of them."""

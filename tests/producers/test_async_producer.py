@@ -12,11 +12,11 @@ from tests.producers.fake_producer import FATAL, PURGED, TIMED_OUT, FakeProducer
 KEY = b"s-1"
 
 
-def with_connection(
+def with_producer(
     act: Callable[[AsyncProducer, FakeProducer], Awaitable[None]],
     on_fatal: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run `act` on a connection to a fake producer, and close it."""
+    """Run `act` on a producer to a fake producer, and close it."""
     made: list[FakeProducer] = []
 
     def make(options: dict[str, object]) -> FakeProducer:
@@ -24,26 +24,26 @@ def with_connection(
         return made[0]
 
     async def run() -> None:
-        connection = AsyncProducer({"linger.ms": "2"}, on_fatal, make)  # type: ignore[arg-type]  # a stand-in
+        producer = AsyncProducer({"linger.ms": "2"}, on_fatal, make)  # type: ignore[arg-type]  # a stand-in
         try:
             async with asyncio.timeout(30):
-                await act(connection, made[0])
+                await act(producer, made[0])
         finally:
-            await connection.close(0)
+            await producer.close(0)
 
     asyncio.run(run())
 
 
-async def sending(connection: AsyncProducer, *values: bytes) -> asyncio.Task[PendingSend]:
+async def sending(producer: AsyncProducer, *values: bytes) -> asyncio.Task[PendingSend]:
     """A send that has been handed over and waits."""
-    task = asyncio.create_task(connection.send("topic", KEY, values))
+    task = asyncio.create_task(producer.send("topic", KEY, values))
     await asyncio.sleep(0.01)  # several ticks
     return task
 
 
 def test_send_returns_the_last_place_when_every_record_is_acknowledged() -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        task = await sending(connection, b"a", b"b", b"c")
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        task = await sending(producer, b"a", b"b", b"c")
         assert fake.sent == [("topic", KEY, b"a"), ("topic", KEY, b"b"), ("topic", KEY, b"c")]
         fake.acknowledge(5, 41, 42)
         assert not task.done()
@@ -51,67 +51,67 @@ def test_send_returns_the_last_place_when_every_record_is_acknowledged() -> None
         pending = await task
         assert (pending.partition, pending.offset) == (5, 43)
 
-    with_connection(act)
+    with_producer(act)
 
 
 def test_one_record_that_is_not_acknowledged_fails_the_whole_send() -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        task = await sending(connection, b"a", b"b")
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        task = await sending(producer, b"a", b"b")
         fake.fail(TIMED_OUT)
         fake.acknowledge(5, 42)
         with pytest.raises(BrokerUnavailable, match="may be stored or not"):
             await task
 
-    with_connection(act)
+    with_producer(act)
 
 
 def test_a_full_queue_is_refused_at_once() -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
         fake.room = 1
         with pytest.raises(BrokerUnavailable, match="too many records"):
-            await connection.send("topic", KEY, [b"a", b"b"])
+            await producer.send("topic", KEY, [b"a", b"b"])
 
-    with_connection(act)
+    with_producer(act)
 
 
 @pytest.mark.parametrize("offset", [None, -1, -1001])
 def test_an_offset_that_the_broker_does_not_tell_is_unknown(offset: int | None) -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        task = await sending(connection, b"a", b"b", b"c")
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        task = await sending(producer, b"a", b"b", b"c")
         fake.acknowledge(5, 41, offset, 43)
         pending = await task
         assert (pending.partition, pending.offset) == (5, None)
 
-    with_connection(act)
+    with_producer(act)
 
 
 def test_a_caller_that_gave_up_does_not_disturb_the_others() -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        gone, staying = await sending(connection, b"a"), await sending(connection, b"b")
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        gone, staying = await sending(producer, b"a"), await sending(producer, b"b")
         gone.cancel()
         await asyncio.sleep(0)
         fake.acknowledge(0, 1, 2)
         assert (await staying).offset == 2
 
-    with_connection(act)
+    with_producer(act)
 
 
 def test_closing_reports_what_could_not_be_delivered() -> None:
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        task = await sending(connection, b"a")
-        await connection.close(0)
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        task = await sending(producer, b"a")
+        await producer.close(0)
         with pytest.raises(BrokerUnavailable, match=PURGED.str()):
             await task
 
-    with_connection(act)
+    with_producer(act)
 
 
 @pytest.mark.parametrize("how", ["report", "alarm", "refusal"])
 def test_a_fatal_error_is_told_once_however_it_shows(how: str) -> None:
     told: list[str] = []
 
-    async def act(connection: AsyncProducer, fake: FakeProducer) -> None:
-        first, second = await sending(connection, b"a"), await sending(connection, b"b")
+    async def act(producer: AsyncProducer, fake: FakeProducer) -> None:
+        first, second = await sending(producer, b"a"), await sending(producer, b"b")
         if how == "alarm":
             fake.raise_alarm(FATAL)
             fake.raise_alarm(FATAL)
@@ -119,7 +119,7 @@ def test_a_fatal_error_is_told_once_however_it_shows(how: str) -> None:
             fake.refusal = FATAL
             for _ in range(2):
                 with pytest.raises(BrokerUnavailable):
-                    await connection.send("topic", KEY, [b"c"])
+                    await producer.send("topic", KEY, [b"c"])
         for task in (first, second):
             fake.fail(FATAL if how == "report" else TIMED_OUT)
             with pytest.raises(BrokerUnavailable):
@@ -127,4 +127,4 @@ def test_a_fatal_error_is_told_once_however_it_shows(how: str) -> None:
         await asyncio.sleep(0)
         assert told == ["fatal"]
 
-    with_connection(act, lambda: told.append("fatal"))
+    with_producer(act, lambda: told.append("fatal"))
