@@ -1,4 +1,4 @@
-"""GET /analytics/…: the numbers that docs/metrics.md defines."""
+"""GET /analytics/…: the metrics that docs/metrics.md defines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
 from api import examples
-from api.answers import Overview, Positions, Queries, Range
-from api.freshness import Certainty, caught_up
 from api.measures import overview, position_statistics, query_statistics
 from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
-from api.selection import Selected, Selection
+from api.read_your_writes import ConsistentReads, wait_for_position
+from api.responses import Overview, Positions, Queries, Range
+from api.selection import Selection, SelectionParam
 from api.store import Store
 from core.http.openapi import response_docs
 from core.settings import Settings
@@ -25,7 +25,7 @@ EventType = Annotated[
 
 
 class Order(StrEnum):
-    """What query texts are sorted by."""
+    """The column by which queries are sorted."""
 
     SESSIONS = "sessions"
     CLICKS = "clicks"
@@ -37,72 +37,80 @@ class Order(StrEnum):
 OrderBy = Annotated[Order, Query(description="What to sort by, largest first")]
 
 
-def analytics_router(store: Store, certainty: Certainty, settings: Settings) -> APIRouter:
+def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
     """The three routes. A query that takes longer than `reads.query_seconds` is a 503."""
     router = APIRouter(
-        prefix="/analytics", tags=["read"], dependencies=[Depends(caught_up(certainty))]
+        prefix="/analytics", tags=["read"], dependencies=[Depends(wait_for_position(reads))]
     )
     seconds = settings.reads.query_seconds
 
     @router.get(
         "/overview",
-        summary="The whole in numbers",
+        summary="Overview",
         responses=response_docs(Overview, examples.OVERVIEW),
     )
-    async def get_overview(chosen: Selected, event_type: EventType = CLICK) -> Response:
-        query = OVERVIEW.about(event_type)
-        (counted,) = await store.rows(query, seconds, **chosen.values(), event_type=event_type)
-        return _answer(overview(counted, _range(chosen, event_type)))
+    async def analytics_overview(
+        selection: SelectionParam, event_type: EventType = CLICK
+    ) -> Response:
+        query = OVERVIEW.for_event_type(event_type)
+        (counted,) = await store.rows(
+            query, seconds, **selection.parameters(), event_type=event_type
+        )
+        return _json_response(overview(counted, _range(selection, event_type)))
 
     @router.get(
         "/queries",
-        summary="Query texts in numbers",
+        summary="Queries",
         responses=response_docs(Queries, examples.QUERIES),
     )
-    async def get_queries(
-        chosen: Selected,
+    async def analytics_queries(
+        selection: SelectionParam,
         event_type: EventType = CLICK,
         order: OrderBy = Order.SESSIONS,
         ascending: bool = Query(False, description="Smallest first"),
-        min_sessions: int = Query(1, ge=1, le=10**9, description="Leave rarer queries out"),
-        limit: int = Query(20, ge=1, le=1_000, description="Most queries to answer"),
+        min_sessions: int = Query(
+            1, ge=1, le=10**9, description="Omit queries with fewer sessions"
+        ),
+        limit: int = Query(20, ge=1, le=1_000, description="Most queries to return"),
     ) -> Response:
         rows = await store.rows(
-            QUERIES.about(event_type),
+            QUERIES.for_event_type(event_type),
             seconds,
-            **chosen.values(),
+            **selection.parameters(),
             event_type=event_type,
             order=order.value,
             direction=1 if ascending else -1,
             min_sessions=min_sessions,
             limit=limit,
         )
-        return _answer(Queries(_range(chosen, event_type), [query_statistics(r) for r in rows]))
+        return _json_response(
+            Queries(_range(selection, event_type), [query_statistics(r) for r in rows])
+        )
 
     @router.get(
         "/positions",
-        summary="Places of the list",
+        summary="Positions",
         responses=response_docs(Positions, examples.POSITIONS),
     )
-    async def get_positions(
-        chosen: Selected,
+    async def analytics_positions(
+        selection: SelectionParam,
         event_type: EventType = CLICK,
-        limit: int = Query(50, ge=1, le=10_000, description="Places from the top"),
+        limit: int = Query(50, ge=1, le=10_000, description="Number of positions, from the top"),
     ) -> Response:
-        query = POSITIONS.about(event_type)
+        query = POSITIONS.for_event_type(event_type)
         rows = await store.rows(
-            query, seconds, **chosen.values(), event_type=event_type, limit=limit
+            query, seconds, **selection.parameters(), event_type=event_type, limit=limit
         )
-        return _answer(
-            Positions(_range(chosen, event_type), [position_statistics(r) for r in rows])
+        return _json_response(
+            Positions(_range(selection, event_type), [position_statistics(r) for r in rows])
         )
 
     return router
 
 
-def _range(chosen: Selection, event_type: str) -> Range:
-    return Range(chosen.from_ms, chosen.to_ms, chosen.relevance.value, event_type)
+def _range(selection: Selection, event_type: str) -> Range:
+    return Range(selection.from_ms, selection.to_ms, selection.relevance.value, event_type)
 
 
-def _answer(shape: Overview | Queries | Positions) -> Response:
+def _json_response(shape: Overview | Queries | Positions) -> Response:
     return Response(msgspec.json.encode(shape), media_type="application/json")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from api.answers import SearchResult, Session, SessionEvent
 from api.queries import EventRow, SessionRow
+from api.responses import SearchResult, Session, SessionEvent
 
 _NULL = msgspec.Raw(b"null")
 
@@ -15,7 +15,7 @@ _NULL = msgspec.Raw(b"null")
 def assemble(
     session: SessionRow, events: Iterable[EventRow] | None, *, is_irrelevant: bool
 ) -> Session:
-    """The whole session; its events by created_at, then arrival; no events field for None."""
+    """The session with its events, sorted by created_at, then arrival. None: no field `events`."""
     return Session(
         session_id=session.session_id,
         search_query=session.search_query,
@@ -36,7 +36,7 @@ def assemble(
 
 
 def _in_order(events: Iterable[EventRow]) -> list[EventRow]:
-    # All events of a session are of one partition, so the offset tells the order of arrival.
+    # All events of a session are in one partition, so offsets are in the order of arrival.
     return sorted(events, key=lambda row: (row.created_at_ms, row.kafka_offset))
 
 

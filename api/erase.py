@@ -1,4 +1,4 @@
-"""DELETE /users/{id}: everything of a user, proven gone before the answer."""
+"""DELETE /users/{id}: erases all data of a user; the response proves that none is left."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _BUSY_SECONDS = 5
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What an erasure did: `deleted` are rows of this run by table, `left` rows that remain, which
-    is none; `user_hash` is how the audit trail names the user."""
+    """What an erasure did. `deleted`: rows that this run deleted, by table. `left`: rows that
+    remain, always 0. `user_hash`: the user's name in the audit trail."""
 
     user_hash: str
     cut_off: int
@@ -31,8 +31,8 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 Eraser = Callable[[str, str | None], Erased]
-"""User id and name of the caller's key → what was erased. Blocks. Raises a ClickstreamError that is
-a 503 when it cannot end in time; asked again, it goes on where it was."""
+"""User id and name of the caller's key → what was erased. Blocks. Raises an Unavailable when it
+cannot end in time; the next call for this user goes on from there."""
 
 _EXAMPLE = {
     "user_hash": "3a8cf1f1e0d2a5a8fd0bb1b24bb1b8f3d5d9a0f6c8f2f0a7f4bb5c6f0c0e7c55",
@@ -46,23 +46,23 @@ _EXAMPLE = {
 
 
 def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
-    """The route. The access check in front of every DELETE asks for an admin key."""
+    """The route. Access control requires an admin key for every DELETE."""
     router = APIRouter(tags=["admin"])
-    # One at a time: each holds a thread, and the next would only wait for the first.
+    # One at a time: each holds a thread, and the second would only wait for the first.
     busy = asyncio.Lock()
 
     @router.delete(
         "/users/{user_id:path}",
-        summary="Erase everything of a user",
+        summary="Erase a user",
         responses=response_docs(Erased, _EXAMPLE),
     )
     async def erase_user(
         request: Request,
         user_id: str = Path(max_length=settings.limits.id_chars, description="As it was posted"),
     ) -> Response:
-        """Delete what was posted of this user until now, from every read, export, view and table,
-        for good. 200 means: no row is left. 503 with Retry-After means: ask again, it goes on where
-        it was. Erasing a user of whom there is nothing is a success, too.
+        """Delete all data of this user posted before this request, from every table, view, read and
+        export, for good. 200: no row is left. 503 with Retry-After: repeat the request, and the
+        erasure goes on from there. Erasing a user without data is a success too.
         """
         if not user_id.strip():
             raise InvalidRequest([FieldError("path.user_id", "must not be blank")])

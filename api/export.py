@@ -1,11 +1,11 @@
-"""GET /export/…: every selected session, as a stream.
+"""GET /export/…: all selected sessions, as a stream.
 
-As NDJSON a session is a line with its events, as GET /session answers; as Parquet or Arrow sessions
-and events are two tables, which ClickHouse writes itself (`tables.py`).
+In NDJSON a line is a session with its events, as GET /session returns it. In Parquet and Arrow
+sessions and events are two tables, which ClickHouse writes itself (`tables.py`).
 
-Memory does not grow with the export. Partition by partition, two streams in the order of session
-ids, sessions and events, are merged. Each session lives in one partition, so it comes once. The
-sessions' stream opens first: an event read later can then only be one more, never one too few.
+Memory does not grow with the export. Partition by partition, a stream of sessions and a stream of
+events, both sorted by session id, are merged. A session lies in one partition, so it comes once.
+The stream of sessions opens first, so that no event that came before a session is missing.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
 from api import examples
-from api.answers import Session
 from api.assemble import assemble
-from api.freshness import Certainty, caught_up
 from api.merge import merge_by_session
 from api.queries import (
     EXPORT_DAYS,
@@ -34,22 +32,24 @@ from api.queries import (
     EventRow,
     SessionRow,
 )
-from api.selection import Selected, Selection
+from api.read_your_writes import ConsistentReads, wait_for_position
+from api.responses import Session
+from api.selection import Selection, SelectionParam
 from api.store import Store
-from api.tables import ARROW, PARQUET, table
+from api.tables import ARROW, PARQUET, stream_table
 from core.errors import FieldError, InvalidRequest, SinkUnavailable
 from core.http.openapi import schema_of
 from core.settings import Settings
 
 MEDIA_TYPE = "application/x-ndjson"
 
-# Each holds two connections to ClickHouse for as long as its client reads; the library opens 20.
-# With more, exports would wait for each other's second connection and all break off.
-MOST_AT_ONCE = 8
+# An export holds two connections to ClickHouse while its client reads; the library opens 20. With
+# more exports, they would wait for each other's second connection and all break off.
+MAX_EXPORTS = 8
 
 
 class Format(StrEnum):
-    """What an export can be written as."""
+    """The formats of an export."""
 
     NDJSON = "ndjson"
     PARQUET = "parquet"
@@ -58,63 +58,63 @@ class Format(StrEnum):
 
 _TABLES = {Format.PARQUET: PARQUET, Format.ARROW: ARROW}
 
-Chosen = Annotated[
-    Format | None, Query(description="Goes before the Accept header; without either: ndjson")
+FormatParam = Annotated[
+    Format | None, Query(description="Overrides the Accept header; ndjson without either")
 ]
-Accepted = Annotated[str, Header(alias="accept", include_in_schema=False)]
+AcceptHeader = Annotated[str, Header(alias="accept", include_in_schema=False)]
 
 
-def export_router(store: Store, certainty: Certainty, settings: Settings) -> APIRouter:
-    """The route. An export that breaks off ends its connection without ending the response."""
+def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
+    """The routes. An error in mid-stream closes the connection before the response ends."""
     router = APIRouter(
-        prefix="/export", tags=["read"], dependencies=[Depends(caught_up(certainty))]
+        prefix="/export", tags=["read"], dependencies=[Depends(wait_for_position(reads))]
     )
-    slots = asyncio.Semaphore(MOST_AT_ONCE)
+    slots = asyncio.Semaphore(MAX_EXPORTS)
 
-    @router.get(
-        "/sessions", summary="All sessions, as lines of JSON or as a table", responses=_responses()
-    )
+    @router.get("/sessions", summary="Export sessions", responses=_responses())
     async def export_sessions(
-        chosen: Selected,
-        format: Chosen = None,
+        selection: SelectionParam,
+        format: FormatParam = None,
         with_events: bool | None = Query(
-            None, description="Whether each line carries its events; yes, unless told otherwise"
+            None, description="Whether each line of ndjson contains the events; true by default"
         ),
-        accept: Accepted = "",
+        accept: AcceptHeader = "",
     ) -> StreamingResponse:
-        """Each line is what GET /session answers. By default without irrelevant sessions.
+        """All sessions, as lines of JSON or as a table; by default without irrelevant ones.
 
-        A table has the same fields without the events, which are a table of their own. A response
-        that does not end properly (a broken chunked encoding) is not the whole export.
+        A line of JSON is what GET /session returns. A table has the same fields without the events:
+        those are a table of their own. The export is complete only if the response ends properly,
+        with the last chunk of its chunked encoding.
         """
-        as_table = _TABLES.get(format or _accepted(accept))
+        as_table = _TABLES.get(format or _format_of_header(accept))
         if as_table is not None:
             if with_events:
                 raise InvalidRequest([FieldError("query.with_events", _EVENTS_ELSEWHERE)])
-            rows = table(store, EXPORT_SESSIONS_TABLE, chosen, as_table, slots)
-            return await _begun(rows, as_table.media_type)
-        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **chosen.values())
+            rows = stream_table(store, EXPORT_SESSIONS_TABLE, selection, as_table, slots)
+            return await _start_stream(rows, as_table.media_type)
+        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selection.parameters())
         lines = ndjson(
-            store, chosen, [row.day for row in days], slots, with_events=with_events is not False
+            store, selection, [row.day for row in days], slots, with_events=with_events is not False
         )
-        return await _begun(lines, MEDIA_TYPE)
+        return await _start_stream(lines, MEDIA_TYPE)
 
-    @router.get(
-        "/events", summary="The events of all sessions, as a table", responses=_table_responses()
-    )
+    @router.get("/events", summary="Export events", responses=_table_responses())
     async def export_events(
-        chosen: Selected,
+        selection: SelectionParam,
         format: Annotated[
-            Format, Query(description="parquet or arrow; lines of JSON have events in sessions")
+            Format, Query(description="parquet or arrow; in ndjson, events are part of sessions")
         ] = Format.PARQUET,
     ) -> StreamingResponse:
-        """One row per event; `from`, `to` and `relevance` speak of its session, `position` is null
-        when the session never listed the object."""
+        """The events of all sessions, as a table with one row per event.
+
+        `from`, `to` and `relevance` select sessions. `position` is null when the session did not
+        list the object.
+        """
         as_table = _TABLES.get(format)
         if as_table is None:
             raise InvalidRequest([FieldError("query.format", _EVENTS_IN_LINES)])
-        rows = table(store, EXPORT_EVENTS_TABLE, chosen, as_table, slots)
-        return await _begun(rows, as_table.media_type)
+        rows = stream_table(store, EXPORT_EVENTS_TABLE, selection, as_table, slots)
+        return await _start_stream(rows, as_table.media_type)
 
     return router
 
@@ -123,8 +123,8 @@ _EVENTS_ELSEWHERE = "a table of sessions carries no events: they are /export/eve
 _EVENTS_IN_LINES = "as lines of JSON, events come with their sessions: /export/sessions"
 
 
-def _accepted(accept: str) -> Format:
-    """The first of our types that the header names; its weights are not looked at."""
+def _format_of_header(accept: str) -> Format:
+    """The first of our media types in the header; weights (`q=`) are ignored."""
     for named in accept.split(","):
         for format, as_table in _TABLES.items():
             if named.split(";")[0].strip() == as_table.media_type:
@@ -132,41 +132,41 @@ def _accepted(accept: str) -> Format:
     return Format.NDJSON
 
 
-async def _begun(chunks: AsyncGenerator[bytes, None], media_type: str) -> StreamingResponse:
-    # Before the answer begins, while an error can still be a problem document.
+async def _start_stream(chunks: AsyncGenerator[bytes, None], media_type: str) -> StreamingResponse:
+    # Before the response begins: an error can still become a problem document.
     first = await anext(chunks, b"")
-    return StreamingResponse(_continued(first, chunks), media_type=media_type)
+    return StreamingResponse(_rest_of_stream(first, chunks), media_type=media_type)
 
 
 async def ndjson(
     store: Store,
-    chosen: Selection,
+    selection: Selection,
     days: Sequence[str],
     slots: asyncio.Semaphore,
     *,
     with_events: bool,
 ) -> AsyncGenerator[bytes, None]:
-    """The lines of these partitions, some at a time.
+    """The lines of these partitions, in blocks.
 
-    Raises SinkUnavailable, at the first step when no slot is free, and at any step when ClickHouse
+    Raises SinkUnavailable: at the first step when no slot is free, and at any step when ClickHouse
     stops answering.
     """
     if slots.locked():
-        raise SinkUnavailable("as many exports as can be are running: try later", retry_after=30)
+        raise SinkUnavailable("too many exports are running: try again later", retry_after=30)
     encoder = msgspec.json.Encoder()
     async with slots:
         for day in days:
-            async with aclosing(_sessions_of(store, chosen, day, with_events)) as blocks:
+            async with aclosing(_sessions_of_day(store, selection, day, with_events)) as blocks:
                 async for sessions in blocks:
                     yield encoder.encode_lines(sessions)
-                    await asyncio.sleep(0)  # other requests' turn; a fast client never blocks us
+                    await asyncio.sleep(0)  # a fast client must not keep other requests waiting
 
 
-async def _sessions_of(
-    store: Store, chosen: Selection, day: str, with_events: bool
+async def _sessions_of_day(
+    store: Store, selection: Selection, day: str, with_events: bool
 ) -> AsyncGenerator[list[Session], None]:
     """One partition's sessions, in the order of their ids."""
-    values = {**chosen.values(), "session_day": day}
+    values = {**selection.parameters(), "session_day": day}
     async with AsyncExitStack() as open_streams:
         sessions = await open_streams.enter_async_context(store.stream(EXPORT_SESSIONS, **values))
         if with_events:
@@ -182,7 +182,7 @@ def _assembled(row: SessionRow, events: list[EventRow] | None) -> Session:
     return assemble(row, events, is_irrelevant=row.is_irrelevant)
 
 
-async def _continued(
+async def _rest_of_stream(
     first: bytes, rest: AsyncGenerator[bytes, None]
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(rest):
@@ -193,11 +193,11 @@ async def _continued(
 
 def _responses() -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": schema_of(Session), "example": examples.SESSION}, **_FILES}
-    return {200: {"description": "One session a line, or a row", "content": content}}
+    return {200: {"description": "One session per line or row", "content": content}}
 
 
 def _table_responses() -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": "One event a row", "content": _FILES}}
+    return {200: {"description": "One event per row", "content": _FILES}}
 
 
 _FILES = {

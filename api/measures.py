@@ -1,18 +1,18 @@
-"""Counts → the measures that clients see. Pure; docs/metrics.md has the definitions."""
+"""Counts → metrics as clients see them. Pure. docs/metrics.md has the definitions."""
 
 from __future__ import annotations
 
-from api.answers import Overview, PositionStatistics, QueryStatistics, Range
 from api.queries import OverviewRow, PositionRow, QueryRow
+from api.responses import Overview, PositionStatistics, QueryStatistics, Range
 
 
 def rate(part: float, whole: int) -> float | None:
-    """`part / whole`; None when there is nothing to divide by."""
+    """`part / whole`; None when `whole` is 0."""
     return part / whole if whole else None
 
 
 def overview(counted: OverviewRow, over: Range) -> Overview:
-    """The whole range in numbers."""
+    """The metrics of all selected sessions together."""
     return Overview(
         range=over,
         sessions=counted.sessions,
@@ -33,7 +33,7 @@ def overview(counted: OverviewRow, over: Range) -> Overview:
 
 
 def query_statistics(counted: QueryRow) -> QueryStatistics:
-    """One query text in numbers."""
+    """The metrics of one query."""
     return QueryStatistics(
         search_query=counted.search_query,
         sessions=counted.sessions,

@@ -10,11 +10,11 @@ from api.queries import EventRow, SessionRow
 async def merge_by_session(
     sessions: AsyncIterator[list[SessionRow]], events: AsyncIterator[list[EventRow]]
 ) -> AsyncIterator[list[tuple[SessionRow, list[EventRow]]]]:
-    """Each session with its events, block by block as the sessions come.
+    """Each session with its events, in the blocks in which the sessions come.
 
-    Both streams must be sorted by session_id, as ClickHouse sorts: by bytes, which for UTF-8 is
-    the order of Python's strings. Events of sessions that do not come are passed over. Holds one
-    block of each stream, and the events of one block of sessions.
+    Both streams must be sorted by session_id as ClickHouse sorts: by bytes, which for UTF-8 is the
+    order of Python's strings. Events of sessions that are not in the stream are skipped. Memory:
+    one block of each stream, and the events of one block of sessions.
     """
     cursor = _EventCursor(events)
     async for block in sessions:
@@ -22,7 +22,7 @@ async def merge_by_session(
 
 
 class _EventCursor:
-    """A place in the stream of events, that only goes forward."""
+    """Reads the stream of events forward."""
 
     def __init__(self, blocks: AsyncIterator[list[EventRow]]) -> None:
         self._blocks = blocks
@@ -30,7 +30,7 @@ class _EventCursor:
         self._at = 0
 
     async def take(self, session_id: str) -> list[EventRow]:
-        """The events of this session; those of smaller ids are passed over."""
+        """The events of this session. Events of smaller session ids are skipped."""
         taken: list[EventRow] = []
         while True:
             while self._at < len(self._block):

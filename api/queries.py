@@ -1,4 +1,4 @@
-"""The one home of the read side's SQL: each query is a file in `api/sql`, and the row it gives.
+"""The queries of the read side: each is a file in `api/sql`, and the type of its rows.
 
 Values reach ClickHouse as bound parameters only (`{name:Type}` in the files).
 """
@@ -18,33 +18,34 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[Row]):
-    """A query: its name, which is its file's and its metric's, and the type of its rows."""
+    """A query. `name`: of its file, and its label in metrics. `row`: the type of its rows."""
 
     name: str
     row: type[Row]
     settings: Mapping[str, str | int] = field(default_factory=dict)
-    """ClickHouse's settings for it, where the usual ones do not fit."""
-    parts: Mapping[str, str] = field(default_factory=dict)
-    """What stands for each `$name` of the file: text of ours, never of a client."""
+    """Settings of ClickHouse that differ from the usual ones."""
+    fragments: Mapping[str, str] = field(default_factory=dict)
+    """SQL to substitute for each `$name` of the file. It is our own text, never a client's."""
 
     @property
     def sql(self) -> str:
         text = _SQL[self.name]
-        return Template(text).substitute(self.parts) if self.parts else text
+        return Template(text).substitute(self.fragments) if self.fragments else text
 
-    def about(self, event_type: str) -> Query[Row]:
-        """The same, about events of this type; bind `event_type` all the same.
+    def for_event_type(self, event_type: str) -> Query[Row]:
+        """The same query, with events of this type as its goal. Bind `event_type` as well.
 
-        Clicks have columns of their own in the facts of sessions, other types rows of their own.
+        Clicks have columns of their own in the stored facts, other types have rows of their own.
         """
-        return replace(self, parts=_OF_CLICKS if event_type == CLICK else _OF_OTHERS)
+        fragments = _CLICK_FRAGMENTS if event_type == CLICK else _OTHER_TYPE_FRAGMENTS
+        return replace(self, fragments=fragments)
 
 
 CLICK: Final = "click"
 
 
 def _without_comments(sql: str) -> str:
-    """Both the client and the server read a query character by character, each time it is asked."""
+    """Shorter: the client and the server parse a query each time it runs."""
     return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
 
 
@@ -53,13 +54,13 @@ _SQL = {
     for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
 
-# `$counts`: does a row of `$facts` stand for a session?
-_OF_CLICKS: Final = {"facts": "_session_facts_now", "counts": "true"}
-_OF_OTHERS: Final = {"facts": _SQL["facts_of_type"], "counts": "facts.counts"}
+# `$counts`: whether a row of `$facts` stands for a session.
+_CLICK_FRAGMENTS: Final = {"facts": "_session_facts_now", "counts": "true"}
+_OTHER_TYPE_FRAGMENTS: Final = {"facts": _SQL["facts_of_type"], "counts": "facts.counts"}
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """One search as stored. Metas and the like are JSON text."""
+    """A stored session. Metas, search_meta, payload_filter and sort_by are JSON text."""
 
     session_id: str
     search_query: str
@@ -77,7 +78,7 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 class EventRow(msgspec.Struct, frozen=True):
-    """One joined event as stored. `position` is 0 when the session never listed the object."""
+    """A stored joined event. `position` is 0 when the session did not list the object."""
 
     session_id: str
     event_id: str
@@ -91,7 +92,7 @@ class EventRow(msgspec.Struct, frozen=True):
 
 
 class MarkRow(msgspec.Struct, frozen=True):
-    """A word on a session; that of the highest version counts."""
+    """A mark of a session. The one of the highest version is in force."""
 
     session_id: str
     is_irrelevant: bool
@@ -134,7 +135,7 @@ class QueryRow(msgspec.Struct, frozen=True):
 
 
 class PositionRow(msgspec.Struct, frozen=True):
-    """What `positions.sql` counts at one place of the list."""
+    """What `positions.sql` counts at one position of the list."""
 
     position: int
     impressions: int
@@ -142,13 +143,13 @@ class PositionRow(msgspec.Struct, frozen=True):
 
 
 class TableRow(msgspec.Struct, frozen=True):
-    """A table that `missing_tables.sql` did not find."""
+    """A table that the database lacks."""
 
     table: str
 
 
-# A handful of rows: threads, asynchronous reading and remembering conditions cost more than they
-# bring.
+# For a handful of rows, threads, asynchronous reading and the condition cache cost more than they
+# save.
 _POINT_READ: Mapping[str, str | int] = {
     "max_threads": 1,
     "output_format_parallel_formatting": 0,
@@ -157,8 +158,8 @@ _POINT_READ: Mapping[str, str | int] = {
     "use_skip_indexes_on_data_read": 0,
 }
 
-# A server with little memory (less than 1 GiB free for each thread) would use one core of several.
-_WHOLE_RANGE: Mapping[str, str | int] = {"max_threads_min_free_memory_per_thread": 0}
+# Otherwise a server with less than 1 GiB of free memory a thread would use one core of several.
+_FULL_SCAN: Mapping[str, str | int] = {"max_threads_min_free_memory_per_thread": 0}
 
 SESSION = Query("session", SessionRow, _POINT_READ)
 SESSION_EVENTS = Query("session_events", EventRow, _POINT_READ)
@@ -168,7 +169,7 @@ EXPORT_SESSIONS = Query("export_sessions", SessionRow)
 EXPORT_EVENTS = Query("export_events", EventRow)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
 EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
-OVERVIEW = Query("overview", OverviewRow, _WHOLE_RANGE)
-QUERIES = Query("queries", QueryRow, _WHOLE_RANGE)
-POSITIONS = Query("positions", PositionRow, _WHOLE_RANGE)
+OVERVIEW = Query("overview", OverviewRow, _FULL_SCAN)
+QUERIES = Query("queries", QueryRow, _FULL_SCAN)
+POSITIONS = Query("positions", PositionRow, _FULL_SCAN)
 MISSING_TABLES = Query("missing_tables", TableRow)

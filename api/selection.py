@@ -1,4 +1,4 @@
-"""Which sessions a collection read is about: a range of created_at, and their relevance."""
+"""Which sessions a read of many covers: a range of created_at, and their relevance."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Selection:
     to_ms: int | None
     relevance: Relevance
 
-    def values(self) -> dict[str, str | int]:
-        """The parameters that the SQL files bind. The days prune partitions."""
+    def parameters(self) -> dict[str, str | int]:
+        """The parameters that the SQL files bind. The days make ClickHouse skip partitions."""
         start = _FIRST_MS if self.from_ms is None else self.from_ms
         end = _LAST_MS if self.to_ms is None else self.to_ms
         return {
@@ -52,7 +52,7 @@ class Selection:
         }
 
 
-def selection(
+def parse_selection(
     start: str = Query(
         "",
         alias="from",
@@ -64,7 +64,10 @@ def selection(
         Relevance, Query(description="What to do with sessions marked irrelevant")
     ] = Relevance.EXCLUDE,
 ) -> Selection:
-    """The query parameters of every collection read, as a FastAPI dependency."""
+    """The query parameters of every read of many sessions, as a FastAPI dependency.
+
+    Raises InvalidRequest for a time that is malformed, and for `from` later than `to`.
+    """
     from_ms, to_ms = _parse("query.from", start), _parse("query.to", end)
     if from_ms is not None and to_ms is not None and from_ms > to_ms:
         raise InvalidRequest(
@@ -73,8 +76,8 @@ def selection(
     return Selection(from_ms, to_ms, relevance)
 
 
-Selected = Annotated[Selection, Depends(selection)]
-"""The annotation of a route's argument."""
+SelectionParam = Annotated[Selection, Depends(parse_selection)]
+"""Annotation of a route's argument."""
 
 
 def _parse(name: str, text: str) -> int | None:
@@ -82,16 +85,16 @@ def _parse(name: str, text: str) -> int | None:
         return None
     try:
         moment_ms = (
-            int(text) if _INTEGER.fullmatch(text) else _since_epoch(datetime.fromisoformat(text))
+            int(text) if _INTEGER.fullmatch(text) else _to_epoch_ms(datetime.fromisoformat(text))
         )
     except ValueError:
-        raise _wrong(name, text) from None
+        raise _invalid_time(name, text) from None
     if not _FIRST_MS <= moment_ms <= _LAST_MS:
-        raise _wrong(name, text)
+        raise _invalid_time(name, text)
     return moment_ms
 
 
-def _wrong(name: str, text: str) -> InvalidRequest:
+def _invalid_time(name: str, text: str) -> InvalidRequest:
     return InvalidRequest(
         [
             FieldError(
@@ -103,7 +106,7 @@ def _wrong(name: str, text: str) -> InvalidRequest:
     )
 
 
-def _since_epoch(moment: datetime) -> int:
+def _to_epoch_ms(moment: datetime) -> int:
     """Milliseconds; a time without an offset is UTC."""
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // _MILLISECOND

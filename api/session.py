@@ -12,29 +12,29 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
 from api import examples
-from api.answers import Session
 from api.assemble import assemble
-from api.coalesce import Coalesced
-from api.freshness import Certainty, caught_up
+from api.batched_lookups import BatchedLookups
 from api.queries import SESSION, SESSION_EVENTS, SESSION_MARKS, EventRow, SessionRow
+from api.read_your_writes import ConsistentReads, wait_for_position
+from api.responses import Session
 from api.store import Store
 from core.errors import FieldError, InvalidRequest
 from core.http.openapi import response_docs
 from core.settings import Settings
 
-# Queries at once, and sessions in each. Two keep two cores busy; with more, each would be smaller.
-_LANES = 2
-_MOST = 32
+# Two queries at a time keep two cores busy; with more, each would answer fewer sessions.
+_CONCURRENT_QUERIES = 2
+_SESSIONS_A_QUERY = 32
 
 
-def session_router(store: Store, certainty: Certainty, settings: Settings) -> APIRouter:
-    """The route; it answers for sessions marked irrelevant too, and flags them."""
-    router = APIRouter(tags=["read"], dependencies=[Depends(caught_up(certainty))])
+def session_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
+    """The route. It returns sessions that are marked irrelevant too, and says so."""
+    router = APIRouter(tags=["read"], dependencies=[Depends(wait_for_position(reads))])
     reader = SessionReader(store, settings.reads.wait_seconds)
 
     @router.get(
         "/session",
-        summary="A complete session with its events",
+        summary="Get a session with its events",
         responses=response_docs(Session, examples.SESSION),
     )
     async def get_session(
@@ -44,70 +44,76 @@ def session_router(store: Store, certainty: Certainty, settings: Settings) -> AP
             description="Unique identifier of the session",
         ),
     ) -> Response:
-        """The session as it was posted first, all its events, and whether it is irrelevant.
+        """The session as it was first posted, all its events, and whether it is irrelevant.
 
-        404 is certain: everything posted before this request has been looked at. When that cannot
-        be told in time, the answer is 503 with Retry-After. Optional fields that were not sent
-        come back as null.
+        A 404 is certain: no session with this id was posted before this request. When that cannot
+        be established in time, the response is 503 with Retry-After. Optional fields that were not
+        sent are null.
         """
         if not session_id.strip():
             raise InvalidRequest([FieldError("query.session_id", "must not be blank")])
-        session = await read_session(reader, certainty, session_id)
+        session = await read_session(reader, reads, session_id)
         return Response(msgspec.json.encode(session), media_type="application/json")
 
     return router
 
 
-async def read_session(reader: SessionReader, certainty: Certainty, session_id: str) -> Session:
-    """The session, or SessionNotFound.
+async def read_session(reader: SessionReader, reads: ConsistentReads, session_id: str) -> Session:
+    """The session. Raises SessionNotFound.
 
-    The row first, then what belongs to it: a visible row proves that the events and marks before
-    it are written, so this order can miss none of them.
+    The row is read first: once it is visible, the events and marks that came before it are written
+    too, so the reads after it miss none of them.
     """
-    row = await certainty.find(session_id, lambda: reader.row(session_id))
-    belongings = await reader.belongings(session_id, row.day)
-    return assemble(row, belongings.events, is_irrelevant=belongings.is_irrelevant)
+    row = await reads.find(session_id, lambda: reader.row(session_id))
+    details = await reader.details(session_id, row.day)
+    return assemble(row, details.events, is_irrelevant=details.is_irrelevant)
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
-    """What hangs on a session: its events, each once, and the last word on its relevance."""
+class SessionDetails:
+    """The events of a session, each once, and whether it is marked irrelevant now."""
 
     events: Sequence[EventRow]
     is_irrelevant: bool
 
 
-class _Place(NamedTuple):
+class _SessionLocation(NamedTuple):
     session_id: str
     day: str
 
 
 class SessionReader:
-    """Reads of single sessions, several in one query when they come at once."""
+    """Reads single sessions. Simultaneous reads share queries."""
 
     def __init__(self, store: Store, seconds: float) -> None:
-        """Each query may take `seconds`."""
+        """`seconds` is the timeout of each query."""
         self._store = store
         self._seconds = seconds
-        self._rows = Coalesced(self._ask_rows, lanes=_LANES, most=_MOST)
-        self._belongings = Coalesced(self._ask_belongings, lanes=_LANES, most=_MOST)
+        self._rows = BatchedLookups(
+            self._fetch_rows, concurrency=_CONCURRENT_QUERIES, batch_size=_SESSIONS_A_QUERY
+        )
+        self._details = BatchedLookups(
+            self._fetch_details, concurrency=_CONCURRENT_QUERIES, batch_size=_SESSIONS_A_QUERY
+        )
 
     async def row(self, session_id: str) -> SessionRow | None:
-        """The session as it was posted first; None when it is not there."""
+        """The session as it was first posted, without its events; None when it is not stored."""
         return await self._rows.get(session_id)
 
-    async def belongings(self, session_id: str, day: str) -> Belongings:
-        """Of a session whose row has been read, on the day that the row tells."""
-        found = await self._belongings.get(_Place(session_id, day))
-        return found or Belongings((), is_irrelevant=False)
+    async def details(self, session_id: str, day: str) -> SessionDetails:
+        """Events and relevance of a session. `day` is that of its row, so read the row first."""
+        found = await self._details.get(_SessionLocation(session_id, day))
+        return found or SessionDetails((), is_irrelevant=False)
 
-    async def _ask_rows(self, session_ids: Sequence[str]) -> Mapping[str, SessionRow]:
+    async def _fetch_rows(self, session_ids: Sequence[str]) -> Mapping[str, SessionRow]:
         rows = await self._store.rows(SESSION, self._seconds, session_ids=session_ids)
-        return {row.session_id: row for row in _lowest_version_first(rows)}
+        return {row.session_id: row for row in _by_version_ascending(rows)}
 
-    async def _ask_belongings(self, places: Sequence[_Place]) -> Mapping[_Place, Belongings]:
-        session_ids = sorted({place.session_id for place in places})
-        days = sorted({place.day for place in places})
+    async def _fetch_details(
+        self, locations: Sequence[_SessionLocation]
+    ) -> Mapping[_SessionLocation, SessionDetails]:
+        session_ids = sorted({location.session_id for location in locations})
+        days = sorted({location.day for location in locations})
         events, marks = await asyncio.gather(
             self._store.rows(
                 SESSION_EVENTS, self._seconds, session_ids=session_ids, session_days=days
@@ -115,14 +121,17 @@ class SessionReader:
             self._store.rows(SESSION_MARKS, self._seconds, session_ids=session_ids),
         )
         events_of: defaultdict[str, dict[str, EventRow]] = defaultdict(dict)
-        for event in _lowest_version_first(events):
+        for event in _by_version_ascending(events):
             events_of[event.session_id][event.event_id] = event
-        last_word = {mark.session_id: mark.is_irrelevant for mark in _lowest_version_first(marks)}
+        is_irrelevant = {
+            mark.session_id: mark.is_irrelevant for mark in _by_version_ascending(marks)
+        }
         return {
-            place: Belongings(
-                tuple(events_of[place.session_id].values()), last_word.get(place.session_id, False)
+            location: SessionDetails(
+                tuple(events_of[location.session_id].values()),
+                is_irrelevant.get(location.session_id, False),
             )
-            for place in places
+            for location in locations
         }
 
 
@@ -134,6 +143,6 @@ class _Versioned(Protocol):
 VersionedRow = TypeVar("VersionedRow", bound=_Versioned)
 
 
-def _lowest_version_first(rows: Iterable[VersionedRow]) -> list[VersionedRow]:
-    """So that of several rows of one key the one that counts comes last, and stays in a dict."""
+def _by_version_ascending(rows: Iterable[VersionedRow]) -> list[VersionedRow]:
+    """The rows, lowest version first: in a dict, the row in force replaces the others."""
     return sorted(rows, key=lambda row: row.version)

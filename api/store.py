@@ -1,4 +1,4 @@
-"""`Store`: typed rows out of ClickHouse, whole or as a stream."""
+"""`Store`: rows of ClickHouse as typed objects, all at once or as a stream."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Row = TypeVar("Row")
 Value = str | int | Sequence[str]
 
 _FORMAT = "JSONEachRow"
-_READING = {
-    # Each query says itself where it wants FINAL: a server's profile that adds it everywhere would
-    # make point reads slow.
+_COMMON_SETTINGS = {
+    # Each query has FINAL where it needs it: a profile that adds it everywhere makes point reads
+    # slow.
     "final": 0,
     # An unmatched row of a LEFT JOIN counts 0, not NULL.
     "join_use_nulls": 0,
@@ -30,71 +30,72 @@ _READING = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
 }
-_WHOLE = {
-    **_READING,
-    # An answer of less than a megabyte is whole before its first byte is sent, and an error in a
-    # larger one is seen where it is decoded. Waiting for the end makes the server open a file, and
-    # delete it again, for each answer: a third of a millisecond each.
+_ROWS_SETTINGS = {
+    **_COMMON_SETTINGS,
+    # A response below a megabyte is complete before its first byte is sent, and an error inside a
+    # larger one is found when it is decoded. With 1, the server creates and deletes a file for each
+    # response, which takes a third of a millisecond.
     "wait_end_of_query": 0,
 }
-_STREAMING = {
-    **_READING,
-    # An export lasts as long as its reader; a slow one must not be cut off by the server.
+_STREAM_SETTINGS = {
+    **_COMMON_SETTINGS,
+    # An export lasts as long as its reader needs: the server must not cut off a slow one.
     "max_execution_time": 0,
     "http_send_timeout": 3600,
-    # Ordered reading in constant memory: keep the order on disk, in small blocks.
+    # Sorted reading in constant memory: in the order on disk, in small blocks.
     "optimize_read_in_order": 1,
     "max_block_size": 8192,
     "max_threads": 1,
 }
-_FILE = {
-    **_READING,
+_FILE_SETTINGS = {
+    **_COMMON_SETTINGS,
     "max_execution_time": 0,
     "http_send_timeout": 3600,
-    # ClickHouse holds some row groups in memory: half a million rows of the usual kind each, or
-    # 32 MiB. Its own default is 512 MiB, which a small server does not have.
+    # ClickHouse holds some row groups in memory: half a million typical rows each, or 32 MiB. Its
+    # default is 512 MiB, too much for a small server.
     "output_format_parquet_row_group_size": 500_000,
     "output_format_parquet_row_group_size_bytes": 33_554_432,
 }
-# Rows handed on at once: a few milliseconds of work, so that other requests of this event loop are
-# not kept waiting by an export.
+# Rows in a block: a few milliseconds of work, so that an export does not keep other requests of
+# this event loop waiting.
 _SLICE_ROWS = 250
-# Seconds that the network and the server's own checks may add to a query's limit.
+# What the network and the server's own checks may add to a query's timeout.
 _GRACE_SECONDS = 1.0
 
 
 class Store(Protocol):
-    """Reads ClickHouse. Every method raises SinkUnavailable when it does not answer in time."""
+    """Reads ClickHouse. Every method raises SinkUnavailable when there is no response in time."""
 
     async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
-        """All rows of a small answer, within `seconds`. `values` are the query's parameters."""
+        """All rows of a small result, within `seconds`. `values` are the query's parameters."""
         ...
 
     def stream(
         self, query: Query[Row], **values: Value
     ) -> AbstractAsyncContextManager[AsyncIterator[list[Row]]]:
-        """The rows of a large answer, some at a time, in memory that does not grow with it.
+        """The rows of a large result in blocks, in constant memory.
 
-        Entered once the server began to answer; what it reads is fixed at that moment. An answer
-        that breaks off raises, it never just ends.
+        The context is entered once the server begins to respond, and the result is fixed at that
+        moment. A response that breaks off raises SinkUnavailable, it never just ends.
         """
         ...
 
     def file(
         self, query: Query[bytes], format: str, **values: Value
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """A large answer in one of ClickHouse's formats, as bytes, in constant memory.
+        """A large result in one of ClickHouse's formats, as bytes, in constant memory.
 
-        An answer that breaks off may end with the text of an error: the format's own end tells.
+        A response that breaks off may end with the text of an error: only the end of the format
+        itself shows that the file is complete.
         """
         ...
 
 
 class ClickHouseStore:
-    """`Store` over HTTP. Connects when first asked, and again after that failed."""
+    """`Store` over HTTP. The first query connects; after a failure, the next one does."""
 
     def __init__(self, settings: Settings) -> None:
-        """SetupError when the address can never be connected to."""
+        """Raises SetupError when the URL of the settings is malformed."""
         address_of(settings)
         self._settings = settings
         self._client: AsyncClient | None = None
@@ -102,11 +103,11 @@ class ClickHouseStore:
 
     async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
         with READ_QUERY_SECONDS.labels(query.name).time():
-            async with _answering(self._settings, seconds + _GRACE_SECONDS):
+            async with _deadline(self._settings, seconds + _GRACE_SECONDS):
                 client = await self._connected()
-                # A server that does not know a setting is too old for what it turns off.
+                # A server that does not know a setting is too old for what the setting turns off.
                 known = {k: v for k, v in query.settings.items() if k in client.server_settings}
-                limits = {**_WHOLE, **known, "max_execution_time": seconds}
+                limits = {**_ROWS_SETTINGS, **known, "max_execution_time": seconds}
                 answer = await client.raw_query(
                     query.sql, parameters=values, settings=limits, fmt=_FORMAT
                 )
@@ -116,23 +117,23 @@ class ClickHouseStore:
     async def stream(
         self, query: Query[Row], **values: Value
     ) -> AsyncIterator[AsyncIterator[list[Row]]]:
-        async with _answering(self._settings, self._settings.reads.query_seconds):
+        async with _deadline(self._settings, self._settings.reads.query_seconds):
             client = await self._connected()
             answer = await client.raw_stream(
-                query.sql, parameters=values, settings=_STREAMING, fmt=_FORMAT
+                query.sql, parameters=values, settings=_STREAM_SETTINGS, fmt=_FORMAT
             )
         with translate(self._settings):
             async with answer as chunks:
-                yield decoded(chunks, msgspec.json.Decoder(query.row))
+                yield decode_rows(chunks, msgspec.json.Decoder(query.row))
 
     @asynccontextmanager
     async def file(
         self, query: Query[bytes], format: str, **values: Value
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with _answering(self._settings, self._settings.reads.query_seconds):
+        async with _deadline(self._settings, self._settings.reads.query_seconds):
             client = await self._connected()
             answer = await client.raw_stream(
-                query.sql, parameters=values, settings=_FILE, fmt=format
+                query.sql, parameters=values, settings=_FILE_SETTINGS, fmt=format
             )
         with translate(self._settings):
             async with answer as chunks:
@@ -150,10 +151,10 @@ class ClickHouseStore:
             return self._client
 
 
-async def decoded(
+async def decode_rows(
     chunks: AsyncIterator[bytes], decoder: msgspec.json.Decoder[Row]
 ) -> AsyncIterator[list[Row]]:
-    """Rows out of lines that the network cut anywhere."""
+    """Rows from chunks of lines; a chunk may end in mid-line."""
     rest = b""
     async for chunk in chunks:
         lines, _, rest = (rest + chunk).rpartition(b"\n")
@@ -168,13 +169,13 @@ def _rows(lines: bytes, decoder: msgspec.json.Decoder[Row]) -> list[Row]:
     try:
         return decoder.decode_lines(lines)
     except msgspec.DecodeError as error:
-        # An error in the middle of an answer comes as text in the place of a row.
+        # An error in mid-response comes as text in place of a row.
         raise SinkUnavailable("ClickHouse broke off its answer: try again") from error
 
 
 @asynccontextmanager
-async def _answering(settings: Settings, seconds: float) -> AsyncIterator[None]:
-    """SinkUnavailable for whatever keeps ClickHouse from answering within `seconds`."""
+async def _deadline(settings: Settings, seconds: float) -> AsyncIterator[None]:
+    """Raise SinkUnavailable for whatever keeps ClickHouse from responding within `seconds`."""
     with translate(settings):
         try:
             async with asyncio.timeout(seconds):

@@ -1,7 +1,7 @@
-"""Exports as tables, Parquet or Arrow: ClickHouse writes them, we pass the bytes on.
+"""Exports as Parquet or Arrow: ClickHouse writes the file, this process passes the bytes on.
 
-Nothing is decoded here, so an export costs this process next to nothing, and memory does not grow
-with it: a slow reader makes ClickHouse wait.
+Nothing is decoded here, so an export costs this process little, and its memory does not grow with
+the export: ClickHouse waits for a slow reader.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from core.errors import SinkUnavailable
 
 @dataclass(frozen=True, slots=True)
 class TableFormat:
-    """How ClickHouse calls it, how HTTP does, and the bytes that every whole file ends with."""
+    """Its name in ClickHouse, its media type, and the bytes at the end of every complete file."""
 
     clickhouse: str
     media_type: str
-    ending: bytes
+    trailer: bytes
 
 
 PARQUET: Final = TableFormat("Parquet", "application/vnd.apache.parquet", b"PAR1")
@@ -36,32 +36,34 @@ ARROW: Final = TableFormat(
 marker."""
 
 
-async def table(
+async def stream_table(
     store: Store,
     query: Query[bytes],
-    chosen: Selection,
+    selection: Selection,
     format: TableFormat,
     slots: asyncio.Semaphore,
 ) -> AsyncGenerator[bytes, None]:
-    """The file, in pieces. Raises SinkUnavailable at any step, and then before its end."""
+    """The bytes of the file, in pieces. Raises SinkUnavailable instead of an incomplete end."""
     if slots.locked():
-        raise SinkUnavailable("as many exports as can be are running: try later", retry_after=30)
-    async with slots, store.file(query, format.clickhouse, **chosen.values()) as chunks:
-        async for chunk in whole(chunks, format):
+        raise SinkUnavailable("too many exports are running: try again later", retry_after=30)
+    async with slots, store.file(query, format.clickhouse, **selection.parameters()) as chunks:
+        async for chunk in require_trailer(chunks, format):
             yield chunk
 
 
-async def whole(chunks: AsyncIterator[bytes], format: TableFormat) -> AsyncIterator[bytes]:
-    """The same bytes; SinkUnavailable instead of the last of them when they do not end the file.
+async def require_trailer(
+    chunks: AsyncIterator[bytes], format: TableFormat
+) -> AsyncIterator[bytes]:
+    """The same bytes. Raises SinkUnavailable when they do not end with the format's trailer.
 
-    ClickHouse reports an error in the middle of an answer as text in the place of what is missing.
+    ClickHouse reports an error in mid-response as text in place of the rest of the file.
     """
     held = b""
     async for chunk in chunks:
         held += chunk
-        if len(held) > len(format.ending):
-            yield held[: -len(format.ending)]
-            held = held[-len(format.ending) :]
-    if held != format.ending:
+        if len(held) > len(format.trailer):
+            yield held[: -len(format.trailer)]
+            held = held[-len(format.trailer) :]
+    if held != format.trailer:
         raise SinkUnavailable("ClickHouse broke off its answer: try again")
     yield held

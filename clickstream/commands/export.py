@@ -57,14 +57,14 @@ def export(
 
     The columns are those of GET /export/sessions and GET /export/events: docs/metrics.md.
     """
-    from api.selection import Relevance, selection
+    from api.selection import Relevance, parse_selection
     from clickstream.local.target_settings import operator_settings
 
     if dataset is Dataset.EVENTS and format is FileFormat.NDJSON:
         raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
-    selected = selection(start, end, Relevance(relevance))
+    selected = parse_selection(start, end, Relevance(relevance))
     written = asyncio.run(_export(operator_settings(), selected, dataset, format, output))
     print(f"{output}: {written:,} bytes")
 
@@ -94,13 +94,13 @@ async def _chunks(
 ) -> AsyncGenerator[bytes, None]:
     from api.export import ndjson
     from api.queries import EXPORT_DAYS, EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
-    from api.tables import ARROW, PARQUET, table
+    from api.tables import ARROW, PARQUET, stream_table
 
     one_at_a_time = asyncio.Semaphore(1)
     if format is FileFormat.NDJSON:
-        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selected.values())
+        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selected.parameters())
         return ndjson(store, selected, [row.day for row in days], one_at_a_time, with_events=True)
     query = EXPORT_SESSIONS_TABLE if dataset is Dataset.SESSIONS else EXPORT_EVENTS_TABLE
-    return table(
+    return stream_table(
         store, query, selected, ARROW if format is FileFormat.ARROW else PARQUET, one_at_a_time
     )

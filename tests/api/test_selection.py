@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.selection import Relevance, Selection, selection
+from api.selection import Relevance, Selection, parse_selection
 from core.errors import InvalidRequest
 
 
@@ -23,8 +23,8 @@ from core.errors import InvalidRequest
     ],
 )
 def test_time_is_milliseconds_or_iso_8601(text: str, milliseconds: int | None) -> None:
-    assert selection(text, "").from_ms == milliseconds
-    assert selection("", text).to_ms == milliseconds
+    assert parse_selection(text, "").from_ms == milliseconds
+    assert parse_selection("", text).to_ms == milliseconds
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ def test_time_is_milliseconds_or_iso_8601(text: str, milliseconds: int | None) -
 )
 def test_other_text_is_refused_and_the_parameter_named(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        selection("", text)
+        parse_selection("", text)
     assert [error.path for error in caught.value.errors] == ["query.to"]
 
 
 def test_end_before_the_start_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        selection("2", "1")
+        parse_selection("2", "1")
 
 
 def test_days_cover_the_range_as_far_as_a_date_goes() -> None:
-    one_day = Selection(1700006400000, 1700092799999, Relevance.ONLY).values()
+    one_day = Selection(1700006400000, 1700092799999, Relevance.ONLY).parameters()
     assert (one_day["from_day"], one_day["to_day"]) == ("2023-11-15", "2023-11-15")
-    everything = Selection(None, None, Relevance.ONLY).values()
+    everything = Selection(None, None, Relevance.ONLY).parameters()
     assert (everything["from_day"], everything["to_day"]) == ("1970-01-01", "2149-06-06")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.queries import DayRow, Query
-from api.store import ClickHouseStore, decoded
+from api.store import ClickHouseStore, decode_rows
 from core.errors import SinkUnavailable
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ async def chunks_of(content: bytes, cuts: Sequence[int]) -> AsyncIterator[bytes]
 
 def read(content: bytes, cuts: Sequence[int] = ()) -> list[DayRow]:
     async def rows() -> list[DayRow]:
-        return [row async for block in decoded(chunks_of(content, cuts), DECODER) for row in block]
+        return [
+            row async for block in decode_rows(chunks_of(content, cuts), DECODER) for row in block
+        ]
 
     return asyncio.run(rows())
 
@@ -50,7 +52,7 @@ def test_many_rows_come_in_small_blocks() -> None:
     content = b'{"day":"d"}\n' * 1_000
 
     async def sizes() -> list[int]:
-        return [len(block) async for block in decoded(chunks_of(content, ()), DECODER)]
+        return [len(block) async for block in decode_rows(chunks_of(content, ()), DECODER)]
 
     blocks = asyncio.run(sizes())
     assert sum(blocks) == 1_000

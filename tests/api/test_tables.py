@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from api.selection import Relevance, Selection
-from api.tables import ARROW, PARQUET, TableFormat, whole
+from api.tables import ARROW, PARQUET, TableFormat, require_trailer
 from clickstream.commands.export import Dataset, FileFormat, _export
 from core.errors import SinkUnavailable
 from core.settings import Settings
@@ -139,17 +139,17 @@ async def chunks_of(content: bytes, size: int) -> AsyncIterator[bytes]:
 @given(content=st.binary(), size=st.integers(1, 20), format=st.sampled_from([PARQUET, ARROW]))
 def test_whole_file_comes_through_as_it_is(content: bytes, size: int, format: TableFormat) -> None:
     async def passed() -> bytes:
-        file = chunks_of(content + format.ending, size)
-        return b"".join([chunk async for chunk in whole(file, format)])
+        file = chunks_of(content + format.trailer, size)
+        return b"".join([chunk async for chunk in require_trailer(file, format)])
 
-    assert asyncio.run(passed()) == content + format.ending
+    assert asyncio.run(passed()) == content + format.trailer
 
 
 @given(size=st.integers(1, 20))
 @pytest.mark.parametrize("rest", [b"", b"PAR", b"PAR1 Code: 241. DB::Exception: memory"])
 def test_file_that_breaks_off_does_not_end_like_a_whole_one(rest: bytes, size: int) -> None:
     async def passed() -> None:
-        async for _ in whole(chunks_of(b"PAR1 some row groups " + rest, size), PARQUET):
+        async for _ in require_trailer(chunks_of(b"PAR1 some row groups " + rest, size), PARQUET):
             pass
 
     with pytest.raises(SinkUnavailable):

@@ -196,14 +196,17 @@ def test_endpoint_reads_only_the_days_asked_for_and_the_overflow(
     sql: Client, query: Query[Any], event_type: str
 ) -> None:
     values: dict[str, object] = {
-        **Selection(NOON_MS, NOON_MS + 1, Relevance.EXCLUDE).values(),
+        **Selection(NOON_MS, NOON_MS + 1, Relevance.EXCLUDE).parameters(),
         "event_type": event_type,
         "order": "sessions",
         "direction": -1,
         "min_sessions": 1,
         "limit": 10,
     }
-    assert parts_read(sql, query.about(event_type).sql, values) == {"sessions": 2, "events": 2}
+    assert parts_read(sql, query.for_event_type(event_type).sql, values) == {
+        "sessions": 2,
+        "events": 2,
+    }
 
 
 def parts_read(sql: Client, query: str, values: dict[str, object]) -> dict[str, int]:

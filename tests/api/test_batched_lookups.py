@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 
-from api.coalesce import Coalesced
+from api.batched_lookups import BatchedLookups
 
 
 class Answers:
@@ -40,7 +40,7 @@ async def settled() -> None:
 
 def test_one_alone_is_asked_at_once_and_the_others_together() -> None:
     async def test(answers: Answers) -> None:
-        reads = Coalesced(answers, lanes=1, most=10)
+        reads = BatchedLookups(answers, concurrency=1, batch_size=10)
         first = asyncio.create_task(reads.get(1))
         await settled()
         others = [asyncio.create_task(reads.get(n)) for n in (2, 3, 3, -4)]
@@ -55,7 +55,7 @@ def test_one_alone_is_asked_at_once_and_the_others_together() -> None:
 
 def test_question_is_never_answered_by_a_query_that_began_before_it() -> None:
     async def test(answers: Answers) -> None:
-        reads = Coalesced(answers, lanes=2, most=10)
+        reads = BatchedLookups(answers, concurrency=2, batch_size=10)
         early = asyncio.create_task(reads.get(1))
         await settled()
         late = asyncio.create_task(reads.get(1))
@@ -69,7 +69,7 @@ def test_question_is_never_answered_by_a_query_that_began_before_it() -> None:
 
 def test_queries_are_bounded_in_number_and_size() -> None:
     async def test(answers: Answers) -> None:
-        reads = Coalesced(answers, lanes=2, most=2)
+        reads = BatchedLookups(answers, concurrency=2, batch_size=2)
         tasks = [asyncio.create_task(reads.get(n)) for n in range(7)]
         await settled()
         assert len(answers.asked) == 2
@@ -82,7 +82,7 @@ def test_queries_are_bounded_in_number_and_size() -> None:
 
 def test_error_reaches_everybody_who_asked_and_nobody_after() -> None:
     async def test(answers: Answers) -> None:
-        reads = Coalesced(answers, lanes=1, most=10)
+        reads = BatchedLookups(answers, concurrency=1, batch_size=10)
         answers.go.set()
         answers.error = OSError("away")
         found = await asyncio.gather(*(reads.get(n) for n in (1, 2)), return_exceptions=True)
@@ -95,7 +95,7 @@ def test_error_reaches_everybody_who_asked_and_nobody_after() -> None:
 
 def test_one_who_leaves_takes_the_answer_from_nobody() -> None:
     async def test(answers: Answers) -> None:
-        reads = Coalesced(answers, lanes=1, most=10)
+        reads = BatchedLookups(answers, concurrency=1, batch_size=10)
         leaver, stayer = (asyncio.create_task(reads.get(1)) for _ in range(2))
         await settled()
         leaver.cancel()

@@ -1,4 +1,4 @@
-"""What the read side answers with: the shapes that clients see, and their documentation."""
+"""The JSON bodies of the read side's responses, with the descriptions that OpenAPI shows."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 Count = Annotated[int, Meta(ge=0)]
-Rate = Annotated[float | None, Meta(description="null when there is nothing to divide by")]
-Json = Annotated[msgspec.Raw, Meta(description="The JSON value as it was sent; null when none was")]
+Rate = Annotated[float | None, Meta(description="null when the divisor is 0")]
+Json = Annotated[
+    msgspec.Raw, Meta(description="The JSON value as it was sent; null when it was not sent")
+]
 Milliseconds = Annotated[int, Meta(description="Milliseconds since the epoch")]
 
 
 class SearchResult(msgspec.Struct, frozen=True):
-    """One result of the list that was shown, in its order."""
+    """One result of the list that was shown."""
 
     object_id: str
-    rank: Annotated[float | None, Meta(description="The caller's own rank or score; null: none")]
+    rank: Annotated[
+        float | None, Meta(description="The caller's own rank or score; null when it was not sent")
+    ]
     meta: Json
 
 
 class SessionEvent(msgspec.Struct, frozen=True):
-    """One interaction."""
+    """One interaction with a result."""
 
     event_id: str
     object_id: str
@@ -30,15 +34,15 @@ class SessionEvent(msgspec.Struct, frozen=True):
     created_at: Milliseconds
     position: Annotated[
         int | None,
-        Meta(description="1-based place of the object in search_results; null when not listed"),
+        Meta(description="1-based place in search_results; null when the object was not listed"),
     ]
     meta: Json
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A search, the list that was shown, and what was done with it.
+    """One search, the list that was shown, and the interactions with it.
 
-    Optional fields that were not sent are null. Events come by created_at, then by arrival.
+    Optional fields that were not sent are null. Events are sorted by created_at, then by arrival.
     """
 
     session_id: str
@@ -49,23 +53,23 @@ class Session(msgspec.Struct, frozen=True):
     sort_by: Json
     user_id: str | None
     created_at: Milliseconds
-    is_irrelevant: Annotated[bool, Meta(description="Left out of analytics and training data")]
+    is_irrelevant: Annotated[bool, Meta(description="Excluded from analytics and training data")]
     events: Annotated[
         list[SessionEvent] | UnsetType, Meta(description="Absent when with_events=false")
     ] = UNSET
 
 
 class Range(msgspec.Struct, frozen=True):
-    """The sessions that were counted: created_at from `from_ms` until before `to_ms`."""
+    """The selected sessions: created_at at or after `from_ms`, and before `to_ms`."""
 
-    from_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: all")]
-    to_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: all")]
+    from_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: no bound")]
+    to_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: no bound")]
     relevance: str
     event_type: Annotated[str, Meta(description="The type that counts as a click")]
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """The whole range in numbers; docs/metrics.md defines each."""
+    """The metrics of all selected sessions together; docs/metrics.md defines each."""
 
     range: Range
     sessions: Count
@@ -79,13 +83,13 @@ class Overview(msgspec.Struct, frozen=True):
     sessions_with_click: Count
     click_through_rate: Rate
     mean_reciprocal_rank: Rate
-    irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` says")]
-    unjoined_events: Annotated[int, Meta(description="Waiting for their session now, of any time")]
-    dead_letters: Annotated[int, Meta(description="Kept now, of any time")]
+    irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` is")]
+    unjoined_events: Annotated[int, Meta(description="Events without a session now, of any time")]
+    dead_letters: Annotated[int, Meta(description="Stored now, of any time")]
 
 
 class QueryStatistics(msgspec.Struct, frozen=True):
-    """One query text in numbers."""
+    """The metrics of one query."""
 
     search_query: str
     sessions: Count
@@ -99,14 +103,14 @@ class QueryStatistics(msgspec.Struct, frozen=True):
 
 
 class Queries(msgspec.Struct, frozen=True):
-    """Query texts in the order asked for."""
+    """Queries in the requested order."""
 
     range: Range
     queries: list[QueryStatistics]
 
 
 class PositionStatistics(msgspec.Struct, frozen=True):
-    """One place of the list in numbers."""
+    """The metrics of one position of the list."""
 
     position: Annotated[int, Meta(description="1-based place in the list")]
     impressions: Count
@@ -115,7 +119,7 @@ class PositionStatistics(msgspec.Struct, frozen=True):
 
 
 class Positions(msgspec.Struct, frozen=True):
-    """Places of the list, from the top."""
+    """The positions of the list, from the top."""
 
     range: Range
     positions: list[PositionStatistics]

@@ -1,0 +1,36 @@
+"""Read your writes: a request with a position waits until the sink has reached the position."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from fastapi import Header
+
+from core.consistency.position import POSITION_HEADER, Position, parse_positions
+
+T = TypeVar("T")
+
+
+class ConsistentReads(Protocol):
+    """What routes use of `core.consistency.consistent_reader.ConsistentReader`; see there."""
+
+    async def find(self, session_id: str, look_up: Callable[[], Awaitable[T | None]]) -> T: ...
+
+    async def wait_for(self, positions: Sequence[Position]) -> None: ...
+
+
+def wait_for_position(reads: ConsistentReads) -> Callable[[str], Awaitable[None]]:
+    """A FastAPI dependency that waits for the positions in the header Clickstream-Position."""
+
+    async def wait(
+        position: str = Header(
+            "",
+            alias=POSITION_HEADER,
+            description="Values of this header from responses to writes, joined by commas. The "
+            "response then contains those writes.",
+        ),
+    ) -> None:
+        await reads.wait_for(parse_positions(position))
+
+    return wait
