@@ -17,7 +17,7 @@ from fastavro.schema import parse_schema
 from fastavro.types import Schema
 
 from core.errors import RecordRejected, SchemaIncompatible
-from schemas.compatibility import clashes
+from schemas.compatibility import find_clash
 from schemas.contracts import Contract
 from schemas.dead_letters import Reason
 from schemas.registry import SchemaRegistry
@@ -131,11 +131,11 @@ class Decoder:
                 Reason.UNKNOWN_SCHEMA_ID, f"the registry never gave out schema id {schema_id}"
             ) from error
         try:
-            found = [str(clash) for clash in clashes(self._text, text)]
+            clash = str(find_clash(self._text, text) or "")
         except SchemaIncompatible as error:  # a registry also holds JSON Schema and Protobuf
-            found = [str(error)]
-        if found:
-            self._clashing[schema_id] = f"schema id {schema_id}: {'; '.join(found)}"
+            clash = str(error)
+        if clash:
+            self._clashing[schema_id] = f"schema id {schema_id}: {clash}"
         else:
             self._writers[schema_id] = _without_logical_types(text)
 

@@ -1,18 +1,28 @@
 """FULL_TRANSITIVE: every version of a record can read what every other version wrote.
 
-Avro's rules of schema resolution (specification 1.12, "Schema Resolution"), as a pure function of
-two schemas, so that a build can refuse a bad change without a registry. In one point it is stricter
-than Avro: a logical type may not change, because milliseconds read as microseconds resolve well
-and are wrong.
+Avro's rules of schema resolution are those of Apache's checker, so that a build can refuse a bad
+change without a registry. In one point we are stricter than Avro: a logical type may not change,
+because milliseconds read as microseconds resolve well and are wrong.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from avro.compatibility import (
+    ReaderWriterCompatibilityChecker,
+    SchemaCompatibilityResult,
+    SchemaCompatibilityType,
+    SchemaIncompatibilityType,
+    incompatible,
+)
+from avro.errors import AvroException
+from avro.schema import Schema as ApacheSchema
+from avro.schema import UnionSchema
+from avro.schema import parse as parse_with_apache
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 from fastavro.types import Schema
 
@@ -20,24 +30,12 @@ from core.errors import SchemaIncompatible
 
 FULL_TRANSITIVE: Final = "FULL_TRANSITIVE"
 
-_PROMOTIONS: Final[Mapping[str, frozenset[str]]] = {
-    "int": frozenset({"long", "float", "double"}),
-    "long": frozenset({"float", "double"}),
-    "float": frozenset({"double"}),
-    "string": frozenset({"bytes"}),
-    "bytes": frozenset({"string"}),
-}
-
-_NAMED: Final = frozenset({"record", "enum", "fixed"})
-
-_Node: TypeAlias = dict[str, Any]
-_Type: TypeAlias = str | list[Any] | _Node
-_Names: TypeAlias = dict[str, _Node]
+_ROOT: Final = ReaderWriterCompatibilityChecker.ROOT_REFERENCE_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A place where data cannot be read: a path such as `Session.results[].rank`, and the rule."""
+    """Why data cannot be read: places such as `Session.results[].rank`, and the rules broken."""
 
     path: str
     rule: str
@@ -47,7 +45,7 @@ class Clash:
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class Incompatibility:
     """A clash between two versions of one record."""
 
     record: str
@@ -61,147 +59,115 @@ class Breach:
         )
 
 
-def parse(text: str) -> tuple[Schema, dict[str, dict[str, Any]]]:
-    """A schema's JSON as fastavro wants it, and its named types.
-
-    Raises SchemaIncompatible when it is no Avro schema.
-    """
-    names: _Names = {}
+def parse(text: str) -> Schema:
+    """A schema's JSON as fastavro wants it. Raises SchemaIncompatible when it is no Avro schema."""
     try:
-        schema: Schema = parse_schema(json.loads(text), names)
+        schema: Schema = parse_schema(json.loads(text), {})
     except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError) as error:
         raise SchemaIncompatible(f"not an Avro schema: {error!r}") from error
-    return schema, names
+    return schema
 
 
-def clashes(reader: str, writer: str) -> list[Clash]:
+def find_clash(reader: str, writer: str) -> Clash | None:
     """What keeps data written with `writer` from being read as `reader`; both are schema JSON.
 
     Raises SchemaIncompatible when one of them is no Avro schema.
     """
-    reader_type, reader_names = parse(reader)
-    writer_type, writer_names = parse(writer)
-    return list(_Resolution(reader_names, writer_names).of(reader_type, writer_type, ""))
+    reader_schema, writer_schema = _parse_with_apache(reader), _parse_with_apache(writer)
+    result = _Checker().get_compatibility(reader_schema, writer_schema)
+    if result.compatibility is SchemaCompatibilityType.compatible:
+        return None
+    # The checker adds the root to the places of every clash that lies deeper.
+    places = sorted(result.locations - {_ROOT}) or [_ROOT]
+    kinds = dict.fromkeys(kind.value.replace("_", " ") for kind in result.incompatibilities)
+    return Clash(
+        ", ".join(_path(reader_schema, place) for place in places),
+        f"{', '.join(kinds)} ({'; '.join(sorted(result.messages))})",
+    )
 
 
-def breaches(record: str, versions: Mapping[int, str]) -> list[Breach]:
-    """Every clash between any two versions of a record, in both directions."""
+def incompatibilities(record: str, versions: Mapping[int, str]) -> list[Incompatibility]:
+    """Of any two versions of a record, in both directions."""
     return [
-        Breach(record, reader, writer, clash)
+        Incompatibility(record, reader, writer, clash)
         for reader in versions
         for writer in versions
         if reader != writer
-        for clash in clashes(versions[reader], versions[writer])
+        if (clash := find_clash(versions[reader], versions[writer])) is not None
     ]
 
 
-class _Resolution:
-    """One pair of schemas; named types are looked up on their own side."""
+class _Checker(ReaderWriterCompatibilityChecker):
+    """Apache's, with the rule of logical types, and with places that unions do not hide."""
 
-    def __init__(self, reader_names: _Names, writer_names: _Names) -> None:
-        self._reader_names = reader_names
-        self._writer_names = writer_names
-        self._under_way: set[tuple[str, str]] = set()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # the library has no annotation
+        self._location: list[str] = []
 
-    def of(self, reader: _Type, writer: _Type, path: str) -> Iterator[Clash]:
-        """Clashes below `path`."""
-        reader, writer = _named(reader, self._reader_names), _named(writer, self._writer_names)
-        if isinstance(writer, list):
-            for branch in writer:
-                yield from self.of(reader, branch, path)
-        elif isinstance(reader, list):
-            yield from self._into_union(reader, writer, path)
-        else:
-            yield from self._of_one(_node(reader), _node(writer), path)
+    def get_compatibility(
+        self,
+        reader: ApacheSchema,
+        writer: ApacheSchema,
+        reference_token: str = _ROOT,
+        location: list[str] | None = None,
+    ) -> SchemaCompatibilityResult:
+        if location is None and self._location:  # a branch of a union is where the union is
+            *location, reference_token = self._location
+        return super().get_compatibility(reader, writer, reference_token, location)
 
-    def _into_union(self, branches: Sequence[_Type], writer: _Type, path: str) -> Iterator[Clash]:
-        """The reader offers several types: one of them must do."""
-        tried = [list(self.of(branch, writer, path)) for branch in branches]
-        if all(tried):
-            # A branch of the same kind is what was meant: what is wrong inside it says more.
-            inside = [found for found in tried if any(clash.path != path for clash in found)]
-            if inside:
-                yield from inside[0]
-            else:
-                offered = ", ".join(_label(_node(_named(b, self._reader_names))) for b in branches)
-                yield Clash(
-                    path, f"{_label(_node(writer))} is none of what the reader takes ({offered})"
-                )
-
-    def _of_one(self, reader: _Node, writer: _Node, path: str) -> Iterator[Clash]:
-        kind, written = reader["type"], writer["type"]
-        if kind != written and kind not in _PROMOTIONS.get(written, frozenset()):
-            yield Clash(path, f"{_label(writer)} cannot be read as {_label(reader)}")
-        elif reader.get("logicalType") != writer.get("logicalType"):
-            yield Clash(
-                path,
-                f"the logical type {writer.get('logicalType')} would be read as"
-                f" {reader.get('logicalType')}: same bytes, another meaning",
+    def calculate_compatibility(
+        self, reader: ApacheSchema, writer: ApacheSchema, location: list[str]
+    ) -> SchemaCompatibilityResult:
+        outer, self._location = self._location, location
+        result = super().calculate_compatibility(reader, writer, location)
+        self._location = outer
+        if (
+            result.compatibility is SchemaCompatibilityType.compatible
+            and not isinstance(reader, UnionSchema)
+            and not isinstance(writer, UnionSchema)
+            and _logical_type(reader) != _logical_type(writer)
+        ):
+            return incompatible(
+                SchemaIncompatibilityType.type_mismatch,
+                f"the logical type {_logical_type(writer)} would be read as"
+                f" {_logical_type(reader)}: same bytes, another meaning",
+                location,
             )
-        elif kind == "array":
-            yield from self.of(reader["items"], writer["items"], f"{path}[]")
-        elif kind == "map":
-            yield from self.of(reader["values"], writer["values"], f"{path}{{}}")
-        elif kind in _NAMED:
-            yield from self._of_named(reader, writer, path)
-
-    def _of_named(self, reader: _Node, writer: _Node, path: str) -> Iterator[Clash]:
-        path = path or _unqualified(reader["name"])
-        if not _same_name(reader, writer):
-            yield Clash(path, f"{_label(writer)} cannot be read as {_label(reader)}")
-        elif reader["type"] == "enum":
-            unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
-            if unknown and "default" not in reader:
-                yield Clash(
-                    path,
-                    f"symbols {', '.join(unknown)} are unknown to the reader,"
-                    " and its enum has no default",
-                )
-        elif reader["type"] == "fixed":
-            if reader["size"] != writer["size"]:
-                yield Clash(path, f"fixed size {writer['size']} cannot be read as {reader['size']}")
-        else:
-            yield from self._of_fields(reader, writer, path)
-
-    def _of_fields(self, reader: _Node, writer: _Node, path: str) -> Iterator[Clash]:
-        pair = (reader["name"], writer["name"])
-        if pair in self._under_way:
-            return  # a recursive type: the outer call is judging this very pair
-        self._under_way.add(pair)
-        written = {field["name"]: field for field in writer["fields"]}
-        for field in reader["fields"]:
-            names = (field["name"], *field.get("aliases", ()))
-            source = next((written[name] for name in names if name in written), None)
-            place = f"{path}.{field['name']}"
-            if source is not None:
-                yield from self.of(field["type"], source["type"], place)
-            elif "default" not in field:
-                yield Clash(place, "the writer has no such field, and the reader no default for it")
-        self._under_way.discard(pair)
+        return result
 
 
-def _named(type_: _Type, names: _Names) -> _Type:
-    """The definition behind a name; everything else as it is."""
-    return names.get(type_, type_) if isinstance(type_, str) else type_
+def _parse_with_apache(text: str) -> ApacheSchema:
+    parse(text)
+    try:
+        return parse_with_apache(text)
+    except AvroException as error:
+        raise SchemaIncompatible(f"not an Avro schema: {error!r}") from error
 
 
-def _node(type_: _Type) -> _Node:
-    """`"string"` and `{"type": "string"}` are the same type."""
-    if isinstance(type_, list):
-        raise TypeError("a union is no single type")
-    return {"type": type_} if isinstance(type_, str) else type_
+def _logical_type(schema: ApacheSchema) -> Any:
+    return schema.props.get("logicalType")
 
 
-def _same_name(reader: _Node, writer: _Node) -> bool:
-    """By the name without its namespace, or by one of the reader's aliases."""
-    aliases = {_unqualified(alias) for alias in reader.get("aliases", ())}
-    return _unqualified(writer["name"]) in {_unqualified(reader["name"]), *aliases}
-
-
-def _unqualified(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _label(node: _Node) -> str:
-    kind: str = node["type"]
-    return f"{kind} {_unqualified(node['name'])}" if kind in _NAMED else kind
+def _path(schema: ApacheSchema, place: str) -> str:
+    """`/fields/1/type/items` → `Session.results[]`."""
+    at: Any = schema
+    path = str(getattr(schema, "name", ""))
+    tokens = iter(place.strip("/").split("/"))
+    for token in tokens:
+        if isinstance(at, UnionSchema):
+            at = next((branch for branch in at.schemas if hasattr(branch, token)), at)
+        match token:
+            case "fields":
+                at = at.fields[int(next(tokens))]
+                path += f".{at.name}"
+            case "type":
+                at = at.type
+            case "items":
+                at = at.items
+                path += "[]"
+            case "values":
+                at = at.values
+                path += "{}"
+            case _:  # a name, a size, symbols or a branch of the thing itself
+                break
+    return path

@@ -70,7 +70,7 @@ def _load(file: Path) -> Contract:
         )
     text = file.read_text(encoding="utf-8")
     try:
-        parsed, _ = parse(text)
+        parsed = parse(text)
     except SchemaIncompatible as error:
         raise SetupError(f"{file} is {error}") from error
     text = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The schema registry: what we ask of it, the real one, and one in memory."""
+"""The schema registry: what we ask of it, and the real one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from core.errors import RegistryUnavailable, SchemaIncompatible, SetupError
 from core.settings import Settings
-from schemas.compatibility import FULL_TRANSITIVE, clashes
 
 T = TypeVar("T")
 
@@ -123,7 +122,7 @@ class ConfluentRegistry:
             except LookupError:
                 found = None
         if found is None or json.loads(found) != json.loads(schema):
-            raise _another_registry(self._place, schema_id)
+            raise another_registry(self._place, schema_id)
 
     def latest(self, subject: str) -> RegisteredSchema | None:
         try:
@@ -194,56 +193,6 @@ class ConfluentRegistry:
         )
 
 
-class MemoryRegistry:
-    """The same promises without a server; for tests and for one process on its own."""
-
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._subjects: dict[str, list[int]] = {}
-        self._levels: dict[str, str] = {}
-
-    def register(self, subject: str, schema: str) -> int:
-        clashes(schema, schema)  # raises when it is no Avro schema
-        text = _compact(schema)
-        versions = self._subjects.get(subject, [])
-        for schema_id in versions:
-            if self.schema(schema_id) == text:
-                return schema_id
-        if not self.is_compatible(subject, schema):
-            raise SchemaIncompatible(f"{subject}: an earlier version cannot be read or read this")
-        if text not in self._texts:
-            self._texts.append(text)
-        schema_id = self._texts.index(text) + 1
-        self._subjects[subject] = [*versions, schema_id]
-        return schema_id
-
-    def schema(self, schema_id: int) -> str:
-        if not 1 <= schema_id <= len(self._texts):
-            raise LookupError(f"schema {schema_id} not found")
-        return self._texts[schema_id - 1]
-
-    def confirm(self, schema_id: int, schema: str) -> None:
-        if self._texts[schema_id - 1 : schema_id] != [_compact(schema)]:
-            raise _another_registry("(memory)", schema_id)
-
-    def latest(self, subject: str) -> RegisteredSchema | None:
-        versions = self._subjects.get(subject)
-        if not versions:
-            return None
-        return RegisteredSchema(subject, len(versions), versions[-1], self.schema(versions[-1]))
-
-    def is_compatible(self, subject: str, schema: str) -> bool:
-        if self._levels.get(subject) != FULL_TRANSITIVE:
-            return True
-        earlier = [self.schema(schema_id) for schema_id in self._subjects.get(subject, [])]
-        return not any(clashes(schema, text) or clashes(text, schema) for text in earlier)
-
-    def set_compatibility(self, subject: str, level: str) -> None:
-        if level not in (FULL_TRANSITIVE, "NONE"):
-            raise ValueError(f"only FULL_TRANSITIVE and NONE are known here, not {level}")
-        self._levels[subject] = level
-
-
 def _client(
     url: str,
     ca_file: str | None,
@@ -264,7 +213,8 @@ def _client(
     )
 
 
-def _another_registry(place: str, schema_id: int) -> RegistryUnavailable:
+def another_registry(place: str, schema_id: int) -> RegistryUnavailable:
+    """What `confirm` raises: the registry at `place` has something else under our own id."""
     return RegistryUnavailable(
         f"the schema registry at {place} no longer has our own schema as id {schema_id}: it was"
         " emptied, or is another one. Nothing is set aside on its word: restore it, or start the"
@@ -274,10 +224,6 @@ def _another_registry(place: str, schema_id: int) -> RegistryUnavailable:
 
 def _avro(schema: str) -> Schema:
     return Schema(schema, "AVRO")
-
-
-def _compact(schema: str) -> str:
-    return json.dumps(json.loads(schema), ensure_ascii=False, separators=(",", ":"))
 
 
 def _without_password(url: str) -> str:

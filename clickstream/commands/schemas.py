@@ -87,20 +87,22 @@ def check(
 
     Exit status 1 when a version cannot be read by another, naming the field and the rule.
     """
-    from schemas.compatibility import breaches
+    from schemas.compatibility import incompatibilities
     from schemas.contracts import VERSIONS, load_versions
 
     records = VERSIONS if directory is None else load_versions(directory)
     found = [
-        str(breach)
+        str(incompatibility)
         for name, versions in records.items()
-        for breach in breaches(name, {contract.version: contract.text for contract in versions})
+        for incompatibility in incompatibilities(
+            name, {contract.version: contract.text for contract in versions}
+        )
     ]
     if as_json:
-        typer.echo(json.dumps({"compatible": not found, "breaches": found}))
+        typer.echo(json.dumps({"compatible": not found, "incompatibilities": found}))
     elif found:
-        for breach in found:
-            typer.echo(breach)
+        for line in found:
+            typer.echo(line)
     else:
         counts = ", ".join(f"{name} ({len(versions)})" for name, versions in records.items())
         typer.echo(f"compatible: {counts}")

@@ -16,7 +16,8 @@ from core.kafka.partitioner import partition_of
 from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import EVENT, Contract
 from schemas.dead_letters import Headers, Reason
-from schemas.registry import MemoryRegistry, SchemaRegistry
+from schemas.registry import SchemaRegistry
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import event
 
 # More than a record may have (2 MiB and some), less than is kept of it; nothing once compressed.

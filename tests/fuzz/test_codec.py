@@ -20,10 +20,10 @@ from core.kafka.partitions import Partition
 from schemas.codec import Decoder, Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.registry import MemoryRegistry
 from stream_processors.consume.batches import FetchedBatch, Record, Records
 from stream_processors.decode.batch import BatchDecoder, Decoded
 from tests.fuzz.mutate import Mutator
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import PARTITIONS, TOPICS, event, mark, session
 
 INPUTS: Final = int(os.environ.get("CLICKSTREAM_TEST_FUZZ", "6000"))

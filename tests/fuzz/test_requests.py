@@ -22,11 +22,11 @@ from producers.validation import parse_events, parse_mark, parse_session
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.registry import MemoryRegistry
 from stream_processors.consume import batches
 from stream_processors.decode.batch import BatchDecoder
 from tests.examples import examples
 from tests.fuzz.mutate import Mutator
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import NOW_MS, PARTITIONS, TOPICS
 
 # A tenth of the codec's: each is tried as three kinds of body, and what is taken goes a long way.

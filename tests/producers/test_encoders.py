@@ -11,8 +11,9 @@ from core.settings import Settings
 from producers.encoders import Encoders
 from schemas.codec import schema_id_of
 from schemas.contracts import EVENT, SESSION
-from schemas.registry import MemoryRegistry, SchemaRegistry
+from schemas.registry import SchemaRegistry
 from schemas.topics import Topics
+from tests.schemas.memory_registry import MemoryRegistry
 
 TOPICS = Topics.from_settings(Settings(_env_file=None))
 RECORD = {

@@ -15,11 +15,11 @@ from producers.async_producer import MakeProducer
 from producers.encoders import Encoders
 from producers.kafka_publisher import WRITTEN, KafkaPublisher, producer_options
 from schemas.contracts import EVENT
-from schemas.registry import MemoryRegistry
 from schemas.topics import Topics
 from tests.core.kafka.memory_offsets import MemoryOffsets
 from tests.producers.fake_producer import FATAL, FakeProducer
 from tests.producers.test_publisher import event
+from tests.schemas.memory_registry import MemoryRegistry
 
 SETTINGS = Settings(_env_file=None)
 TOPICS = Topics.from_settings(SETTINGS)

@@ -7,8 +7,8 @@ from producers.records import Record, event_records, mark_record, session_record
 from producers.validation import parse_events, parse_mark, parse_session
 from schemas.codec import Decoder, Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from schemas.registry import MemoryRegistry
 from tests.producers.bodies import encoded, event, events, session
+from tests.schemas.memory_registry import MemoryRegistry
 
 LIMITS = Limits()
 RECEIVED = 1_700_000_000_000

@@ -13,8 +13,8 @@ from core.errors import RecordRejected, RegistryUnavailable
 from schemas.codec import Decoder, Encoder, header, schema_id_of
 from schemas.contracts import EVENT, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.registry import MemoryRegistry
 from tests.examples import examples
+from tests.schemas.memory_registry import MemoryRegistry
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 text = st.text() | st.sampled_from(["\x00", "größe", "東京", "😀", "\ufeff", "\U0010ffff"])

@@ -11,7 +11,7 @@ import pytest
 import schemas
 from schemas.codec import Decoder, Encoder
 from schemas.contracts import VERSIONS, Contract
-from schemas.registry import MemoryRegistry
+from tests.schemas.memory_registry import MemoryRegistry
 
 EXAMPLES = sorted((Path(schemas.__file__).parent / "examples").glob("*.json"))
 

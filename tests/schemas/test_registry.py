@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import RegistryUnavailable, SchemaIncompatible, SetupError
-from schemas.compatibility import FULL_TRANSITIVE, breaches
+from schemas.compatibility import FULL_TRANSITIVE, incompatibilities
 from schemas.contracts import SESSION
-from schemas.registry import ConfluentRegistry, MemoryRegistry, SchemaRegistry
+from schemas.registry import ConfluentRegistry, SchemaRegistry
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.schemas.test_compatibility import BAD, GOOD, changed
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def test_the_real_registry_agrees_with_our_own_check(
     engines: SharedEngines, subject: str, change: str
 ) -> None:
     text = changed(GOOD[change] if change in GOOD else BAD[change][0])
-    ours = breaches("session", {1: SESSION.text, 2: text}) == []
+    ours = incompatibilities("session", {1: SESSION.text, 2: text}) == []
     with ConfluentRegistry(engines.schema_registry_url) as registry:
         registry.set_compatibility(subject, FULL_TRANSITIVE)
         registry.register(subject, SESSION.text)

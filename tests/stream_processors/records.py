@@ -11,9 +11,9 @@ from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.codec import Encoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
-from schemas.registry import MemoryRegistry
 from schemas.topics import Topics
 from stream_processors.consume.batches import FetchedBatch, Record, Records
+from tests.schemas.memory_registry import MemoryRegistry
 
 PARTITIONS = 4
 TOPICS = Topics.from_settings(Settings())

@@ -6,8 +6,9 @@ from clickstream.operations.provision import prepare, register_contracts
 from core.errors import SchemaIncompatible
 from core.settings import Settings, TopicSettings
 from schemas.contracts import ALL, SESSION
-from schemas.registry import ConfluentRegistry, MemoryRegistry
+from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.schemas.test_compatibility import BAD, changed
 
 TOPICS = Topics.from_settings(Settings(_env_file=None, topics=TopicSettings(prefix="t.")))

@@ -13,10 +13,11 @@ from core.kafka.partitions import Partition
 from schemas.codec import Encoder, header
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.dead_letters import Reason
-from schemas.registry import MemoryRegistry, SchemaRegistry
+from schemas.registry import SchemaRegistry
 from stream_processors.consume.batches import FetchedBatch, Record, Records
 from stream_processors.decode import batch as decode_module
 from stream_processors.decode.batch import BatchDecoder, Decoded
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import (
     NOW_MS,
     PARTITIONS,

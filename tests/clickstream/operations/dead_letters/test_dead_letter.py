@@ -26,7 +26,7 @@ from core.settings import Settings
 from schemas.codec import Encoder
 from schemas.contracts import EVENT
 from schemas.dead_letters import Attempt, Headers
-from schemas.registry import MemoryRegistry
+from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import event
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
