@@ -24,6 +24,7 @@ from faust.types.tuples import ConsumerMessage
 
 from core.kafka.partitions import Partition
 from stream_processors.consume.batches import FetchedBatch, Records, portions
+from stream_processors.consume.check_libraries import check_consumer
 from stream_processors.consume.fetch_columns import deliver_columns
 from stream_processors.consume.offset_ledger import OffsetLedger
 
@@ -58,27 +59,32 @@ class _Fetch:
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
-    """The consumer's thread: fetches with positions, commits without drama."""
+    """The consumer's thread: fetches with positions, and a commit that fails is only logged."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_at_a_time = asyncio.Lock()
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        consumer = self._ensure_consumer()
+        deliver_columns(consumer._fetcher)
+        check_consumer(consumer, _FETCH_BYTES, _FETCH_WAIT_MS)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         """Stock Faust sets none of these; the fetcher reads them when the consumer starts."""
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_min_bytes = _FETCH_BYTES
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        # What a producer took back was never there; a replay does not read it either.
+        # What a producer took back (an aborted transaction) was never there.
         consumer._isolation_level = "read_committed"
         return consumer
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
         # Faust cancels the caller at a rebalance, but not this: the abandoned fetch may still take
-        # records, even of the next assignment, and nobody gets them. One at a time, so that its
-        # theft shows as a gap between one fetch's `after` and the next one's `before`.
+        # records, even of the next assignment, and nobody gets them. One at a time, so that what it
+        # took shows as a gap between one fetch's `after` and the next one's `before`.
         async with self._one_at_a_time:
-            deliver_columns(consumer._fetcher)
             before = _positions(consumer)
             records = await super()._fetch_records(consumer, *args, **kwargs)
             return _Fetch(records, before, _positions(consumer))
@@ -101,7 +107,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             return False
         return True
 
-    def trouble(self) -> str | None:
+    def unready_reason(self) -> str | None:
         """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
         consumer = self._consumer
         if consumer is None or consumer._coordinator is None:
@@ -222,16 +228,16 @@ class BatchConsumer(Consumer):
         """Back to the committed offsets, and let the ledger know where that is."""
         await super().perform_seek()
         committed = {tp: self._read_offset.get(tp) for tp in self.assignment()}
-        fresh = [tp for tp, offset in committed.items() if offset is None]
+        uncommitted = [tp for tp, offset in committed.items() if offset is None]
         # Without a commit reading begins at the beginning (consumer_auto_offset_reset=earliest).
-        beginnings = await self.earliest_offsets(*fresh) if fresh else {}
+        beginnings = await self.earliest_offsets(*uncommitted) if uncommitted else {}
         for tp, offset in committed.items():
             start = beginnings[tp] if offset is None else offset
             self.ledger.start_at(Partition(*tp), self.generation, start)
 
-    def trouble(self) -> str | None:
+    def unready_reason(self) -> str | None:
         """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
-        return cast(BatchConsumerThread, self._thread).trouble()
+        return cast(BatchConsumerThread, self._thread).unready_reason()
 
     def end_of(self, partition: Partition) -> int:
         """End of the log as of the last fetch; 0 before the first."""

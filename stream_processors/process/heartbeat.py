@@ -3,41 +3,24 @@ and would hang with it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import asyncio
+import faulthandler
+from typing import Final
 
-_TICK_SECONDS = 1.0
+_BEAT_SECONDS: Final = 1.0
 
 
-class Heartbeat:
-    """Counts its own ticks since the last beat, not the time: a process that was stopped for an
-    hour (SIGSTOP, a suspended machine) has not hung for an hour."""
+async def end_when_loop_hangs(stall_seconds: float) -> None:
+    """Run it as a task of the loop to be watched; it ends by cancellation only.
 
-    def __init__(self, patience_seconds: float, on_silence: Callable[[], object]) -> None:
-        """`on_silence` is called once, on a thread of its own, after so long without a beat."""
-        self._patience_ticks = max(1, round(patience_seconds / _TICK_SECONDS))
-        self._on_silence = on_silence
-        self._ticks = 0
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
-
-    def stop(self) -> None:
-        """It will not be called any more."""
-        self._stopping.set()
-
-    def beat(self) -> None:
-        """The loop is alive. From any thread."""
-        self._ticks = 0
-
-    def tick(self) -> bool:
-        """A second has passed; whether that was one too many."""
-        self._ticks += 1
-        return self._ticks > self._patience_ticks
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_TICK_SECONDS):
-            if self.tick():
-                self._on_silence()
-                return
+    When the loop does nothing for `stall_seconds`, the process ends with status 1, after the stacks
+    of all its threads were written to stderr. Time during which the process is stopped (SIGSTOP)
+    counts; time during which the machine is suspended does not.
+    """
+    try:
+        while True:
+            # Starts the time anew. It runs out on a thread of C, which needs no lock of Python.
+            faulthandler.dump_traceback_later(stall_seconds, exit=True)
+            await asyncio.sleep(min(_BEAT_SECONDS, stall_seconds / 4))
+    finally:
+        faulthandler.cancel_dump_traceback_later()

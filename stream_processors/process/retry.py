@@ -8,24 +8,15 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_when_event_set,
-    wait_random_exponential,
-)
-
-from core.errors import Unavailable
+from core.retrying import retry
 from core.telemetry import WORKER_PAUSED, WORKER_RETRIES
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# First and longest pause. Longer would make the catch-up after an outage start late; shorter would
+# Longest pause, seconds. Longer would make the catch-up after an outage start late; shorter would
 # hammer a server that is starting.
-_FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 5.0
 
 # An outage of an hour is worth a line a minute, not one for each attempt.
@@ -33,7 +24,7 @@ _REMIND_SECONDS = 60.0
 
 
 class UntilItWorks:
-    """Calls again, for ever, while the error is `Unavailable`; other errors pass through.
+    """Calls an action again, for ever, while its error is `Unavailable`; other errors pass through.
 
     Blocks the calling thread; several threads may wait at once. `stop()` from any thread ends the
     waiting with the last error.
@@ -44,69 +35,53 @@ class UntilItWorks:
         self._outages: dict[int, _Outage] = {}  # by thread
 
     @property
-    def trouble(self) -> str | None:
-        """Why somebody waits right now, as a sentence: no progress is then no sign of a dead
-        consumer. None when nobody does. From any thread."""
+    def outage(self) -> str | None:
+        """Why a thread waits right now, as a sentence; None when none does. From any thread.
+
+        While a server is away, no progress is no sign of a dead consumer.
+        """
         return next((outage.why for outage in list(self._outages.values())), None)
 
     def stop(self) -> None:
         self._stopping.set()
 
     def __call__(self, action: Callable[[], T]) -> T:
-        # A Retrying is a cycle that keeps the action and its result until the garbage collector
-        # comes by, which is seldom: none is made unless it is needed.
-        try:
-            return action()
-        except Unavailable as error:
-            outage = _Outage(error)
         thread = threading.get_ident()
-        self._outages[thread] = outage
-        WORKER_PAUSED.inc()
+
+        def failed(error: BaseException) -> None:
+            if thread not in self._outages:
+                self._outages[thread] = _Outage()
+                WORKER_PAUSED.inc()
+            self._outages[thread].note(error)
+
         try:
-            self._pause(_FIRST_SECONDS)
-            result = self._retrying(outage)(action)
+            result = retry(
+                action,
+                longest_pause=_LONGEST_SECONDS,
+                stopping=self._stopping,
+                on_error=failed,
+            )
         finally:
-            del self._outages[thread]
-            WORKER_PAUSED.dec()
-        outage.end()
+            outage = self._outages.pop(thread, None)
+            if outage is not None:
+                WORKER_PAUSED.dec()
+        if outage is not None:
+            log.info("going on after %.1f s", monotonic() - outage.begun)
         return result
-
-    def _retrying(self, outage: _Outage) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_LONGEST_SECONDS),
-            stop=stop_when_event_set(self._stopping),
-            sleep=self._pause,
-            before_sleep=outage.goes_on,
-            reraise=True,
-        )
-
-    def _pause(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
 
 
 class _Outage:
-    """One wait for a server: what it says of itself, and when it is said again."""
+    """One wait for a server: since when, why, and when that was logged."""
 
-    def __init__(self, error: Unavailable) -> None:
-        self.why = ""
-        self._begun = monotonic()
-        self._said_at = self._begun
-        self._note(error)
+    def __init__(self) -> None:
+        self.why = "a server does not answer"
+        self.begun = self._logged_at = monotonic()
 
-    def goes_on(self, state: RetryCallState) -> None:
-        """One more attempt has failed."""
-        error = state.outcome.exception() if state.outcome else None
-        if error is not None:
-            self._note(error)
-
-    def end(self) -> None:
-        log.info("going on after %.1f s", monotonic() - self._begun)
-
-    def _note(self, error: BaseException) -> None:
+    def note(self, error: BaseException) -> None:
+        """One more attempt has failed. Logged when the reason is new, and once a minute."""
         WORKER_RETRIES.labels(server=type(error).__name__).inc()
         now = monotonic()
-        if str(error) != self.why or now - self._said_at >= _REMIND_SECONDS:
+        if str(error) != self.why or now - self._logged_at >= _REMIND_SECONDS:
             log.warning("paused, trying again every few seconds: %s", error)
-            self._said_at = now
+            self._logged_at = now
         self.why = str(error)

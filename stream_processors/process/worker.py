@@ -19,6 +19,7 @@ from core.health_probe import listens
 from core.kafka.partitions import Partition
 from core.logging import configure_logging
 from core.settings import Settings
+from stream_processors.consume.check_libraries import check_names
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
 from stream_processors.consume.gather import FlushTriggers
@@ -26,7 +27,7 @@ from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.process.assembly import assemble
 from stream_processors.process.fill_filter import FilterFiller
 from stream_processors.process.health_server import serve_probe
-from stream_processors.process.heartbeat import Heartbeat
+from stream_processors.process.heartbeat import end_when_loop_hangs
 from stream_processors.process.malloc import trim_malloc_periodically
 from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.process.retry import UntilItWorks
@@ -59,8 +60,10 @@ def run_worker(settings: Settings) -> None:
 
     Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
     that has been told to stop must stop. What is not committed then is read again by the successor.
+    Raises SetupError when a library has not the private names that we use.
     """
     configure_logging(settings.log_level, settings.log_format)
+    check_names()
     trim_malloc_periodically()
     status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
     logging.shutdown()
@@ -73,14 +76,20 @@ class _Worker:
         self._clock = clock
         self._until_it_works = UntilItWorks()
         self._stop = asyncio.Event()
-        self._trouble: Callable[[], str | None] = lambda: "starting"
+        self._unready: Callable[[], str | None] = lambda: "starting"
         self._stuck: str | None = None
-        self._heartbeat = Heartbeat(settings.worker.stall_seconds, _end_hung)
 
     async def run(self) -> int:
-        running = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        beating = loop.create_task(end_when_loop_hangs(self._settings.worker.stall_seconds))
+        try:
+            return await self._run(loop)
+        finally:
+            beating.cancel()
+
+    async def _run(self, loop: asyncio.AbstractEventLoop) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
-            running.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._stop.set)
         if port := self._settings.worker.metrics_port:
             serve_probe(port, alive=lambda: self._stuck, ready=self._why_not_ready)
         assembling = asyncio.create_task(
@@ -98,7 +107,7 @@ class _Worker:
             ),
             self._clock,
             on_report=lambda report: _count(report, parts.index),
-            is_paused=lambda: self._until_it_works.trouble is not None,
+            is_paused=lambda: self._until_it_works.outage is not None,
         )
         app = build_app(self._settings, pipeline.feed)
         filler = FilterFiller(parts.stored_ids, parts.sink)
@@ -145,21 +154,21 @@ class _Worker:
 
     async def _become_ready(self, consumer: BatchConsumer) -> None:
         """Ready: a member of the group. With more workers than partitions it may hold none."""
-        self._trouble = lambda: "waiting for the group to assign partitions"
+        self._unready = lambda: "waiting for the group to assign partitions"
         await consumer.in_group.wait()
-        self._trouble = consumer.trouble
+        self._unready = consumer.unready_reason
 
     def _why_not_ready(self) -> str | None:
         """On the probe's thread."""
-        paused = self._until_it_works.trouble
-        return f"paused: {paused}" if paused else self._trouble()
+        paused = self._until_it_works.outage
+        return f"paused: {paused}" if paused else self._unready()
 
     async def _leave(
         self, app: faust.App, pipeline: FlushPipeline, consumer: BatchConsumer
     ) -> None:
-        self._trouble = lambda: "stopping"
+        self._unready = lambda: "stopping"
         consumer.stop_flow()
-        grace = _DRAIN_PAUSED_SECONDS if self._until_it_works.trouble else _DRAIN_SECONDS
+        grace = _DRAIN_PAUSED_SECONDS if self._until_it_works.outage else _DRAIN_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(pipeline.drain(), grace)
         self._until_it_works.stop()
@@ -169,13 +178,11 @@ class _Worker:
     async def _watch(self, consumer: BatchConsumer) -> None:
         """Ends the process when a partition has records and does not move."""
         watchdog = Watchdog(self._settings.worker.stall_seconds, self._kafka_listens)
-        self._heartbeat.start()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self._heartbeat.beat()
             progress = _progress_of(consumer)
             now = self._clock.monotonic()
-            if self._until_it_works.trouble:
+            if self._until_it_works.outage:
                 watchdog.restart_clocks(now)
             elif stuck := await asyncio.to_thread(watchdog.stalled, progress, now):
                 self._stuck = f"no progress on {stuck}"
@@ -199,16 +206,10 @@ def _progress_of(consumer: BatchConsumer) -> dict[Partition, PartitionProgress]:
     return progress
 
 
-def _end_hung() -> None:
-    """On the heartbeat's thread, because nothing else here moves."""
-    log.critical("the worker hangs: ended, to be started again")
-    os._exit(_EX_TEMPFAIL)
-
-
 def _freeze_gc() -> None:
     """The modules and parts of a worker live as long as it does, and what it makes by the record
     are bytes and columns, which hold no cycles. Walking them all every 700 objects, as is usual,
-    took four tenths of its time."""
+    had 41 % of its time (docs/design.md)."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS, 10, 10)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
 from core import clickhouse
@@ -191,15 +190,10 @@ class ClickHouseSink:
         with self._errors():
             return action()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Our rows fit our own schema, so a refusal is the server's state (starting, out of disk,
-        too many parts, a migration missing), never the record's fault: it is worth a retry."""
-        try:
-            with clickhouse.translate(self._settings):
-                yield
-        except ClickHouseError as error:
-            raise SinkUnavailable(f"ClickHouse refuses: {str(error)[:500]}") from error
+    def _errors(self) -> AbstractContextManager[None]:
+        """Our rows fit our own schema. So a refusal is the server's state (starting, out of disk,
+        a migration missing) and never the record's fault: it is worth a retry."""
+        return clickhouse.translate(self._settings, on_refusal=SinkUnavailable)
 
 
 def _letter_row(letter: DeadLetter) -> list[object]:

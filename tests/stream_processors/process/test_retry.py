@@ -46,11 +46,11 @@ def test_it_says_why_it_waits_and_stops_saying_so() -> None:
     results: list[str] = []
     thread = in_thread(lambda: results.append(retry(server)))
     wait_for_attempts(server, 2)
-    assert retry.trouble == "ClickHouse: its disk is full"
+    assert retry.outage == "ClickHouse: its disk is full"
     server.come_back()
     thread.join(30)
     assert results == ["done"]
-    assert retry.trouble is None
+    assert retry.outage is None
 
 
 def test_one_wait_that_ends_does_not_hide_another() -> None:
@@ -61,10 +61,10 @@ def test_one_wait_that_ends_does_not_hide_another() -> None:
     wait_for_attempts(registry, 2)
     registry.come_back()
     threads[1].join(30)
-    assert retry.trouble == "sink"
+    assert retry.outage == "sink"
     sink.come_back()
     threads[0].join(30)
-    assert retry.trouble is None
+    assert retry.outage is None
 
 
 def test_an_order_to_stop_ends_the_wait_with_the_error() -> None:
