@@ -158,12 +158,16 @@ class KafkaOffsets:
             try:
                 return await ask()
             except KafkaException as refusal:
-                error: KafkaError = refusal.args[0]
-                if error.code() not in _TRANSIENT_ERRORS or loop.time() > give_up:
+                if not is_transient(refusal) or loop.time() > give_up:
                     raise BrokerUnavailable(
-                        f"Kafka did not say how far its log is read: {error.str()}"
+                        f"Kafka did not say how far its log is read: {refusal.args[0].str()}"
                     ) from refusal
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether Kafka answers so while a leader or a coordinator moves."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _TRANSIENT_ERRORS
 
 
 def _committed_offset(partition: TopicPartition) -> int:

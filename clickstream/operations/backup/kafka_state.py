@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 
 from confluent_kafka import (
     Consumer,
-    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -17,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream.operations.backup.manifest import SavedTopic
 from clickstream.operations.backup.offsets import LiveTopic
 from core.errors import BrokerUnavailable, SetupError
+from core.kafka.offsets import is_transient
 from core.kafka.partitions import Partition
 from core.retrying import retry
 from core.settings import Settings
@@ -27,16 +27,6 @@ T = TypeVar("T")
 
 _REQUEST_SECONDS: Final = 15.0
 _RETRY_SECONDS: Final = 0.2
-
-# Kafka answers these while a broker takes over the group, and for a new group. They end within
-# seconds.
-_TRANSIENT_ERRORS: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 
 class KafkaState:
@@ -160,11 +150,7 @@ def _retry_transient(question: Callable[[], T]) -> T:
     return retry(
         question,
         seconds=_REQUEST_SECONDS,
-        when=_is_transient,
+        when=is_transient,
         first_pause=_RETRY_SECONDS,
         longest_pause=_RETRY_SECONDS,
     )
-
-
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _TRANSIENT_ERRORS
