@@ -26,7 +26,7 @@ def command(
     ] = None,
     out: Annotated[Path, typer.Option(help="One line of JSON for each row.")] = LATEST,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Keep the engines' data here, so that loading is done once.")
+        Path | None, typer.Option(help="Keep the servers' data here, so that loading is done once.")
     ] = None,
 ) -> None:
     """Measure everything on the local servers, beside what users might pick instead.
@@ -46,6 +46,6 @@ def command(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     app()

@@ -40,10 +40,10 @@ class EdgeRound:
 
     def __call__(self, lab: Lab, size: Size) -> Iterator[Outcome]:
         servers = contenders(lab)
-        with lab.corner() as settings, running(lab, servers[0], settings) as process:
+        with lab.isolated() as settings, running(lab, servers[0], settings) as process:
             drive(process.url, self.load, _BROKER_SECONDS, lab.folder)
         for server in servers:
-            with lab.corner() as settings, running(lab, server, settings) as process:
+            with lab.isolated() as settings, running(lab, server, settings) as process:
                 yield self._measured(lab, size, server, settings, process)
 
     def _measured(

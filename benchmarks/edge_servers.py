@@ -73,7 +73,7 @@ def contenders(lab: Lab) -> list[EdgeServer]:
 
 @contextmanager
 def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Running]:
-    """Start it in a corner of the lab, wait until it answers, end it afterwards.
+    """Start it in its own topics and database, wait until it answers, end it afterwards.
 
     EngineError when it does not come up; its log is in the lab's folder.
     """

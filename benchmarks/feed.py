@@ -20,7 +20,7 @@ _QUEUED = 500_000
 
 
 class Feed:
-    """Writes whole batches of one corner's contracts, with our keys and partitions."""
+    """Writes whole batches of the contracts of one measurement, with our keys and partitions."""
 
     def __init__(self, settings: Settings) -> None:
         topics = Topics.from_settings(settings)

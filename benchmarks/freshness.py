@@ -23,12 +23,12 @@ from benchmarks.api_process import api_process
 from benchmarks.corpus import Corpus
 from benchmarks.edge_servers import our_server, running
 from benchmarks.lab import Lab
-from benchmarks.lean_http import lean_poster
+from benchmarks.lean_http import lean_writer
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.progress import GroupProgress
 from benchmarks.readers import GetReader, SqlReader
 from benchmarks.script import Benchmark, Size, main
-from benchmarks.sink import PATIENCE_SECONDS, check_ledger, corpus_of, worker_in_group
+from benchmarks.sink import TIMEOUT_SECONDS, check_ledger, corpus_of, worker_in_group
 from benchmarks.steady import SteadyLoad
 from clickstream.local.demo.api_client import http_client
 from clickstream.local.demo.latency import percentiles
@@ -45,7 +45,7 @@ WARM_UP_SECONDS = 45
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     """Measure it once; the load runs for `SECONDS` at full scale, and before that to warm up."""
     corpus = corpus_of(EVENTS_PER_SECOND * (WARM_UP_SECONDS + size.of(SECONDS)))
-    with lab.corner() as settings, ExitStack() as stack:
+    with lab.isolated() as settings, ExitStack() as stack:
         stack.enter_context(worker_in_group(lab, settings))
         edge = stack.enter_context(running(lab, our_server(), settings))
         api = stack.enter_context(api_process(lab, settings))
@@ -61,7 +61,7 @@ async def drive(
 ) -> tuple[dict[str, float], float]:
     """The figures of the readers, and how long the load ran."""
     load = SteadyLoad(corpus, EVENTS_PER_SECOND)
-    async with lean_poster(edge) as writes, http_client(api, None) as reads:
+    async with lean_writer(edge) as writes, http_client(api, None) as reads:
         client = await clickhouse.connect_async(settings, role="clickstream bench")
         try:
             sql, get = SqlReader(client), GetReader(reads)
@@ -99,7 +99,7 @@ def finish(settings: Settings, corpus: Corpus) -> None:
     topics = Topics.from_settings(settings)
     everything = [topics.sessions, topics.events]
     with GroupProgress.from_settings(settings, settings.worker.group, everything) as records:
-        records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
+        records.wait(corpus.total * (1 + corpus.events), TIMEOUT_SECONDS)
     check_ledger(settings, corpus)
 
 

@@ -26,7 +26,7 @@ from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import (
-    PATIENCE_SECONDS,
+    TIMEOUT_SECONDS,
     check_events,
     corpus_of,
     feed_events,
@@ -89,14 +89,14 @@ _COPIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GrowthPlan:
     """How many events are stored when it is measured, and how many are in a piece."""
 
     piece: int
     stored: int
 
     @classmethod
-    def of(cls, size: Size) -> Plan:
+    def of(cls, size: Size) -> GrowthPlan:
         """A piece is a million down to a scale of 0.2, half a million at 0.1, so that it is long
         enough to measure."""
         piece = min(_PIECE, size.of(5 * _PIECE))
@@ -109,9 +109,9 @@ class Plan:
 
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     """Measure each line once."""
-    plan = Plan.of(size)
-    with lab.corner() as corner:
-        settings = frozen_for_long(corner)
+    plan = GrowthPlan.of(size)
+    with lab.isolated() as base:
+        settings = frozen_for_long(base)
         pieces = _Pieces(lab, settings, plan.piece)
         with worker_in_group(lab, settings) as worker:
             pieces.catch_up(FEW_STORED, [worker], 1)  # not measured: it has just started
@@ -129,7 +129,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
 
 
 class _Pieces:
-    """One corpus, piece after piece, through the topics of one corner."""
+    """One corpus, piece after piece, through the same topics."""
 
     def __init__(self, lab: Lab, settings: Settings, events: int) -> None:
         self._lab = lab
@@ -160,7 +160,7 @@ class _Pieces:
             GroupProgress.from_settings(settings, settings.worker.group, names) as records,
             measured(self._lab, settings, *workers) as meter,
         ):
-            records.wait(records.end(), PATIENCE_SECONDS)
+            records.wait(records.end(), TIMEOUT_SECONDS)
         events = sum(corpus.total * corpus.events for corpus in corpora)
         self.stored += events
         figures = {

@@ -1,4 +1,4 @@
-"""Where benchmarks run: real servers, fresh corners of them, and processes that end with us."""
+"""Where benchmarks run: servers, topics and a database for each, processes that end with us."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Lab:
     clickhouse_pid: int | None
     kafka_pid: int | None
     kept: dict[str, Settings] = field(default_factory=dict)
-    """Corners that were not removed, by name."""
+    """Settings of those that were not removed, by name."""
 
     @contextmanager
-    def corner(self, *, kept: str | None = None, **overrides: Any) -> Iterator[Settings]:
+    def isolated(self, *, kept: str | None = None, **overrides: Any) -> Iterator[Settings]:
         """Own topics, consumer group and database, prepared, and removed afterwards.
 
         With `kept` they have that name and stay: the next run on this folder finds them filled.
@@ -80,7 +80,7 @@ class Lab:
         env: Mapping[str, str] | None = None,
         url: str | None = None,
     ) -> Iterator[Service]:
-        """A process that speaks to this corner; killed at the end.
+        """A process that uses these servers; killed at the end.
 
         With `url` it is waited for until it is ready there; EngineError with the end of its log
         when it does not come up.
@@ -113,19 +113,19 @@ def local_lab(data_dir: Path | None = None) -> Iterator[Lab]:
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
         folder = data_dir or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_local_servers(folder) as engines:
+        with run_local_servers(folder) as servers:
             manager = ProcessManager()
             try:
                 yield Lab(
-                    _settings(engines), manager, folder, engines.clickhouse.pid, engines.kafka.pid
+                    _settings(servers), manager, folder, servers.clickhouse.pid, servers.kafka.pid
                 )
             finally:
                 manager.close()
 
 
 @contextmanager
-def own_lab(settings: Settings) -> Iterator[Lab]:
-    """The servers that the settings name. Nothing is left behind there, kept corners included."""
+def external_lab(settings: Settings) -> Iterator[Lab]:
+    """The servers that the settings name. Nothing is left behind there, kept ones included."""
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
         manager = ProcessManager()
         lab = Lab(settings, manager, Path(temporary), None, None)
@@ -133,8 +133,8 @@ def own_lab(settings: Settings) -> Iterator[Lab]:
             yield lab
         finally:
             manager.close()
-            for name, corner in lab.kept.items():
-                _remove(corner, name)
+            for name, kept in lab.kept.items():
+                _remove(kept, name)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -167,12 +167,12 @@ def loopback_port() -> int:
     return free_port()
 
 
-def _settings(engines: LocalServers) -> Settings:
+def _settings(servers: LocalServers) -> Settings:
     return Settings(
         _env_file=None,
-        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
-        schema_registry_url=engines.schema_registry_url,
-        clickhouse_url=engines.clickhouse_database_url("default"),
+        kafka_bootstrap_servers=servers.kafka_bootstrap_servers,
+        schema_registry_url=servers.schema_registry_url,
+        clickhouse_url=servers.clickhouse_database_url("default"),
     )
 
 

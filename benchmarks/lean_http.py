@@ -17,8 +17,8 @@ import msgspec
 _LENGTH = b"content-length: "
 
 
-class LeanPoster:
-    """Posts over a fixed number of connections. Made by `lean_poster`."""
+class LeanWriter:
+    """Posts over a fixed number of connections. Made by `lean_writer`."""
 
     def __init__(self, host: str, connections: list[_Connection]) -> None:
         self._host = host
@@ -41,7 +41,7 @@ class LeanPoster:
 
 
 @asynccontextmanager
-async def lean_poster(url: str, connections: int = 32) -> AsyncIterator[LeanPoster]:
+async def lean_writer(url: str, connections: int = 32) -> AsyncIterator[LeanWriter]:
     """A client of the server at `url`, an `http://host:port`."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
@@ -52,7 +52,7 @@ async def lean_poster(url: str, connections: int = 32) -> AsyncIterator[LeanPost
                 _Connection, parts.hostname or "127.0.0.1", parts.port or 80
             )
             opened.append(connection)
-        yield LeanPoster(parts.netloc, opened)
+        yield LeanWriter(parts.netloc, opened)
     finally:
         for connection in opened:
             connection.close()

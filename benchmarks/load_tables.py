@@ -87,7 +87,7 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
     All days but the newest are one part each, as `min_age_to_force_merge_seconds` leaves them.
     """
     month = Month.of(size)
-    with lab.corner(kept=f"bench_month_{month.sessions}") as settings:
+    with lab.isolated(kept=f"bench_month_{month.sessions}") as settings:
         with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
             if _stored(client) < month.sessions:
                 _load(settings, client, month)

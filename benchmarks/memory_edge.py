@@ -29,7 +29,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     event = EDGE_EVENT.round
     if not isinstance(event, EdgeRound):
         raise TypeError("edge_event is a round of the edge")
-    with lab.corner() as settings, running(lab, our_server(), settings) as edge:
+    with lab.isolated() as settings, running(lab, our_server(), settings) as edge:
         with sampled(edge.pid) as curve:
             driven = drive(edge.url, event.load, seconds, lab.folder)
         check_ledger(settings, EVENT, driven.acknowledged)

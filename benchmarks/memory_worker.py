@@ -19,7 +19,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.progress import GroupProgress
 from benchmarks.resident import SECONDS, outcome_of, sampled, targets
 from benchmarks.script import Benchmark, Size, main
-from benchmarks.sink import PATIENCE_SECONDS, check_events, worker_in_group
+from benchmarks.sink import TIMEOUT_SECONDS, check_events, worker_in_group
 from schemas.contracts import EVENT, SESSION
 from schemas.topics import Topics
 
@@ -38,7 +38,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     """Measure it once."""
     seconds = size.of(SECONDS)
     corpus = Corpus(int(time.time() * 1000), _SESSIONS_A_DAY)
-    with lab.corner() as settings:
+    with lab.isolated() as settings:
         topics, feed = Topics.from_settings(settings), Feed(settings)
         names = [topics.sessions, topics.events]
         with (
@@ -47,7 +47,7 @@ def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
         ):
             with sampled(pid) as curve:
                 fed = _feed_for(seconds, feed, corpus, records)
-            records.wait(fed * (1 + corpus.events), PATIENCE_SECONDS)
+            records.wait(fed * (1 + corpus.events), TIMEOUT_SECONDS)
             check_events(settings, fed * corpus.events)
     yield outcome_of(NAME, curve, seconds)
 

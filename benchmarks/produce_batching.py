@@ -94,7 +94,7 @@ SHAPES: Final = (
 
 
 def main() -> None:
-    with local_lab() as lab, lab.corner() as settings:
+    with local_lab() as lab, lab.isolated() as settings:
         for (shape, contender), figures in _measured(lab, settings):
             print(json.dumps({"shape": shape, "contender": contender, **figures}))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 import typer
 from rich.console import Console
 
-from benchmarks.lab import Lab, local_lab, own_lab
+from benchmarks.lab import Lab, external_lab, local_lab
 from benchmarks.outcome import Outcome, Report, Target
 from core.settings import Settings
 
@@ -50,7 +50,7 @@ def measure(benchmark: Benchmark, lab: Lab, size: Size, rounds: int) -> Report:
 
 def main(benchmark: Benchmark) -> None:
     """The command line of one script."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(_command(benchmark))
     app()
 
@@ -59,10 +59,10 @@ def _command(benchmark: Benchmark) -> Callable[..., None]:
     def command(
         rounds: Annotated[int, typer.Option(help="measure so often, give medians")] = 3,
         scale: Annotated[float, typer.Option(help="share of the full amount of work")] = 1.0,
-        data_dir: Annotated[Path | None, typer.Option(help="keep the engines' data here")] = None,
+        data_dir: Annotated[Path | None, typer.Option(help="keep the servers' data here")] = None,
         own: Annotated[bool, typer.Option(help="on the servers of the settings")] = False,
     ) -> None:
-        with own_lab(Settings()) if own else local_lab(data_dir) as lab:
+        with external_lab(Settings()) if own else local_lab(data_dir) as lab:
             report = measure(benchmark, lab, Size(scale), rounds)
         print(report.to_json())
         report.print(Console(stderr=True))

@@ -21,7 +21,7 @@ from schemas.contracts import EVENT, SESSION
 WORKER = (*PYTHON_MODULE, "clickstream", "worker")
 
 # Nothing may take longer; the slowest peer needs a tenth of it. Seconds.
-PATIENCE_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 _SESSIONS_AT_ONCE = 20_000
 

@@ -19,7 +19,7 @@ from benchmarks.peers import kafka_engine as engine
 from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import (
-    PATIENCE_SECONDS,
+    TIMEOUT_SECONDS,
     check_ledger,
     corpus_of,
     feed_events,
@@ -42,8 +42,8 @@ KAFKA_ENGINE = "ClickHouse Kafka engine, no join"
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     """Measure each contender once."""
     corpus = corpus_of(size.of(EVENTS))
-    with lab.corner() as corner:
-        settings = frozen_for_long(corner)
+    with lab.isolated() as base:
+        settings = frozen_for_long(base)
         yield ours(lab, settings, corpus)
         yield kafka_engine(lab, settings, corpus)
 
@@ -59,7 +59,7 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
             settle(settings)
         with GroupProgress.from_settings(settings, settings.worker.group, everything) as records:
             with measured(lab, settings, pid) as meter:
-                records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
+                records.wait(corpus.total * (1 + corpus.events), TIMEOUT_SECONDS)
             check_ledger(settings, corpus)
     return outcome(NAME, OURS, meter, corpus.total * corpus.events)
 
@@ -76,7 +76,7 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
         ):
             copy.copy_sessions()
             copy.copy_events()
-            records.wait(corpus.total * (1 + corpus.events), PATIENCE_SECONDS)
+            records.wait(corpus.total * (1 + corpus.events), TIMEOUT_SECONDS)
         found = (copy.count("sessions"), copy.count("events"))
         if found != (corpus.total, corpus.total * corpus.events):
             raise AssertionError(f"the Kafka engine stored {found} of {corpus.total} sessions")

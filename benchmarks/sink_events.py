@@ -22,7 +22,7 @@ from benchmarks.peers import kafka_engine as engine
 from benchmarks.progress import GroupProgress
 from benchmarks.script import Benchmark, Size, main
 from benchmarks.sink import (
-    PATIENCE_SECONDS,
+    TIMEOUT_SECONDS,
     check_ledger,
     corpus_of,
     feed_events,
@@ -46,8 +46,8 @@ KAFKA_ENGINE = "ClickHouse Kafka engine, no join"
 def round_(lab: Lab, size: Size) -> Iterator[Outcome]:
     """Measure each contender once."""
     corpus = corpus_of(size.of(EVENTS))
-    with lab.corner() as corner:
-        settings = frozen_for_long(corner)
+    with lab.isolated() as base:
+        settings = frozen_for_long(base)
         yield ours(lab, settings, corpus)
         yield kafka_engine(lab, settings, corpus)
         peers = sink_peers(lab)
@@ -66,13 +66,13 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
         feed_sessions(feed, corpus)
         group = settings.worker.group
         with GroupProgress.from_settings(settings, group, [topics.sessions]) as sessions:
-            sessions.wait(corpus.total, PATIENCE_SECONDS)
+            sessions.wait(corpus.total, TIMEOUT_SECONDS)
         with frozen(pid):
             feed_events(feed, corpus)
             settle(settings)
         with GroupProgress.from_settings(settings, group, [topics.events]) as events:
             with measured(lab, settings, pid) as meter:
-                events.wait(corpus.total * corpus.events, PATIENCE_SECONDS)
+                events.wait(corpus.total * corpus.events, TIMEOUT_SECONDS)
             check_ledger(settings, corpus)
     return outcome(NAME, OURS, meter, corpus.total * corpus.events)
 
@@ -87,7 +87,7 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
             measured(lab, settings) as meter,
         ):
             copy.copy_events()
-            events.wait(count, PATIENCE_SECONDS)
+            events.wait(count, TIMEOUT_SECONDS)
         found = copy.count("events")
         if found != count:
             raise AssertionError(f"the Kafka engine stored {found} of {count} events")
@@ -97,7 +97,7 @@ def kafka_engine(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
 def slow_peer(lab: Lab, peer: SinkPeer, size: Size) -> Outcome:
     """On a topic of its own, which holds its share of the events."""
     corpus = corpus_of(size.of(round(EVENTS * peer.share)))
-    with lab.corner() as settings:
+    with lab.isolated() as settings:
         feed_events(Feed(settings), corpus)
         settle(settings)
         return measure_peer(lab, settings, corpus, peer, NAME)

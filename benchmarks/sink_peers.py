@@ -21,7 +21,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.lab import PYTHON_MODULE, Lab, pid_of
 from benchmarks.outcome import Outcome
 from benchmarks.peers.kafka_engine import COPIED_EVENTS
-from benchmarks.sink import PATIENCE_SECONDS, measured, outcome
+from benchmarks.sink import TIMEOUT_SECONDS, measured, outcome
 from clickstream.local.processes.service import Service
 from core import clickhouse
 from core.settings import Settings
@@ -104,13 +104,13 @@ def _wait_for_rows(client: Client, wanted: int, process: Service, poll_seconds: 
 
     Raises RuntimeError when the process that writes them has ended.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     query = f"SELECT count() FROM {_TABLE}"  # noqa: S608 - a name of our own
     while (found := int(client.query(query).result_rows[0][0])) < wanted:
         if process.exit_status() is not None:
             raise RuntimeError(f"{process.name} has ended, status {process.exit_status()}")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{found} of {wanted} rows after {PATIENCE_SECONDS:.0f} s")
+            raise TimeoutError(f"{found} of {wanted} rows after {TIMEOUT_SECONDS:.0f} s")
         time.sleep(poll_seconds)
     return found
 

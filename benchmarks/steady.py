@@ -24,8 +24,8 @@ _EVENTS_AFTER = (2.0, 4.0)
 _MOST_UNDER_WAY = 2_000
 
 
-class Poster(Protocol):
-    """What posts; `LeanPoster` does."""
+class Writer(Protocol):
+    """What posts; `LeanWriter` does."""
 
     async def post(self, path: str, body: object) -> int:
         """The status of the answer."""
@@ -48,7 +48,7 @@ class SteadyLoad:
         self._posts = list(_posts(corpus, corpus.events / events_per_second))
         self._slots = asyncio.Semaphore(_MOST_UNDER_WAY)
 
-    async def run(self, http: Poster, acknowledged: Acknowledged) -> float:
+    async def run(self, http: Writer, acknowledged: Acknowledged) -> float:
         """Seconds that it took. Raises RuntimeError at the first answer that is not a 200."""
         started = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
@@ -67,7 +67,7 @@ class SteadyLoad:
         """
         return self._events / (seconds - _EVENTS_AFTER[-1])
 
-    async def _send(self, http: Poster, post: _Post, acknowledged: Acknowledged) -> None:
+    async def _send(self, http: Writer, post: _Post, acknowledged: Acknowledged) -> None:
         try:
             status = await http.post(post.path, post.body)
         finally:

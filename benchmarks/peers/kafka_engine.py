@@ -84,7 +84,7 @@ FROM sessions_queue
 
 
 class KafkaEngine:
-    """Tables, queues and views in one corner's database. It consumes as soon as it is started."""
+    """Tables, queues and views in one database. It consumes as soon as it is started."""
 
     def __init__(self, settings: Settings, client: Client, consumers: int) -> None:
         self._settings = settings

@@ -54,7 +54,7 @@ def bench(
     Exit status 0 also when targets are missed; 1 when a row failed or its ledger did not add up.
     """
     from benchmarks.catalogue import chosen
-    from benchmarks.lab import own_lab
+    from benchmarks.lab import external_lab
     from benchmarks.series import Extent, run, screen, sum_up
     from core.settings import Settings
 
@@ -69,7 +69,7 @@ def bench(
     for row in rows:
         if row.needs_pids:
             console.print(f"left out: {row.name}, it needs the CPU time of your ClickHouse")
-    with own_lab(settings) as lab:
+    with external_lab(settings) as lab:
         rows = [row for row in rows if not row.needs_pids]
         finished = run(rows, lab, Extent(full, rounds, scale), out, console)
     sum_up(finished, console)
