@@ -37,7 +37,7 @@ _KAFKA_LOG = logging.getLogger("clickstream.kafka")  # librdkafka's own lines
 
 
 class PendingSend:
-    """The records of one `send`: the last one's place, once all are acknowledged.
+    """The records of one `send`: the last one's position, once all are acknowledged.
 
     `offset` is None when the broker did not say where it had put each of them.
     """

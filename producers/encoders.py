@@ -69,8 +69,8 @@ class Encoders:
                 ids = await asyncio.to_thread(self._schema_ids)
                 break
             except ClickstreamError as error:
-                # Unavailable passes by itself. What an operator must mend (a schema that clashes, a
-                # wrong URL) does not, but ends when it is mended, without a restart.
+                # Unavailable passes by itself. An operator must correct the rest (a schema that
+                # clashes, a wrong URL); no restart is needed then.
                 if self._why_not != str(error):
                     _log.warning("no schema ids yet: %s", error)
                 self._why_not = str(error)

@@ -32,7 +32,7 @@ WRITTEN: Final = (SESSION, EVENT, MARK)
 
 # Start-up goes on without the registry after this, seconds.
 _START_TIMEOUT: Final = 2.0
-# /readyz gives each role two seconds.
+# /readyz gives each component two seconds.
 _READY_SECONDS: Final = 1.0
 # A producer that fails for good at once would otherwise be replaced in a tight loop.
 _REPLACE_PAUSE: Final = 1.0
@@ -156,9 +156,9 @@ class KafkaPublisher:
         # A duplicate is acknowledged without an offset when it was stored by an attempt whose
         # answer was lost. The partition's end - 1 is at or after the true offset, so a reader that
         # waits for it only waits longer.
-        place = Partition(topic, pending.partition)
-        ends = await self._offsets().ends([place])
-        return Position(*place, ends[place] - 1)
+        partition = Partition(topic, pending.partition)
+        ends = await self._offsets().ends([partition])
+        return Position(*partition, ends[partition] - 1)
 
     def _live(self) -> AsyncProducer:
         if self._producer is None:

@@ -42,13 +42,13 @@ class Application:
         self._serve: ASGIApp = MetricsAndErrors(self._fastapi(policies.access), policies)
 
     def raw_post_handlers(self) -> Mapping[str, Post]:
-        """The paths of all components that need no ASGI."""
-        hot = [
+        """The POST handlers of all components that need no ASGI, by path."""
+        each = [
             component.raw_post_handlers()
             for component in self.components
             if isinstance(component, HandlesRawPosts)
         ]
-        return {path: post for posts in hot for path, post in posts.items()}
+        return {path: post for handlers in each for path, post in handlers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, receive, send)

@@ -66,28 +66,30 @@ class Key:
 def keys_of(settings: Settings) -> tuple[Key, ...]:
     """All keys of the settings; one that stands in several lists has the rights of all of them.
 
-    Raises SetupError, which names the place and never the key.
+    Raises SetupError, which names the setting and never the key.
     """
     found: dict[bytes, Key] = {}
-    for right, place, text in _declared(settings):
-        key = parse(text.get_secret_value(), right, place)
+    for right, setting, text in _declared(settings):
+        key = parse(text.get_secret_value(), right, setting)
         known = found.get(key.digest)
         if known is not None:
             if replace(known, rights=key.rights) != key:
-                raise SetupError(f"{place} stands elsewhere with other attributes: make them equal")
+                raise SetupError(
+                    f"{setting} stands elsewhere with other attributes: make them equal"
+                )
             key = replace(key, rights=known.rights | key.rights)
         found[key.digest] = key
     return tuple(found.values())
 
 
-def parse(text: str, right: Right, place: str) -> Key:
-    """One key as it stands in the settings; `place` begins the message of a SetupError."""
+def parse(text: str, right: Right, setting: str) -> Key:
+    """One key as it stands in the settings. SetupError, whose message begins with `setting`."""
     secret, *attributes = (part.strip() for part in text.split(";"))
-    digest = _digest(secret, place)
+    digest = _digest(secret, setting)
     key = Key(digest, frozenset({right}), f"key-{digest.hex()[:8]}", is_weak=_is_weak(secret))
     for attribute in attributes:
         name, _, value = attribute.partition("=")
-        key = _with_attribute(key, name.strip().lower(), value.strip(), place)
+        key = _with_attribute(key, name.strip().lower(), value.strip(), setting)
     return key
 
 
@@ -148,13 +150,13 @@ def _declared(settings: Settings) -> Iterator[tuple[Right, str, SecretStr]]:
             yield right, f"CLICKSTREAM_{right.name}_KEYS: key {number}", key
 
 
-def _digest(secret: str, place: str) -> bytes:
+def _digest(secret: str, setting: str) -> bytes:
     if not secret:
-        raise SetupError(f"{place} is empty: {_FORM}")
+        raise SetupError(f"{setting} is empty: {_FORM}")
     if not secret.startswith(HASHED):
         return digest_of(secret.encode())
     if not _HEX_DIGEST.fullmatch(secret.removeprefix(HASHED)):
-        raise SetupError(f"{place} is no SHA-256: {_FORM}")
+        raise SetupError(f"{setting} is no SHA-256: {_FORM}")
     return bytes.fromhex(secret.removeprefix(HASHED))
 
 
@@ -162,21 +164,21 @@ def _is_weak(secret: str) -> bool:
     return not secret.startswith(HASHED) and len(secret) < ENOUGH_CHARS
 
 
-def _with_attribute(key: Key, name: str, value: str, place: str) -> Key:
+def _with_attribute(key: Key, name: str, value: str, setting: str) -> Key:
     # Values are not quoted: what looks like an attribute may be a part of a key.
     if name == "name":
         if not _NAME.fullmatch(value):
-            raise SetupError(f"{place}: a name has 1 to 64 letters, digits, dots or dashes")
+            raise SetupError(f"{setting}: a name has 1 to 64 letters, digits, dots or dashes")
         return replace(key, name=value)
     if name == "origins":
         try:
             origins = frozenset(checked_origin(one.strip()) for one in value.split("|"))
         except ValueError as error:
-            raise SetupError(f"{place}: {error}; several are separated by |") from None
+            raise SetupError(f"{setting}: {error}; several are separated by |") from None
         return replace(key, origins=origins)
     if name == "expires":
         try:
             return replace(key, expires_ms=day_or_time(value))
         except ValueError:
-            raise SetupError(f"{place}: write expires=2027-01-31, or an ISO time") from None
-    raise SetupError(f"{place} has an attribute that is not known: {_FORM}")
+            raise SetupError(f"{setting}: write expires=2027-01-31, or an ISO time") from None
+    raise SetupError(f"{setting} has an attribute that is not known: {_FORM}")

@@ -59,7 +59,7 @@ def response_docs(shape: type, example: Part, headers: Part | None = None) -> di
 
 
 def problems() -> dict[int | str, Part]:
-    """`responses` that every route of a role has."""
+    """`responses` that every route of a component has."""
     content = {MEDIA_TYPE: {"schema": schema_of(Problem)}}
     return {
         "4XX": {"description": "The request is refused; the document says why", "content": content},

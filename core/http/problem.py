@@ -45,8 +45,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _log = logging.getLogger(__name__)
 
 
-class WrongPlace(msgspec.Struct, frozen=True):
-    """One wrong place in the request."""
+class InvalidField(msgspec.Struct, frozen=True):
+    """One field of the request that is wrong."""
 
     path: str
     message: str
@@ -59,7 +59,7 @@ class Problem(msgspec.Struct, frozen=True):
     title: str
     status: int
     detail: str
-    errors: tuple[WrongPlace, ...] = ()
+    errors: tuple[InvalidField, ...] = ()
 
 
 def problem_of(error: BaseException) -> RawResponse:
@@ -75,8 +75,8 @@ def problem_of(error: BaseException) -> RawResponse:
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
-    places = error.errors if isinstance(error, InvalidRequest) else ()
-    return _problem_response(_typed(meaning, _detail(error), places), meaning.slug, headers)
+    errors = error.errors if isinstance(error, InvalidRequest) else ()
+    return _problem_response(_typed(meaning, _detail(error), errors), meaning.slug, headers)
 
 
 def is_expected(error: BaseException) -> bool:
@@ -104,8 +104,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return problem_of(MalformedBody("the body is not valid JSON")).response()
-    places = [FieldError(_path(each["loc"]), str(each["msg"])) for each in found]
-    return problem_of(InvalidRequest(places)).response()
+    errors = [FieldError(_path(each["loc"]), str(each["msg"])) for each in found]
+    return problem_of(InvalidRequest(errors)).response()
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -149,13 +149,13 @@ def _detail(error: BaseException) -> str:
     return str(error)
 
 
-def _typed(meaning: HttpMeaning, detail: str, places: Iterable[FieldError] = ()) -> Problem:
+def _typed(meaning: HttpMeaning, detail: str, errors: Iterable[FieldError] = ()) -> Problem:
     return Problem(
         f"urn:clickstream:problem:{meaning.slug}",
         meaning.title,
         meaning.status,
         _sayable(detail),
-        tuple(WrongPlace(_sayable(place.path), _sayable(place.message)) for place in places),
+        tuple(InvalidField(_sayable(error.path), _sayable(error.message)) for error in errors),
     )
 
 

@@ -67,7 +67,7 @@ def bind(http: HttpSettings) -> socket.socket:
     Called before anything is opened, so that the message comes at once and says what to do.
     """
     try:
-        family, kind, _, _, place = socket.getaddrinfo(
+        family, kind, _, _, address = socket.getaddrinfo(
             http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind)
@@ -75,7 +75,7 @@ def bind(http: HttpSettings) -> socket.socket:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            bound.bind(place)
+            bound.bind(address)
         except OSError:
             bound.close()
             raise

@@ -52,9 +52,9 @@ class MemoryPublisher:
         return [] if self.failing is None else [str(self.failing)]
 
     def _append(self, contract: Contract, key: str, record: Mapping[str, Any]) -> Position:
-        place = (self._topics.topic_of(contract), partition_of(key, self._partitions))
-        offset = self._ends.get(place, 0)
-        self._ends[place] = offset + 1
-        position = Position(*place, offset)
+        partition = (self._topics.topic_of(contract), partition_of(key, self._partitions))
+        offset = self._ends.get(partition, 0)
+        self._ends[partition] = offset + 1
+        position = Position(*partition, offset)
         self.log.append(Published(contract, key, dict(record), position))
         return position

@@ -16,8 +16,8 @@ from tests.core.http.components import FakeComponent
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(role: FakeComponent | None = None) -> TestClient:
-    return TestClient(build_app(SETTINGS, [role or FakeComponent()]), follow_redirects=False)
+def client_of(component: FakeComponent | None = None) -> TestClient:
+    return TestClient(build_app(SETTINGS, [component or FakeComponent()]), follow_redirects=False)
 
 
 def test_docs_load_nothing_from_elsewhere() -> None:
@@ -47,9 +47,9 @@ def test_every_page_gets_them_and_may_have_its_own_policy() -> None:
     async def page() -> Response:
         return HTMLResponse("<p>", headers={"Content-Security-Policy": "default-src 'self'"})
 
-    role = FakeComponent()
-    role.handler = page
-    headers = client_of(role).get("/thing").headers
+    component = FakeComponent()
+    component.handler = page
+    headers = client_of(component).get("/thing").headers
     assert headers.get_list("content-security-policy") == ["default-src 'self'"]
     assert headers["x-frame-options"] == "DENY"
 

@@ -32,9 +32,9 @@ def failing_with(error: BaseException) -> TestClient:
     async def fail() -> Response:
         raise error
 
-    role = FakeComponent()
-    role.handler = fail
-    return TestClient(build_app(Settings(_env_file=None), [role]))
+    component = FakeComponent()
+    component.handler = fail
+    return TestClient(build_app(Settings(_env_file=None), [component]))
 
 
 def leaves(kind: type[ClickstreamError]) -> list[type[ClickstreamError]]:
@@ -112,10 +112,10 @@ def test_an_error_in_the_middle_of_an_answer_breaks_it_off() -> None:
     async def stream() -> Response:
         return StreamingResponse(half())
 
-    role = FakeComponent()
-    role.handler = stream
+    component = FakeComponent()
+    component.handler = stream
     with pytest.raises(RuntimeError, match="response already started"):
-        TestClient(build_app(Settings(_env_file=None), [role])).get("/thing")
+        TestClient(build_app(Settings(_env_file=None), [component])).get("/thing")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from core.errors import SetupError
 from core.http.server import bind, refuse_exposure
 from core.settings import HttpSettings, Settings
 
-# Serves one role, whose POST waits until somebody GETs.
+# Serves one component, whose POST waits until somebody GETs.
 _PROGRAM = """
 import asyncio, sys
 from starlette.responses import Response
@@ -89,7 +89,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_its_roles_and_ends_well_on_a_signal(number: signal.Signals) -> None:
+def test_it_stops_its_components_and_ends_well_on_a_signal(number: signal.Signals) -> None:
     with server() as (process, _):
         process.send_signal(number)
         said, _ = process.communicate(timeout=30)
