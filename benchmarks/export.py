@@ -65,7 +65,7 @@ def measure_export(lab: Lab, size: Size) -> Iterator[Outcome]:
 
 
 def _raw_url(settings: Settings) -> str:
-    return clickhouse.address_of(settings).place
+    return clickhouse.address_of(settings).url
 
 
 def _database(settings: Settings) -> str:

@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the system knows of time."""
+    """The time of day, and a time for measuring intervals."""
 
     def now_ms(self) -> int:
         """Wall time in milliseconds since the epoch; may jump."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never goes back. For intervals and deadlines."""
+        """Seconds since an arbitrary start; never goes back. For intervals and deadlines."""
         ...
 
 

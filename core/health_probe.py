@@ -1,7 +1,7 @@
-"""The cheapest way to ask a server whether it is there, over and over, while it starts.
+"""Cheap checks whether a server is up, to be repeated while it starts.
 
-An HTTP client library builds a TLS context for each call, and a Kafka client its threads: asked
-twenty times a second, that would take the core away from the server which is starting.
+An HTTP client library builds a TLS context for each call, and a Kafka client starts threads. Twenty
+such checks a second would take CPU time from the server that is starting.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an HTTP server said."""
+    """Status and body of an HTTP response."""
 
     status: int
     body: bytes
 
 
 def listens(address: str, timeout_seconds: float) -> bool:
-    """Does anything accept connections at `host:port`?"""
+    """Whether anything accepts connections at `host:port`. Never raises."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout_seconds):
@@ -32,7 +32,7 @@ def listens(address: str, timeout_seconds: float) -> bool:
 
 
 def http_get(url: str, timeout_seconds: float) -> Answer | None:
-    """One GET of an `http://` URL; None when there is no answer in time. Never raises."""
+    """The response to a GET of an `http://` URL; None when there is none in time. Never raises."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_seconds)
     try:
@@ -46,6 +46,6 @@ def http_get(url: str, timeout_seconds: float) -> Answer | None:
 
 
 def is_ready(url: str, timeout_seconds: float) -> bool:
-    """Whether the process of ours at `url` says that it is. Never raises."""
+    """Whether /readyz of our process at `url` answers 200. Never raises."""
     answer = http_get(f"{url}/readyz", timeout_seconds)
     return answer is not None and answer.status == HTTPStatus.OK

@@ -1,4 +1,4 @@
-"""User ids as they are stored: as they were sent, or as a keyed hash of that."""
+"""User ids as they are stored: as they were sent, or as a keyed hash."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Final
 
 from core.settings import Settings
 
-# So that nobody takes a hash for an id, and no id that was sent for a hash.
+# Tells hashes and ids apart.
 PREFIX: Final = "hmac:"
 
 
 class UserIds:
-    """With a key, HMAC-SHA256 in hex behind a prefix: equal for equal ids, and of no use to whoever
-    has the tables and not the key."""
+    """With a key, user ids are replaced by their HMAC-SHA256 in hex, after a prefix.
+
+    Equal ids have equal hashes. Without the key, nobody can tell an id from its hash.
+    """
 
     def __init__(self, key: bytes | None) -> None:
         self._key = key
@@ -29,12 +31,15 @@ class UserIds:
         return self._key is not None
 
     def pseudonymize(self, user_id: str) -> str:
-        """What is written for this user."""
+        """What is stored for this user."""
         if self._key is None:
             return user_id
         return PREFIX + hmac.digest(self._key, user_id.encode(), "sha256").hex()
 
     def known_forms(self, user_id: str) -> tuple[str, ...]:
-        """What may be stored of this user: also the id as it is, from before there was a key. A
-        hash out of the tables is a form of itself, so that it can be erased without its id."""
+        """All values that may be stored for this user, the hash first.
+
+        The id itself is one: it was stored before there was a key. `user_id` may also be a hash
+        from the tables, so that a user can be erased without the id.
+        """
         return tuple(dict.fromkeys((self.pseudonymize(user_id), user_id)))

@@ -1,4 +1,4 @@
-"""ClickHouse as every process reaches it: clients, and what a server's errors mean.
+"""Access to ClickHouse for every process: clients, and the meaning of a server's errors.
 
 `client.py` makes clients, `pool.py` has the connections below them, `admin.py` runs statements
 with bound names, `lease.py` keeps operations apart.

@@ -1,4 +1,4 @@
-"""The one place that makes ClickHouse clients, and says what their errors mean."""
+"""Makes ClickHouse clients, and translates their errors. The only place that does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from core.clickhouse.pool import pool_for
 from core.errors import ClickstreamError, SetupError, SinkUnavailable
 from core.settings import Settings
 
-# The library logs what it also raises: without a logging set-up, that would be shown twice.
+# The library logs what it also raises: without a handler, Python would print it as well.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 _DEFAULT_DATABASE: Final = "clickstream"
@@ -34,25 +34,26 @@ _DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}
 _DATABASE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _CONNECT_SECONDS: Final = 5.0
-# Longer than any one insert or migration takes; a dead peer must not hold a worker for ever.
+# Longer than any insert or migration takes; a dead server must not hold a worker for ever.
 _ANSWER_SECONDS: Final = 60.0
 
 _PINNED: Final[Mapping[str, Any]] = {
-    # An insert is in the table when it is answered, as one block: the default became 1 in 26.x.
+    # With 0, an insert is in the table, as one block, when ClickHouse responds. The default is 1
+    # since 26.x.
     "async_insert": 0,
-    # We are right by key. A server that drops a block because it saw the like before would lose
-    # rows that were deleted in between (an erasure, a replay). The second name replaced the first.
+    # Rows are deduplicated by key. A server that drops a block because it has seen an equal one
+    # would lose rows that were deleted in between (erasure, rebuild). The second name is the newer.
     "insert_deduplicate": 0,
     "deduplicate_insert": "disable",
-    # By itself a server merges the rows of each block that it is given, by key and version, as it
-    # will do again with the part: an eighth of its CPU for an event, and a sixth of the time. A key
-    # that is twice in a block is read once all the same: FINAL trusts no part never merged.
+    # With 1, the server merges the rows of each inserted block by key and version, and again when
+    # it merges the part: an eighth of its CPU for an event, a sixth of the time. Reads are right
+    # without: FINAL also merges equal keys within a part that was never merged.
     "optimize_on_insert": 0,
     # One session has one day, so FINAL need not compare partitions. It belongs to the reader.
     "do_not_merge_across_partitions_select_final": 1,
 }
 
-# Not every server knows these; a server that does not know one never did what it turns off.
+# Older servers do not know these; what the setting turns off, they never did.
 _OPTIONAL: Final = frozenset({"deduplicate_insert"})
 
 # The beginning of a refusal says what is wrong; the statement that follows may be long.
@@ -60,9 +61,9 @@ _REFUSAL_CHARS: Final = 500
 
 _REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL"
 
-# Server errors that pass by themselves, or by an operator's hand, without anything being wrong with
-# what was asked. https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-_PASSING: Final[Mapping[int, str]] = {
+# Errors that pass by themselves or by an operator's action; the query itself is not wrong.
+# https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+_TRANSIENT: Final[Mapping[int, str]] = {
     60: "a table is missing: a replay is swapping, or run `clickstream migrate`",
     81: "the database is missing: run `clickstream migrate`",
     159: "it took too long",
@@ -92,7 +93,7 @@ _PASSING: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of CLICKSTREAM_CLICKHOUSE_URL. Its repr and `place` hold no password."""
+    """The parts of CLICKSTREAM_CLICKHOUSE_URL. Its repr and `url` contain no password."""
 
     scheme: str
     host: str
@@ -102,12 +103,12 @@ class Address:
     database: str
 
     @property
-    def place(self) -> str:
+    def url(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
 def address_of(settings: Settings) -> Address:
-    """Take `http(s)://user:pass@host:port/database` apart. SetupError when it is something else."""
+    """Parse `http(s)://user:pass@host:port/database`. Raises SetupError when it is malformed."""
     try:
         parts = urlsplit(settings.clickhouse_url.get_secret_value())
         port = parts.port
@@ -131,7 +132,7 @@ def address_of(settings: Settings) -> Address:
 
 
 def database_of(settings: Settings) -> str:
-    """The name of our database; letters, digits and underscores only."""
+    """The name of our database: letters, digits and underscores."""
     return address_of(settings).database
 
 
@@ -142,11 +143,11 @@ def connect(
     database: str | None = None,
     answer_seconds: float = _ANSWER_SECONDS,
 ) -> Client:
-    """A blocking client; may be shared by threads, since it holds no server-side session.
+    """A blocking client. Threads may share it: it has no server-side session.
 
-    `role` is shown in system.query_log (http_user_agent). `database` replaces the settings' own.
-    A query fails after `answer_seconds` of silence. Raises SinkUnavailable when ClickHouse does not
-    answer, or has no such database.
+    `role` appears in system.query_log (http_user_agent). `database` overrides that of the settings.
+    A query fails after `answer_seconds` without a byte. Raises SinkUnavailable when ClickHouse does
+    not respond, or has no such database.
     """
     with translate(settings):
         client = clickhouse_connect.get_client(
@@ -163,7 +164,7 @@ async def connect_async(
     database: str | None = None,
     answer_seconds: float = _ANSWER_SECONDS,
 ) -> AsyncClient:
-    """The same for one event loop. Close it with `await client.close()`."""
+    """As `connect`, for one event loop. Close it with `await client.close()`."""
     with translate(settings):
         client = await clickhouse_connect.get_async_client(
             **_options(settings, role, database, answer_seconds)
@@ -185,16 +186,16 @@ def translate(
     try:
         yield
     except ClickHouseError as error:
-        why = _PASSING.get(error.code or 0) if isinstance(error, DatabaseError) else None
+        why = _TRANSIENT.get(error.code or 0) if isinstance(error, DatabaseError) else None
         if why is not None:
-            raise SinkUnavailable(f"ClickHouse at {address_of(settings).place}: {why}") from error
+            raise SinkUnavailable(f"ClickHouse at {address_of(settings).url}: {why}") from error
         if isinstance(error, OperationalError):
-            raise _silent(settings, error) from error
+            raise _no_response(settings, error) from error
         if on_refusal is not None:
             raise on_refusal(f"ClickHouse refuses: {str(error)[:_REFUSAL_CHARS]}") from error
         raise
     except (urllib3.exceptions.HTTPError, aiohttp.ClientError, OSError) as error:
-        raise _silent(settings, error) from error
+        raise _no_response(settings, error) from error
 
 
 def _options(
@@ -211,10 +212,10 @@ def _options(
         "database": address.database if database is None else database,
         "client_name": role,
         "compress": "lz4",
-        # Whole seconds: the library takes no others, and 0 would mean for ever.
+        # Whole seconds: the library takes no others, and 0 means no timeout.
         "connect_timeout": max(1, round(min(answer_seconds, _CONNECT_SECONDS))),
         "send_receive_timeout": max(1, round(answer_seconds)),
-        # A server-side session would serialise the queries of threads that share a client.
+        # With a server-side session, threads that share a client would wait for each other.
         "autogenerate_session_id": False,
         "settings": {name: value for name, value in _PINNED.items() if name not in _OPTIONAL},
     }
@@ -236,12 +237,12 @@ def _bad_url(why: str) -> SetupError:
     )
 
 
-def _silent(settings: Settings, error: BaseException) -> SinkUnavailable:
+def _no_response(settings: Settings, error: BaseException) -> SinkUnavailable:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner  # the libraries wrap "connection refused" four times over
     remedy = "start it, or set CLICKSTREAM_CLICKHOUSE_URL"
     if isinstance(error, ssl.SSLCertVerificationError):
         remedy = "set CLICKSTREAM_HTTPS_CA_FILE to the authority that signed its certificate"
     return SinkUnavailable(
-        f"ClickHouse at {address_of(settings).place} does not answer ({error}): {remedy}"
+        f"ClickHouse at {address_of(settings).url} does not answer ({error}): {remedy}"
     )

@@ -1,24 +1,24 @@
-"""Lists of ids that are longer than one statement may be."""
+"""Splits lists of ids that do not fit one statement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-# A statement's bound values travel in its URL, of which ClickHouse takes a megabyte. Bytes of ids
-# before they are escaped: to three characters a byte, or to fourteen where letters are looked for.
-_MOST_BYTES: Final = 50_000
+# Bound values travel in the URL, and ClickHouse accepts a megabyte of URL. Bytes of ids before they
+# are escaped: a byte becomes up to three characters, or fourteen in queries on dead letters.
+_MAX_BYTES: Final = 50_000
 
 
 def id_batches(ids: Sequence[str]) -> Iterator[list[str]]:
-    """All of them, in lists that fit a statement."""
-    portion: list[str] = []
+    """All ids, in lists that fit one statement each."""
+    batch: list[str] = []
     size = 0
     for id_ in ids:
         size += len(id_.encode()) + 10
-        if portion and size > _MOST_BYTES:
-            yield portion
-            portion, size = [], len(id_.encode()) + 10
-        portion.append(id_)
-    if portion:
-        yield portion
+        if batch and size > _MAX_BYTES:
+            yield batch
+            batch, size = [], len(id_.encode()) + 10
+        batch.append(id_)
+    if batch:
+        yield batch

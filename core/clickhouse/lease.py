@@ -1,6 +1,6 @@
-"""One replay at a time: a query that runs as long as the replay does.
+"""A lease on a database: a query that runs as long as its holder does.
 
-ClickHouse refuses a second query of the same id, atomically, and ends one whose client is gone
+ClickHouse refuses a second query of the same id, atomically, and ends a query whose client is gone
 within a second or two. So the lease cannot be held twice, and cannot outlive its holder.
 """
 

@@ -1,8 +1,8 @@
-"""Connections to ClickHouse that take no answer for whole whose head was cut.
+"""urllib3 pools that reject responses without Content-Length or chunked encoding.
 
-ClickHouse sends the head of an answer in pieces, `200 OK` first. When it dies between two of them,
-Python's `http.client` takes the end of the connection for the end of the head: a success, with an
-empty body. A look-up would find nothing, and a count be zero.
+ClickHouse sends the head of a response in pieces, `200 OK` first. When it dies between two of them,
+Python's `http.client` takes the end of the connection for the end of the head: a success with an
+empty body. A look-up would then find nothing, and a count would be 0.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from urllib3.response import HTTPResponse
 
 class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3 itself does
-        return _framed(super().getresponse())
+        return _require_framing(super().getresponse())
 
 
 class _SecureConnection(HTTPSConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3 itself does
-        return _framed(super().getresponse())
+        return _require_framing(super().getresponse())
 
 
 class _Pool(HTTPConnectionPool):
@@ -39,8 +39,10 @@ _POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _S
 
 
 def pool_for(scheme: str, host: str, port: int, ca_file: str | None) -> PoolManager:
-    """The connections of this process to a server, shared by its clients. Proxies are those of the
-    environment (`http_proxy`, `no_proxy`), as usual."""
+    """The pool for a server, shared by all clients of this process.
+
+    Proxies are those of the environment (`http_proxy`, `no_proxy`).
+    """
     return _pool(scheme, check_env_proxy(scheme, host, port), ca_file)
 
 
@@ -55,10 +57,12 @@ def _pool(scheme: str, proxy: str | None, ca_file: str | None) -> PoolManager:
     return manager
 
 
-def _framed(answer: HTTPResponse) -> HTTPResponse:
-    """An answer that says where it ends, so that a cut is noticed; ClickHouse's always do. Raises
-    RemoteDisconnected for another."""
-    if answer.chunked or "Content-Length" in answer.headers:
-        return answer
-    answer.close()
+def _require_framing(response: HTTPResponse) -> HTTPResponse:
+    """The response, if it says where it ends, as ClickHouse's always do.
+
+    Raises RemoteDisconnected for another: its head was cut.
+    """
+    if response.chunked or "Content-Length" in response.headers:
+        return response
+    response.close()
     raise RemoteDisconnected("Remote end closed connection inside the head of its answer")

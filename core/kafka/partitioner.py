@@ -23,7 +23,7 @@ _UINT32: Final = 0xFFFFFFFF
 _POSITIVE: Final = 0x7FFFFFFF
 
 Words = npt.NDArray[np.uint32]
-Places = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int64]
 
 
 def murmur2(key: bytes) -> int:
@@ -85,17 +85,17 @@ def murmur2_of(session_ids: pa.StringArray | pa.LargeStringArray, seed: int = KA
 
 def _layout(
     ids: pa.StringArray | pa.LargeStringArray,
-) -> tuple[npt.NDArray[np.uint8], Places, Places]:
-    """The bytes of all ids, and where each begins and how long it is."""
+) -> tuple[npt.NDArray[np.uint8], Offsets, Offsets]:
+    """The bytes of all ids, the offset of each, and its length."""
     _, offset_buffer, data_buffer = ids.buffers()
     width = "<i8" if pa.types.is_large_string(ids.type) else "<i4"
     offsets = np.frombuffer(memoryview(offset_buffer or b""), dtype=width)
     data = np.frombuffer(memoryview(data_buffer or b""), dtype=np.uint8)
-    places = offsets[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
-    return data, places[:-1], np.diff(places)
+    used = offsets[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
+    return data, used[:-1], np.diff(used)
 
 
-def _hashes(data: npt.NDArray[np.uint8], starts: Places, lengths: Places, seed: int) -> Words:
+def _hashes(data: npt.NDArray[np.uint8], starts: Offsets, lengths: Offsets, seed: int) -> Words:
     """murmur2 of each range of `data`; the ranges come longest first."""
     multiplier = np.uint32(_MULTIPLIER)
     state = np.uint32(seed) ^ lengths.astype(np.uint32)
@@ -108,10 +108,10 @@ def _hashes(data: npt.NDArray[np.uint8], starts: Places, lengths: Places, seed: 
         for index, count in enumerate(remaining):
             _take_word(state[:count], words[starts[:count] + 4 * index].astype(np.uint32))
     tails = lengths % 4
-    for place in (2, 1, 0):
-        rows = np.flatnonzero(tails > place)
-        last = data[starts[rows] + 4 * word_counts[rows] + place].astype(np.uint32)
-        state[rows] ^= last << np.uint32(8 * place)
+    for index in (2, 1, 0):
+        rows = np.flatnonzero(tails > index)
+        last = data[starts[rows] + 4 * word_counts[rows] + index].astype(np.uint32)
+        state[rows] ^= last << np.uint32(8 * index)
     state[tails > 0] *= multiplier
     return _finished(state)
 

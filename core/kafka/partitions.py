@@ -1,4 +1,4 @@
-"""One name for a partition, in every part of the system."""
+"""A partition of a topic, as every part of the system names it."""
 
 from __future__ import annotations
 
