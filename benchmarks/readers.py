@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
-
-from clickstream.local.demo.api_client import Http
 
 # Between two questions, seconds, or so many times what the last one took: every question costs CPU
 # that the pipeline needs, most of all where there is none left. A measured time is longer by the
@@ -65,7 +64,7 @@ class SqlReader:
 class GetReader:
     """Asks the read API for the session of each sample."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: httpx.AsyncClient) -> None:
         self.times: list[float] = []
         self._http = http
         self._seen = 0
@@ -85,8 +84,8 @@ class GetReader:
         started = time.perf_counter()
         while True:
             asked = time.perf_counter()
-            reply = await self._http.get("/session", {"session_id": session_id})
-            if reply.ok and event_id.encode() in reply.body:
+            response = await self._http.get("/session", params={"session_id": session_id})
+            if response.is_success and event_id.encode() in response.content:
                 self.times.append(time.perf_counter() - started)
                 return
             await _pause_since(asked)

@@ -9,6 +9,8 @@ import typer
 from clickstream.commands.options import AsJson, DataDir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clickstream.local.demo.result import DemoResult
     from clickstream.local.endpoints import Endpoints
 
@@ -42,8 +44,10 @@ def demo(
     with system as (endpoints, ours):
         result = _drive(endpoints, sessions, seed)
         _print(result, as_json=as_json)
+        if not once:
+            _print_next_steps(endpoints, data_dir)
         if ours and not once:
-            _stay_up(endpoints)
+            _stay_up()
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -80,15 +84,18 @@ def _print(result: DemoResult, *, as_json: bool) -> None:
         print_result(result, Console())
 
 
-def _stay_up(endpoints: Endpoints) -> None:
+def _print_next_steps(endpoints: Endpoints, data_dir: Path | None) -> None:
+    """On standard error, so that standard output is the result alone."""
+    from clickstream.local.demo.report import next_steps
+
+    typer.echo(next_steps(endpoints, f" --data-dir {data_dir}" if data_dir else ""), err=True)
+
+
+def _stay_up() -> None:
     """Until Ctrl-C, which is how it is meant to end and therefore no error."""
     import threading
 
-    typer.echo(
-        f"\nThe system stays up until Ctrl-C: {endpoints.http} (try {endpoints.docs}), "
-        f"ClickHouse {endpoints.clickhouse}, Kafka {endpoints.kafka}",
-        err=True,
-    )
+    typer.echo("The system stays up until Ctrl-C.", err=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.local.demo.api_client import Http, Response
+import httpx
+import numpy as np
+
 from clickstream.local.demo.disorder import EVENTS, SESSION, Post
 
 # What this adds to a measured time at most, besides the read itself.
@@ -42,12 +44,8 @@ class Freshness:
 
 def percentiles(seconds: Sequence[float]) -> Percentiles:
     """Nearest rank: the smallest value that so many percent do not exceed."""
-    ranked = sorted(seconds)
-
-    def rank(percent: int) -> float:
-        return ranked[max(0, -(-percent * len(ranked) // 100) - 1)] * 1000
-
-    return Percentiles(len(ranked), round(rank(50), 1), round(rank(99), 1))
+    p50, p99 = 1000 * np.percentile(seconds, (50, 99), method="inverted_cdf")
+    return Percentiles(len(seconds), round(float(p50), 1), round(float(p99), 1))
 
 
 class WriteToReadSampler:
@@ -55,7 +53,7 @@ class WriteToReadSampler:
 
     def __init__(
         self,
-        http: Http,
+        http: httpx.AsyncClient,
         session_in_sql: Callable[[str], Awaitable[bool]],
         every: int,
     ) -> None:
@@ -103,11 +101,13 @@ class WriteToReadSampler:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _get_session(self, session_id: str) -> bool:
-        return (await self._get(session_id)).ok
+        return (await self._get(session_id)).is_success
 
     async def _get_event(self, session_id: str, event_id: str) -> bool:
         response = await self._get(session_id)
-        return response.ok and any(e["event_id"] == event_id for e in response.json()["events"])
+        return response.is_success and any(
+            event["event_id"] == event_id for event in response.json()["events"]
+        )
 
-    async def _get(self, session_id: str) -> Response:
-        return await self._http.get("/session", {"session_id": session_id})
+    async def _get(self, session_id: str) -> httpx.Response:
+        return await self._http.get("/session", params={"session_id": session_id})

@@ -7,29 +7,27 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+)
 
-from clickstream.local.demo.api_client import Response, Writer
 from clickstream.local.demo.disorder import Post
 from clickstream.progress import Advance
 from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
 # Requests under way at once: enough to keep the edge busy, few enough for two cores.
 CONCURRENCY = 32
-# How long one post is tried before it is written off as unanswered.
+# How long one post is tried before it is counted as unanswered.
 _GIVE_UP_SECONDS = 60.0
-# Waited where an answer names no time: the connection broke.
+# Waited where an answer names no time, and after a broken connection.
 _PAUSE_SECONDS = 1.0
 
 Acknowledged = Callable[[Post], Awaitable[None]]
-
-
-class _RetryableError(Exception):
-    """The outcome is unknown; `after` is how many seconds the server asks for."""
-
-    def __init__(self, after: float, why: str) -> None:
-        super().__init__(why)
-        self.after = after
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class SendResult:
 class LoadGenerator:
     """One run. `acknowledged` is awaited after each 200, before the session's next post."""
 
-    def __init__(self, http: Writer, acknowledged: Acknowledged) -> None:
+    def __init__(self, http: httpx.AsyncClient, acknowledged: Acknowledged) -> None:
         self._http = http
         self._acknowledged = acknowledged
         self._session_locks: dict[str, asyncio.Lock] = {}
@@ -76,40 +74,35 @@ class LoadGenerator:
 
     async def _deliver(self, post: Post) -> None:
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(_RetryableError),
-            wait=_as_asked,
+            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_unavailable),
+            wait=_retry_after,
             stop=stop_after_delay(_GIVE_UP_SECONDS),
             before_sleep=self._count_retry,
-            reraise=True,
+            retry_error_callback=lambda _: None,
         )
-        try:
-            response: Response = await attempts(self._post, post)
-        except _RetryableError:
+        response: httpx.Response | None = await attempts(self._http.post, post.path, json=post.body)
+        if response is None:
             self._result.unanswered.append(post)
-            return
-        if not response.ok:
-            self._result.refused.append(f"{post.path} {response.status}: {response.text()[:200]}")
-            return
-        self._result.note(response.headers.get(POSITION_HEADER, ""))
-        self._result.acknowledged.append(post)
-        await self._acknowledged(post)
-
-    async def _post(self, post: Post) -> Response:
-        try:
-            response = await self._http.post(post.path, post.body)
-        except ConnectionError as error:
-            raise _RetryableError(_PAUSE_SECONDS, str(error)) from error
-        if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise _RetryableError(
-                float(response.headers.get("Retry-After", _PAUSE_SECONDS)), response.text()
-            )
-        return response
+        elif not response.is_success:
+            refused = f"{post.path} {response.status_code}: {response.text[:200]}"
+            self._result.refused.append(refused)
+        else:
+            self._result.note(response.headers.get(POSITION_HEADER, ""))
+            self._result.acknowledged.append(post)
+            await self._acknowledged(post)
 
     def _count_retry(self, _: RetryCallState) -> None:
         self._result.retries += 1
 
 
-def _as_asked(state: RetryCallState) -> float:
+def _is_unavailable(response: httpx.Response) -> bool:
+    """Whether it is unknown if the post took effect: the client is told to send it again."""
+    return response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _retry_after(state: RetryCallState) -> float:
     """Seconds to wait: what the server asked for."""
-    error = state.outcome.exception() if state.outcome else None
-    return error.after if isinstance(error, _RetryableError) else _PAUSE_SECONDS
+    if state.outcome is None or state.outcome.failed:
+        return _PAUSE_SECONDS
+    response: httpx.Response = state.outcome.result()
+    return float(response.headers.get("Retry-After", _PAUSE_SECONDS))

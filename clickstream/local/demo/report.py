@@ -12,6 +12,7 @@ from rich.table import Table
 
 from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.simulator import Json
+from clickstream.local.endpoints import Endpoints
 
 # Of a long list of differences the first few tell what is wrong.
 _SHOWN_DIFFERENCES = 10
@@ -24,6 +25,7 @@ def print_result(result: DemoResult, console: Console) -> None:
     console.print(_freshness(result))
     console.print(_relevant(result))
     console.print(_ledger(result))
+    console.print(_mark(result), soft_wrap=True)
     for problem in islice(_problems(result), _SHOWN_DIFFERENCES):
         console.print(f"[bold red]✗[/] {escape(problem)}")
     sent = result.rows[0]
@@ -31,6 +33,40 @@ def print_result(result: DemoResult, console: Console) -> None:
         f"{sent.sessions} sessions and {sent.events} events sent in {result.seconds:.0f} s, "
         f"{result.retries} retries: "
         + ("[bold green]passed[/]" if result.passed else "[bold red]FAILED[/]")
+    )
+
+
+def next_steps(endpoints: Endpoints, data_dir_option: str) -> str:
+    """What to try on a system that stays up. The session is of today: it says no other time."""
+    url, json_post = endpoints.http, "-H 'Content-Type: application/json' -d"
+    session = (
+        '{"session_id": "mine", "search_query": "red shoes",'
+        ' "search_results": [{"object_id": "a", "rank": 0.9}, {"object_id": "b", "rank": 0.7}]}'
+    )
+    event = '{"event_id": "1", "object_id": "b", "event_type": "click"}'
+    return f"""
+Try it. A search and the list that was shown, then a click on its second result:
+  curl -sS {url}/session {json_post} '{session}'
+  curl -sS {url}/session/events {json_post} '{{"session_id": "mine", "events": [{event}]}}'
+Read both back, then mark the session irrelevant; `overview` counts one session less afterwards:
+  curl -sS '{url}/session?session_id=mine'; curl -sS {url}/analytics/overview
+  curl -sS {url}/session/irrelevant {json_post} '{{"session_id": "mine"}}'
+
+Every endpoint: {endpoints.docs}
+ClickHouse:     {endpoints.clickhouse} (user `analyst`, no password: reads only; docs/sql.md)
+Kafka:          {endpoints.kafka}, schema registry {endpoints.registry}
+Is it healthy:  clickstream doctor{data_dir_option}
+"""
+
+
+def _mark(result: DemoResult) -> str:
+    """One sentence: what marking a session changed."""
+    before, after = result.mark.before, result.mark.after
+    colour = "green" if result.mark.as_promised else "bold red"
+    return (
+        f"POST /session/irrelevant for {result.mark.session_id}: of this run, analytics count"
+        f" [{colour}]{before.sessions:,} → {after.sessions:,}[/] sessions and"
+        f" {before.events:,} → {after.events:,} events. GET /session still shows it."
     )
 
 

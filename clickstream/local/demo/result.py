@@ -13,6 +13,19 @@ from clickstream.local.demo.verification import Relevant
 
 
 @dataclass(frozen=True, slots=True)
+class MarkEffect:
+    """What analytics count of this run before and after one session was marked irrelevant."""
+
+    session_id: str
+    before: Relevant
+    after: Relevant
+
+    @property
+    def as_promised(self) -> bool:
+        return self.after.sessions == self.before.sessions - 1
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
     """One run. `relevant` holds the same count by three ways: ledger, API, SQL."""
 
@@ -27,6 +40,7 @@ class DemoResult:
     seconds: float
     freshness: Mapping[str, Percentiles]
     example: Json
+    mark: MarkEffect
 
     @property
     def missing(self) -> int:
@@ -47,11 +61,12 @@ class DemoResult:
 
     @property
     def passed(self) -> bool:
-        """Nothing missing, duplicated, altered, refused or unanswered, and all counts agree."""
+        """Nothing missing, duplicated, altered, refused or unanswered; all counts are right."""
         return (
             self.api.passed
             and self.sql.passed
             and self.counts_agree
+            and self.mark.as_promised
             and not self.refused
             and not self.unanswered
         )
@@ -76,6 +91,7 @@ class DemoResult:
             "retries": self.retries,
             "relevant": {way: asdict(count) for way, count in self.relevant.items()},
             "freshness": {what: asdict(times) for what, times in self.freshness.items()},
+            "mark": asdict(self.mark),
             "seconds": round(self.seconds, 1),
             "example": self.example,
         }

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from clickstream.local.demo.api_client import Http, http_client
-from clickstream.local.demo.disorder import Post, schedule
+from clickstream.local.demo.api_client import http_client
+from clickstream.local.demo.disorder import IRRELEVANT, Post, schedule
 from clickstream.local.demo.latency import Freshness, WriteToReadSampler
 from clickstream.local.demo.load_generator import LoadGenerator, SendResult
 from clickstream.local.demo.reconciliation import (
@@ -20,7 +21,7 @@ from clickstream.local.demo.reconciliation import (
     expected_state,
     rows,
 )
-from clickstream.local.demo.result import DemoResult
+from clickstream.local.demo.result import DemoResult, MarkEffect
 from clickstream.local.demo.simulator import Traffic
 from clickstream.local.demo.verification import ApiReader, Relevant, SqlReader
 from clickstream.progress import ProgressReporter
@@ -61,12 +62,8 @@ async def run(
         progress.say("waiting for the sink to reach the last write")
         await api.wait_until_readable(list(delivery.positions.values()))
         progress.say("reading everything back")
-        return await _reconcile(
-            _Sent(run_id, start_ms, start_ms + options.sessions, posts, delivery, seconds),
-            freshness,
-            api,
-            sql,
-        )
+        sent = _Sent(run_id, start_ms, start_ms + options.sessions, posts, delivery, seconds)
+        return await _reconcile(sent, freshness, http, api, sql)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ class _Sent:
 
 
 async def _drive(
-    posts: list[Post], http: Http, sql: SqlReader, progress: ProgressReporter
+    posts: list[Post], http: httpx.AsyncClient, sql: SqlReader, progress: ProgressReporter
 ) -> tuple[SendResult, Freshness]:
     sampler = WriteToReadSampler(http, sql.has_session, every=max(1, len(posts) // _SAMPLES))
     driver = LoadGenerator(http, sampler.acknowledged)
@@ -93,12 +90,13 @@ async def _drive(
 
 
 async def _reconcile(
-    sent: _Sent, freshness: Freshness, api: ApiReader, sql: SqlReader
+    sent: _Sent, freshness: Freshness, http: httpx.AsyncClient, api: ApiReader, sql: SqlReader
 ) -> DemoResult:
     delivery = sent.delivery
     expected = expected_state(delivery.acknowledged, delivery.unanswered)
     by_api = await api.read_all(sent.run_id, sent.start_ms, sent.end_ms)
     by_sql = await sql.read_all(sent.run_id)
+    example = _example(expected, by_api)
     return DemoResult(
         run_id=sent.run_id,
         rows=rows(sent.posts, delivery.acknowledged, expected, by_sql),
@@ -110,8 +108,24 @@ async def _reconcile(
         retries=delivery.retries,
         seconds=sent.seconds,
         freshness=freshness.percentiles(),
-        example=await api.session(_example(expected, by_api)),
+        example=await api.session(example),
+        mark=await _mark(example, sent, http, api),  # the last: it changes what was counted above
     )
+
+
+async def _mark(
+    session_id: str, sent: _Sent, http: httpx.AsyncClient, api: ApiReader
+) -> MarkEffect:
+    """Mark one session irrelevant, and see what that changes."""
+
+    async def nothing_to_measure(_: Post) -> None:
+        pass
+
+    before = await api.relevant(sent.start_ms, sent.end_ms)
+    mark = Post(IRRELEVANT, session_id, {"session_id": session_id})
+    marked = await LoadGenerator(http, nothing_to_measure).send([mark], lambda _: None)
+    await api.wait_until_readable(list(marked.positions.values()))
+    return MarkEffect(session_id, before, await api.relevant(sent.start_ms, sent.end_ms))
 
 
 async def _relevant(
@@ -126,13 +140,13 @@ async def _relevant(
 
 
 def _example(expected: ExpectedState, found: ObservedState) -> str:
-    """A session worth showing: a short one with a few events."""
+    """A session worth showing: a short one with a few events, not marked irrelevant."""
 
     def distance(session_id: str) -> int:
         content = found.contents.get(session_id, {"events": (), "search_results": ()})
         return abs(len(content["events"]) - 3) * 10 + abs(len(content["search_results"]) - 10)
 
-    return min(expected.sessions, key=distance)
+    return min(expected.sessions.keys() - expected.irrelevant, key=lambda key: (distance(key), key))
 
 
 def _key(settings: Settings) -> str | None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from clickstream.local.demo.api_client import Http, Parameters, refusal
+from clickstream.local.demo.api_client import Parameters, refusal, stream_lines
 from clickstream.local.demo.reconciliation import EventKey, ObservedState
 from clickstream.local.demo.simulator import Json
 from core.consistency.position import POSITION_HEADER, Position
@@ -55,7 +56,7 @@ class Relevant:
 class ApiReader:
     """The public read API. Raises ClickstreamError for an answer that is no success."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
     async def wait_until_readable(self, positions: Sequence[Position]) -> None:
@@ -77,7 +78,7 @@ class ApiReader:
         events: Counter[EventKey] = Counter()
         contents: dict[str, Json] = {}
         question: Parameters = {"from": start_ms, "to": end_ms, "relevance": "include"}
-        async for line in self._http.stream_lines("/export/sessions", question):
+        async for line in stream_lines(self._http, "/export/sessions", question):
             content: Json = msgspec.json.decode(line)
             session_id = content["session_id"]
             if not session_id.startswith(run_id):
@@ -99,17 +100,18 @@ class ApiReader:
         return Relevant(counted["sessions"], counted["events"])
 
     async def _get(self, path: str, params: Parameters) -> Any:
-        response = await self._http.get(path, params)
-        if not response.ok:
-            raise refusal(path, response)
+        response = await self._http.get(path, params=dict(params))
+        if not response.is_success:
+            raise refusal(response)
         return response.json()
 
     async def _wait_for_positions(self, header: dict[str, str]) -> None:
-        """The read waits by itself, as long as the server lets one; then it is asked again."""
-        path = "/analytics/overview"
-        while not (response := await self._http.get(path, {}, header)).ok:
-            if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise refusal(path, response)
+        """The read waits by itself, as long as the server allows; then it is asked again."""
+        while not (
+            response := await self._http.get("/analytics/overview", headers=header)
+        ).is_success:
+            if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise refusal(response)
             await asyncio.sleep(float(response.headers.get("Retry-After", 1)))
 
 

@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-
-from jgo.maven import Artifact, MavenContext, PythonResolver
+from typing import TYPE_CHECKING
 
 from clickstream.local.engines.artifact_cache import verify_sha256
 from clickstream.local.engines.lockfile import MavenFile
 from clickstream.progress import Advance, ProgressReporter
 from core.errors import EngineError
+
+if TYPE_CHECKING:
+    from jgo.maven import Artifact, MavenContext
 
 _TIMEOUT_SECONDS = 60  # longest silence of a connection
 
@@ -28,16 +30,27 @@ def download(name: str, files: Sequence[MavenFile], into: Path, progress: Progre
         tempfile.TemporaryDirectory() as repository,
         progress.over(f"fetching {name}, bytes", sum(file.size for file in files)) as advance,
     ):
-        context = MavenContext(
-            resolver=PythonResolver(progress_callback=_feed(advance)),
-            repo_cache=Path(repository),
-            local_repos=[],
-            timeout=_TIMEOUT_SECONDS,
-        )
+        context = _context(Path(repository), advance)
         for file in files:
             fetched = _resolve(context, file.coordinate)
             verify_sha256(fetched, file.sha256)
             shutil.move(fetched, into / file.file_name)
+
+
+def _context(repository: Path, advance: Advance) -> MavenContext:
+    """Raises EngineError where the extra `engines` was not installed."""
+    try:
+        from jgo.maven import MavenContext, PythonResolver
+    except ImportError as error:
+        raise EngineError(
+            "the local servers need more packages: pip install 'clickstream[engines]'"
+        ) from error
+    return MavenContext(
+        resolver=PythonResolver(progress_callback=_feed(advance)),
+        repo_cache=repository,
+        local_repos=[],
+        timeout=_TIMEOUT_SECONDS,
+    )
 
 
 def _feed(advance: Advance) -> Callable[[str, int], AbstractContextManager[Advance]]:

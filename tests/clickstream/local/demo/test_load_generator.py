@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from clickstream.local.demo import load_generator
-from clickstream.local.demo.api_client import Response
 from clickstream.local.demo.disorder import SESSION, Post
 from clickstream.local.demo.load_generator import LoadGenerator, SendResult
 from core.consistency.position import POSITION_HEADER
 
-Handler = Callable[[Any], Response]
-
-
-class FakeEdge:
-    """A server that is a function of the body posted."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self.paths: list[str] = []
-
-    async def post(self, path: str, body: Any) -> Response:
-        for _ in range(body["number"] % 7):  # a network lets later requests overtake
-            await asyncio.sleep(0)
-        self.paths.append(path)
-        return self._handler(body)
+Handler = Callable[[Any], httpx.Response]
 
 
 def send(handler: Handler, posts: list[Post]) -> SendResult:
-    return asyncio.run(LoadGenerator(FakeEdge(handler), _nothing).send(posts, lambda _: None))
+    """The server is a function of the body posted."""
+
+    async def serve(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        for _ in range(body["number"] % 7):  # a network lets later requests overtake
+            await asyncio.sleep(0)
+        return handler(body)
+
+    async def send_all() -> SendResult:
+        transport = httpx.MockTransport(serve)
+        async with httpx.AsyncClient(transport=transport, base_url="http://edge") as http:
+            return await LoadGenerator(http, _nothing).send(posts, lambda _: None)
+
+    return asyncio.run(send_all())
 
 
 async def _nothing(post: Post) -> None:
@@ -47,9 +47,9 @@ def post(session_id: str, number: int = 0) -> Post:
 def test_posts_of_one_session_are_sent_in_their_order() -> None:
     seen: dict[str, list[int]] = defaultdict(list)
 
-    def handler(body: Any) -> Response:
+    def handler(body: Any) -> httpx.Response:
         seen[body["session_id"]].append(body["number"])
-        return Response(200)
+        return httpx.Response(200)
 
     posts = [post(f"s{n % 3}", n) for n in range(300)]
     delivery = send(handler, posts)
@@ -58,7 +58,7 @@ def test_posts_of_one_session_are_sent_in_their_order() -> None:
 
 
 def test_a_503_is_tried_again_after_the_time_it_names() -> None:
-    answers = iter([Response(503, {"Retry-After": "0"}), Response(200)])
+    answers = iter([httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200)])
     delivery = send(lambda _: next(answers), [post("a")])
     assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
 
@@ -67,10 +67,10 @@ def test_a_broken_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(load_generator, "_PAUSE_SECONDS", 0.0)
     outcomes = iter([True, False])
 
-    def handler(body: Any) -> Response:
+    def handler(body: Any) -> httpx.Response:
         if next(outcomes):
-            raise ConnectionError("cut")
-        return Response(200)
+            raise httpx.ReadError("cut")
+        return httpx.Response(200)
 
     delivery = send(handler, [post("a")])
     assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
@@ -80,12 +80,12 @@ def test_a_post_that_never_gets_an_answer_is_not_counted_as_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(load_generator, "_GIVE_UP_SECONDS", 0.0)
-    delivery = send(lambda _: Response(503, {"Retry-After": "0"}), [post("a")])
+    delivery = send(lambda _: httpx.Response(503, headers={"Retry-After": "0"}), [post("a")])
     assert (delivery.acknowledged, len(delivery.unanswered)) == ([], 1)
 
 
 def test_a_refusal_is_told_and_not_tried_again() -> None:
-    delivery = send(lambda _: Response(422, body=b"rank"), [post("a")])
+    delivery = send(lambda _: httpx.Response(422, content=b"rank"), [post("a")])
     assert delivery.refused == ["/session 422: rank"]
     assert delivery.retries == 0
 
@@ -93,7 +93,7 @@ def test_a_refusal_is_told_and_not_tried_again() -> None:
 def test_the_furthest_position_of_each_partition_is_kept() -> None:
     headers = iter(["t/0@5", "t/0@3", "t/1@1"])
     delivery = send(
-        lambda _: Response(200, {POSITION_HEADER: next(headers)}),
+        lambda _: httpx.Response(200, headers={POSITION_HEADER: next(headers)}),
         [post("a", n) for n in range(3)],
     )
     assert sorted(map(str, delivery.positions.values())) == ["t/0@5", "t/1@1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from rich.console import Console
 
 from clickstream.local.demo.latency import Percentiles
 from clickstream.local.demo.reconciliation import Comparison, Row
-from clickstream.local.demo.report import print_result
-from clickstream.local.demo.result import DemoResult
+from clickstream.local.demo.report import next_steps, print_result
+from clickstream.local.demo.result import DemoResult, MarkEffect
 from clickstream.local.demo.verification import Relevant
+from clickstream.local.endpoints import Endpoints
 
 PASSED = DemoResult(
     run_id="demo-x",
@@ -27,6 +29,7 @@ PASSED = DemoResult(
     seconds=1.0,
     freshness={"GET session": Percentiles(1, 5.0, 9.0)},
     example={"session_id": "demo-x-000001", "search_query": "[雨伞]", "events": [{"a": 1}, {}]},
+    mark=MarkEffect("demo-x-000001", Relevant(2, 4), Relevant(1, 2)),
 )
 
 
@@ -51,6 +54,7 @@ def test_a_run_that_passed_says_so_and_shows_a_session() -> None:
         replace(PASSED, api=Comparison((), (), ("session a is not as it was sent",))),
         replace(PASSED, refused=("/session 422: session a",)),
         replace(PASSED, unanswered=1),
+        replace(PASSED, mark=replace(PASSED.mark, after=PASSED.mark.before)),
         replace(PASSED, relevant={**PASSED.relevant, "SQL": Relevant(2, 5)}),
     ],
 )
@@ -58,6 +62,18 @@ def test_one_flaw_of_any_kind_spoils_it(spoilt: DemoResult) -> None:
     assert PASSED.passed
     assert not spoilt.passed
     assert printed(spoilt).rstrip().endswith("FAILED")
+
+
+def test_what_a_mark_changes_is_shown() -> None:
+    assert "2 → 1 sessions and 4 → 2 events" in printed(PASSED)
+
+
+def test_the_next_steps_are_commands_that_a_shell_takes_as_they_are() -> None:
+    urls = ("http://h:1", "http://h:1/docs", "k:1", "http://r", "http://c")
+    text = next_steps(Endpoints(1, "/data", *urls, ()), "")
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("  curl")]
+    bodies = [word for command in commands for word in command if word.startswith("{")]
+    assert [json.loads(body)["session_id"] for body in bodies] == ["mine"] * 3
 
 
 def test_the_differences_are_shown_by_name() -> None:

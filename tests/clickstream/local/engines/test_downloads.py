@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from clickstream.local.engines import maven
 from clickstream.local.engines.artifact_cache import Cache
 from clickstream.local.engines.downloads import CancellableProgress, fetch
 from clickstream.local.engines.lockfile import MavenFile, read_lock
 from clickstream.progress import ConsoleProgress
+from core.errors import EngineError
 
 
 class FullCache(Cache):
@@ -84,3 +87,11 @@ def test_a_cancelled_download_breaks_off_at_its_next_progress(report: ConsolePro
     with pytest.raises(CancelledError):
         download()
     assert advanced == [5]
+
+
+def test_without_the_extra_packages_the_error_says_what_to_install(
+    tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jgo.maven", None)
+    with pytest.raises(EngineError, match=r"pip install 'clickstream\[engines\]'"):
+        maven.download("Kafka", [], tmp_path, report)
