@@ -32,7 +32,7 @@ def header(schema_id: int) -> bytes:
 
 
 def schema_id_of(value: bytes) -> int:
-    """The id that a value announces. Raises RecordRejected when it announces none."""
+    """The schema id in the first bytes of a value. Raises RecordRejected when there is none."""
     if len(value) < _HEADER_BYTES or not value.startswith(_MAGIC):
         raise RecordRejected(
             Reason.BAD_MAGIC_BYTE,
@@ -119,10 +119,10 @@ class Decoder:
         return writer
 
     def _fetch(self, schema_id: int) -> None:
-        """Learn a schema id. An unknown one is not remembered: it may be registered a moment later.
+        """Get the schema of an id. An unknown id is not cached: it may be registered a bit later.
 
-        One look at the two schemas decides for all records of this id, so that whether a record is
-        poison does not hang on what it happens to hold.
+        The two schemas are compared once, for all records of the id, so that whether a record is
+        rejected does not depend on the values that it has.
         """
         try:
             text = self._registry.schema(schema_id)

@@ -27,8 +27,8 @@ _FILE_NAME: Final = re.compile(r"(?P<name>[a-z_]+)\.v(?P<version>[1-9]\d*)\.avsc
 class Contract:
     """One version of one record.
 
-    `topic_suffix` follows the settings' prefix in the topic's name, `text` is the JSON that is
-    registered (white space removed, so that laying a file out anew is no new schema), `parsed` is
+    `topic_suffix` follows the settings' prefix in the topic's name. `text` is the JSON that is
+    registered; it has no white space, so that formatting a file makes no new schema. `parsed` is
     the same for fastavro.
     """
 
@@ -50,7 +50,7 @@ _TOPIC_SUFFIXES: Final = {
 def load_versions(directory: Path) -> dict[str, tuple[Contract, ...]]:
     """Every version of every record in a folder, oldest first, by the record's name.
 
-    Raises SetupError for a file or a name that does not belong, and for a gap in the versions.
+    Raises SetupError for an unknown file or record, and for a gap in the versions.
     """
     versions: dict[str, dict[int, Contract]] = {}
     for file in sorted(directory.iterdir()):

@@ -1,4 +1,4 @@
-"""Dead letters as everybody sees them: the reasons, and the headers that their records carry."""
+"""Dead letters: the reasons, and the headers of their records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Reason(StrEnum):
-    """One word per kind of poison. Words are stored and counted: add, never rename."""
+    """Why a record can never be processed. The words are stored and counted: add, never rename."""
 
     NULL_VALUE = "null_value"
     """No value at all (a tombstone): these topics are logs, there is nothing to delete."""
@@ -67,7 +67,7 @@ class Attempt:
 
 
 def republish_header(headers: Headers) -> Headers:
-    """The one of these that counts, if any does."""
+    """The last republish header, or none; the others have no effect."""
     return [header for header in headers if header[0] == REPUBLISH_HEADER][-1:]
 
 

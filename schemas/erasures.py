@@ -1,4 +1,4 @@
-"""How what was erased is named: by hashes, which tell nobody who it was.
+"""Hashes that name what was erased, without telling who it was.
 
 The same three in ClickHouse: `SHA256(user_id)` and `substring(SHA256(session_id), 1, 16)`.
 """

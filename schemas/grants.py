@@ -14,8 +14,8 @@ from typing import Final
 
 _FOLDER: Final = Path(__file__).parent / "grants"
 
-# An analyst changes nothing, whatever else he is granted, and sees each row once without knowing
-# of FINAL: redelivered rows are merged at read time. 2: settings of a query may be set.
+# An analyst changes nothing, whatever other rights he has, and sees each row once without writing
+# FINAL. readonly 2: he may change settings of a query.
 ANALYST_SETTINGS: Final = {
     "readonly": 2,
     "final": 1,
@@ -24,7 +24,7 @@ ANALYST_SETTINGS: Final = {
 
 
 class Role(StrEnum):
-    """Who speaks to ClickHouse. Migrations, replays, backups and restores need its owner."""
+    """Who connects to ClickHouse. Migrations, replays, backups and restores need its owner."""
 
     EDGE = "edge"
     WORKER = "worker"
@@ -42,7 +42,7 @@ def grants(role: Role, database: str) -> tuple[str, ...]:
 def script(role: Role, database: str) -> str:
     """SQL for the owner of a server: makes the role `<database>_<role>` and grants it its rights.
 
-    May be run again: a newer version of it adds what a newer version of us needs.
+    It can run more than once: a later version adds the rights that a later release needs.
     """
     name = f"{database}_{role}"
     settings = ", ".join(f"{setting} = {value}" for setting, value in ANALYST_SETTINGS.items())

@@ -22,7 +22,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from core.clickhouse.client import connect, database_of, translate
 from core.errors import MigrationError
 from core.settings import Settings
-from schemas.retention import retain
+from schemas.retention import set_table_retention
 from schemas.sql_files import SCHEMAS, SchemaFiles, SqlFile, load
 
 RECORD: Final = "_schema_files"
@@ -78,7 +78,7 @@ def migrate(settings: Settings, root: Path = SCHEMAS) -> list[str]:
             _run(client, file)
         # All at once and last: a run that ends before repeats every view that it had to make again.
         _record(client, planned.to_run)
-        retain(client, settings.retention_days)
+        set_table_retention(client, settings.retention_days)
     return [file.path for file in planned.to_run]
 
 

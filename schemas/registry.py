@@ -58,10 +58,10 @@ class SchemaRegistry(Protocol):
         ...
 
     def confirm(self, schema_id: int, schema: str) -> None:
-        """Returns when the registry, asked anew, has this schema under this id.
+        """Returns when the registry itself, not a cache, has this schema under this id.
 
-        Raises RegistryUnavailable otherwise: one that was emptied, or is another one, does not know
-        a foreign id either, and its word says nothing about a record.
+        Raises RegistryUnavailable otherwise: a registry that was emptied, or is another one, does
+        not know a foreign id either, and what it answers says nothing about a record.
         """
         ...
 
@@ -115,10 +115,10 @@ class ConfluentRegistry:
         return self._ask(lambda: self._client.get_schema(schema_id)).schema_str or ""
 
     def confirm(self, schema_id: int, schema: str) -> None:
-        # A client of its own: ours would answer from memory.
-        with _client(self._url, self._ca_file) as anew:
+        # A new client: ours would answer from its cache.
+        with _client(self._url, self._ca_file) as uncached:
             try:
-                found = self._ask(lambda: anew.get_schema(schema_id)).schema_str
+                found = self._ask(lambda: uncached.get_schema(schema_id)).schema_str
             except LookupError:
                 found = None
         if found is None or json.loads(found) != json.loads(schema):
@@ -217,8 +217,8 @@ def another_registry(place: str, schema_id: int) -> RegistryUnavailable:
     """What `confirm` raises: the registry at `place` has something else under our own id."""
     return RegistryUnavailable(
         f"the schema registry at {place} no longer has our own schema as id {schema_id}: it was"
-        " emptied, or is another one. Nothing is set aside on its word: restore it, or start the"
-        " workers again when it is meant to be new"
+        " emptied, or is another one. No record becomes a dead letter because of it: restore it, or"
+        " restart the workers when it is meant to be new"
     )
 
 

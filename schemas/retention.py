@@ -1,8 +1,8 @@
 """`CLICKSTREAM_RETENTION_DAYS` → the TTL of tables. docs/privacy.md says what it means for users.
 
-Sessions and their events go together and by whole days: both lie in the partition of the session's
-day, all of whose rows expire at once, so parts are dropped and nothing is rewritten. What is
-computed from them (facts of settled days) is cleared away when its day is gone.
+Sessions and their events expire together and by whole days: both lie in the partition of the
+session's day, all of whose rows expire at once, so parts are dropped and none is rewritten. The
+facts of a day are dropped when the day is gone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from clickhouse_connect.driver.client import Client
 # The partition of sessions whose created_at was too far from their receipt has no day of its own.
 _DAY: Final = "if(session_day = toDate(0), toDate(received_at), session_day)"
 
-# A mark must outlive its session, or the session would count again. One that was sent ahead of its
-# session waits for it for a month, as events do.
+# A mark must outlive its session, or the session would count again. A mark may come a month before
+# its session, as events may.
 _MARKS_LONGER_DAYS: Final = 31
 
-# What waits, and what could not be processed, is never kept longer than this. The expressions are
-# those of schemas/tables.
+# Waiting events and dead letters are never kept longer than this. schemas/tables has the same.
 _WAITING_DAYS: Final = 30
 
 
@@ -38,7 +37,7 @@ class Expiry:
 
 
 def expiries(days: int) -> tuple[Expiry, ...]:
-    """Of each table that has any. `days` 0: sessions, events and marks stay for ever."""
+    """The expiry of each table that has one. `days` 0: sessions, events and marks have none."""
     waiting = min(days or _WAITING_DAYS, _WAITING_DAYS)
     always = (
         Expiry("unjoined_events", "toDateTime(received_at)", waiting),
@@ -55,7 +54,7 @@ def expiries(days: int) -> tuple[Expiry, ...]:
 
 
 # Tables without a TTL of their own in schemas/tables.
-_KEPT: Final = ("sessions", "events", "session_marks")
+_WITHOUT_TTL: Final = ("sessions", "events", "session_marks")
 
 _TABLES: Final = "SELECT name FROM system.tables WHERE database = currentDatabase()"
 _TTL_OF: Final = """
@@ -67,19 +66,19 @@ _MATERIALIZE: Final = "ALTER TABLE {table:Identifier} MATERIALIZE TTL"
 _REMOVE: Final = "ALTER TABLE {table:Identifier} REMOVE TTL"
 
 
-def retain(client: Client, days: int) -> list[str]:
-    """Give the tables that the client's database has their TTLs; the names of those that changed.
+def set_table_retention(client: Client, days: int) -> list[str]:
+    """Set the TTL of each table in the client's database; returns the names of those that changed.
 
-    Idempotent. Rows that have expired go in the background, within hours.
+    Idempotent. ClickHouse deletes expired rows in the background, within hours.
     """
     there = set(client.query(_TABLES).result_columns[0])
     wanted = [expiry for expiry in expiries(days) if expiry.table in there]
-    changed = [expiry.table for expiry in wanted if _expire(client, expiry)]
-    kept = there.intersection(_KEPT) - {expiry.table for expiry in wanted}
-    return changed + [table for table in sorted(kept) if _keep(client, table)]
+    changed = [expiry.table for expiry in wanted if _set_ttl(client, expiry)]
+    kept = there.intersection(_WITHOUT_TTL) - {expiry.table for expiry in wanted}
+    return changed + [table for table in sorted(kept) if _remove_ttl(client, table)]
 
 
-def _expire(client: Client, expiry: Expiry) -> bool:
+def _set_ttl(client: Client, expiry: Expiry) -> bool:
     names = {"table": expiry.table}
     before = client.command(_TTL_OF, parameters=names)
     # The server writes the expression in a form of its own, so it is asked what has changed.
@@ -90,7 +89,7 @@ def _expire(client: Client, expiry: Expiry) -> bool:
     return True
 
 
-def _keep(client: Client, table: str) -> bool:
+def _remove_ttl(client: Client, table: str) -> bool:
     if not client.command(_TTL_OF, parameters={"table": table}):
         return False
     client.command(_REMOVE, parameters={"table": table})

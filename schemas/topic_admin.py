@@ -1,4 +1,4 @@
-"""Topics on the broker: look, and create what is missing."""
+"""Topics on the broker: describe them, create missing ones, set their retention."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ T = TypeVar("T")
 # An admin request is answered in milliseconds; a broker that has just started takes seconds.
 _TIMEOUT_SECONDS: Final = 10.0
 
-_LOOK_AGAIN_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 
-_SILENCE: Final = (
+_NO_ANSWER: Final = (
     KafkaError._TRANSPORT,
     KafkaError._TIMED_OUT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -62,7 +62,7 @@ def describe_topics(
 
 
 def create_topics(settings: Settings) -> CreatedTopics:
-    """Make the topics that are missing; existing ones are compared and never touched.
+    """Create the missing topics. Existing ones are compared and never changed.
 
     Idempotent, also when several processes do it at once. Raises BrokerUnavailable, and SetupError
     when a topic has another partition count or the broker refuses to make it.
@@ -83,10 +83,12 @@ def create_topics(settings: Settings) -> CreatedTopics:
     return CreatedTopics(tuple(created), tuple(differences))
 
 
-def retain_topics(settings: Settings, timeout_seconds: float = _TIMEOUT_SECONDS) -> tuple[str, ...]:
-    """Give existing topics the retention of the settings; the names of those that changed.
+def set_topic_retention(
+    settings: Settings, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> tuple[str, ...]:
+    """Set the retention of existing topics; returns the names of those that changed.
 
-    The one option that is ever changed in place: it alters what is deleted, not what a record is.
+    No other option is ever changed in place. This one alters what is deleted, not what a record is.
     Raises BrokerUnavailable, SetupError.
     """
     broker = _Broker(settings, timeout_seconds)
@@ -133,7 +135,7 @@ class _Broker:
                 return False
             raise self._translated(error, f"topic {topic.name} cannot be made") from error
         except TimeoutError as error:
-            raise self._silent("no answer in time") from error
+            raise self._unavailable("no answer in time") from error
         return True
 
     def alter(self, topic: str, options: Mapping[str, str]) -> None:
@@ -165,7 +167,7 @@ class _Broker:
             if time.monotonic() > deadline:
                 missing = ", ".join(name for name in names if name not in found)
                 raise BrokerUnavailable(f"Kafka made {missing} and does not show it: try again")
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(_POLL_SECONDS)
         return found
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -185,15 +187,15 @@ class _Broker:
         except KafkaException as error:
             raise self._translated(error, "the topics cannot be read") from error
         except TimeoutError as error:
-            raise self._silent("no answer in time") from error
+            raise self._unavailable("no answer in time") from error
 
     def _translated(self, error: KafkaException, what: str) -> BrokerUnavailable | SetupError:
         cause: KafkaError = error.args[0]
-        if cause.code() in _SILENCE:
-            return self._silent(cause.str())
+        if cause.code() in _NO_ANSWER:
+            return self._unavailable(cause.str())
         return SetupError(f"{what}: {cause.str()}")
 
-    def _silent(self, why: str) -> BrokerUnavailable:
+    def _unavailable(self, why: str) -> BrokerUnavailable:
         return BrokerUnavailable(
             f"Kafka at {self._servers} does not answer ({why}):"
             " start it, or set CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS"

@@ -78,9 +78,9 @@ def create(as_json: AsJson = False) -> None:
 def retain(as_json: AsJson = False) -> None:
     """Give existing topics the retention of the settings; nothing else about them is changed."""
     from clickstream.local.target_settings import operator_settings
-    from schemas.topic_admin import retain_topics
+    from schemas.topic_admin import set_topic_retention
 
-    changed = retain_topics(operator_settings())
+    changed = set_topic_retention(operator_settings())
     if as_json:
         typer.echo(json.dumps({"changed": changed}))
         return

@@ -12,8 +12,8 @@ from core.clickhouse.client import connect
 from core.settings import Settings, TopicSettings
 from schemas.drift import differences
 from schemas.migrate import migrate
-from schemas.retention import expiries, retain
-from schemas.topic_admin import describe_topics, retain_topics
+from schemas.retention import expiries, set_table_retention
+from schemas.topic_admin import describe_topics, set_topic_retention
 from schemas.topics import Topics
 
 
@@ -79,8 +79,8 @@ def test_retention_is_part_of_what_is_declared_and_can_be_taken_back(fresh: Sett
     migrate(five_days)
     assert differences(five_days) == []
     with connect(fresh) as client:
-        assert retain(client, 5) == []
-        assert set(retain(client, 0)) >= {"sessions", "events", "session_marks"}
+        assert set_table_retention(client, 5) == []
+        assert set(set_table_retention(client, 0)) >= {"sessions", "events", "session_marks"}
     assert differences(kept_for_ever) == []
 
 
@@ -89,8 +89,8 @@ def test_existing_topics_are_given_the_retention_and_nothing_else(settings: Sett
     shorter = settings.model_copy(update={"retention_days": 2})
     topics = Topics.from_settings(settings)
     before = describe_topics(settings)
-    assert set(retain_topics(shorter)) == set(topics.all()) - {topics.erasures}
-    assert retain_topics(shorter) == ()
+    assert set(set_topic_retention(shorter)) == set(topics.all()) - {topics.erasures}
+    assert set_topic_retention(shorter) == ()
     after = describe_topics(shorter)
     for name in topics.all():
         changed = {o for o, value in after[name].config.items() if before[name].config[o] != value}
