@@ -62,7 +62,7 @@ _FIXED: Final = {
 
 
 def producer_options(settings: Settings) -> dict[str, Any]:
-    """librdkafka's options: our defaults, the settings' options, and what these cannot change."""
+    """librdkafka's options. The settings' replace our defaults, and nothing replaces `_FIXED`."""
     # librdkafka looks for overdue records once a second, so the last report comes a second later.
     overdue_ms = max(1000, int((settings.http.ack_timeout_seconds - 1) * 1000))
     return {

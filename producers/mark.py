@@ -1,4 +1,4 @@
-"""Mark a session irrelevant, or take the mark back: the only write that asks before it writes."""
+"""Mark a session irrelevant, or take the mark back. The session is looked up first."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Marker:
     async def mark(self, body: bytes, caller: str | None) -> tuple[Marked, Position]:
         """POST /session/irrelevant, asked by the key named `caller`.
 
-        Returns once every view leaves the session out. Raises SessionNotFound (nothing was
-        written), another RequestRefused, or Unavailable: the mark may come to be, send it again.
+        Returns once every view leaves the session out. Raises SessionNotFound or another
+        RequestRefused (nothing was written), or Unavailable (it may be stored: send it again).
         """
         sent = parse_mark(body, self._limits)
         session_id = sent.session_id

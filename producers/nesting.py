@@ -14,8 +14,8 @@ _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 def deeper_than(limit: int, body: bytes) -> bool:
     """Whether objects and arrays are nested more than `limit` deep; `{"a": [1]}` is 2 deep.
 
-    For text that is not JSON the answer is false or true, and comes as fast: linear in the length,
-    times `limit` at worst.
+    Any text is taken; for one that is not JSON the result means nothing. Time is linear in the
+    length, times `limit` at worst.
     """
     if body.count(b"{") + body.count(b"[") <= limit:
         return False

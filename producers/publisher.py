@@ -28,7 +28,7 @@ class Publisher(Protocol):
         Returns the position of the last record, once all are on every in-sync replica.
 
         Raises, within the acknowledgement timeout:
-        - BrokerUnavailable: any first part of the records may be stored, now or later. Publishing
+        - BrokerUnavailable: any part of the records may be stored, now or later. Publishing
           them again is harmless, because readers take the first record of an id.
         - RegistryUnavailable: nothing was written.
         - ValueError or TypeError, for a record that breaks its schema: nothing was written.

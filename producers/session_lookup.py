@@ -1,4 +1,4 @@
-"""`SessionLookup`: does the store hold a session? The promise, and the one on ClickHouse."""
+"""`SessionLookup`: whether the store holds a session, by a query of ClickHouse."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Findings:
             self.add(path, _why_not_millis(value), index)
 
     def check_object(self, path: str, value: Raw, index: int | None = None) -> None:
-        """Null and absent are right, too."""
+        """An object, null or absent is right."""
         text = str(value, "utf-8")
         if text[:1] != "{" and text not in ("", "null"):
             self.add(path, f"expected object | null, got {_kind_of(text)}", index)

@@ -52,12 +52,12 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """No keys at all: everyone may do everything."""
+        """There are no keys: everyone may do everything."""
         return not self.keys
 
     @property
     def is_idle(self) -> bool:
-        """Nobody is ever refused: asking is a waste of time."""
+        """There is nothing to check: neither keys nor rates."""
         return not self.keys and self._limiter is None
 
     def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
@@ -108,11 +108,11 @@ class Access:
         """FastAPI dependency of every route: reading needs the read right, deleting the admin
         right, every other method the write right.
 
-        On the event loop, as the rates are counted there; others FastAPI runs on a thread."""
+        It is async so that FastAPI runs it on the event loop, where rates are counted."""
         self.check_asgi(request.scope, _NEEDED.get(request.method, Right.WRITE))
 
     def _find_key(self, presented: bytes) -> Key:
-        # How long the look-up takes tells something of SHA-256 digests at most, not of keys.
+        # Its timing can tell something about SHA-256 digests, and nothing about keys.
         key = self._by_digest.get(digest_of(presented))
         if key is None:
             raise Unauthorized("this key is not known")
@@ -129,8 +129,11 @@ def _presented(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def _check_origin(key: Key, origin: bytes | None) -> None:
-    """Such a key stands in a page, where everyone can read it. Browsers send the true origin; this
-    keeps other pages from using it, not somebody with curl."""
+    """Raises Forbidden unless a page of the key's origins sent the request.
+
+    Everyone can read a key that stands in a page. Browsers send the true origin, so this keeps
+    other pages from using the key; it does not stop somebody with curl.
+    """
     if origin is None:
         raise Forbidden("this key is for web pages: the request has no Origin")
     if origin.decode("latin-1") not in key.origins:

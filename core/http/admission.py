@@ -26,8 +26,10 @@ class InFlightLimit:
         return cls(http.requests_in_flight, http.bytes_in_flight)
 
     def begin(self, size: int = 0) -> None:
-        """Take on a request of which so many bytes are here. Raises Overloaded, and takes nothing;
-        one alone is always taken, whatever its size."""
+        """Count a request of which `size` bytes are here.
+
+        Raises Overloaded, and counts nothing, when that is too much; one alone never is.
+        """
         if self.requests >= self._most_requests or (
             self.bytes + size > self._most_bytes and self.requests
         ):
@@ -36,13 +38,13 @@ class InFlightLimit:
         self.bytes += size
 
     def grow(self, size: int) -> None:
-        """More bytes of a request have come. Raises Overloaded, and takes nothing."""
+        """Count more bytes of a request. Raises Overloaded, and counts nothing, if too many."""
         if self.bytes + size > self._most_bytes and self.requests > 1:
             raise self._overloaded()
         self.bytes += size
 
     def end(self, size: int) -> None:
-        """A request is answered; `size` is all that it had taken."""
+        """Count a request no longer; `size` is the sum of its bytes."""
         self.requests -= 1
         self.bytes -= size
 

@@ -62,7 +62,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
             self._refuse(self._too_large())
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn calls it when the parser has stopped, be it at one of our bounds."""
+        """Called by uvicorn when the parser stops, also at one of our bounds."""
         self._refuse(self._refusal or MalformedRequest(msg))
 
     def _refuse(self, error: RequestRefused) -> None:
@@ -100,7 +100,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
         self._raw_bytes = 0
 
     def on_response_complete(self) -> None:
-        """A refusal may be sent before the body is read: what follows is no next request."""
+        """Close if the response came before the end of the body: no next request follows."""
         super().on_response_complete()
         if self.cycle.response_complete:
             self._idle_since = self.loop.time()
@@ -142,7 +142,10 @@ def _is_over(since: float | None, seconds: float, now: float) -> bool:
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """Decline an upgrade by not seeing it (RFC 9110, 7.8). Java's client offers HTTP/2 on each new
-    connection, and httptools takes a request that offers an upgrade to have no body."""
+    """The head without its Upgrade header: a server may ignore an upgrade (RFC 9110, 7.8).
+
+    Java's client offers HTTP/2 on each new connection, and httptools takes a request with that
+    header to have no body.
+    """
     head, end, rest = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"", head) + end + rest if end else data

@@ -34,7 +34,7 @@ _PREFLIGHT: Final = {
 
 
 class Cors:
-    """The headers for pages; falsy when CORS is off."""
+    """Makes the CORS headers of responses; falsy when CORS is off."""
 
     def __init__(self, origins: Iterable[str]) -> None:
         found = frozenset(origins)
@@ -81,7 +81,7 @@ class Cors:
 
 
 def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser asks before the request of a page."""
+    """Whether this is a browser's question before a page's request."""
     return (
         method == "OPTIONS"
         and b"origin" in headers

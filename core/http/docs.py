@@ -1,5 +1,5 @@
 """`/docs`: Swagger UI over the OpenAPI document, all of it served from here. No key needed: it
-shows what the product can do, not what is stored. What is tried out in it needs a key."""
+shows what the product can do, not what is stored. Requests sent from the page need a key."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class FastPostProtocol(asyncio.Protocol):
         elif self._messages_complete:
             self._start(*self._post)
         elif size == len(data):
-            # A part of the body is missing; `enforce_timeouts` sees that it comes.
+            # A part of the body is missing; `enforce_timeouts` waits for it.
             self._since = self._loop.time()
 
     def pause_writing(self) -> None:
@@ -183,7 +183,7 @@ class FastPostProtocol(asyncio.Protocol):
     # What the server calls.
 
     def enforce_timeouts(self, now: float) -> None:
-        """To be called every second or so, with the event loop's time."""
+        """Called every second or so; `now` is the event loop's time."""
         if self._unread_since is not None:
             if now - self._unread_since > self._bounds.write_seconds:
                 self._transport.abort()
@@ -201,8 +201,11 @@ class FastPostProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _turn_away(self) -> None:
-        """Say so, without waiting for the request; a client that is about to send it is listened to
-        for a moment, or it would see a broken pipe instead of the response."""
+        """Refuse the connection, without waiting for its request.
+
+        Read on for a moment: a client that is still sending when we close sees a broken pipe
+        instead of the response.
+        """
         error = Overloaded(f"{len(self._connections)} connections are open: try again in a moment")
         self._is_ending = True
         self._transport.write(self._bytes(problem_of(error), ()))

@@ -36,7 +36,7 @@ PAGE_HEADERS: Final[tuple[Header, ...]] = (
 
 
 def with_html_security_headers(headers: Iterable[Header]) -> list[Header]:
-    """The same headers; with those of a page, unless it has its own, if it is HTML."""
+    """The same headers; those of an HTML response get the ones of `PAGE_HEADERS` that it lacks."""
     given = list(headers)
     names = dict(given)
     if not names.get(b"content-type", b"").startswith(b"text/html"):

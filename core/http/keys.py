@@ -1,4 +1,4 @@
-"""The form of a key in the settings, and what it says.
+"""How a key is written in the settings, and what it allows.
 
     CLICKSTREAM_WRITE_KEYS=sha256:9f86…;name=shop;origins=https://a.example|https://b.example, …
 

@@ -31,9 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class MetricsAndErrors:
-    """Wraps an application. An error that comes out of it is answered by a problem document;
-    one in the middle of a response is raised on, so that the server breaks the connection and the
-    client does not take half a response for a whole one."""
+    """Wraps an application. Answers its errors by problem documents.
+
+    An error in the middle of a response is raised again: the server then breaks the connection, and
+    the client does not take half a response for a whole one.
+    """
 
     def __init__(self, app: ASGIApp, policies: RequestPolicies) -> None:
         self._app = app
@@ -92,8 +94,8 @@ class _Watched:
 
 
 class _Metered:
-    """`receive`, counted as under way while it is entered. Entering and receiving raise Overloaded
-    when that is too much."""
+    """`receive` whose request and bytes are counted as in flight while it is entered. Entering and
+    receiving raise Overloaded when that is too much."""
 
     __slots__ = ("_limit", "_receive", "_size")
 

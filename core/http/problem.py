@@ -124,7 +124,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """What there is on this path."""
+    """The methods that have a route on this path."""
     app: FastAPI = request.app
 
     def has(method: str) -> bool:

@@ -19,7 +19,7 @@ _MOST_BUCKETS: Final = 65_536
 
 
 class Decision(NamedTuple):
-    """What one request left of its caller's bucket. A tuple: there is one for every request."""
+    """What one request left of its caller's bucket. A tuple, because each request makes one."""
 
     is_granted: bool
     remaining: int

@@ -1,4 +1,4 @@
-"""What we keep in the ASGI scope of a request, and under which keys."""
+"""The keys under which we keep something in the ASGI scope of a request."""
 
 from __future__ import annotations
 
