@@ -52,8 +52,8 @@ async def run(
     """Drive, wait for the sink, read back, compare."""
     run_id = f"demo-{secrets.token_hex(4)}"  # runs on the same data must not meet
     start_ms = clock.now_ms()
-    visits = Traffic(run_id, options.seed, start_ms).visits(options.sessions)
-    posts = schedule(visits, options.seed)
+    sessions = Traffic(run_id, options.seed, start_ms).sessions(options.sessions)
+    posts = schedule(sessions, options.seed)
     async with http_client(http_url, _key(settings)) as http, _sql_client(settings) as sql_client:
         api, sql = ApiReader(http), SqlReader(sql_client)
         began = clock.monotonic()

@@ -1,4 +1,4 @@
-"""One visit: a search, the list that was shown, and what the visitor did. Pure and seeded."""
+"""One session: a search, the list that was shown, and what the visitor did. Pure and seeded."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ class SimulatedSession:
     """The bodies that a search front end would post. `events` may be empty."""
 
     session_id: str
-    session: Json
+    body: Json
     events: tuple[Json, ...]
 
 
 class Traffic:
-    """An endless stream of visits; equal arguments give equal visits."""
+    """An endless stream of sessions; equal arguments give equal sessions."""
 
     def __init__(self, run_id: str, seed: int, start_ms: int) -> None:
         """`run_id` begins every session id, so that runs on the same data do not mix.
 
-        The n-th visit searches at `start_ms` + n: a run has its own stretch of time.
+        The n-th session searches at `start_ms` + n: a run has its own stretch of time.
         """
         self._run_id = run_id
         self._start_ms = start_ms
         self._random = Random(seed)  # noqa: S311 - traffic, not secrets
         self._catalog = Catalog(self._random)
 
-    def visits(self, count: int) -> Iterator[SimulatedSession]:
+    def sessions(self, count: int) -> Iterator[SimulatedSession]:
         for number in range(count):
-            yield self._visit(number)
+            yield self._simulate(number)
 
-    def _visit(self, number: int) -> SimulatedSession:
+    def _simulate(self, number: int) -> SimulatedSession:
         session_id = f"{self._run_id}-{number:06d}"
         created_at = self._start_ms + number
         query = self._catalog.draw(self._random)
         shown = self._rank(query)
         return SimulatedSession(
             session_id,
-            self._session(session_id, query, shown, created_at),
+            self._session_body(session_id, query, shown, created_at),
             tuple(self._events(shown, created_at)),
         )
 
@@ -70,7 +70,7 @@ class Traffic:
         scored.sort(key=lambda pair: -pair[0])
         return scored[: self._random.randint(*_SHOWN)]
 
-    def _session(
+    def _session_body(
         self, session_id: str, query: Query, shown: list[tuple[float, Offer]], created_at: int
     ) -> Json:
         session: Json = {

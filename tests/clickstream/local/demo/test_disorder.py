@@ -11,7 +11,7 @@ from clickstream.local.demo.simulator import Traffic
 
 
 def posts(count: int = 2_500) -> list[Post]:
-    return schedule(Traffic("demo-x", 1, 1_700_000_000_000).visits(count), seed=1)
+    return schedule(Traffic("demo-x", 1, 1_700_000_000_000).sessions(count), seed=1)
 
 
 def by_session() -> dict[str, list[Post]]:
