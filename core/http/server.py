@@ -26,6 +26,7 @@ from core.errors import SetupError
 from core.http.access import Access
 from core.http.app import Application
 from core.http.bounded_protocol import BoundedHttpToolsProtocol
+from core.http.check_libraries import check_libraries
 from core.http.fast_post_protocol import FastPostProtocol, ProtocolFactory
 from core.http.keys import ENOUGH_CHARS, keys_of
 from core.settings import HttpSettings, Settings
@@ -50,8 +51,9 @@ def run(app: Application, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way and return.
 
     A second signal ends the process at once. Raises SetupError when the address cannot be served,
-    or must not be: beyond loopback without keys.
+    or must not be (beyond loopback without keys), or when uvicorn is not one that we know.
     """
+    check_libraries()
     with bind(settings.http) as bound:
         refuse_exposure(bound.getsockname()[0], settings)
         # uvicorn's notices say nothing that ours do not.

@@ -121,7 +121,8 @@ async def started_as_in_a_worker(app: faust.App, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(AIOKafkaClient, "bootstrap", nothing)
     monkeypatch.setattr(AIOKafkaConsumer, "_wait_topics", nothing)
-    thread = cast(BatchConsumer, app.consumer)._new_consumer_thread()
+    thread = cast(BatchConsumerThread, cast(BatchConsumer, app.consumer)._thread)
+    thread.thread_loop.close()
     thread.thread_loop = asyncio.get_running_loop()
     try:
         await thread.on_start()
