@@ -8,7 +8,7 @@ from typing import Final
 
 from clickstream.operations.backup import queries
 from clickstream.operations.backup.storage import BackupStorage
-from clickstream.operations.progress import Progress
+from clickstream.progress import ProgressReporter
 from core.clickhouse.admin import Server
 from core.errors import SetupError
 
@@ -18,7 +18,11 @@ _SUCCESS: Final = frozenset({"BACKUP_CREATED", "RESTORED"})
 
 
 def run_backup(
-    server: Server, database: str, tables: list[str], storage: BackupStorage, progress: Progress
+    server: Server,
+    database: str,
+    tables: list[str],
+    storage: BackupStorage,
+    progress: ProgressReporter,
 ) -> None:
     """Write the tables of `database` to `storage`. Blocks until ClickHouse has written them.
 
@@ -35,7 +39,7 @@ def run_restore(
     database: str,
     tables: list[str],
     storage: BackupStorage,
-    progress: Progress,
+    progress: ProgressReporter,
 ) -> None:
     """Read the tables from `storage` into `database`. Blocks until ClickHouse has read them.
 
@@ -64,7 +68,7 @@ def _new_id() -> str:
     return f"clickstream-{secrets.token_hex(8)}"
 
 
-def _wait(server: Server, id_: str, what: str, progress: Progress) -> None:
+def _wait(server: Server, id_: str, what: str, progress: ProgressReporter) -> None:
     status, error, total, *_ = _status(server, id_)
     while status in _RUNNING and not total:
         time.sleep(_POLL_SECONDS)

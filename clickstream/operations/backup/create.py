@@ -36,7 +36,7 @@ from clickstream.operations.backup.snapshot import (
     table_checksums,
 )
 from clickstream.operations.backup.storage import MANIFEST, REGISTRY, open_storage
-from clickstream.operations.progress import Progress
+from clickstream.progress import ProgressReporter
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clock import Clock
@@ -67,7 +67,7 @@ class _Snapshot:
 
 
 def create_backup(
-    settings: Settings, target: str, clock: Clock, progress: Progress
+    settings: Settings, target: str, clock: Clock, progress: ProgressReporter
 ) -> BackupResult:
     """Back up everything to `target`, a folder or an S3 URL. Blocks; the processes go on.
 

@@ -38,9 +38,9 @@ from clickstream.operations.backup.storage import (
     open_storage,
 )
 from clickstream.operations.erasure.reapply import reapply
-from clickstream.operations.progress import Progress
 from clickstream.operations.rebuild.databases import on_database
 from clickstream.operations.rebuild.log import Log
+from clickstream.progress import ProgressReporter
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clock import Clock
@@ -92,7 +92,7 @@ def restore(
     settings: Settings,
     source: str,
     clock: Clock,
-    progress: Progress,
+    progress: ProgressReporter,
     into_database: str | None = None,
 ) -> RestoreResult:
     """Restore everything from `source` into the empty database of the settings. Blocks.
@@ -209,7 +209,11 @@ def _read_export(manifest: Manifest, storage: BackupStorage) -> bytes | None:
 
 
 def _load(
-    server: Server, manifest: Manifest, name: str, storage: BackupStorage, progress: Progress
+    server: Server,
+    manifest: Manifest,
+    name: str,
+    storage: BackupStorage,
+    progress: ProgressReporter,
 ) -> None:
     tables = [table.name for table in manifest.tables]
     run_restore(server, manifest.database, name, tables, storage, progress)
