@@ -8,7 +8,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,20 +102,27 @@ def sql(
     return httpx.post(engines.clickhouse_url, params=parameters, content=query, timeout=20)
 
 
-@contextmanager
-def held_by_another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """LocalServers of a process that can be killed, with their pids."""
-    holder = subprocess.Popen(
+@dataclass(frozen=True)
+class Holder:
+    """Another process that runs the servers on `data_dir`, and their pids."""
+
+    process: subprocess.Popen[str]
+    pids: list[int]
+
+
+@pytest.fixture(scope="module")
+def holder(data_dir: Path) -> Iterator[Holder]:
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.clickstream.local.engines.holder", str(data_dir)],
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert holder.stdout is not None
-    with holder, holder.stdout as output:
+    assert process.stdout is not None
+    with process, process.stdout as output:
         try:
-            yield holder, json.loads(output.readline())
+            yield Holder(process, json.loads(output.readline()))
         finally:
-            holder.kill()
+            process.kill()
 
 
 def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
@@ -130,28 +136,26 @@ def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
         engines.registry.kill()  # first, before it could write what it holds back
         engines.kafka.kill()
         engines.clickhouse.kill()
-        for engine in engines.all:
-            engine.start()
+        engines.spawn()
+        engines.wait()
         assert_kept(engines, first)
         assert_kept(engines, second)
 
 
-def test_kill_of_the_parent_ends_all_engines(data_dir: Path) -> None:
-    with held_by_another_process(data_dir) as (holder, pids):
-        running = [psutil.Process(pid) for pid in pids]
-        assert len(running) == 3
-        holder.kill()
-        _, alive = psutil.wait_procs(running, timeout=30)
-        assert alive == []
-
-
-def test_second_start_on_the_same_folder_is_refused(data_dir: Path) -> None:
+def test_second_start_on_the_same_folder_is_refused(data_dir: Path, holder: Holder) -> None:
     with (
-        held_by_another_process(data_dir) as (holder, _),
-        pytest.raises(EngineError, match=f"in use by process {holder.pid}"),
+        pytest.raises(EngineError, match=f"in use by process {holder.process.pid}"),
         run_local_servers(data_dir),
     ):
         pytest.fail("started")
+
+
+def test_kill_of_the_parent_ends_all_engines(holder: Holder) -> None:
+    running = [psutil.Process(pid) for pid in holder.pids]
+    assert len(running) == 3
+    holder.process.kill()
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert alive == []
 
 
 def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> None:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from clickstream.local.endpoints import load_endpoints
-from clickstream.local.up.background import start_up
+from clickstream.local.up.background import RunningStack, start_up
 
 pytestmark = pytest.mark.engines
 
@@ -71,6 +71,41 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("up")
 
 
+@dataclass(frozen=True)
+class Ended:
+    """An `up` that has stored a session and ended: its ready line and its exit status."""
+
+    ready: dict[str, Any]
+    status: int
+
+
+@pytest.fixture(scope="module")
+def first(data_dir: Path) -> Ended:
+    """Ended by Ctrl-C."""
+    with up(data_dir) as running:
+        assert httpx.post(f"{running.ready['http']}/session", json=SESSION).is_success
+        return Ended(running.ready, running.end(signal.SIGINT))
+
+
+@pytest.fixture(scope="module")
+def second(data_dir: Path, first: Ended) -> Iterator[Up]:
+    """On the same folder, after the first; a test kills it."""
+    assert first.status == 0
+    assert load_endpoints(data_dir) is None
+    with up(data_dir) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def started(data_dir: Path) -> Iterator[RunningStack]:
+    """In the background, on the same folder, after both; a test stops it."""
+    stack = start_up(data_dir)
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Poll until it holds; fail when it does not within the time that anything here may take."""
     deadline = time.monotonic() + WAIT_SECONDS
@@ -92,51 +127,44 @@ def role(process: psutil.Process) -> str:
     return next((word for word in ("worker", "edge") if word in words), "engine")
 
 
-def test_data_and_addresses_are_found_again_and_nothing_is_left_behind(data_dir: Path) -> None:
-    with up(data_dir) as first:
-        assert httpx.post(f"{first.ready['http']}/session", json=SESSION).is_success
-        assert first.end(signal.SIGINT) == 0
+def test_data_and_addresses_are_found_again(first: Ended, second: Up) -> None:
+    assert {**second.ready, "pid": 0} == {**first.ready, "pid": 0}
+    found = httpx.get(
+        f"{second.ready['http']}/session", params={"session_id": "sess-up"}, timeout=20
+    )
+    assert found.json()["search_query"] == SESSION["search_query"]
+
+
+def test_another_up_on_the_same_folder_is_refused_and_harms_nothing(
+    data_dir: Path, second: Up
+) -> None:
+    refused = subprocess.run(
+        [*UP, "--data-dir", str(data_dir)], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert f"in use by process {second.process.pid}; stop that one" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    found = load_endpoints(data_dir)
+    assert found is not None
+    assert answers(found.http)
+
+
+def test_nothing_is_left_behind_by_an_up_that_was_killed(data_dir: Path, second: Up) -> None:
+    assert second.end(signal.SIGKILL) == -signal.SIGKILL
     assert load_endpoints(data_dir) is None
-    with up(data_dir) as second:
-        assert {**second.ready, "pid": 0} == {**first.ready, "pid": 0}
-        found = httpx.get(
-            f"{second.ready['http']}/session", params={"session_id": "sess-up"}, timeout=20
-        )
-        assert found.json()["search_query"] == SESSION["search_query"]
-        assert second.end(signal.SIGKILL) == -signal.SIGKILL
-    assert load_endpoints(data_dir) is None
 
 
-def test_second_up_on_the_same_folder_is_refused_and_harms_nothing(data_dir: Path) -> None:
-    with up(data_dir) as running:
-        refused = subprocess.run(
-            [*UP, "--data-dir", str(data_dir)], capture_output=True, text=True, check=False
-        )
-        assert refused.returncode == 1
-        assert refused.stdout == ""
-        assert f"in use by process {running.process.pid}; stop that one" in refused.stderr
-        assert "Traceback" not in refused.stderr
-        found = load_endpoints(data_dir)
-        assert found is not None
-        assert answers(found.http)
-        assert running.end(signal.SIGTERM) == 0
-
-
-def test_what_dies_is_restarted(data_dir: Path) -> None:
-    started = start_up(data_dir)
-    try:
-        endpoints = started.endpoints
-        (worker_url,) = endpoints.workers
-        below = psutil.Process(endpoints.pid).children(recursive=True)
-        victims = [process for process in below if role(process) != "engine"]
-        assert sorted(role(victim) for victim in victims) == ["edge", "worker"]
-        for victim in victims:
-            victim.kill()
-        until(lambda: not any(victim.is_running() for victim in victims))
-        until(lambda: answers(endpoints.http) and answers(worker_url))
-    finally:
-        started.stop()
-    assert load_endpoints(data_dir) is None
+def test_what_dies_is_restarted(started: RunningStack) -> None:
+    endpoints = started.endpoints
+    (worker_url,) = endpoints.workers
+    below = psutil.Process(endpoints.pid).children(recursive=True)
+    victims = [process for process in below if role(process) != "engine"]
+    assert sorted(role(victim) for victim in victims) == ["edge", "worker"]
+    for victim in victims:
+        victim.kill()
+    until(lambda: not any(victim.is_running() for victim in victims))
+    until(lambda: answers(endpoints.http) and answers(worker_url))
 
 
 def engine(process: psutil.Process) -> bool:
@@ -145,25 +173,29 @@ def engine(process: psutil.Process) -> bool:
     return any(name in line for name in ("kafka.Kafka", "quarkus-run.jar", "clickhouse"))
 
 
-def test_engines_that_die_are_restarted_with_their_data(data_dir: Path) -> None:
-    started = start_up(data_dir)
-    try:
-        endpoints = started.endpoints
-        session = {**SESSION, "session_id": "sess-engines"}
-        assert httpx.post(f"{endpoints.http}/session", json=session).is_success
-        below = psutil.Process(endpoints.pid).children(recursive=True)
-        victims = [process for process in below if engine(process)]
-        assert len(victims) == 3
-        for victim in victims:
-            victim.kill()
-        until(lambda: not any(victim.is_running() for victim in victims))
-        (worker_url,) = endpoints.workers
-        until(lambda: answers(endpoints.http) and answers(worker_url))
-        question = {"session_id": "sess-engines"}
-        found = httpx.get(f"{endpoints.http}/session", params=question, timeout=20)
-        assert found.json()["session_id"] == "sess-engines"
-    finally:
-        started.stop()
+def test_engines_that_die_are_restarted_with_their_data(
+    data_dir: Path, started: RunningStack
+) -> None:
+    endpoints = started.endpoints
+    session = {**SESSION, "session_id": "sess-engines"}
+    assert httpx.post(f"{endpoints.http}/session", json=session).is_success
+    below = psutil.Process(endpoints.pid).children(recursive=True)
+    victims = [process for process in below if engine(process)]
+    assert len(victims) == 3
+    for victim in victims:
+        victim.kill()
+    until(lambda: not any(victim.is_running() for victim in victims))
+    (worker_url,) = endpoints.workers
+    until(lambda: answers(endpoints.http) and answers(worker_url))
+    question = {"session_id": "sess-engines"}
+    found = httpx.get(f"{endpoints.http}/session", params=question, timeout=20)
+    assert found.json()["session_id"] == "sess-engines"
     said = (data_dir / "logs" / "up.log").read_text()
     for name in ("kafka", "registry", "clickhouse"):
         assert f"{name} was killed by signal 9" in said
+
+
+def test_a_system_in_the_background_ends_on_request(data_dir: Path, started: RunningStack) -> None:
+    started.stop()
+    assert started._child.exit_status() == 0
+    assert load_endpoints(data_dir) is None
