@@ -4,6 +4,7 @@
             processes it has: the embedded ones, or containers when
             CLICKSTREAM_TEST_ENGINES=containers
 `settings`  a fresh corner of them for one test: own topics, consumer group and database, prepared
+`module_settings`  the same for all tests of a module, which is much quicker
 `corner`    the same as a context manager, for fixtures that live longer than one test
 """
 
@@ -92,6 +93,13 @@ def corner(engines: SharedEngines) -> Corner:
             _remove(settings)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def module_settings(corner: Corner) -> Iterator[Settings]:
+    """The same for all tests of a module that asks for it: none of them finds it empty for sure."""
+    with corner() as shared:
+        yield shared
 
 
 @pytest.fixture

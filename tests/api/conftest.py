@@ -10,13 +10,6 @@ from tests.api.stored import empty
 
 if TYPE_CHECKING:
     from core.settings import Settings
-    from tests.conftest import Corner
-
-
-@pytest.fixture(scope="module")
-def module_settings(corner: Corner) -> Iterator[Settings]:
-    with corner() as settings:
-        yield settings
 
 
 @pytest.fixture

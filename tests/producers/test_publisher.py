@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,7 +19,6 @@ from schemas.codec import Decoder
 from schemas.contracts import EVENT, MARK, SESSION, Contract
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
-from tests.conftest import Corner
 from tests.producers.memory_publisher import MemoryPublisher
 
 Act = Callable[[Publisher], Awaitable[None]]
@@ -68,17 +67,11 @@ class Kafka:
             return Decoder(EVENT, registry).decode(value)
 
 
-@pytest.fixture(scope="module")
-def kafka_settings(corner: Corner) -> Iterator[Settings]:
-    with corner() as settings:
-        yield settings
-
-
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.engines)])
 def place(request: pytest.FixtureRequest) -> Memory | Kafka:
     if request.param == "memory":
         return Memory()
-    return Kafka(request.getfixturevalue("kafka_settings"))
+    return Kafka(request.getfixturevalue("module_settings"))
 
 
 def during(publisher: Publisher, act: Act) -> None:

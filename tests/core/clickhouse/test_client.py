@@ -116,14 +116,14 @@ def test_a_server_error_that_passes_is_unavailable(code: int) -> None:
 
 
 @pytest.mark.engines
-def test_a_missing_database_says_what_to_do(settings: Settings) -> None:
+def test_a_missing_database_says_what_to_do(module_settings: Settings) -> None:
     with pytest.raises(SinkUnavailable, match="clickstream migrate"):
-        connect(settings, database=f"{database_of(settings)}_nowhere")
+        connect(module_settings, database=f"{database_of(module_settings)}_nowhere")
 
 
 @pytest.mark.engines
-def test_a_wrong_password_says_so_and_does_not_show_it(settings: Settings) -> None:
-    address = address_of(settings)
+def test_a_wrong_password_says_so_and_does_not_show_it(module_settings: Settings) -> None:
+    address = address_of(module_settings)
     url = f"http://{address.user}:secret-guess@{address.host}:{address.port}/{address.database}"
     with pytest.raises(SinkUnavailable, match="user or password") as caught:
         connect(settings_of(url))
@@ -138,17 +138,19 @@ ORDER BY name
 
 
 @pytest.mark.engines
-def test_settings_whose_defaults_moved_are_pinned_on_both_clients(settings: Settings) -> None:
+def test_settings_whose_defaults_moved_are_pinned_on_both_clients(
+    module_settings: Settings,
+) -> None:
     expected = [
         ("async_insert", "0"),
         ("do_not_merge_across_partitions_select_final", "1"),
         ("insert_deduplicate", "0"),
     ]
-    with connect(settings) as client:
+    with connect(module_settings) as client:
         assert client.query(PINNED).result_rows == expected
 
     async def ask() -> object:
-        client = await connect_async(settings)
+        client = await connect_async(module_settings)
         try:
             return (await client.query(PINNED)).result_rows
         finally:
@@ -158,9 +160,9 @@ def test_settings_whose_defaults_moved_are_pinned_on_both_clients(settings: Sett
 
 
 @pytest.mark.engines
-def test_a_block_seen_before_is_stored_again(settings: Settings) -> None:
+def test_a_block_seen_before_is_stored_again(module_settings: Settings) -> None:
     """De-duplication by content would lose what was deleted in between and comes again."""
-    with connect(settings) as client:
+    with connect(module_settings) as client:
         client.command(
             "CREATE TABLE twice (a Int8) ENGINE = MergeTree ORDER BY a"
             " SETTINGS non_replicated_deduplication_window = 100"
@@ -174,7 +176,9 @@ TIME = pa.timestamp("ms", tz="UTC")
 
 
 @pytest.mark.engines
-def test_arrow_goes_into_columns_named_with_a_dot_and_comes_back_equal(settings: Settings) -> None:
+def test_arrow_goes_into_columns_named_with_a_dot_and_comes_back_equal(
+    module_settings: Settings,
+) -> None:
     rows = pa.table(
         {
             "session_id": pa.array(["a", "b\x00größe"]),
@@ -194,14 +198,14 @@ def test_arrow_goes_into_columns_named_with_a_dot_and_comes_back_equal(settings:
             "version": pa.array([2**64 - 1, 2**63], pa.uint64()),
         }
     )
-    with connect(settings) as client:
+    with connect(module_settings) as client:
         client.insert_arrow("sessions", rows)
         stored = client.query_arrow("SELECT * FROM sessions FINAL ORDER BY session_id")
     assert stored.to_pylist() == rows.to_pylist()
 
 
 @pytest.mark.engines
-def test_raw_bytes_and_nested_headers_go_into_dead_letters(settings: Settings) -> None:
+def test_raw_bytes_and_nested_headers_go_into_dead_letters(module_settings: Settings) -> None:
     header = pa.struct([("name", pa.string()), ("value", pa.binary())])
     rows = pa.table(
         {
@@ -224,7 +228,7 @@ def test_raw_bytes_and_nested_headers_go_into_dead_letters(settings: Settings) -
         arrayMap(bytes -> hex(bytes), headers.value)
     FROM dead_letters
     """
-    with connect(settings) as client:
+    with connect(module_settings) as client:
         client.insert_arrow("dead_letters", rows)
         stored = client.query(query).result_rows
     assert stored == [(1, "00FF", ["h", "h"], ["FE", None])]

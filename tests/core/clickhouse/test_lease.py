@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engines
 
 
-def test_it_is_held_once_and_free_again_afterwards(settings: Settings) -> None:
+def test_it_is_held_once_and_free_again_afterwards(module_settings: Settings) -> None:
     with (
-        lease(settings),
+        lease(module_settings),
         pytest.raises(SetupError, match="another replay"),
-        lease(settings),
+        lease(module_settings),
     ):
         pass
-    with lease(settings) as check:
+    with lease(module_settings) as check:
         check()
 
 
-def test_other_databases_have_leases_of_their_own(settings: Settings) -> None:
-    other = clickhouse.database_of(settings) + "_other"
+def test_other_databases_have_leases_of_their_own(module_settings: Settings) -> None:
+    other = clickhouse.database_of(module_settings) + "_other"
     from clickstream.operations.rebuild.databases import on_database
 
-    with lease(settings), lease(on_database(settings, other)) as check:
+    with lease(module_settings), lease(on_database(module_settings, other)) as check:
         check()
 
 
-def test_its_loss_is_noticed(settings: Settings) -> None:
-    query_id = f"clickstream-replay-{clickhouse.database_of(settings)}"
-    with lease(settings) as check, clickhouse.connect(settings) as client:
+def test_its_loss_is_noticed(module_settings: Settings) -> None:
+    query_id = f"clickstream-replay-{clickhouse.database_of(module_settings)}"
+    with lease(module_settings) as check, clickhouse.connect(module_settings) as client:
         client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": query_id})
 
         def is_lost() -> bool:

@@ -102,9 +102,9 @@ ASK: dict[str, Callable[[Client], object]] = {
 
 @pytest.mark.engines
 @pytest.mark.parametrize("how", list(ASK))
-def test_no_blocking_client_takes_a_cut_answer(settings: Settings, how: str) -> None:
-    with CutDoor(address_of(settings).port) as door:
-        behind = through(settings, door.port)
+def test_no_blocking_client_takes_a_cut_answer(module_settings: Settings, how: str) -> None:
+    with CutDoor(address_of(module_settings).port) as door:
+        behind = through(module_settings, door.port)
         with clickhouse.connect(behind) as client:
             ASK[how](client)
             for cut in CUTS:
@@ -121,9 +121,9 @@ ASK_ASYNC: dict[str, Callable[[AsyncClient], Coroutine[Any, Any, object]]] = {
 
 @pytest.mark.engines
 @pytest.mark.parametrize("how", list(ASK_ASYNC))
-def test_no_async_client_takes_a_cut_answer(settings: Settings, how: str) -> None:
+def test_no_async_client_takes_a_cut_answer(module_settings: Settings, how: str) -> None:
     async def ask(door: CutDoor) -> None:
-        behind = through(settings, door.port)
+        behind = through(module_settings, door.port)
         client = await clickhouse.connect_async(behind)
         try:
             await ASK_ASYNC[how](client)
@@ -134,5 +134,5 @@ def test_no_async_client_takes_a_cut_answer(settings: Settings, how: str) -> Non
         finally:
             await client.close()
 
-    with CutDoor(address_of(settings).port) as door:
+    with CutDoor(address_of(module_settings).port) as door:
         asyncio.run(ask(door))

@@ -19,7 +19,7 @@ from stream_processors.join import table_columns
 from stream_processors.join.join import as_known, join, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write.sink import DeadLetter, Sink
-from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.memory_sink import KEYS, MemorySink
 from tests.stream_processors.records import (
     NOW_MS,
     PARTITIONS,
@@ -50,16 +50,28 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         sink = MemorySink()
         yield sink, lambda table: list(sink.tables[table].values())
     else:
-        yield from clickhouse_store(request.getfixturevalue("settings"))
+        yield from clickhouse_store(request.getfixturevalue("endless"))
+
+
+@pytest.fixture(scope="module")
+def endless(module_settings: Settings) -> Settings:
+    """Tables that keep what is old: the records here are of 2023, and a waiting event of that age
+    would be deleted."""
+    from core import clickhouse
+
+    with clickhouse.connect(module_settings) as client:
+        client.command("ALTER TABLE unjoined_events REMOVE TTL")
+    return module_settings
 
 
 def clickhouse_store(settings: Settings) -> Iterator[Store]:
+    """Empty, as the one in memory is."""
     from core import clickhouse
     from stream_processors.write.clickhouse import ClickHouseSink
 
     with clickhouse.connect(settings) as client:
-        # The records here are of 2023; a waiting event that old would be deleted by its age.
-        client.command("ALTER TABLE unjoined_events REMOVE TTL")
+        for table in (*KEYS, "dead_letters", "erasures", "erased_sessions", "erased_letters"):
+            client.command(f"TRUNCATE TABLE {table}")
 
         def read(table: str) -> list[dict[str, Any]]:
             found = client.query(f"SELECT * FROM {table} FINAL ORDER BY kafka_offset")  # noqa: S608

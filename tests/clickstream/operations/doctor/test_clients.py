@@ -92,32 +92,32 @@ def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Sett
     assert diagnose(settings)["hash collisions"].status is Status.OK
 
 
-def test_a_stopped_clickhouse_is_what_fails(settings: Settings) -> None:
+def test_a_stopped_clickhouse_is_what_fails(module_settings: Settings) -> None:
     url = f"http://127.0.0.1:{free_port()}/clickstream"
-    results = diagnose(settings.model_copy(update={"clickhouse_url": SecretStr(url)}))
+    results = diagnose(module_settings.model_copy(update={"clickhouse_url": SecretStr(url)}))
     assert failed(results) == {"clickhouse", "worker"}
     assert results["topics"].status is Status.OK
     assert "depends on clickhouse" in results["tables"].detail
 
 
-def test_a_stopped_registry_is_what_fails(settings: Settings) -> None:
+def test_a_stopped_registry_is_what_fails(module_settings: Settings) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    results = diagnose(settings.model_copy(update={"schema_registry_url": url}))
+    results = diagnose(module_settings.model_copy(update={"schema_registry_url": url}))
     assert failed(results) == {"registry", "worker"}
 
 
-def test_a_stopped_kafka_is_what_fails(settings: Settings) -> None:
+def test_a_stopped_kafka_is_what_fails(module_settings: Settings) -> None:
     servers = f"127.0.0.1:{free_port()}"
-    results = diagnose(settings.model_copy(update={"kafka_bootstrap_servers": servers}), 4)
+    results = diagnose(module_settings.model_copy(update={"kafka_bootstrap_servers": servers}), 4)
     assert failed(results) == {"kafka"}
     assert results["tables"].status is Status.OK
 
 
 def test_unresponsive_servers_fail_in_bounded_time(
-    settings: Settings, unresponsive_port: int
+    module_settings: Settings, unresponsive_port: int
 ) -> None:
     """Kafka answers; the two that accept connections and never respond do not block the doctor."""
-    unresponsive = settings.model_copy(
+    unresponsive = module_settings.model_copy(
         update={
             "schema_registry_url": f"http://127.0.0.1:{unresponsive_port}",
             "clickhouse_url": SecretStr(f"http://127.0.0.1:{unresponsive_port}/clickstream"),
