@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from clickstream.commands.main import app
 from clickstream.local.engines.lockfile import read_lock
 from tests.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE, REGISTRY_IMAGE
 from tests.deploy.shell import ROOT, run
@@ -108,4 +110,4 @@ def test_the_commands_exist() -> None:
     started = [SERVICES[name]["command"] for name in ("edge", "api", "worker")]
     prepared = [line.split()[1:] for line in SERVICES["setup"]["command"][0].split(";")]
     for command in (*started, *prepared):
-        assert run(sys.executable, "-m", "clickstream", *command, "--help").returncode == 0
+        assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from clickstream.commands.main import app
 from tests.deploy.shell import ROOT, run
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -63,5 +65,5 @@ def test_every_command_on_the_pages_exists() -> None:
     }
     assert len(lines) >= 8
     for line in lines:
-        said = run(sys.executable, "-m", *line, "--help")
-        assert said.returncode == 0, (line, said.stderr)
+        said = CliRunner().invoke(app, [*line[1:], "--help"])
+        assert said.exit_code == 0, (line, said.output)
