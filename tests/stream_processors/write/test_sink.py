@@ -70,7 +70,8 @@ def clickhouse_store(settings: Settings) -> Iterator[Store]:
     from stream_processors.write.clickhouse import ClickHouseSink
 
     with clickhouse.connect(settings) as client:
-        for table in (*KEYS, "dead_letters", "erasures", "erased_sessions", "erased_letters"):
+        erasures = ("erasures", "erased_sessions", "erased_dead_letters")
+        for table in (*KEYS, "dead_letters", *erasures):
             client.command(f"TRUNCATE TABLE {table}")
 
         def read(table: str) -> list[dict[str, Any]]:
