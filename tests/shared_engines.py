@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _KINDS = ("embedded", "containers")
-_LOG_BYTES = 4_000
+_PROGRAM = "tests.shared_engines"
+_LOG_CHARACTERS = 4_000  # of the end of its log, for an error message
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _start_holder(folder: Path, kind: str) -> None:
     log = folder / "holder.log"
     with log.open("ab") as errors:
         holder = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(folder), kind],
+            [sys.executable, "-m", _PROGRAM, str(folder), kind],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -100,7 +101,7 @@ def _start_holder(folder: Path, kind: str) -> None:
         said = holder.stdout.readline()
     if said != b"started\n":
         holder.wait()
-        raise RuntimeError(f"the engines did not start: {log.read_text()[-_LOG_BYTES:]}")
+        raise RuntimeError(f"the engines did not start: {log.read_text()[-_LOG_CHARACTERS:]}")
     # It lives on without us: not waiting for it is no mistake that Python should warn of.
     holder.returncode = 0
 
