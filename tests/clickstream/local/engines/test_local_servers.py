@@ -103,6 +103,27 @@ def sql(
 
 
 @dataclass(frozen=True)
+class Ended:
+    """What servers that were stopped had been given, and where they were."""
+
+    written: Written
+    addresses: list[str]
+
+
+@pytest.fixture(scope="module")
+def first(data_dir: Path) -> Ended:
+    with run_local_servers(data_dir) as engines:
+        return Ended(write_everywhere(engines, 1), [engine.url for engine in engines.all])
+
+
+@pytest.fixture(scope="module")
+def again(data_dir: Path, first: Ended) -> Iterator[LocalServers]:
+    """On the same folder, after all others; a test kills and restarts them."""
+    with run_local_servers(data_dir) as engines:
+        yield engines
+
+
+@dataclass(frozen=True)
 class Holder:
     """Another process that runs the servers on `data_dir`, and their pids."""
 
@@ -111,7 +132,8 @@ class Holder:
 
 
 @pytest.fixture(scope="module")
-def holder(data_dir: Path) -> Iterator[Holder]:
+def holder(data_dir: Path, first: Ended) -> Iterator[Holder]:
+    """After the first were stopped; a test kills it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.clickstream.local.engines.holder", str(data_dir)],
         stdout=subprocess.PIPE,
@@ -123,23 +145,6 @@ def holder(data_dir: Path) -> Iterator[Holder]:
             yield Holder(process, json.loads(output.readline()))
         finally:
             process.kill()
-
-
-def test_data_and_addresses_survive_stop_and_kill(data_dir: Path) -> None:
-    with run_local_servers(data_dir) as engines:
-        first = write_everywhere(engines, 1)
-        addresses = [engine.url for engine in engines.all]
-    with run_local_servers(data_dir) as engines:
-        assert [engine.url for engine in engines.all] == addresses
-        assert_kept(engines, first)
-        second = write_everywhere(engines, 2)
-        engines.registry.kill()  # first, before it could write what it holds back
-        engines.kafka.kill()
-        engines.clickhouse.kill()
-        engines.spawn()
-        engines.wait()
-        assert_kept(engines, first)
-        assert_kept(engines, second)
 
 
 def test_second_start_on_the_same_folder_is_refused(data_dir: Path, holder: Holder) -> None:
@@ -165,6 +170,24 @@ def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> No
         run_local_servers(data_dir, ports={"kafka": other.getsockname()[1]}),
     ):
         pytest.fail("started")
+
+
+def test_data_and_addresses_survive_a_stop_and_the_kill_of_a_parent(
+    first: Ended, again: LocalServers
+) -> None:
+    assert [engine.url for engine in again.all] == first.addresses
+    assert_kept(again, first.written)
+
+
+def test_data_survives_a_kill_of_the_servers(first: Ended, again: LocalServers) -> None:
+    second = write_everywhere(again, 2)
+    again.registry.kill()  # first, before it could write what it holds back
+    again.kafka.kill()
+    again.clickhouse.kill()
+    again.spawn()
+    again.wait()
+    assert_kept(again, first.written)
+    assert_kept(again, second)
 
 
 def test_analyst_reads_but_cannot_write(engines: SharedEngines) -> None:
