@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -18,6 +19,7 @@ from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
 from core.settings import Settings
+from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.api.stored import Mark, Search, World, store
 
@@ -28,7 +30,9 @@ def diagnose(settings: Settings, seconds: float = 15) -> Mapping[str, CheckResul
     """The results by name. Nothing listens at the HTTP address."""
     url = f"http://127.0.0.1:{free_port()}"
     clients = connect_clients(settings, url, request_seconds=seconds / 2)
-    results = run_checks(checks(settings, clients, http_expected=False), seconds)
+    assert isinstance(clients.registry, ConfluentRegistry)
+    with clients.registry:
+        results = run_checks(checks(settings, clients, http_expected=False), seconds)
     return {result.name: result for result in results}
 
 
@@ -68,6 +72,8 @@ def test_a_deleted_topic_is_missed(settings: Settings) -> None:
     marks = Topics.from_settings(settings).marks
     admin = AdminClient({**settings.kafka_options()})
     admin.delete_topics([marks])[marks].result(15)
+    while marks in admin.list_topics(timeout=15).topics:
+        time.sleep(0.05)  # the broker has agreed, and its metadata follow
     results = diagnose(settings)
     assert "topics" in failed(results)
     assert marks in results["topics"].detail
