@@ -14,8 +14,10 @@ _SERVERS: Final = {"kafka_bootstrap_servers", "schema_registry_url", "clickhouse
 
 
 def operator_settings() -> Settings:
-    """What an operator's command reads. Servers that are set, any of them, are taken as they are;
-    without any they are those of the `clickstream up` that runs on the default folder, if one does.
+    """The settings of an operator's command.
+
+    When any server is set, they are used as they are. When none is set, the servers are those of
+    the `clickstream up` that runs on the default directory, if one does.
     """
     settings = Settings()
     if has_explicit_servers(settings):

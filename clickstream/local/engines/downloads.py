@@ -28,7 +28,7 @@ _LIBRARY = "libchdb.so"  # its name on macOS as well
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Where the engines' programs are. Exactly one of the two ClickHouse fields is set."""
+    """Where the servers' programs are. Exactly one of the two ClickHouse fields is set."""
 
     kafka_jars: Path
     registry: Path

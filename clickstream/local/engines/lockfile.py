@@ -46,7 +46,7 @@ class NpmPackage:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Everything that the three engines need beside Python packages."""
+    """Everything that the three servers need besides Python packages."""
 
     kafka_version: str
     kafka: tuple[MavenFile, ...]

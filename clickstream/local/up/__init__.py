@@ -1,1 +1,1 @@
-"""The whole system on one machine: engines, HTTP process and workers, run and found again."""
+"""The whole system on one machine: servers, HTTP process and workers."""

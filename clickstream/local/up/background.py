@@ -13,7 +13,7 @@ from clickstream.local.up.app_services import PYTHON_MODULE
 from clickstream.progress import ConsoleProgress
 from core.errors import EngineError
 
-# LocalServers, tables and processes, one after another, each with its own shorter deadline inside
+# Servers, tables and processes, one after another, each with its own shorter deadline inside
 # `up`.
 _READY_SECONDS = 240.0
 # `up` gives each of its processes up to 30 s, in three rounds.

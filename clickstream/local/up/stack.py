@@ -39,7 +39,7 @@ class StackOptions:
 
 
 class LocalStack:
-    """LocalServers, one HTTP process, workers. Use: `start`, `watch` until interrupted, `stop`."""
+    """The local servers, one HTTP process, workers. Call `start`, `watch`, then `stop`."""
 
     def __init__(self, options: StackOptions, progress: ProgressReporter) -> None:
         self._options = options
