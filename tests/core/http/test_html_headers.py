@@ -77,6 +77,12 @@ def test_no_path_is_redirected_to_a_host_that_the_caller_names(path: str) -> Non
     assert "location" not in answer.headers
 
 
+def test_the_redirect_of_the_root_names_no_host() -> None:
+    headers = {"host": "elsewhere.example"}
+    answer = client_of().get("/", headers=headers, follow_redirects=False)
+    assert answer.headers["location"] == "docs"
+
+
 def test_a_wrong_method_says_all_right_ones() -> None:
     answer = client_of().put("/thing")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
