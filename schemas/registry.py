@@ -199,9 +199,9 @@ def _client(
     request_seconds: float = _TIMEOUT_SECONDS,
     retries: int = _RETRIES,
 ) -> SchemaRegistryClient:
-    """Raises ValueError for what is no URL."""
+    """Raises ValueError for what is no URL, SetupError for a library whose errors are not ours."""
     trust = {"ssl.ca.location": ca_file} if ca_file else {}
-    return SchemaRegistryClient(
+    client = SchemaRegistryClient(
         {
             "url": url,
             **trust,
@@ -211,6 +211,13 @@ def _client(
             "retries.max.wait.ms": 1000,
         }
     )
+    # An outage of the registry is told by the errors of the HTTP library inside.
+    if not isinstance(client._rest_client.session, httpx2.Client):
+        raise SetupError(
+            "confluent-kafka does not speak to the schema registry through httpx2: install the"
+            " versions that this release names (`pip install --upgrade clickstream`)"
+        )
+    return client
 
 
 def another_registry(place: str, schema_id: int) -> RegistryUnavailable:

@@ -51,7 +51,7 @@ _RECORDS: Final = json.dumps(
         "fields": [{"name": "records", "type": {"type": "array", "items": _RECORD}}],
     }
 )
-_SHORTEST: Final = CanonicalSize(json.dumps(_RECORD))
+_CANONICAL_SIZE: Final = CanonicalSize(json.dumps(_RECORD))
 
 
 class Block(NamedTuple):
@@ -104,7 +104,7 @@ def _are_whole(records: pa.RecordBatch, blocks: Sequence[Block]) -> bool:
         records.num_rows == sum(block.rows for block in blocks)
         and not records["headers"].to_numpy().any()
         and not records["attributes"].true_count
-        and _SHORTEST.of(records) == sum(len(block.data) for block in blocks)
+        and _CANONICAL_SIZE.of(records) == sum(len(block.data) for block in blocks)
     )
 
 

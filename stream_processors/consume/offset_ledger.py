@@ -66,8 +66,8 @@ class OffsetLedger:
         return None if assigned is None else assigned.position
 
     def advance(self, partition: Partition, generation: int, offset: int) -> None:
-        """There is no record below `offset` that was not handed out: a gap in the log, or records
-        that its retention has deleted. The next batch may begin there."""
+        """Skip to `offset`: every record below it was handed out, or is not in the log (a gap, or
+        deleted by its retention). The next batch may begin there."""
         assigned = self._current(partition, generation)
         if assigned is not None:
             assigned.position = max(offset, assigned.position or 0)
@@ -111,7 +111,7 @@ class OffsetLedger:
             if assigned is not None:
                 assigned.committed = offset
 
-    def standing(self) -> dict[Partition, int]:
+    def last_committed(self) -> dict[Partition, int]:
         """The last committed offset of each partition that is ours; 0 where none is known."""
         return {partition: a.committed or 0 for partition, a in self._assigned.items()}
 

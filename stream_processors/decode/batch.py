@@ -97,11 +97,11 @@ class BatchDecoder:
         """A record of more than `most_bytes` is rejected. `pause`: see `OtherSchemaReader`."""
         self._text = contract.text
         self._framed_text = _framed(contract)
-        self._shortest = CanonicalSize(contract.text)
+        self._canonical_size = CanonicalSize(contract.text)
         self._schema_id_bits = np.frombuffer(header(schema_id)[1:], dtype=np.int32)[0]
         self._columns: pa.Schema = pyruhvro.avro_to_arrow_schema(contract.text)
         self._nothing = pa.RecordBatch.from_pylist([], schema=self._columns)
-        self._unwrapper = OtherSchemaReader(contract, schema_id, registry, pause)
+        self._other_schemas = OtherSchemaReader(contract, schema_id, registry, pause)
         self._partitions = partitions
         self._most_bytes = most_bytes
 
@@ -122,7 +122,7 @@ class BatchDecoder:
         kept = np.arange(len(fetched.records))
         if decoded is None:
             rejected += self._oversize(fetched, np.flatnonzero(too_large))
-            bodies, rows = self._unwrap(fetched, np.flatnonzero(~too_large), rejected)
+            bodies, rows = self._read_one_by_one(fetched, np.flatnonzero(~too_large), rejected)
             decoded, kept = self._to_arrow(bodies, rows, fetched, rejected)
         return self._sift(decoded, kept, fetched, rejected)
 
@@ -147,7 +147,7 @@ class BatchDecoder:
             return None
         decoded = framed.select(self._columns.names)
         # Nor does it say whether anything follows a record.
-        expected = self._shortest.of(decoded) + SKIP * len(values)
+        expected = self._canonical_size.of(decoded) + SKIP * len(values)
         return decoded if expected == pc.sum(pc.binary_length(values)).as_py() else None
 
     def _oversize(self, fetched: _Concatenated, rows: Rows) -> Iterator[RejectedRecord]:
@@ -156,23 +156,23 @@ class BatchDecoder:
             whole = fetched.records.record(int(row))
             record, cut_bytes = cut(whole, kept_bytes(self._most_bytes))
             yield RejectedRecord(
-                fetched.place(int(row)),
+                fetched.partition_of(int(row)),
                 record,
                 Reason.OVERSIZE,
                 f"key, value and headers are longer than {self._most_bytes:,} bytes",
                 cut_bytes,
             )
 
-    def _unwrap(
+    def _read_one_by_one(
         self, fetched: _Concatenated, rows: Rows, rejected: list[RejectedRecord]
     ) -> tuple[list[bytes], Rows]:
         """Avro bodies in our own schema, without their header; and whose they are."""
         values = fetched.records.values.take(pa.array(rows)).to_pylist()
-        unwrapped = self._unwrapper.unwrap(values)
-        for row, error in unwrapped.rejected.items():
+        found = self._other_schemas.read(values)
+        for row, error in found.rejected.items():
             rejected.append(fetched.reject(int(rows[row]), Reason(error.reason), str(error)))
-        found = sorted(unwrapped.bodies)
-        return [unwrapped.bodies[row] for row in found], rows[np.array(found, dtype=np.int64)]
+        good = sorted(found.bodies)
+        return [found.bodies[row] for row in good], rows[np.array(good, dtype=np.int64)]
 
     def _to_arrow(
         self,
@@ -184,7 +184,7 @@ class BatchDecoder:
         """Those that decode, in their order, and whose they are. What does not is halved until the
         culprits stand alone."""
         good = [self._nothing]
-        places = [kept[:0]]
+        kept_rows = [kept[:0]]
         waiting = [(0, len(bodies))] if bodies else []
         while waiting:
             first, end = waiting.pop()
@@ -198,8 +198,8 @@ class BatchDecoder:
                 waiting += [(middle, end), (first, middle)]
             else:
                 good.append(decoded)
-                places.append(kept[first:end])
-        return pa.concat_batches(good), np.concatenate(places)
+                kept_rows.append(kept[first:end])
+        return pa.concat_batches(good), np.concatenate(kept_rows)
 
     def _read(self, bodies: list[bytes]) -> pa.RecordBatch | None:
         """All of them; None when one of several may be bad. Raises RecordRejected for one alone."""
@@ -211,10 +211,10 @@ class BatchDecoder:
             if alone:
                 raise RecordRejected(Reason.UNDECODABLE, str(error)) from error
             return None
-        if self._shortest.of(decoded) == sum(map(len, bodies)):
+        if self._canonical_size.of(decoded) == sum(map(len, bodies)):
             return decoded
         if alone:
-            self._unwrapper.check(bodies[0])  # either an unusual way to write it, or too long
+            self._other_schemas.check(bodies[0])  # either an unusual way to write it, or too long
             return decoded
         return None
 
@@ -271,11 +271,11 @@ class _Concatenated:
             partitions=np.repeat(numbers, [len(batch) for batch in batches]),
         )
 
-    def place(self, row: int) -> Partition:
+    def partition_of(self, row: int) -> Partition:
         return Partition(self.topic, int(self.partitions[row]))
 
     def reject(self, row: int, reason: Reason, error: str) -> RejectedRecord:
-        return RejectedRecord(self.place(row), self.records.record(row), reason, error)
+        return RejectedRecord(self.partition_of(row), self.records.record(row), reason, error)
 
 
 def _framed(contract: Contract) -> str:

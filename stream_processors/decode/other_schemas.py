@@ -16,8 +16,8 @@ SKIP = len(header(0))
 
 
 @dataclass(slots=True)
-class Unwrapped:
-    """Each row is in one of the two."""
+class AvroBodies:
+    """By row: its Avro body in our own schema, or why it has none."""
 
     bodies: dict[int, bytes] = field(default_factory=dict)
     rejected: dict[int, RecordRejected] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class OtherSchemaReader:
         self._resolve = Decoder(contract, registry)
         self._encode = Encoder(contract, schema_id)
 
-    def unwrap(self, values: Sequence[bytes | None]) -> Unwrapped:
+    def read(self, values: Sequence[bytes | None]) -> AvroBodies:
         """Of each row. Records of another registered schema are read by fastavro and written anew.
 
         An unknown schema id is asked for twice: a node of a registry may hear of a schema a moment
         after another one has given out its id. Raises RegistryUnavailable.
         """
-        result = Unwrapped()
-        self._look(enumerate(values), result)
+        result = AvroBodies()
+        self._read(enumerate(values), result)
         doubtful = [
             row
             for row, error in result.rejected.items()
@@ -59,7 +59,7 @@ class OtherSchemaReader:
             self._pause()
             for row in doubtful:
                 del result.rejected[row]
-            self._look(((row, values[row]) for row in doubtful), result)
+            self._read(((row, values[row]) for row in doubtful), result)
             if any(e.reason == Reason.UNKNOWN_SCHEMA_ID for e in result.rejected.values()):
                 self._registry.confirm(self._schema_id, self._text)
         return result
@@ -68,7 +68,7 @@ class OtherSchemaReader:
         """Raises RecordRejected when fastavro, the codec of record, cannot read just this body."""
         self._resolve.decode_body(body)
 
-    def _look(self, rows: Iterable[tuple[int, bytes | None]], result: Unwrapped) -> None:
+    def _read(self, rows: Iterable[tuple[int, bytes | None]], result: AvroBodies) -> None:
         unknown: dict[bytes, RecordRejected] = {}  # one question for each id, not for each record
         for row, value in rows:
             try:

@@ -54,8 +54,8 @@ def new_or_redelivered(sessions: pa.Table, known: pa.Table) -> pa.Table:
     A record comes again when whoever stored it did not live to commit it. What it did besides may
     have been lost: events that found no session in between wait for this one.
     """
-    places = pc.index_in(sessions["session_id"], value_set=_one_chunk(known["session_id"]))
-    stored = pc.take(known["version"], places)
+    rows = pc.index_in(sessions["session_id"], value_set=_one_chunk(known["session_id"]))
+    stored = pc.take(known["version"], rows)
     is_fresh = pc.fill_null(pc.equal(stored, sessions["version"]), fill_value=True)
     return _kept(sessions, is_fresh)
 
@@ -110,12 +110,12 @@ def _positions(
     # Objects as small integers, so that one comparison is one instruction.
     codes = _one_chunk(pa.chunked_array([shown.flatten(), objects])).dictionary_encode()
     code = codes.indices.to_numpy(zero_copy_only=False)
-    return _places(
+    return _first_positions(
         code[: offsets[-1]], offsets[wanted], np.diff(offsets)[wanted], code[offsets[-1] :]
     )
 
 
-def _places(
+def _first_positions(
     shown: npt.NDArray[np.int32],
     starts: npt.NDArray[np.int32],
     lengths: npt.NDArray[np.int32],
@@ -125,21 +125,21 @@ def _places(
 
     From the top of all lists down: most of what is clicked stands high, and drops out early.
     """
-    places = np.zeros(len(objects), dtype=np.uint16)
+    positions = np.zeros(len(objects), dtype=np.uint16)
     searching = np.flatnonzero(lengths)
     done = 0
     while len(searching):
         width = max(1, _MOST_COMPARISONS // len(searching))
-        next_places = np.arange(done, done + width, dtype=np.int32)
+        next_positions = np.arange(done, done + width, dtype=np.int32)
         # What reads past the end of a list is masked; past the end of the last list, moved.
-        rows = np.minimum(starts[searching, None] + next_places, len(shown) - 1)
+        rows = np.minimum(starts[searching, None] + next_positions, len(shown) - 1)
         hits = shown[rows] == objects[searching, None]
-        hits &= next_places < lengths[searching, None]
+        hits &= next_positions < lengths[searching, None]
         found = hits.any(axis=1)
-        places[searching[found]] = done + hits.argmax(axis=1)[found] + 1
+        positions[searching[found]] = done + hits.argmax(axis=1)[found] + 1
         done += width
         searching = searching[~found & (lengths[searching] > done)]
-    return places
+    return positions
 
 
 def _kept(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:

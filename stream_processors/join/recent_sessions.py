@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from stream_processors.join.stored_ids_filter import hashes_of
 
-Hashes = npt.NDArray[np.uint64]
+Hashes64 = npt.NDArray[np.uint64]
 
 KNOWN: Final = pa.schema(
     [
@@ -32,9 +32,9 @@ KNOWN: Final = pa.schema(
 """What is known of a session: enough to join any of its events, and to tell the record it came from
 from another one of the same id (`version`). One row per session."""
 
-# Of a session's place: its hash and where it is. Of a batch: what Arrow needs for one small table,
+# Of a session: its hash and its location. Of a batch: what Arrow needs for one small table,
 # measured with tracemalloc; being off by half shifts the memory bound by as much, nothing else.
-_PLACE_BYTES = 16
+_LOCATION_BYTES = 16
 _BATCH_BYTES = 6_000
 
 # Batches are merged as they come in, smaller into larger, up to this many rows: look-ups touch few
@@ -47,26 +47,28 @@ _ROW_BITS = 20
 class RecentSessions:
     """session_id → what is known of it, for the most recently admitted sessions.
 
-    Places are found by 63 bits of a hash, which two arrays hold in its order. Of two sessions with
-    the same hash only one is remembered.
+    Locations are found by 63 bits of a hash, which two arrays hold in its order. Of two sessions
+    with the same hash only one is remembered.
     """
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity = capacity_bytes
         self._batches: OrderedDict[int, pa.Table] = OrderedDict()
         self._hashes = np.empty(0, dtype=np.uint64)
-        self._places = np.empty(0, dtype=np.int64)  # of each hash: batch << _ROW_BITS | row
+        self._locations = np.empty(0, dtype=np.int64)  # of each hash: batch << _ROW_BITS | row
         self._batch_bytes = 0
         self._next_batch = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._locations)
 
     @property
     def nbytes(self) -> int:
         """Estimated memory, bytes."""
         return (
-            self._batch_bytes + len(self._batches) * _BATCH_BYTES + len(self._places) * _PLACE_BYTES
+            self._batch_bytes
+            + len(self._batches) * _BATCH_BYTES
+            + len(self._locations) * _LOCATION_BYTES
         )
 
     def admit(self, sessions: pa.Table) -> None:
@@ -92,10 +94,10 @@ class RecentSessions:
     def find(self, session_ids: pa.Array) -> pa.Table:
         """The rows (schema `KNOWN`) of those that are here, each once, in no particular order."""
         at, is_here = self._look_up(_hashes_of(session_ids))
-        places = np.unique(self._places[at[is_here]])
-        if not len(places):
+        locations = np.unique(self._locations[at[is_here]])
+        if not len(locations):
             return KNOWN.empty_table()
-        found = self._take(places)
+        found = self._take(locations)
         return found.filter(pc.is_in(found["session_id"], value_set=session_ids))
 
     def forget(self, chosen: Callable[[pa.ChunkedArray], npt.NDArray[np.bool_]]) -> None:
@@ -105,7 +107,7 @@ class RecentSessions:
             if gone.any():
                 self._replace(key, batch.filter(pa.array(~gone)).combine_chunks())
 
-    def _look_up(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def _look_up(self, hashes: Hashes64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Where each stands or would stand, and whether it is there."""
         at = np.searchsorted(self._hashes, hashes)
         is_here = np.zeros(len(hashes), dtype=bool)
@@ -113,10 +115,10 @@ class RecentSessions:
         is_here[inside] = self._hashes[at[inside]] == hashes[inside]
         return at, is_here
 
-    def _take(self, places: npt.NDArray[np.int64]) -> pa.Table:
-        batches = places >> _ROW_BITS
+    def _take(self, locations: npt.NDArray[np.int64]) -> pa.Table:
+        batches = locations >> _ROW_BITS
         starts = np.flatnonzero(np.diff(batches, prepend=-1))
-        rows = places & ((1 << _ROW_BITS) - 1)
+        rows = locations & ((1 << _ROW_BITS) - 1)
         return pa.concat_tables(
             self._batches[int(batches[start])].take(pa.array(part))
             for start, part in zip(starts, np.split(rows, starts[1:]), strict=True)
@@ -127,19 +129,19 @@ class RecentSessions:
         self._next_batch += 1
         self._batches[key] = sessions
         self._batch_bytes += sessions.nbytes
-        self._add_places(key, sessions)
+        self._add_locations(key, sessions)
 
     def _replace(self, key: int, sessions: pa.Table) -> None:
-        """In the place of that batch, whose sessions are forgotten."""
+        """Replaces that batch, whose sessions are forgotten."""
         self._batch_bytes += sessions.nbytes - self._batches[key].nbytes
         self._batches[key] = sessions
-        self._drop_places([key])
-        self._add_places(key, sessions)
+        self._drop_locations([key])
+        self._add_locations(key, sessions)
 
     def _remove(self, keys: Sequence[int]) -> None:
         for key in keys:
             self._batch_bytes -= self._batches.pop(key).nbytes
-        self._drop_places(keys)
+        self._drop_locations(keys)
 
     def _evict(self) -> None:
         """Oldest first, until the rest fits."""
@@ -148,26 +150,26 @@ class RecentSessions:
             if nbytes <= self._capacity:
                 break
             oldest.append(key)
-            nbytes -= batch.nbytes + _BATCH_BYTES + batch.num_rows * _PLACE_BYTES
+            nbytes -= batch.nbytes + _BATCH_BYTES + batch.num_rows * _LOCATION_BYTES
         self._remove(oldest)
 
-    def _add_places(self, key: int, sessions: pa.Table) -> None:
+    def _add_locations(self, key: int, sessions: pa.Table) -> None:
         hashes = _hashes_of(_ids(sessions))
         order = np.argsort(hashes)
         at = np.searchsorted(self._hashes, hashes[order])
         self._hashes = np.insert(self._hashes, at, hashes[order])
-        self._places = np.insert(self._places, at, (key << _ROW_BITS) + order)
+        self._locations = np.insert(self._locations, at, (key << _ROW_BITS) + order)
 
-    def _drop_places(self, keys: Sequence[int]) -> None:
+    def _drop_locations(self, keys: Sequence[int]) -> None:
         if keys:
-            kept = ~np.isin(self._places >> _ROW_BITS, keys)
-            self._hashes, self._places = self._hashes[kept], self._places[kept]
+            kept = ~np.isin(self._locations >> _ROW_BITS, keys)
+            self._hashes, self._locations = self._hashes[kept], self._locations[kept]
 
 
 def _ids(sessions: pa.Table) -> pa.StringArray:
     return sessions["session_id"].combine_chunks()
 
 
-def _hashes_of(session_ids: pa.StringArray) -> Hashes:
+def _hashes_of(session_ids: pa.StringArray) -> Hashes64:
     kafka, plain = hashes_of(session_ids)
     return kafka.astype(np.uint64) << np.uint64(32) | plain

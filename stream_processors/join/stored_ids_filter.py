@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from core.kafka.partitioner import KAFKA_SEED, murmur2_of
 
-Hashes = npt.NDArray[np.uint32]
+Hashes32 = npt.NDArray[np.uint32]
 
-# Places per id. Four is the best for 6 bits an id and good for more; at 10 bits an id, one new
-# session in 80 is looked up in vain.
-_PLACES = 4
+# Bits that an id sets. Four is the best for a filter of 6 bits an id, and good for larger ones: at
+# 10 bits an id, one new session in 80 is looked up in vain.
+_BITS_PER_ID = 4
 
 # 2^64 divided by the golden ratio: spreads the two hashes over all 64 bits.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -34,7 +34,7 @@ class StoredIdsFilter:
     """One filter for all partitions that are assigned. May be used by several threads."""
 
     def __init__(self, capacity_bytes: int) -> None:
-        """At most so much memory; with less than 1 byte, nothing is ever certain."""
+        """Takes at most so many bytes. 0 turns it off: it then knows nothing for certain."""
         size = 1 << (capacity_bytes.bit_length() - 1) if capacity_bytes > 0 else 0
         self._size = size
         self._bits = np.zeros(0, dtype=np.uint8)
@@ -59,7 +59,7 @@ class StoredIdsFilter:
             self._generation = generation
             self._complete = False
 
-    def fill(self, generation: int, kafka: Hashes, plain: Hashes) -> bool:
+    def fill(self, generation: int, kafka: Hashes32, plain: Hashes32) -> bool:
         """Add ids that are stored, by their `hashes_of`. False: stop
         reading, the assignment is over, or there is no memory to fill."""
         with self._lock:
@@ -86,24 +86,24 @@ class StoredIdsFilter:
             if not self._complete:
                 return np.zeros(len(session_ids), dtype=bool)
             new = np.zeros(len(session_ids), dtype=bool)
-            for places in self._places(*hashes_of(session_ids)):
-                bits = self._bits[places >> np.uint64(3)]
-                new |= (bits >> (places & np.uint64(7)).astype(np.uint8)) & 1 == 0
+            for positions in self._bit_positions(*hashes_of(session_ids)):
+                bits = self._bits[positions >> np.uint64(3)]
+                new |= (bits >> (positions & np.uint64(7)).astype(np.uint8)) & 1 == 0
             return new
 
-    def _set(self, kafka: Hashes, plain: Hashes) -> None:
-        for places in self._places(kafka, plain):
-            bits = np.uint8(1) << (places & np.uint64(7)).astype(np.uint8)
-            np.bitwise_or.at(self._bits, places >> np.uint64(3), bits)
+    def _set(self, kafka: Hashes32, plain: Hashes32) -> None:
+        for positions in self._bit_positions(kafka, plain):
+            bits = np.uint8(1) << (positions & np.uint64(7)).astype(np.uint8)
+            np.bitwise_or.at(self._bits, positions >> np.uint64(3), bits)
 
-    def _places(self, kafka: Hashes, plain: Hashes) -> Iterable[npt.NDArray[np.uint64]]:
+    def _bit_positions(self, kafka: Hashes32, plain: Hashes32) -> Iterable[npt.NDArray[np.uint64]]:
         mixed = (kafka.astype(np.uint64) << np.uint64(32) | plain) * _SPREAD
-        place, step = mixed >> np.uint64(32), mixed | np.uint64(1)
-        for _ in range(_PLACES):
-            yield place & np.uint64(self._bits.size * 8 - 1)
-            place = place + step
+        position, step = mixed >> np.uint64(32), mixed | np.uint64(1)
+        for _ in range(_BITS_PER_ID):
+            yield position & np.uint64(self._bits.size * 8 - 1)
+            position = position + step
 
 
-def hashes_of(session_ids: pa.StringArray) -> tuple[Hashes, Hashes]:
+def hashes_of(session_ids: pa.StringArray) -> tuple[Hashes32, Hashes32]:
     """What `StoredIdsFilter.fill` takes; in ClickHouse, `kafkaMurmurHash` and `murmurHash2_32`."""
     return murmur2_of(session_ids, KAFKA_SEED) & _POSITIVE, murmur2_of(session_ids, 0)

@@ -31,10 +31,10 @@ def serve_probe(port: int, alive: Health, ready: Health) -> WSGIServer:
         if check is None:
             answer: Iterable[bytes] = metrics(environ, start_response)
             return answer
-        trouble = check()
-        status = "200 OK" if trouble is None else "503 Service Unavailable"
+        reason = check()
+        status = "200 OK" if reason is None else "503 Service Unavailable"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [(trouble or "ok").encode() + b"\n"]
+        return [(reason or "ok").encode() + b"\n"]
 
     server = make_server("127.0.0.1", port, application, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()

@@ -198,7 +198,7 @@ def _progress_of(consumer: BatchConsumer) -> dict[Partition, PartitionProgress]:
     """Where each of our partitions stands; its lag goes to the metrics as well."""
     progress = {
         partition: PartitionProgress(committed, consumer.end_of(partition))
-        for partition, committed in consumer.ledger.standing().items()
+        for partition, committed in consumer.ledger.last_committed().items()
     }
     for partition, where in progress.items():
         lag = max(0, where.end - where.committed)

@@ -20,7 +20,7 @@ from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import KNOWN
-from stream_processors.join.stored_ids_filter import Hashes
+from stream_processors.join.stored_ids_filter import Hashes32
 from stream_processors.write.sink import DeadLetter
 
 T = TypeVar("T")
@@ -105,7 +105,9 @@ class ClickHouseSink:
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
         return self._look_up(_FIND_UNJOINED, session_ids, table_columns.UNJOINED_COLUMNS)
 
-    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+    def stored_session_hashes(
+        self, partitions: Sequence[int]
+    ) -> Iterator[tuple[Hashes32, Hashes32]]:
         # A client of its own: a long answer would hold up the inserts.
         with (
             self._errors(),

@@ -13,7 +13,7 @@ from schemas.dead_letters import Attempt, attempt_of, republish_header
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import Lookups
-from stream_processors.join.stored_ids_filter import Hashes
+from stream_processors.join.stored_ids_filter import Hashes32
 
 
 class Sink(Lookups, Protocol):
@@ -23,7 +23,9 @@ class Sink(Lookups, Protocol):
     then be called again with the same arguments: writing a row twice is the same as once.
     """
 
-    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+    def stored_session_hashes(
+        self, partitions: Sequence[int]
+    ) -> Iterator[tuple[Hashes32, Hashes32]]:
         """`hashes_of` the id of every session stored from these partitions, in blocks. A session
         may come more than once."""
         ...

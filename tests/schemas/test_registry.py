@@ -188,3 +188,14 @@ def test_an_error_of_something_else_is_never_taken_for_an_unknown_schema(path: s
 def test_a_url_of_another_kind_is_an_operators_mistake() -> None:
     with pytest.raises(SetupError, match="CLICKSTREAM_SCHEMA_REGISTRY_URL"):
         ConfluentRegistry("registry:8081")
+
+
+def test_a_client_whose_errors_would_not_be_recognised_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Client:
+        """Of another HTTP library."""
+
+    monkeypatch.setattr("schemas.registry.httpx2.Client", Client)
+    with pytest.raises(SetupError, match="httpx2"):
+        ConfluentRegistry("http://127.0.0.1:1")

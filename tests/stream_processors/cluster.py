@@ -25,7 +25,7 @@ from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
-from stream_processors.join.stored_ids_filter import Hashes, StoredIdsFilter
+from stream_processors.join.stored_ids_filter import Hashes32, StoredIdsFilter
 from stream_processors.write.flush import Flush
 from stream_processors.write.sink import DeadLetter, Sink
 from tests.stream_processors.flushing import DeadLetterList, once
@@ -57,7 +57,9 @@ class SlowSink:
     def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_unjoined(session_ids)
 
-    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+    def stored_session_hashes(
+        self, partitions: Sequence[int]
+    ) -> Iterator[tuple[Hashes32, Hashes32]]:
         return self.store.stored_session_hashes(partitions)
 
     def write(self, table: str, rows: pa.Table) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import KNOWN
-from stream_processors.join.stored_ids_filter import Hashes, hashes_of
+from stream_processors.join.stored_ids_filter import Hashes32, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
 from stream_processors.write.sink import DeadLetter
 
@@ -55,7 +55,9 @@ class MemorySink:
         ]
         return pa.Table.from_pylist(found, schema=table_columns.UNJOINED_COLUMNS)
 
-    def stored_session_hashes(self, partitions: Sequence[int]) -> Iterator[tuple[Hashes, Hashes]]:
+    def stored_session_hashes(
+        self, partitions: Sequence[int]
+    ) -> Iterator[tuple[Hashes32, Hashes32]]:
         for row in self.tables[table_columns.SESSIONS].values():
             if row["kafka_partition"] in partitions:
                 yield hashes_of(pa.array([row["session_id"]]))
