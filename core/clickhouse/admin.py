@@ -88,7 +88,7 @@ class Server:
 
 @contextmanager
 def open_server(settings: Settings) -> Iterator[Server]:
-    """A server for the length of a replay. Uses no database: names say which."""
+    """A server for the length of an operation. Statements name their databases themselves."""
     with connect(
         settings, role="clickstream replay", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:

@@ -23,7 +23,7 @@ from core.settings import Settings
 
 _ALREADY_RUNNING = 216
 
-# A replay that was killed holds its lease until the server notices. Seconds.
+# The lease of a killed process is held until the server notices. Seconds.
 _TAKEOVER_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.5
 
@@ -40,9 +40,10 @@ _RELEASE = "KILL QUERY WHERE query_id = {id:String} AND position(query, {token:S
 
 @contextmanager
 def lease(settings: Settings) -> Iterator[Callable[[], None]]:
-    """Hold it; SetupError when another process does, SinkUnavailable when ClickHouse is silent.
+    """Hold the lease. Raises SetupError when another process holds it, SinkUnavailable when
+    ClickHouse does not respond.
 
-    Gives a function that raises SinkUnavailable when the lease has been lost.
+    Gives a function that raises SinkUnavailable once the lease is lost.
     """
     query_id, token = f"clickstream-replay-{database_of(settings)}", secrets.token_hex(8)
     with (
@@ -58,7 +59,7 @@ def lease(settings: Settings) -> Iterator[Callable[[], None]]:
 
         def check() -> None:
             if lost.is_set():
-                raise SinkUnavailable("the lease on ClickHouse is lost: start the replay again")
+                raise SinkUnavailable("the lease on ClickHouse is lost: start this again")
 
         try:
             yield check
@@ -90,7 +91,8 @@ def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
     except DatabaseError as error:
         if _is_taken(error):
             raise SetupError(
-                f"another replay of {database_of(settings)} is running: wait until it has ended"
+                f"another replay, erasure, backup or restore of {database_of(settings)} is running:"
+                " wait until it has ended"
             ) from error
         raise
 
