@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,8 +195,11 @@ def test_a_client_whose_errors_would_not_be_recognised_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Client:
-        """Of another HTTP library."""
+        """As confluent-kafka's, but through another HTTP library."""
 
-    monkeypatch.setattr("schemas.registry.httpx2.Client", Client)
+        def __init__(self, _: object) -> None:
+            self._rest_client = SimpleNamespace(session=object())
+
+    monkeypatch.setattr("schemas.registry.SchemaRegistryClient", Client)
     with pytest.raises(SetupError, match="httpx2"):
         ConfluentRegistry("http://127.0.0.1:1")

@@ -38,7 +38,7 @@ def test_late_session_adopts_its_earlier_clicks() -> None:
     assert world.events()["s", "e2"]["position"] == 0
 
 
-def test_adopted_clicks_leave_the_waiting_room_when_it_is_swept() -> None:
+def test_adopted_clicks_wait_no_more_once_they_are_deleted() -> None:
     world = World()
     world.post(event("s", "e"), event("other", "e"))
     world.post(session("s"))
@@ -59,7 +59,7 @@ def test_a_worker_deletes_what_it_adopted_or_what_anybody_did() -> None:
     assert list(world.unjoined()) == []
 
 
-def test_what_could_not_be_swept_is_swept_the_next_time() -> None:
+def test_what_could_not_be_deleted_is_deleted_the_next_time() -> None:
     world = World()
     world.post(event("s", "e"))
     world.post(session("s"))
