@@ -42,7 +42,7 @@ Corner = Callable[..., AbstractContextManager["Settings"]]
 
 
 # Folders whose tests share one world that is costly to make.
-_WHOLE_FOLDERS = ("tests/clickstream/operations/rebuild", "tests/faults/outages")
+_WHOLE_FOLDERS = ("tests/clickstream/operations/replay", "tests/faults/outages")
 
 
 class _ByFile(LoadScopeScheduling):

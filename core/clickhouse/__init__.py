@@ -10,7 +10,16 @@ from core.clickhouse.client import (
     connect,
     connect_async,
     database_of,
+    on_database,
     translate,
 )
 
-__all__ = ["Address", "address_of", "connect", "connect_async", "database_of", "translate"]
+__all__ = [
+    "Address",
+    "address_of",
+    "connect",
+    "connect_async",
+    "database_of",
+    "on_database",
+    "translate",
+]

@@ -21,6 +21,12 @@ OWNER_COMMENT = "made by clickstream for an operation; do not use"
 _CREATE_DATABASE = f"CREATE DATABASE {{name:Identifier}} COMMENT '{OWNER_COMMENT}'"
 _COMMENT_OF = "SELECT comment FROM system.databases WHERE name = {name:String}"
 
+_RUNNING_INSERTS = """
+SELECT query_id FROM system.processes
+WHERE query_kind IN ('Insert', 'AsyncInsertFlush')
+    AND (current_database = {name:String} OR position(query, concat({name:String}, '.')) > 0)
+"""
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -48,9 +54,7 @@ class Server:
 
     def create(self, database: str) -> None:
         """Make a database that is not there yet, with OWNER_COMMENT."""
-        self.command(
-            f"CREATE DATABASE {{name:Identifier}} COMMENT '{OWNER_COMMENT}'", name=database
-        )
+        self.command(_CREATE_DATABASE, name=database)
 
     def has(self, database: str) -> bool:
         """Whether it is there. SetupError when it is there without OWNER_COMMENT."""
@@ -67,20 +71,9 @@ class Server:
         if self.has(database):
             self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
 
-    def rename(self, database: str, new: str) -> None:
-        """Give a database another name."""
-        self.command("RENAME DATABASE {old:Identifier} TO {new:Identifier}", old=database, new=new)
-
-    def move(self, tables: Sequence[str], source: str, target: str) -> None:
-        """Rename tables, one after another, in one statement. Not atomic: a server that dies in
-        between has moved the first ones."""
-        if not tables:
-            return
-        pairs = (
-            f"{{source:Identifier}}.`{table}` TO {{target:Identifier}}.`{table}`"
-            for table in tables
-        )
-        self.command(f"RENAME TABLE {', '.join(pairs)}", source=source, target=target)
+    def running_inserts(self, database: str) -> frozenset[str]:
+        """The ids of the inserts that are under way into this database."""
+        return frozenset(str(query) for (query,) in self.rows(_RUNNING_INSERTS, name=database))
 
     def _errors(self) -> AbstractContextManager[None]:
         return translate(self._settings, on_refusal=SetupError)
@@ -90,6 +83,6 @@ class Server:
 def open_server(settings: Settings) -> Iterator[Server]:
     """A server for the length of an operation. Statements name their databases themselves."""
     with connect(
-        settings, role="clickstream replay", database="system", answer_seconds=_LONGEST_SECONDS
+        settings, role="clickstream operation", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:
         yield Server(settings, client)

@@ -21,6 +21,7 @@ from clickhouse_connect.driver.exceptions import (
     DatabaseError,
     OperationalError,
 )
+from pydantic import SecretStr
 
 from core.clickhouse.pool import pool_for
 from core.errors import ClickstreamError, SetupError, SinkUnavailable
@@ -42,7 +43,7 @@ _PINNED: Final[Mapping[str, Any]] = {
     # since 26.x.
     "async_insert": 0,
     # Rows are deduplicated by key. A server that drops a block because it has seen an equal one
-    # would lose rows that were deleted in between (erasure, rebuild). The second name is the newer.
+    # would lose rows that were deleted in between (an erasure). The second name is the newer.
     "insert_deduplicate": 0,
     "deduplicate_insert": "disable",
     # With 1, the server merges the rows of each inserted block by key and version, and again when
@@ -64,7 +65,7 @@ _REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL
 # Errors that pass by themselves or by an operator's action; the query itself is not wrong.
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _TRANSIENT: Final[Mapping[int, str]] = {
-    60: "a table is missing: a replay is swapping, or run `clickstream migrate`",
+    60: "a table is missing: run `clickstream migrate`",
     81: "the database is missing: run `clickstream migrate`",
     159: "it took too long",
     193: _REFUSED,
@@ -134,6 +135,13 @@ def address_of(settings: Settings) -> Address:
 def database_of(settings: Settings) -> str:
     """The name of our database: letters, digits and underscores."""
     return address_of(settings).database
+
+
+def on_database(settings: Settings, database: str) -> Settings:
+    """The same settings on another database of the same server."""
+    url = urlsplit(settings.clickhouse_url.get_secret_value())
+    elsewhere = SecretStr(url._replace(path=f"/{database}").geturl())
+    return settings.model_copy(update={"clickhouse_url": elsewhere})
 
 
 def connect(

@@ -1,5 +1,6 @@
 """A lease on a database: a query that runs as long as its holder does.
 
+Replays, erasures, backups and restores hold it.
 ClickHouse refuses a second query of the same id, atomically, and ends a query whose client is gone
 within a second or two. So the lease cannot be held twice, and cannot outlive its holder.
 """
@@ -45,12 +46,12 @@ def lease(settings: Settings) -> Iterator[Callable[[], None]]:
 
     Gives a function that raises SinkUnavailable once the lease is lost.
     """
-    query_id, token = f"clickstream-replay-{database_of(settings)}", secrets.token_hex(8)
+    query_id, token = f"clickstream-lease-{database_of(settings)}", secrets.token_hex(8)
     with (
         connect(
-            settings, role="replay lease", database="system", answer_seconds=_SILENCE_SECONDS
+            settings, role="clickstream lease", database="system", answer_seconds=_SILENCE_SECONDS
         ) as holder,
-        connect(settings, role="replay lease", database="system") as client,
+        connect(settings, role="clickstream lease", database="system") as client,
     ):
         stream = _take(settings, holder, query_id, token)
         lost = threading.Event()

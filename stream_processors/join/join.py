@@ -49,14 +49,15 @@ def anti_join(sessions: pa.Table, known: pa.Table) -> pa.Table:
 
 def new_or_redelivered(sessions: pa.Table, known: pa.Table) -> pa.Table:
     """Sessions (`SESSION_COLUMNS`) that are to be written: those that are not known, and those that
-    are known by the very record that is here again.
+    are known by the very record that is here again, or by a later post.
 
     A record comes again when whoever stored it did not live to commit it. What it did besides may
-    have been lost: events that found no session in between wait for this one.
+    have been lost: events that found no session in between wait for this one. A later post is known
+    when the store had lost the first one, and a replay brings it back.
     """
     rows = pc.index_in(sessions["session_id"], value_set=_one_chunk(known["session_id"]))
     stored = pc.take(known["version"], rows)
-    is_fresh = pc.fill_null(pc.equal(stored, sessions["version"]), fill_value=True)
+    is_fresh = pc.fill_null(pc.less_equal(stored, sessions["version"]), fill_value=True)
     return _kept(sessions, is_fresh)
 
 

@@ -51,7 +51,8 @@ def assemble(settings: Settings, clock: Clock, until_it_works: UntilItWorks) -> 
         }
     )
     dead_letters = KafkaDeadLetters(producer, topics.dead_letters)
-    return assemble_flush(settings, clock, until_it_works, registry, dead_letters)
+    sink = until_it_works(lambda: ClickHouseSink(settings))
+    return assemble_flush(settings, clock, until_it_works, registry, dead_letters, sink)
 
 
 def assemble_flush(
@@ -60,10 +61,10 @@ def assemble_flush(
     retry: Retry,
     registry: SchemaRegistry,
     dead_letters: DeadLetterTopic,
+    sink: Sink,
 ) -> FlushParts:
     """The flush of a worker, and of a replay, which must come to the same rows."""
     topics = Topics.from_settings(settings)
-    sink = retry(lambda: ClickHouseSink(settings))
     index = RecentSessions(settings.worker.index_bytes)
     window = DayWindow(settings.worker.day_window_past, settings.worker.day_window_future)
     decoders = {

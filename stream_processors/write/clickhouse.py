@@ -50,12 +50,32 @@ WHERE kafka_partition IN {partitions:Array(UInt32)}
 SETTINGS max_threads = 1
 """
 
+# As `join` does it, for events whose session was missed when it was looked up. Sessions that are
+# being erased are left out: an erasure waits only for the inserts that began before it.
+_ADOPT_WAITING = f"""
+INSERT INTO events ({", ".join(table_columns.EVENT_COLUMNS.names)})
+SELECT
+    {", ".join(f"waiting.{name}" for name in table_columns.UNJOINED_COLUMNS.names)},
+    indexOf(stored.object_ids, waiting.object_id), stored.created_at, stored.session_day
+FROM unjoined_events AS waiting
+INNER JOIN (
+    SELECT session_id, created_at, session_day, `search_results.object_id` AS object_ids
+    FROM sessions
+    WHERE session_id IN (SELECT session_id FROM unjoined_events)
+        AND substring(SHA256(session_id), 1, 16) NOT IN (SELECT session_hash FROM erased_sessions)
+    ORDER BY version DESC
+    LIMIT 1 BY session_id
+) AS stored ON stored.session_id = waiting.session_id
+SETTINGS max_partitions_per_insert_block = 0
+"""  # noqa: S608 - names of our own columns
+
+# Only what is in `events`: an event that is not there yet is late, and must not be lost.
 # ClickHouse runs the subqueries once for each part of `unjoined_events`, and twice over. So the
 # usual deletion names the days that it may read.
 _DELETE_ADOPTED = """
 DELETE FROM unjoined_events
-WHERE session_id IN (
-    SELECT session_id FROM sessions
+WHERE (session_id, event_id, version) IN (
+    SELECT session_id, event_id, version FROM events
     WHERE session_id IN (SELECT session_id FROM unjoined_events) {on_days}
 )
 """
@@ -166,6 +186,9 @@ class ClickHouseSink:
                         },
                     )
                 )
+
+    def adopt_waiting(self) -> None:
+        self._call(lambda: self._client.command(_ADOPT_WAITING))
 
     def delete_adopted(self, days: Collection[date]) -> None:
         statement = _DELETE_ADOPTED.format(on_days=_ON_DAYS)

@@ -41,7 +41,7 @@ class AdoptedDeletions(Protocol):
         ...
 
     def delete_adopted_everywhere(self) -> None:
-        """Of what any worker has adopted."""
+        """Of what any worker has adopted, once it has adopted what every worker missed."""
         ...
 
 

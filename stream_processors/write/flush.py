@@ -111,7 +111,9 @@ class Flush:
         self._adopted_days.clear()
 
     def delete_adopted_everywhere(self) -> None:
-        """Delete the waiting events that anybody adopted. One attempt; raises SinkUnavailable."""
+        """Adopt the waiting events that everybody missed, then delete those that anybody adopted.
+        One attempt; raises SinkUnavailable."""
+        self._sink.adopt_waiting()
         self._sink.delete_adopted_everywhere()
         self._adopted_days.clear()
 

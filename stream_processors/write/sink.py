@@ -46,13 +46,18 @@ class Sink(Lookups, Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
+    def adopt_waiting(self) -> None:
+        """Write every waiting event whose session is stored into `events`, as `join` would. Most
+        are there already, with the same key and version; the others were missed: their session was
+        written by somebody else, just then (a replay, a worker whose partition was taken)."""
+        ...
+
     def delete_adopted(self, days: Collection[date]) -> None:
-        """Delete waiting events whose session is stored on one of these days: they were adopted
-        before it was. Reads no other day."""
+        """Delete waiting events that are in `events` on one of these days. Reads no other day."""
         ...
 
     def delete_adopted_everywhere(self) -> None:
-        """Delete waiting events whose session is stored, whatever its day."""
+        """Delete waiting events that are in `events`, whatever their day."""
         ...
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clickstream.operations.rebuild.run import replay
-from clickstream.operations.rebuild.start_point import Earliest
+from clickstream.operations.replay.run import replay
+from clickstream.operations.replay.start_point import Earliest
 from core.clock import SystemClock
 from tests.clickstream.operations.erasure.world import erased, post_user, read_naming, rows_naming
-from tests.clickstream.operations.rebuild.silent import Silent
-from tests.clickstream.operations.rebuild.traffic import Traffic
+from tests.clickstream.operations.replay.silent import Silent
+from tests.clickstream.operations.replay.traffic import Traffic
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab.plan import LONG, times
 from tests.stream_processors.fleet import Fleet
@@ -66,7 +66,7 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next(
         for user in users:
             erased(settings, user)
         assert left() == {}
-        assert replay(settings, Earliest(), SystemClock(), Silent()).equal
+        replay(settings, Earliest(), SystemClock(), Silent())
         assert left() == {}
         assert read_naming(settings, "somebody else") == others
 
@@ -131,6 +131,6 @@ def test_erasing_beside_traffic_and_dying_workers_leaves_nothing(
         assert rows_naming(settings, "ann-before") == {}
         assert rows_naming(settings, "ann-after")["sessions"] > 0
         bobs = read_naming(settings, "bob")
-        assert replay(settings, Earliest(), SystemClock(), Silent()).equal
+        replay(settings, Earliest(), SystemClock(), Silent())
         assert rows_naming(settings, "ann-before") == {}
         assert read_naming(settings, "bob") == bobs

@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.erasures import session_hash
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
+from stream_processors.join.join import join
 from stream_processors.join.recent_sessions import KNOWN
 from stream_processors.join.stored_ids_filter import Hashes32, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
@@ -93,15 +95,31 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
+    def adopt_waiting(self) -> None:
+        waiting = pa.Table.from_pylist(
+            list(self.tables[table_columns.UNJOINED].values()),
+            schema=table_columns.UNJOINED_COLUMNS,
+        )
+        ids = [
+            each
+            for each in waiting["session_id"].to_pylist()
+            if session_hash(each) not in self.erased_sessions
+        ]
+        known = self.find_sessions(pa.array(ids, pa.string()))
+        self.write(table_columns.EVENTS, table_columns.joined_rows(join(waiting, known).events))
+
     def delete_adopted(self, days: Collection[date]) -> None:
-        self._delete_waiting(lambda session: session["session_day"] in days)
+        self._delete_waiting(lambda event: event["session_day"] in days)
 
     def delete_adopted_everywhere(self) -> None:
         self._delete_waiting(lambda _: True)
 
     def _delete_waiting(self, chosen: Callable[[Row], bool]) -> None:
-        sessions = self.tables[table_columns.SESSIONS].values()
-        stored = {session["session_id"] for session in sessions if chosen(session)}
+        joined = {
+            (event["session_id"], event["event_id"], event["version"])
+            for event in self.tables[table_columns.EVENTS].values()
+            if chosen(event)
+        }
         waiting = self.tables[table_columns.UNJOINED]
-        for key in [key for key in waiting if key[0] in stored]:
+        for key in [key for key, row in waiting.items() if (*key, row["version"]) in joined]:
             del waiting[key]

@@ -20,7 +20,7 @@ from clickstream.operations.backup import queries
 from clickstream.operations.backup.clickhouse import connect_for_backup
 from clickstream.operations.backup.clickhouse_backup import run_backup
 from clickstream.operations.backup.kafka_state import KafkaState
-from clickstream.operations.backup.locks import exclude_rebuild_and_erasure, exclusive_lock
+from clickstream.operations.backup.locks import exclude_replay_and_erasure, exclusive_lock
 from clickstream.operations.backup.manifest import (
     Manifest,
     SavedMigration,
@@ -58,7 +58,7 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What was read while no rebuild and no erasure could run."""
+    """What was read while no replay and no erasure could run."""
 
     topics: tuple[SavedTopic, ...]
     schemas: tuple[SavedSchema, ...]
@@ -98,7 +98,7 @@ def create_backup(
 
 
 def _take_snapshot(settings: Settings, server: Server, live: str, staging: str) -> _Snapshot:
-    with exclude_rebuild_and_erasure(settings), closing(KafkaState(settings)) as kafka:
+    with exclude_replay_and_erasure(settings), closing(KafkaState(settings)) as kafka:
         topics, tables = _offsets_then_tables(
             kafka.snapshot, lambda: snapshot_tables(server, live, staging)
         )

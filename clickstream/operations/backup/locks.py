@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from clickstream.operations.rebuild.databases import on_database
+from core.clickhouse import on_database
 from core.clickhouse.client import database_of
 from core.clickhouse.lease import lease
 from core.errors import SetupError
@@ -32,13 +32,13 @@ def exclusive_lock(settings: Settings, operation: str, suffix: str) -> Iterator[
 
 
 @contextmanager
-def exclude_rebuild_and_erasure(settings: Settings) -> Iterator[None]:
-    """Let no rebuild and no erasure run meanwhile. Raises SetupError when one is running."""
+def exclude_replay_and_erasure(settings: Settings) -> Iterator[None]:
+    """Let no replay and no erasure run meanwhile. Raises SetupError when one is running."""
     with ExitStack() as held:
         try:
             held.enter_context(lease(settings))
         except SetupError as error:
             raise SetupError(
-                "a rebuild or an erasure is running: try again when it has ended"
+                "a replay or an erasure is running: try again when it has ended"
             ) from error
         yield

@@ -38,9 +38,9 @@ from clickstream.operations.backup.storage import (
     open_storage,
 )
 from clickstream.operations.erasure.reapply import reapply
-from clickstream.operations.rebuild.databases import on_database
-from clickstream.operations.rebuild.log import Log
+from clickstream.operations.log_offsets import LogOffsets
 from clickstream.progress import ProgressReporter
+from core.clickhouse import on_database
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clock import Clock
@@ -159,7 +159,7 @@ def _plan_offsets(settings: Settings, manifest: Manifest) -> tuple[OffsetPlan, t
     with closing(KafkaState(settings)) as kafka:
         live = kafka.current()
     names = consumed_topics(settings)
-    if all(name in live for name in names) and (workers := Log(settings).workers()):
+    if all(name in live for name in names) and (workers := LogOffsets(settings).workers()):
         raise SetupError(
             f"{workers} workers of group {settings.worker.group} are running, and go on from their"
             " own offsets: stop them first. The edge may go on"

@@ -53,7 +53,7 @@ _ACTS: Final = """
     GROUP BY topic, partition, offset
 """
 
-# A rebuild of the tables writes the rows of purged dead letters again; they stay purged.
+# A replay writes the rows of purged dead letters again; they stay purged.
 _SUMMARIES: Final = f"""
     SELECT
         attempts.topic AS topic, first_partition, first_offset,

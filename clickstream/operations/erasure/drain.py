@@ -7,8 +7,7 @@ import time
 from typing import Final
 
 from clickstream.operations.erasure.deadline import Deadline
-from clickstream.operations.rebuild.databases import Databases
-from clickstream.operations.rebuild.in_progress import running_inserts
+from core.clickhouse import database_of
 from core.clickhouse.admin import Server
 from core.consistency.sink_progress import SinkProgress
 from core.kafka.offsets import KafkaOffsets
@@ -33,11 +32,11 @@ def wait_for_in_flight_writes(settings: Settings, server: Server, deadline: Dead
 
     Raises SinkBehind after the deadline, BrokerUnavailable, SinkUnavailable.
     """
-    databases = Databases.from_settings(settings)
+    live = database_of(settings)
     # The commits come first: after them no further insert of those flushes can begin.
     asyncio.run(_wait_for_commits(settings, deadline))
-    inserts = running_inserts(server, databases)
-    while inserts & running_inserts(server, databases):
+    inserts = server.running_inserts(live)
+    while inserts & server.running_inserts(live):
         deadline.remaining(_INSERTS)
         time.sleep(_POLL_SECONDS)
 

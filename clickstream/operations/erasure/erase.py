@@ -16,12 +16,11 @@ from clickstream.operations.erasure.drain import wait_for_in_flight_writes
 from clickstream.operations.erasure.lookup import UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.tombstones import TombstonePublisher
-from clickstream.operations.rebuild.databases import Databases
 from core.clickhouse.admin import Server
 from core.clickhouse.client import connect, database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
-from core.errors import Overloaded, SetupError, SinkUnavailable
+from core.errors import Overloaded, SetupError
 from core.settings import Settings
 from core.user_ids import UserIds
 from schemas.erasures import session_hash
@@ -45,8 +44,8 @@ class ErasureResult:
     """A complete erasure: no row of the user is left.
 
     `sessions` counts all sessions of this user that are erased by now, `deleted` the rows that this
-    run deleted, by table. `retained_databases` keep old tables of a rebuild; their rows were
-    deleted too.
+    run deleted, by table. `retained_databases` were left by a replay that was killed; their rows
+    were deleted too.
     """
 
     user_hash: str
@@ -79,14 +78,13 @@ def erase(
 ) -> ErasureResult:
     """Erase what the edge received of this user until now. Blocks for about `seconds` at most.
 
-    Raises Unavailable when a server is away, when another erasure or a rebuild is running, or when
+    Raises Unavailable when a server is away, when another erasure or a replay is running, or when
     the time is over. What is deleted until then stays deleted, and a second run completes the
     erasure.
     """
     started = clock.monotonic()
     deadline = Deadline(clock, seconds)
     with exclusive_lock(settings), open_server(settings, seconds) as server:
-        _check_no_swap_is_open(settings, server)
         subject = _data_subject(settings, user_id, clock)
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
@@ -146,7 +144,7 @@ def _mask_all(
 
 @contextmanager
 def exclusive_lock(settings: Settings) -> Iterator[None]:
-    """Let no other erasure and no rebuild run: a rebuild would write again what is erased.
+    """Let no other erasure and no replay run: a replay would write again what is erased.
 
     Raises Overloaded when one is running.
     """
@@ -168,15 +166,6 @@ def open_server(settings: Settings, seconds: float) -> Iterator[Server]:
         client.set_client_setting("lightweight_deletes_sync", 2)
         client.set_client_setting("mutations_sync", 2)
         yield Server(settings, client)
-
-
-def _check_no_swap_is_open(settings: Settings, server: Server) -> None:
-    databases = Databases.from_settings(settings)
-    if server.has(databases.retired) or server.has(databases.shadow):
-        raise SinkUnavailable(
-            "a replay was cut short, and its databases hold data: run `clickstream replay"
-            " --recover`, then erase again"
-        )
 
 
 def _data_subject(settings: Settings, user_id: str, clock: Clock) -> DataSubject:

@@ -13,7 +13,7 @@ from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_wit
 
 
 class UserDataFinder:
-    """Searches the live database, and the databases that keep old tables of a rebuild.
+    """Searches the live database, and the databases that a killed replay has left.
 
     Every method blocks and queries ClickHouse anew.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# The live database, and those in which a rebuild keeps old tables.
+# The live database, and what a killed replay has left.
 DATABASES: Final = """
 SELECT name FROM system.databases
 WHERE name = {live:String}

@@ -1,4 +1,4 @@
-"""Copy the topic of erasures to ClickHouse: after a restore, and before a rebuild."""
+"""Copy the topic of erasures to ClickHouse: after a restore, and before a replay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from clickstream.operations.erasure import queries
-from clickstream.operations.rebuild.read import LogReader
+from clickstream.operations.log_reader import LogReader
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clickhouse.id_batches import id_batches

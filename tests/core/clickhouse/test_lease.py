@@ -1,4 +1,4 @@
-"""One replay at a time."""
+"""One operation at a time."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_it_is_held_once_and_free_again_afterwards(module_settings: Settings) ->
 
 def test_other_databases_have_leases_of_their_own(module_settings: Settings) -> None:
     other = clickhouse.database_of(module_settings) + "_other"
-    from clickstream.operations.rebuild.databases import on_database
+    from core.clickhouse import on_database
 
     with lease(module_settings), lease(on_database(module_settings, other)) as check:
         check()
 
 
 def test_its_loss_is_noticed(module_settings: Settings) -> None:
-    query_id = f"clickstream-replay-{clickhouse.database_of(module_settings)}"
+    query_id = f"clickstream-lease-{clickhouse.database_of(module_settings)}"
     with lease(module_settings) as check, clickhouse.connect(module_settings) as client:
         client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": query_id})
 

@@ -93,16 +93,20 @@ def test_sessions_that_are_known_are_left_out() -> None:
     assert anti_join(posted, sessions(a=[]))["session_id"].to_pylist() == ["b"]
 
 
-def test_a_session_is_fresh_when_it_is_unknown_or_known_by_the_same_record() -> None:
-    stored = sessions(first=[], again=[])  # versions 0 and 1
+def test_a_session_is_fresh_when_it_is_unknown_or_known_by_the_same_record_or_a_later_one() -> None:
+    stored = sessions(first=[], same=[], second=[])  # versions 0, 1 and 2, which fall with offsets
     posted = pa.table(
         {
-            "session_id": ["first", "again", "new"],
-            "version": pa.array([5, 1, 5], pa.uint64()),
+            "session_id": ["first", "same", "second", "new"],
+            "version": pa.array([5, 1, 1, 5], pa.uint64()),
         }
     )
-    assert new_or_redelivered(posted, stored)["session_id"].to_pylist() == ["again", "new"]
-    assert new_or_redelivered(posted, sessions()).num_rows == 3
+    assert new_or_redelivered(posted, stored)["session_id"].to_pylist() == [
+        "first",
+        "same",
+        "new",
+    ]
+    assert new_or_redelivered(posted, sessions()).num_rows == 4
 
 
 ids = st.sampled_from(["s", "t", "u", "v"])

@@ -71,6 +71,21 @@ def test_what_could_not_be_deleted_is_deleted_the_next_time() -> None:
     assert list(world.unjoined()) == []
 
 
+def test_an_event_that_missed_its_session_is_adopted_by_tidying_and_never_just_deleted() -> None:
+    world = World()
+    world.post(event("s", "e", "b"))
+    waiting = dict(world.unjoined())
+    world.post(session("s"))
+    # As if a worker that could not know the session had written the event after it.
+    world.unjoined().update(waiting)
+    world.sink.tables[table_columns.EVENTS].clear()
+    world.flush.delete_adopted()
+    assert list(world.unjoined()) == [("s", "e")]
+    world.flush.delete_adopted_everywhere()
+    assert list(world.unjoined()) == []
+    assert world.events()["s", "e"]["position"] == 2
+
+
 def is_down(*_: object) -> None:
     raise SinkUnavailable("it is down")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -190,12 +191,67 @@ def test_waiting_events_are_found_by_their_session_only(store: Store) -> None:
     assert found["session_id"].to_pylist() == ["s"]
 
 
-def test_waiting_events_are_deleted_whose_session_is_stored_and_no_others(store: Store) -> None:
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Without time zones, and without what only ClickHouse knows."""
+    return {
+        name: row[name].replace(tzinfo=None) if isinstance(row[name], datetime) else row[name]
+        for name in table_columns.EVENT_COLUMNS.names
+    }
+
+
+def test_waiting_events_whose_session_is_stored_are_adopted_as_the_join_would(
+    store: Store,
+) -> None:
     sink, read = store
-    sink.write(table_columns.UNJOINED, event_table(event("s", "e"), event("t", "e")))
-    sink.write(table_columns.SESSIONS, session_table(session("s")))
+    clicked = zip("123", "ab?", strict=True)
+    waiting = event_table(*(event("s", name, object_id) for name, object_id in clicked))
+    sink.write(table_columns.UNJOINED, waiting)
+    sink.write(table_columns.UNJOINED, event_table(event("without a session", "1")))
+    stored = session_table(session("s", objects=["a", "b", "b"]))
+    sink.write(table_columns.SESSIONS, stored)
+    for _ in range(2):
+        sink.adopt_waiting()
+        expected = table_columns.joined_rows(join(waiting, as_known(stored)).events).to_pylist()
+        found = [plain(row) for row in read(table_columns.EVENTS)]
+        assert found == [plain(row) for row in expected]
+        assert [row["position"] for row in found] == [1, 2, 0]
+    assert len(read(table_columns.UNJOINED)) == 4
+
+
+def test_nothing_of_an_erased_session_is_adopted(store: Store) -> None:
+    sink, read = store
+    sink.write(table_columns.UNJOINED, event_table(event("s", "e")))
+    stored = session_table(session("s", user_id="u"))
+    sink.write(table_columns.SESSIONS, stored)
+    sink.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(stored))
+    sink.adopt_waiting()
+    assert read(table_columns.EVENTS) == []
+
+
+def test_waiting_events_are_deleted_that_are_joined_and_no_others(store: Store) -> None:
+    sink, read = store
+    waiting = event_table(event("s", "e"), event("s", "f"), event("t", "e"))
+    sink.write(table_columns.UNJOINED, waiting)
+    stored = session_table(session("s"))
+    sink.write(table_columns.SESSIONS, stored)
     sink.delete_adopted_everywhere()
-    assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
+    assert len(read(table_columns.UNJOINED)) == 3, "a stored session is not enough"
+    joined = table_columns.joined_rows(join(event_table(event("s", "e")), as_known(stored)).events)
+    sink.write(table_columns.EVENTS, joined)
+    sink.delete_adopted_everywhere()
+    left = [(row["session_id"], row["event_id"]) for row in read(table_columns.UNJOINED)]
+    assert sorted(left) == [("s", "f"), ("t", "e")]
+
+
+def test_an_earlier_post_of_a_joined_event_is_not_deleted(store: Store) -> None:
+    sink, read = store
+    both = event_table(event("s", "e"), event("s", "e"))
+    stored = session_table(session("s"))
+    sink.write(table_columns.UNJOINED, both.slice(0, 1))
+    later = table_columns.joined_rows(join(both.slice(1), as_known(stored)).events)
+    sink.write(table_columns.EVENTS, later)
+    sink.delete_adopted_everywhere()
+    assert len(read(table_columns.UNJOINED)) == 1
 
 
 def test_of_some_days_only_events_of_sessions_of_those_days_are_deleted(store: Store) -> None:
@@ -205,6 +261,7 @@ def test_of_some_days_only_events_of_sessions_of_those_days_are_deleted(store: S
     stored = [session(name, created_at=NOW_MS - n * 86_400_000) for name, n in days_ago.items()]
     tables = {record["session_id"]: session_table(record) for record in stored}
     sink.write(table_columns.SESSIONS, pa.concat_tables(tables.values()))
+    sink.adopt_waiting()
     sink.delete_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
     assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
 

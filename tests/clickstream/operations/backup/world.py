@@ -9,11 +9,11 @@ from pathlib import Path
 
 from clickstream.operations.backup.create import BackupResult, create_backup
 from clickstream.operations.backup.restore import RestoreResult, restore
-from clickstream.operations.rebuild.databases import on_database
 from core import clickhouse
+from core.clickhouse import on_database
 from core.clock import SystemClock
 from core.settings import Settings
-from tests.clickstream.operations.rebuild.silent import Silent
+from tests.clickstream.operations.replay.silent import Silent
 
 
 def folder_of(settings: Settings) -> Path:

@@ -12,9 +12,11 @@ import pytest
 
 from api.settling.settler import Settler
 from clickstream.operations.erasure.reapply import reapply
-from clickstream.operations.rebuild.run import Outcome, replay
-from clickstream.operations.rebuild.start_point import Earliest, FromOffset, Origin
+from clickstream.operations.replay.fresh import fresh_database, replay_fresh
+from clickstream.operations.replay.run import Outcome, replay
+from clickstream.operations.replay.start_point import Earliest, FromOffset, Origin
 from core import clickhouse
+from core.clickhouse.admin import open_server
 from core.clickhouse.lease import lease
 from core.clock import SystemClock
 from core.errors import Overloaded, SinkBehind
@@ -27,9 +29,9 @@ from tests.clickstream.operations.erasure.world import (
     rows_of_databases,
     views_naming,
 )
-from tests.clickstream.operations.rebuild.silent import Silent
-from tests.clickstream.operations.rebuild.stored import drop_kept
-from tests.clickstream.operations.rebuild.traffic import Traffic
+from tests.clickstream.operations.replay.silent import Silent
+from tests.clickstream.operations.replay.stored import drop_kept
+from tests.clickstream.operations.replay.traffic import Traffic
 from tests.stream_processors.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -65,8 +67,8 @@ def pipeline(settings: Settings, tmp_path: Path) -> Iterator[Pipeline]:
         drop_kept(settings)
 
 
-def replayed(settings: Settings, origin: Origin, *, keep_old: bool = False) -> Outcome:
-    return replay(settings, origin, SystemClock(), Silent(), keep_old=keep_old)
+def replayed(settings: Settings, origin: Origin) -> Outcome:
+    return replay(settings, origin, SystemClock(), Silent())
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -121,8 +123,7 @@ def test_a_replay_brings_nothing_back(pipeline: Pipeline, origin: Origin) -> Non
     settings = pipeline.settings
     others = {other: read_naming(settings, other) for other in ("bob", "cy")}
     erased(settings, "ann")
-    outcome = replayed(settings, origin)
-    assert outcome.equal
+    replayed(settings, origin)
     pipeline.traffic.event("ann-s0", "after the replay")
     pipeline.settle()
     assert rows_naming(settings, "ann") == {}
@@ -141,14 +142,32 @@ def test_a_replay_into_lost_tables_knows_the_erasures_from_kafka(pipeline: Pipel
     assert rows_naming(settings, "ann") == {}
 
 
-def test_old_tables_that_a_replay_has_kept_are_erased_from_too(pipeline: Pipeline) -> None:
+def test_fresh_tables_bring_nothing_back(pipeline: Pipeline) -> None:
     settings = pipeline.settings
-    kept = replayed(settings, Earliest(), keep_old=True).kept
-    assert kept is not None
-    assert rows_of_databases(settings, "ann").keys() > {kept}
-    assert erased(settings, "ann").retained_databases == (kept,)
+    others = {other: read_naming(settings, other) for other in ("bob", "cy")}
+    erased(settings, "ann")
+    pipeline.fleet.scale(0)
+    replay_fresh(settings, Earliest(), SystemClock(), Silent())
+    pipeline.fleet.scale(1)
+    pipeline.traffic.event("ann-s0", "after the replay")
+    pipeline.settle()
+    assert rows_naming(settings, "ann") == {}
+    assert {other: read_naming(settings, other) for other in others} == others
+
+
+def test_tables_that_a_replay_has_left_are_erased_from_too(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    left = fresh_database(settings)
+    with open_server(settings) as server:
+        server.create(left)
+        for table in ("sessions", "events"):
+            live = f"{clickhouse.database_of(settings)}.{table}"
+            server.command(f"CREATE TABLE {left}.{table} AS {live}")
+            server.command(f"INSERT INTO {left}.{table} SELECT * FROM {live}")  # noqa: S608
+    assert rows_of_databases(settings, "ann").keys() > {left}
+    assert erased(settings, "ann").retained_databases == (left,)
     assert rows_of_databases(settings, "ann") == {}
-    assert rows_of_databases(settings, "bob").keys() > {kept}
+    assert rows_of_databases(settings, "bob").keys() > {left}
 
 
 def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> None:

@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 from clickstream.operations.erasure.erase import ErasureResult, erase
-from clickstream.operations.rebuild.databases import on_database
 from core import clickhouse
+from core.clickhouse import on_database
 from core.clock import SystemClock
 from core.settings import Settings
 from schemas.contracts import SESSION
-from tests.clickstream.operations.rebuild.stored import databases
-from tests.clickstream.operations.rebuild.traffic import Traffic
+from tests.clickstream.operations.replay.stored import databases
+from tests.clickstream.operations.replay.traffic import Traffic
 
 SESSIONS = 6
 
