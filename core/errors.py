@@ -13,6 +13,7 @@ ClickstreamError
 │   ├── MalformedRequest      400  not HTTP
 │   ├── UrlTooLong            414
 │   ├── TooManyRequests       429 + Retry-After: this caller is over its rate
+│   ├── TransferCodingUnknown 501  a Transfer-Encoding other than chunked
 │   └── HeadTooLarge          431
 ├── Unavailable               503 + Retry-After: try again later; a write may have happened
 │   ├── BrokerUnavailable     Kafka cannot be reached, or its queue is full
@@ -95,6 +96,10 @@ class MalformedRequest(RequestRefused):
 
 class UrlTooLong(RequestRefused):
     """The URL exceeds the configured number of bytes."""
+
+
+class TransferCodingUnknown(RequestRefused):
+    """The body comes in a transfer coding other than chunked."""
 
 
 class HeadTooLarge(RequestRefused):
@@ -198,6 +203,9 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     UnsupportedMedia: HttpMeaning(415, "unsupported-media-type", "Send application/json"),
     MalformedRequest: HttpMeaning(400, "malformed-request", "This is not HTTP"),
     UrlTooLong: HttpMeaning(414, "url-too-long", "The URL is too long"),
+    TransferCodingUnknown: HttpMeaning(
+        501, "transfer-coding-unknown", "Send the body plain or chunked"
+    ),
     HeadTooLarge: HttpMeaning(431, "head-too-large", "The headers are too large"),
     TooManyRequests: HttpMeaning(429, "too-many-requests", "Too many requests"),
     Overloaded: HttpMeaning(503, "overloaded", "This process is at its limit"),

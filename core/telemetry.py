@@ -89,10 +89,15 @@ READ_WAIT_SECONDS = Histogram(
 READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
 
 
-def count_request(route: str, method: str, status: int, seconds: float) -> None:
-    """Count one answered HTTP request. Every name must come from a small set."""
+def count_request(route: str, method: str, status: int, seconds: float | None) -> None:
+    """Count one answered HTTP request. Every name must come from a small set.
+
+    `seconds` is None for a request that was refused before it was begun: its duration would say
+    nothing of how long requests take.
+    """
     _requests(route, method, status).inc()
-    _seconds(route).observe(seconds)
+    if seconds is not None:
+        _seconds(route).observe(seconds)
 
 
 # Looking a child up by its labels costs more than counting; there are as many as there are labels.

@@ -11,10 +11,6 @@ from starlette.types import Receive
 from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
 
-# A body that is too large is read up to this many times the limit before it is refused: a client
-# that is still sending when the connection closes sees a reset and not our 413.
-_DRAINED: Final = 4
-
 _CURL_DEFAULT: Final = b"application/x-www-form-urlencoded"
 
 
@@ -24,6 +20,9 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
     Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
     """
     _check_media_type(headers.get(b"content-type", b""))
+    announced = int(headers.get(b"content-length", b"0"))
+    if announced > limits.body_bytes:
+        raise _too_large(announced, limits.body_bytes)
     try:
         async with asyncio.timeout(limits.body_seconds):
             return await _collect(receive, limits.body_bytes)
@@ -50,15 +49,10 @@ async def _collect(receive: Receive, limit: int) -> bytes:
             raise Disconnected
         part = message.get("body", b"")
         size += len(part)
-        if size <= limit:
-            parts.append(part)
-        else:
-            parts.clear()
+        if size > limit:
+            raise _too_large(limit, limit, "more than ")
+        parts.append(part)
         more = message.get("more_body", False)
-        if size > _DRAINED * limit:
-            break
-    if size > limit:
-        raise _too_large(size, limit, "more than " if more else "")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

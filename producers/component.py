@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from core.clock import Clock, SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.http.app import PREFIX
-from core.http.fast_post_protocol import Post
+from core.http.raw_post import Post
 from core.settings import Settings
 from core.user_ids import UserIds
 from producers.endpoints import Endpoints

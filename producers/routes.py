@@ -1,7 +1,7 @@
 """The three POST endpoints as FastAPI knows them: what `/docs` and `/openapi.json` show.
 
-Small POSTs to two of them are answered by `core.http.fast_post_protocol` and never get here. Both
-ways call the same `Endpoints`.
+POSTs with a Content-Length to two of them are answered in `core.http.protocol` and never get here.
+Both ways call the same `Endpoints`.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from core.http import problem
 from core.http.access import Access
 from core.http.component import Component, HandlesRawPosts
 from core.http.docs import docs_router
-from core.http.fast_post_protocol import Post
 from core.http.health import health_router
 from core.http.middleware import MetricsAndErrors
 from core.http.openapi import DocumentedApp, problems
 from core.http.policies import RequestPolicies
+from core.http.raw_post import Post
 from core.settings import Settings
 
 __all__ = ["PREFIX", "Application", "Component", "build_app"]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httptools
 import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -22,14 +23,15 @@ _METHODS: Final[Sequence[tuple[type, Sequence[str]]]] = (
     (
         HttpToolsProtocol,
         (
-            *("connection_made", "data_received", "send_400_response", "on_message_begin"),
-            *("on_url", "on_header", "on_headers_complete", "on_response_complete"),
-            *("pause_writing", "resume_writing", "shutdown"),
+            *("connection_made", "connection_lost", "data_received", "eof_received"),
+            *("send_400_response", "on_message_begin", "on_url", "on_header"),
+            *("on_headers_complete", "on_body", "on_message_complete", "on_response_complete"),
+            *("pause_writing", "resume_writing", "shutdown", "_start_asgi_task"),
         ),
     ),
     (
         httptools.HttpRequestParser,
-        ("feed_data", "get_method", "get_http_version", "should_keep_alive"),
+        ("feed_data", "get_method", "get_http_version", "should_keep_alive", "should_upgrade"),
     ),
 )
 
@@ -39,11 +41,19 @@ _USES: Final[Sequence[tuple[Callable[..., Any], Sequence[str]]]] = (
     (uvicorn.Server.main_loop, ("on_tick",)),
     (
         HttpToolsProtocol.__init__,
-        ("loop", "server_state", "transport", "cycle", "HttpRequestParser"),
+        (
+            *("loop", "server_state", "transport", "flow", "cycle", "pipeline", "connections"),
+            *("client", "HttpRequestParser"),
+        ),
     ),
     (HttpToolsProtocol.on_url, ("url",)),
     (HttpToolsProtocol.data_received, ("send_400_response",)),
-    (RequestResponseCycle.__init__, ("more_body", "response_complete")),
+    (HttpToolsProtocol.on_headers_complete, ("pipeline", "_start_asgi_task", "scope")),
+    (HttpToolsProtocol.connection_lost, ("disconnected", "message_event", "response_complete")),
+    (HttpToolsProtocol.shutdown, ("keep_alive", "response_complete")),
+    (FlowControl.__init__, ("read_paused", "write_paused")),
+    (RequestResponseCycle.__init__, ("more_body", "response_complete", "keep_alive", "transport")),
+    (RequestResponseCycle.send, ("on_response",)),
     (ServerState.__init__, ("connections", "default_headers")),
 )
 

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
-from core.http.fast_post_protocol import Post
+from core.http.raw_post import Post
 
 
 class Component(Protocol):

@@ -7,7 +7,7 @@ answers errors by problem documents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,7 +56,7 @@ class MetricsAndErrors:
             elif scope["path"] in HEALTH_PATHS:
                 await self._app(scope, receive, watched)
             else:
-                with _Metered(receive, self._policies.in_flight) as metered:
+                with _Metered(receive, self._policies.in_flight, headers) as metered:
                     await self._app(scope, metered, watched)
         except Exception as error:
             if not is_expected(error):
@@ -94,18 +94,23 @@ class _Watched:
 
 
 class _Metered:
-    """`receive` whose request and bytes are counted as in flight while it is entered. Entering and
-    receiving raise Overloaded when that is too much."""
+    """`receive` whose request is counted as in flight while it is entered: with the bytes that are
+    announced, or with those that come. Entering and receiving raise Overloaded when that is too
+    much."""
 
-    __slots__ = ("_limit", "_receive", "_size")
+    __slots__ = ("_is_announced", "_limit", "_receive", "_size")
 
-    def __init__(self, receive: Receive, limit: InFlightLimit) -> None:
+    def __init__(
+        self, receive: Receive, limit: InFlightLimit, headers: Mapping[bytes, bytes]
+    ) -> None:
         self._receive = receive
         self._limit = limit
-        self._size = 0
+        announced = headers.get(b"content-length")
+        self._is_announced = announced is not None
+        self._size = int(announced or 0)
 
     def __enter__(self) -> _Metered:
-        self._limit.begin()
+        self._limit.begin(self._size)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +119,7 @@ class _Metered:
     async def __call__(self) -> Message:
         message = await self._receive()
         size = len(message.get("body", b""))
-        if size:
+        if size and not self._is_announced:
             self._limit.grow(size)
             self._size += size
         return message

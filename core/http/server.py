@@ -1,7 +1,7 @@
 """Serve an application with uvicorn, in this process, on one thread.
 
-A connection begins with `FastPostProtocol`, which answers small POSTs of sessions and events. All
-other requests go to uvicorn's protocol and the application.
+Every connection is an `HttpProtocol`: it answers POSTs of sessions and events by itself, and hands
+all other requests to the application.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ import uvloop
 from core.errors import SetupError
 from core.http.access import Access
 from core.http.app import Application
-from core.http.bounded_protocol import BoundedHttpToolsProtocol
 from core.http.check_libraries import check_libraries
-from core.http.fast_post_protocol import FastPostProtocol, ProtocolFactory
 from core.http.keys import ENOUGH_CHARS, keys_of
+from core.http.protocol import HttpProtocol, ProtocolFactory
 from core.settings import HttpSettings, Settings
 
 # Connections that the kernel holds while we are busy.
@@ -60,7 +59,7 @@ def run(app: Application, settings: Settings) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         _warn_of_weak_keys(app.policies.access)
         _allow_files(settings.http.connections + _OTHER_FILES)
-        uvloop.run(_serve(app, bound, settings.http))
+        uvloop.run(_serve(app, bound, settings))
 
 
 def bind(http: HttpSettings) -> socket.socket:
@@ -138,26 +137,26 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_PER_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                cast("FastPostProtocol | BoundedHttpToolsProtocol", connection).enforce_timeouts(
-                    now
-                )
+                cast("HttpProtocol", connection).enforce_timeouts(now)
         return await super().on_tick(counter)
 
 
-async def _serve(app: Application, bound: socket.socket, http: HttpSettings) -> None:
+async def _serve(app: Application, bound: socket.socket, settings: Settings) -> None:
     async with app.running():
         _freeze_gc()
         config = uvicorn.Config(
             app,
             http=cast(
                 "type[asyncio.Protocol]",
-                ProtocolFactory(app.raw_post_handlers(), app.policies, http),
+                ProtocolFactory(
+                    app.raw_post_handlers(), app.policies, settings.http, settings.limits
+                ),
             ),
             ws="none",
             lifespan="off",  # the components' life is `running`
             interface="asgi3",
             backlog=_BACKLOG,
-            timeout_keep_alive=ceil(http.idle_seconds),
+            timeout_keep_alive=ceil(settings.http.idle_seconds),
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             log_config=None,
             access_log=False,

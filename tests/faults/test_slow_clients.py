@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 SLOW_CLIENTS = 500
 HEAD_SECONDS = 4.0
 BODY_SECONDS = 4.0
-# The server looks once a second; `FastPostProtocol` gives a body a second before it hands over.
+# The server looks once a second; a refused client has another one to read its answer.
 GRACE_SECONDS = 20.0
 
 # What is sent first, and what drips out of the client every half second.

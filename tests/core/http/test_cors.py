@@ -1,4 +1,4 @@
-"""Which pages may read answers, on both protocols, also when the answer is a refusal."""
+"""Which pages may read answers, on both ways, also when the answer is a refusal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from core.errors import SetupError
 from core.http.cors import Cors
 from core.settings import HttpSettings, Settings
-from tests.core.http.both_protocols import PROTOCOLS, Served, served
+from tests.core.http.served import WAYS, Served, served
 
 SHOP = "https://shop.example"
 KEYED_PAGE = "https://keyed.example"
@@ -34,46 +34,46 @@ def side() -> Iterator[Served]:
         yield running
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("origin", [SHOP, KEYED_PAGE])
 @pytest.mark.parametrize(
     ("key", "body", "status"),
     [("for-servers", {"no": "events"}, 422), ("unknown", {}, 401)],
 )
 def test_a_page_that_is_allowed_may_read_every_answer(
-    side: Served, protocol: str, origin: str, key: str, body: object, status: int
+    side: Served, way: str, origin: str, key: str, body: object, status: int
 ) -> None:
-    reply = side.post(protocol, body, X_API_Key=key, Origin=origin)
+    reply = side.post(way, body, X_API_Key=key, Origin=origin)
     assert (reply.status, reply.headers[ALLOW], reply.headers["vary"]) == (status, origin, "Origin")
     assert "retry-after" in reply.headers["access-control-expose-headers"].lower()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_success_has_the_same_headers(side: Served, protocol: str) -> None:
-    reply = side.post(protocol, X_API_Key="for-servers", Origin=SHOP)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_success_has_the_same_headers(side: Served, way: str) -> None:
+    reply = side.post(way, X_API_Key="for-servers", Origin=SHOP)
     assert (reply.status, reply.headers[ALLOW]) == (200, SHOP)
     assert "access-control-allow-credentials" not in reply.headers
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("origin", [ELSEWHERE, "null", SHOP + ".evil.example", SHOP.upper(), "*"])
-def test_another_page_may_not(side: Served, protocol: str, origin: str) -> None:
-    reply = side.post(protocol, X_API_Key="for-servers", Origin=origin)
+def test_another_page_may_not(side: Served, way: str, origin: str) -> None:
+    reply = side.post(way, X_API_Key="for-servers", Origin=origin)
     assert reply.status == 200
     assert ALLOW not in reply.headers
     assert reply.headers["vary"] == "Origin"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_key_for_pages_works_on_these_pages_alone(side: Served, protocol: str) -> None:
-    assert side.post(protocol, X_API_Key="for-pages", Origin=KEYED_PAGE).status == 200
-    assert side.post(protocol, X_API_Key="for-pages", Origin=SHOP).status == 403
-    assert side.post(protocol, X_API_Key="for-pages").status == 403
+@pytest.mark.parametrize("way", WAYS)
+def test_a_key_for_pages_works_on_these_pages_alone(side: Served, way: str) -> None:
+    assert side.post(way, X_API_Key="for-pages", Origin=KEYED_PAGE).status == 200
+    assert side.post(way, X_API_Key="for-pages", Origin=SHOP).status == 403
+    assert side.post(way, X_API_Key="for-pages").status == 403
 
 
 @pytest.mark.parametrize("path", ["/session", "/api/v1/clickstream/session/events", "/livez"])
 def test_a_preflight_says_what_a_page_may_send(side: Served, path: str) -> None:
-    reply = side.ask("full", "OPTIONS", path, headers={**PREFLIGHT, "Origin": SHOP})
+    reply = side.ask("chunked", "OPTIONS", path, headers={**PREFLIGHT, "Origin": SHOP})
     assert (reply.status, reply.body, reply.headers[ALLOW]) == (204, b"", SHOP)
     assert reply.headers["access-control-allow-methods"] == "GET, POST, DELETE"
     assert "X-API-Key" in reply.headers["access-control-allow-headers"]
@@ -81,27 +81,29 @@ def test_a_preflight_says_what_a_page_may_send(side: Served, path: str) -> None:
 
 
 def test_a_preflight_of_another_page_is_refused(side: Served) -> None:
-    reply = side.ask("full", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": ELSEWHERE})
+    reply = side.ask("chunked", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": ELSEWHERE})
     assert reply.status == 403
     assert not [name for name in reply.headers if name.startswith("access-control-")]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_without_origins_cors_is_off(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_without_origins_cors_is_off(way: str) -> None:
     with served(Settings(_env_file=None)) as off:
-        reply = off.post(protocol, Origin=SHOP)
+        reply = off.post(way, Origin=SHOP)
         assert reply.status == 200
         assert not {"vary", ALLOW} & reply.headers.keys()
-        asked = off.ask("full", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": SHOP})
+        asked = off.ask("chunked", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": SHOP})
         assert asked.status == 405
         assert ALLOW not in asked.headers
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_star_is_every_page(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_star_is_every_page(way: str) -> None:
     with served(settings_with("*")) as side:
-        assert side.post(protocol, X_API_Key="for-servers", Origin="null").headers[ALLOW] == "*"
-        asked = side.ask("full", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": ELSEWHERE})
+        assert side.post(way, X_API_Key="for-servers", Origin="null").headers[ALLOW] == "*"
+        asked = side.ask(
+            "chunked", "OPTIONS", "/session", headers={**PREFLIGHT, "Origin": ELSEWHERE}
+        )
         assert (asked.status, asked.headers[ALLOW]) == (204, "*")
 
 

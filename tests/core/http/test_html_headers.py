@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from core.http.app import build_app
 from core.settings import Settings
-from tests.core.http.both_protocols import PROTOCOLS, served
 from tests.core.http.components import FakeComponent
+from tests.core.http.served import WAYS, served
 
 SETTINGS = Settings(_env_file=None)
 
@@ -61,11 +61,11 @@ def test_every_answer_is_what_it_says_it_is(path: str) -> None:
     assert "content-security-policy" not in headers
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("body", [{}, {"session_id": "s", "events": []}])
-def test_on_both_protocols(protocol: str, body: object) -> None:
+def test_either_way(way: str, body: object) -> None:
     with served(SETTINGS) as side:
-        assert side.post(protocol, body).headers["x-content-type-options"] == "nosniff"
+        assert side.post(way, body).headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/thing/", "//thing", "/docs/"])

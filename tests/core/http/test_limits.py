@@ -1,4 +1,4 @@
-"""Rates and the in-flight limit on both protocols."""
+"""Rates and the in-flight limit for requests of every form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from core.errors import Overloaded
 from core.http.admission import InFlightLimit
 from core.settings import HttpSettings, Limits, Settings
-from tests.core.http.both_protocols import EVENTS, PROTOCOLS, served
+from tests.core.http.served import EVENTS, WAYS, served
 
 RATED = Settings(
     _env_file=None,
@@ -23,75 +23,75 @@ RATED = Settings(
 )
 
 
-@pytest.mark.parametrize("protocols", [("fast",) * 3, ("full",) * 3, ("fast", "full", "fast")])
-def test_a_key_over_its_rate_gets_a_429_until_it_has_waited(protocols: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("ways", [("plain",) * 3, ("chunked",) * 3, ("plain", "chunked", "plain")])
+def test_a_key_over_its_rate_gets_a_429_until_it_has_waited(ways: tuple[str, ...]) -> None:
     with served(RATED) as side:
-        replies = [side.post(protocol, X_API_Key="mine") for protocol in protocols]
+        replies = [side.post(way, X_API_Key="mine") for way in ways]
         assert [reply.status for reply in replies] == [200, 200, 429]
         assert [reply.headers["ratelimit-remaining"] for reply in replies] == ["1", "0", "0"]
         assert {reply.headers["ratelimit-limit"] for reply in replies} == {"2"}
         assert replies[2].headers["retry-after"] == "2"
-        assert side.post(protocols[0], X_API_Key="yours").status == 200
+        assert side.post(ways[0], X_API_Key="yours").status == 200
         side.clock.advance(2)
-        assert side.post(protocols[0], X_API_Key="mine").status == 200
+        assert side.post(ways[0], X_API_Key="mine").status == 200
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_refused_body_costs_a_token_and_says_so(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refused_body_costs_a_token_and_says_so(way: str) -> None:
     with served(RATED) as side:
-        reply = side.post(protocol, {"no": "events"}, X_API_Key="mine")
+        reply = side.post(way, {"no": "events"}, X_API_Key="mine")
         assert (reply.status, reply.headers["ratelimit-remaining"]) == (422, "1")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_an_unknown_key_costs_nobody_a_token(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unknown_key_costs_nobody_a_token(way: str) -> None:
     with served(RATED) as side:
         for _ in range(5):
-            assert side.post(protocol, X_API_Key="unknown").status == 401
-        assert side.post(protocol, X_API_Key="mine").headers["ratelimit-remaining"] == "1"
+            assert side.post(way, X_API_Key="unknown").status == 401
+        assert side.post(way, X_API_Key="mine").headers["ratelimit-remaining"] == "1"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_without_keys_each_address_has_a_rate(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_without_keys_each_address_has_a_rate(way: str) -> None:
     with served(RATED.model_copy(update={"write_keys": ()})) as side:
-        assert [side.post(protocol).status for _ in range(3)] == [200, 200, 429]
+        assert [side.post(way).status for _ in range(3)] == [200, 200, 429]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_without_a_rate_nothing_is_said_of_it(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_without_a_rate_nothing_is_said_of_it(way: str) -> None:
     with served(Settings(_env_file=None)) as side:
-        assert not [name for name in side.post(protocol).headers if name.startswith("ratelimit")]
+        assert not [name for name in side.post(way).headers if name.startswith("ratelimit")]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_full_process_answers_503_at_once_and_health_goes_on(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_process_answers_503_at_once_and_health_goes_on(way: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(requests_in_flight=1))) as side:
         side.policies.in_flight.begin()
-        reply = side.post(protocol)
+        reply = side.post(way)
         assert (reply.status, reply.headers["retry-after"]) == (503, "1")
         assert b"urn:clickstream:problem:overloaded" in reply.body
         for path in ("/livez", "/readyz", "/metrics"):
-            assert side.ask("full", "GET", path).status == 200
+            assert side.ask("chunked", "GET", path).status == 200
         side.policies.in_flight.end(0)
-        assert side.post(protocol).status == 200
+        assert side.post(way).status == 200
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_so_does_one_with_too_many_bytes(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_so_does_one_with_too_many_bytes(way: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(bytes_in_flight=1000))) as side:
         side.policies.in_flight.begin(900)
         large = {**EVENTS, "session_id": "s" * 500}
-        assert side.post(protocol, large).status == 503
+        assert side.post(way, large).status == 503
         side.policies.in_flight.end(900)
-        assert side.post(protocol, large).status == 200
+        assert side.post(way, large).status == 200
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("body", [EVENTS, {"no": "events"}])
-def test_what_is_answered_is_no_longer_under_way(protocol: str, body: object) -> None:
+def test_what_is_answered_is_no_longer_under_way(way: str, body: object) -> None:
     with served(Settings(_env_file=None)) as side:
         for _ in range(3):
-            side.post(protocol, body)
+            side.post(way, body)
         deadline = time.monotonic() + 10  # a client may have its answer a moment earlier
         while side.policies.in_flight.requests and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -117,21 +117,21 @@ def test_no_more_is_under_way_than_allowed_but_for_one_alone(steps: list[tuple[i
         assert sum(held) <= 60 or len(held) == 1
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_one_connection_too_many_is_told_and_hung_up_on(protocol: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_one_connection_too_many_is_told_and_hung_up_on(way: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(connections=1))) as side:
         held = http.client.HTTPConnection("127.0.0.1", side.port, timeout=30)
         held.request("GET", "/livez")
         held.getresponse().read()
         try:
-            reply = side.post(protocol)
+            reply = side.post(way)
             assert (reply.status, reply.headers["connection"]) == (503, "close")
         finally:
             held.close()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_no_log_line_holds_a_key(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_no_log_line_holds_a_key(way: str, caplog: pytest.LogCaptureFixture) -> None:
     key, other = "cs_write_mine-and-mine-alone", "cs_write_nobody-s"
     settings = Settings(_env_file=None, write_keys=(SecretStr(key),))
     with caplog.at_level(logging.DEBUG), served(settings) as side:
@@ -139,10 +139,10 @@ def test_no_log_line_holds_a_key(protocol: str, caplog: pytest.LogCaptureFixture
         def broken(*_: object) -> None:
             raise RuntimeError("ours")
 
-        assert side.post(protocol, X_API_Key=key).status == 200
-        assert side.post(protocol, X_API_Key=other).status == 401
+        assert side.post(way, X_API_Key=key).status == 200
+        assert side.post(way, X_API_Key=other).status == 401
         side.publisher.publish = broken  # type: ignore[method-assign, assignment]
-        assert side.post(protocol, X_API_Key=key).status == 500
+        assert side.post(way, X_API_Key=key).status == 500
     assert "ours" in caplog.text
     assert key not in caplog.text
     assert other not in caplog.text

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from core.http.bounded_protocol import BoundedHttpToolsProtocol
-from core.http.fast_post_protocol import FastPostProtocol
+from core.http.protocol import HttpProtocol
 from core.settings import HttpSettings, Settings
-from tests.core.http.test_fast_post_protocol import Client, request, serving
+from tests.core.http.test_protocol import Client, request, serving
 
 BOUNDS = HttpSettings(
     head_bytes=2_000, url_bytes=500, head_seconds=5, idle_seconds=50, write_seconds=20
@@ -26,16 +25,16 @@ async def settle() -> None:
     await asyncio.sleep(0.1)
 
 
-def the_protocol(server: uvicorn.Server) -> FastPostProtocol | BoundedHttpToolsProtocol:
+def the_protocol(server: uvicorn.Server) -> HttpProtocol:
     (protocol,) = server.server_state.connections
-    assert isinstance(protocol, FastPostProtocol | BoundedHttpToolsProtocol)
+    assert isinstance(protocol, HttpProtocol)
     return protocol
 
 
 def look(server: uvicorn.Server, seconds_later: float) -> None:
     """What the server does every second, as if so much time had passed."""
     for protocol in list(server.server_state.connections):
-        assert isinstance(protocol, FastPostProtocol | BoundedHttpToolsProtocol)
+        assert isinstance(protocol, HttpProtocol)
         protocol.enforce_timeouts(asyncio.get_running_loop().time() + seconds_later)
 
 

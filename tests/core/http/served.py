@@ -1,4 +1,4 @@
-"""The real write side on memory, served over a socket: a test chooses the protocol."""
+"""The real write side on memory, served over a socket: a test chooses how it asks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ import uvicorn
 from clickstream.local.processes.ports import free_port
 from core.clock import ManualClock
 from core.http.app import Application
-from core.http.fast_post_protocol import ProtocolFactory
 from core.http.policies import RequestPolicies
+from core.http.protocol import ProtocolFactory
 from core.settings import Settings
 from producers.component import WriteComponent
 from schemas.topics import Topics
 from tests.producers.memory_publisher import MemoryPublisher
 from tests.producers.write_side import FakeReader, FakeSessionLookup
 
-PROTOCOLS = ("fast", "full")
+WAYS = ("plain", "close", "chunked")
+"""A request with a Content-Length on a connection that stays, or ends; and one in chunks, which
+only the application takes."""
 
 EVENTS = {"session_id": "s", "events": [{"event_id": "e", "object_id": "o"}]}
 
@@ -45,27 +47,31 @@ class Served:
     policies: RequestPolicies
     publisher: MemoryPublisher
 
-    def post(self, protocol: str, body: Any = EVENTS, **headers: str) -> Reply:
-        """POST /session/events by the fast or the full protocol.
+    def post(self, way: str, body: Any = EVENTS, **headers: str) -> Reply:
+        """POST /session/events in one of `WAYS`.
 
         Underscores in header names become dashes.
         """
-        return self.ask(protocol, "POST", "/session/events", json.dumps(body), headers)
+        return self.ask(way, "POST", "/session/events", json.dumps(body), headers)
 
     def ask(
         self,
-        protocol: str,
+        way: str,
         method: str,
         path: str,
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own; with `Connection: close` it is the full one."""
+        """One request on a connection of its own."""
         sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
-        sent["Connection"] = "keep-alive" if protocol == "fast" else "close"
+        sent["Connection"] = "close" if way == "close" else "keep-alive"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, sent)
+            if way == "chunked" and body is not None:
+                sent["Transfer-Encoding"] = "chunked"
+                connection.request(method, path, [body.encode()], sent, encode_chunked=True)
+            else:
+                connection.request(method, path, body, sent)
             answer = connection.getresponse()
             given = {name.lower(): value for name, value in answer.getheaders()}
             return Reply(answer.status, given, answer.read())
@@ -86,7 +92,7 @@ def served(settings: Settings) -> Iterator[Served]:
         port=port,
         http=cast(
             "type[asyncio.Protocol]",
-            ProtocolFactory(app.raw_post_handlers(), app.policies, settings.http),
+            ProtocolFactory(app.raw_post_handlers(), app.policies, settings.http, settings.limits),
         ),
         lifespan="off",
         log_config=None,

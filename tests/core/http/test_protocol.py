@@ -1,0 +1,458 @@
+"""The protocol over real sockets: who answers, and that a client cannot tell.
+
+`/hot` has a handler of its own, all else is the application's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+from clickstream.local.processes.ports import free_port
+from core.errors import BrokerUnavailable
+from core.http.policies import RequestPolicies
+from core.http.protocol import HttpProtocol, ProtocolFactory
+from core.http.raw_response import RawResponse
+from core.settings import Limits, Settings
+
+SETTINGS = Settings(_env_file=None, limits=Limits(body_bytes=300_000))
+
+Reply = tuple[int, dict[str, str], bytes]
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says how much it was sent; does not listen at all at `/early`."""
+    if scope["path"] == "/early":
+        await RawResponse.of(404, b"", "text/plain").send(send)
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    text = b"x" * 1_000_000 if scope["path"] == "/large" else b"app %d" % size
+    await RawResponse.of(200, text, "text/plain").send(send)
+
+
+async def post(headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
+    """The handler of `/hot`."""
+    if body == b"unavailable":
+        raise BrokerUnavailable("later", retry_after=7)
+    if body == b"broken":
+        raise RuntimeError("ours")
+    if body == b"slow":
+        await asyncio.sleep(0.2)
+    return RawResponse.of(200, b"hot " + body + headers.get(b"x-tag", b""), "text/plain")
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def ask(self, *pieces: bytes) -> Reply:
+        """Send these, with a pause between them, and read one answer."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0.02)
+        return await self.answer()
+
+    async def answer(self) -> Reply:
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return int(head[0].split()[1]), headers, body
+
+    async def is_closed(self) -> bool:
+        return await self.reader.read(1) == b""
+
+
+def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes:
+    lines = [line, "Host: here", f"Content-Length: {len(body)}", *extra, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@asynccontextmanager
+async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    port = free_port()
+    policies = RequestPolicies.from_settings(settings)
+    config = uvicorn.Config(
+        application,
+        port=port,
+        http=cast(
+            "type[asyncio.Protocol]",
+            ProtocolFactory({"/hot": post}, policies, settings.http, settings.limits),
+        ),
+        lifespan="off",
+        log_config=None,
+        ws="none",
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
+        await asyncio.sleep(0.01)
+    try:
+        yield server, port
+    finally:
+        server.should_exit = True
+        await task
+
+
+def with_client(
+    act: Callable[[Client, uvicorn.Server], Awaitable[None]], settings: Settings = SETTINGS
+) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(20), serving(settings) as (server, port):
+            client = Client(*await asyncio.open_connection("127.0.0.1", port))
+            try:
+                await act(client, server)
+            finally:
+                client.writer.close()
+
+    asyncio.run(run())
+
+
+def answers(*pieces: bytes) -> Reply:
+    replies: list[Reply] = []
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        replies.append(await client.ask(*pieces))
+
+    with_client(act)
+    return replies[0]
+
+
+def protocol_of(server: uvicorn.Server) -> HttpProtocol:
+    (protocol,) = server.server_state.connections
+    assert isinstance(protocol, HttpProtocol)
+    return protocol
+
+
+def test_hot_posts_are_answered_by_their_handler_again_and_again() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        for body in (b"a", b"b", b""):
+            status, headers, text = await client.ask(request(body, "X-Tag: !"))
+            assert (status, text) == (200, b"hot " + body + b"!")
+            assert headers["content-type"] == "text/plain"
+            assert headers["date"]
+
+    with_client(act)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request(b"x"),
+        request(b"x", "Connection: close"),
+        request(b"x", line="POST /hot HTTP/1.0"),
+        request(b"x", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings"),
+    ],
+)
+def test_a_hot_post_has_its_handler_on_every_connection(sent: bytes) -> None:
+    assert answers(sent)[2] == b"hot x"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request(b"x", line="PUT /hot HTTP/1.1"),
+        request(b"x", line="POST /cold HTTP/1.1"),
+        request(b"x", line="POST /hot?q=1 HTTP/1.1"),
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    ],
+)
+def test_everything_else_is_the_applications(sent: bytes) -> None:
+    assert answers(sent)[2] == b"app 1"
+
+
+CHUNKED = (
+    b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n"
+)
+INNER = request(b"y")
+CONVERSATIONS: dict[str, tuple[bytes, list[bytes]]] = {
+    "plain": (request(b"x"), [b"hot x"]),
+    "close": (request(b"x", "Connection: close"), [b"hot x"]),
+    "1.0": (request(b"x", line="POST /hot HTTP/1.0"), [b"hot x"]),
+    "chunked": (CHUNKED, [b"app 5"]),
+    "application": (request(b"abc", line="PUT /cold HTTP/1.1"), [b"app 3"]),
+    "pipelined": (
+        request(b"a") + request(b"bb", line="PUT /cold HTTP/1.1") + CHUNKED + request(b"c"),
+        [b"hot a", b"app 2", b"app 5", b"hot c"],
+    ),
+    # The body of one looks like a request: it must not be run as one.
+    "upgrade": (request(INNER, "Upgrade: h2c", "Connection: Upgrade"), [b"hot " + INNER]),
+    "upgrade in chunks": (
+        CHUNKED.replace(b"Host: a", b"Host: a\r\nUpgrade: h2c\r\nConnection: upgrade"),
+        [b"app 5"],
+    ),
+    "upgrade between others": (
+        request(b"a") + request(INNER, "Upgrade: h2c", "Connection: Upgrade") + request(b"c"),
+        [b"hot a", b"hot " + INNER, b"hot c"],
+    ),
+    "upgrade without a body": (
+        request(b"", "Upgrade: websocket", "Connection: upgrade", line="GET /x HTTP/1.1")
+        + request(b"c"),
+        [b"app 0", b"hot c"],
+    ),
+    "refused before its body": (
+        request(INNER, line="POST /early HTTP/1.1") + request(b"z"),
+        [b"", b"hot z"],
+    ),
+    "expecting": (request(b"x", "Expect: 100-continue"), [b"hot x"]),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_where_the_bytes_are_cut_changes_no_answer(name: str) -> None:
+    """Each conversation once for every byte of it, in two pieces, and once byte by byte."""
+    sent, expected = CONVERSATIONS[name]
+    every = [sent[at : at + 1] for at in range(len(sent))]
+    cuts = [[sent[:at], sent[at:]] for at in range(1, len(sent))]
+
+    async def converse(port: int, pieces: list[bytes]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        client = Client(reader, writer)
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            for body in expected:
+                reply = await client.answer()
+                while reply[0] == 100:
+                    reply = await client.answer()
+                assert reply[2] == body, pieces
+        finally:
+            writer.close()
+
+    async def run() -> None:
+        async with asyncio.timeout(60), serving() as (_, port):
+            for start in range(0, len(cuts), _CONVERSATIONS_AT_ONCE):
+                some = cuts[start : start + _CONVERSATIONS_AT_ONCE]
+                await asyncio.gather(*(converse(port, pieces) for pieces in some))
+            await converse(port, every)
+
+    asyncio.run(run())
+
+
+_CONVERSATIONS_AT_ONCE = 32
+
+
+def test_a_body_that_does_not_come_is_a_408() -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        client.writer.write(request(b"xyz")[:-1])
+        await asyncio.sleep(0.1)
+        late = asyncio.get_running_loop().time() + SETTINGS.limits.body_seconds + 1
+        protocol_of(server).enforce_timeouts(late)
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (408, "close")
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+@pytest.mark.parametrize("line", ["POST /hot HTTP/1.1", "PUT /cold HTTP/1.1"])
+def test_pipelined_requests_are_answered_in_order(line: str) -> None:
+    who = b"hot" if "hot" in line else b"app"
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"a") + request(b"bb", line=line)))[2] == b"hot a"
+        assert (await client.answer())[2].startswith(who)
+
+    with_client(act)
+
+
+def test_a_thousand_pipelined_refusals_end() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        client.writer.write(request(b"a") * 1_000)
+        for _each in range(1_000):
+            assert (await client.answer())[0] == 401
+
+    with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))
+
+
+def test_a_request_behind_one_that_is_under_way_waits_for_it() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"slow"), request(b"b")))[2] == b"hot slow"
+        assert (await client.answer())[2] == b"hot b"
+
+    with_client(act)
+
+
+def test_after_the_application_the_next_hot_post_has_its_handler_again() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"a")))[2] == b"hot a"
+        assert (await client.ask(request(b"", line="GET / HTTP/1.1")))[2] == b"app 0"
+        assert (await client.ask(request(b"abc")))[2] == b"hot abc"
+
+    with_client(act)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /hot HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 400),
+        (request(b"x", "Host: there"), 400),
+        (request(b"x", "Host: there", line="POST /hot HTTP/1.0"), 400),
+        (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
+        (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
+        (request(b"x", "Transfer-Encoding: chunked"), 400),
+    ],
+)
+def test_framing_is_as_strict_as_the_standard_asks(sent: bytes, status: int) -> None:
+    """RFC 9112, 3.2 and 6.1."""
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        reply = await client.ask(sent)
+        assert (reply[0], reply[1]["connection"]) == (status, "close")
+        assert reply[1]["content-type"] == "application/problem+json"
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_what_was_asked_before_the_nonsense_is_answered_first() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"slow") + b"nonsense\r\n\r\n"))[2] == b"hot slow"
+        assert (await client.answer())[0] == 400
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_an_error_meant_for_callers_is_a_problem_document() -> None:
+    status, headers, _ = answers(request(b"unavailable"))
+    assert (status, headers["retry-after"]) == (503, "7")
+    assert headers["content-type"] == "application/problem+json"
+
+
+def test_a_fault_of_ours_is_a_500_and_the_connection_lives_on() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"broken")))[0] == 500
+        assert (await client.ask(request(b"a")))[2] == b"hot a"
+
+    with_client(act)
+
+
+@pytest.mark.parametrize("path", ["/hot", "/cold"])
+def test_shutting_down_finishes_what_is_under_way_and_says_so(path: str) -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        client.writer.write(
+            request(b"slow", line=f"POST {path} HTTP/1.1")[: -1 if path == "/cold" else None]
+        )
+        await asyncio.sleep(0.05)
+        server.should_exit = True
+        if path == "/cold":
+            await asyncio.sleep(0.2)
+            client.writer.write(b"w")
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_a_head_without_end_is_refused() -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        client.writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * (SETTINGS.http.head_bytes + 1))
+        assert (await client.answer())[0] == 431
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT"])
+def test_a_silent_client_is_hung_up_on(begun: bytes) -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        client.writer.write(begun)
+        await asyncio.sleep(0.1)
+        late = asyncio.get_running_loop().time() + SETTINGS.http.idle_seconds + 1
+        protocol_of(server).enforce_timeouts(late)
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+@pytest.mark.parametrize("path", ["/early", "/hot"])
+@pytest.mark.parametrize(("size", "goes_on"), [(1_000_000, True), (1_200_001, False)])
+def test_a_refusal_before_the_body_reads_it_or_says_that_the_connection_ends(
+    path: str, size: int, goes_on: bool
+) -> None:
+    """What follows on the connection is never taken for anything but what it is."""
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
+        status, headers, _body = await client.ask(head)
+        assert status == (413 if path == "/hot" else 404)
+        assert ("connection" not in headers) == goes_on
+        client.writer.write(b"x" * size)
+        if goes_on:
+            await client.writer.drain()
+            assert (await client.ask(request(b"next")))[2] == b"hot next"
+        else:
+            assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_a_key_is_asked_for_before_the_body() -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"x" * 1000)[:-1000]))[0] == 401
+        assert protocol_of(server)._in_flight.bytes == 0
+
+    with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))
+
+
+def test_a_body_is_counted_from_its_head_to_its_answer() -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        client.writer.write(request(b"x" * 1000)[:-1000])
+        await asyncio.sleep(0.1)
+        in_flight = protocol_of(server)._in_flight
+        assert (in_flight.requests, in_flight.bytes) == (1, 1000)
+        client.writer.close()
+        await asyncio.sleep(0.1)
+        assert (in_flight.requests, in_flight.bytes) == (0, 0)
+
+    with_client(act)
+
+
+@pytest.mark.parametrize("sent", [request(b"slow"), request(b"abc", line="PUT /cold HTTP/1.1")])
+def test_a_client_that_ends_its_side_after_its_request_is_answered(sent: bytes) -> None:
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        client.writer.write(sent)
+        client.writer.write_eof()
+        assert (await client.answer())[0] == 200
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_answers_that_nobody_reads_do_not_pile_up() -> None:
+    """Pipelined requests wait while the client leaves their answers unread."""
+
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        protocol = protocol_of(server) if server.server_state.connections else None
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        one = request(b"x" * 50_000)
+        for _each in range(200):
+            client.writer.write(one)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.5)
+        protocol = protocol_of(server)
+        assert protocol._unread_since is not None
+        assert protocol.transport.get_write_buffer_size() < 500_000
+
+    with_client(act)
