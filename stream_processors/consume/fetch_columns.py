@@ -41,7 +41,7 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
         self.__dict__.update(stock.__dict__)
         # Its generator holds it and is held by it: the fetch's bytes would stay until the garbage
         # collector comes by, which is seldom (hundreds of megabytes at full rate).
-        stock._records_iterator.close()
+        stock._records_iterator = None  # closing it lets go of nothing from Python 3.12 on
         self._records_iterator = self._unpack_records()
 
     def _unpack_records(self) -> Iterator[Records]:
