@@ -34,8 +34,8 @@ def doctor(
     configure_logging("CRITICAL")  # the results say better why a server does not respond
     system = discover(data_dir, url)
     # Shorter than the limit of a check, so that the error of the client is what is reported.
-    clients = connect(system.settings, system.http_url, request_seconds=CHECK_SECONDS / 2)
-    results = run_checks(checks(system.settings, clients, http_expected=system.http_expected))
+    with connect(system.settings, system.http_url, request_seconds=CHECK_SECONDS / 2) as clients:
+        results = run_checks(checks(system.settings, clients, http_expected=system.http_expected))
     if as_json:
         typer.echo(report.as_json(results))
     else:

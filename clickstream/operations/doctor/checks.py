@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -26,22 +28,24 @@ class Clients:
     http: HttpClient
 
 
-def connect(settings: Settings, http_url: str, request_seconds: float) -> Clients:
+@contextmanager
+def connect(settings: Settings, http_url: str, request_seconds: float) -> Iterator[Clients]:
     """Clients for the servers of the settings; each request ends after `request_seconds`.
 
     Raises SetupError when the URL of the registry is not one.
     """
-    return Clients(
-        KafkaAdmin(settings, request_seconds),
-        ConfluentRegistry(
-            settings.schema_registry_url,
-            settings.https_ca_file,
-            request_seconds=request_seconds,
-            retries=0,
-        ),
-        ClickHouseQueries(settings, request_seconds),
-        HttpProbe(http_url, request_seconds),
-    )
+    with ConfluentRegistry(
+        settings.schema_registry_url,
+        settings.https_ca_file,
+        request_seconds=request_seconds,
+        retries=0,
+    ) as registry:
+        yield Clients(
+            KafkaAdmin(settings, request_seconds),
+            registry,
+            ClickHouseQueries(settings, request_seconds),
+            HttpProbe(http_url, request_seconds),
+        )
 
 
 def checks(settings: Settings, clients: Clients, *, http_expected: bool) -> tuple[Check, ...]:
