@@ -19,7 +19,6 @@ from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
 from core.settings import Settings
-from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.api.stored import Mark, Search, World, store
 
@@ -29,9 +28,7 @@ pytestmark = pytest.mark.engines
 def diagnose(settings: Settings, seconds: float = 15) -> Mapping[str, CheckResult]:
     """The results by name. Nothing listens at the HTTP address."""
     url = f"http://127.0.0.1:{free_port()}"
-    clients = connect_clients(settings, url, request_seconds=seconds / 2)
-    assert isinstance(clients.registry, ConfluentRegistry)
-    with clients.registry:
+    with connect_clients(settings, url, request_seconds=seconds / 2) as clients:
         results = run_checks(checks(settings, clients, http_expected=False), seconds)
     return {result.name: result for result in results}
 
