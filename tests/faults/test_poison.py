@@ -173,17 +173,17 @@ def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
         assert [worker.pid for worker in fleet.workers] == workers
         assert [worker.exit_status() for worker in fleet.workers] == [None]
 
-    repaired = {spoiled.event for spoiled in traffic.poison.values()}
+    repaired = {spoiled.event for spoiled in traffic.rejected.values()}
     sessions, events = stored(settings)
     assert sessions == traffic.sessions
     assert sorted(events.elements()) == sorted(traffic.events | repaired)
     with DeadLetterStore(settings, SystemClock()) as store:
         assert store.summaries(Selection(states=(State.PENDING,))) == []
-        assert len(store.summaries(ANY)) == len(traffic.poison)
+        assert len(store.summaries(ANY)) == len(traffic.rejected)
 
 
 def check_listed(settings: Settings, traffic: Traffic) -> None:
-    expected = {place: KINDS[spoiled.kind][0] for place, spoiled in traffic.poison.items()}
+    expected = {place: KINDS[spoiled.kind][0] for place, spoiled in traffic.rejected.items()}
     with DeadLetterStore(settings, SystemClock()) as store:
         listed = {summary.id: summary.reason for summary in store.summaries(ANY)}
         assert listed == expected
@@ -193,7 +193,7 @@ def check_listed(settings: Settings, traffic: Traffic) -> None:
             for block in store.dead_letters(ANY)
             for each in block
         }
-    assert kept == {place: original(spoiled) for place, spoiled in traffic.poison.items()}
+    assert kept == {place: original(spoiled) for place, spoiled in traffic.rejected.items()}
 
 
 def original(spoiled: Spoiled) -> tuple[bytes | None, bytes | None, list[Any]]:
@@ -208,10 +208,10 @@ def check_bytes_in_the_topic(settings: Settings, traffic: Traffic) -> None:
         ours = {name: (value or b"").decode() for name, value in headers[-8:]}
         place = DeadLetterId(ours["topic"], int(ours["partition"]), int(ours["offset"]))
         found[place] = (message.key(), message.value(), headers[:-8])
-        assert Reason(ours["reason"]) == KINDS[traffic.poison[place].kind][0]
+        assert Reason(ours["reason"]) == KINDS[traffic.rejected[place].kind][0]
         assert ours["error"]
         assert ours["time"].endswith("Z")
-    assert found == {place: original(spoiled) for place, spoiled in traffic.poison.items()}
+    assert found == {place: original(spoiled) for place, spoiled in traffic.rejected.items()}
 
 
 def dead_letter_topic(settings: Settings) -> Iterator[Any]:
@@ -259,8 +259,8 @@ def republish_repaired(settings: Settings, traffic: Traffic) -> None:
     as_they_are = (Reason.UNKNOWN_SCHEMA_ID, Reason.WRONG_PARTITION)
     clock = SystemClock()
     done = republish.republish(settings, clock, Selection(reasons=as_they_are, states=tuple(State)))
-    assert len(done.sent) == sum(KINDS[s.kind][0] in as_they_are for s in traffic.poison.values())
-    for id_, spoiled in traffic.poison.items():
+    assert len(done.sent) == sum(KINDS[s.kind][0] in as_they_are for s in traffic.rejected.values())
+    for id_, spoiled in traffic.rejected.items():
         if KINDS[spoiled.kind][0] in as_they_are:
             continue
         one = Selection(ids=(id_,), states=tuple(State))
