@@ -54,9 +54,9 @@ _SQL = {
     for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
 
-# `$counts`: whether a row of `$facts` stands for a session.
-_CLICK_FRAGMENTS: Final = {"facts": "_session_facts_now", "counts": "true"}
-_OTHER_TYPE_FRAGMENTS: Final = {"facts": _SQL["facts_of_type"], "counts": "facts.counts"}
+# `$is_session_row`: whether a row of `$facts` stands for a session.
+_CLICK_FRAGMENTS: Final = {"facts": "_session_facts_now", "is_session_row": "true"}
+_OTHER_TYPE_FRAGMENTS: Final = {"facts": _SQL["facts_of_type"], "is_session_row": "facts.counts"}
 
 
 class SessionRow(msgspec.Struct, frozen=True):

@@ -1,36 +1,35 @@
--- The counts behind /analytics/overview. One row; rates are divided in Python, where "none of none"
--- has a name.
+-- The counts for /analytics/overview, in one row. Python divides them: a rate of nothing is null.
 WITH
     irrelevant AS
     (
         SELECT reinterpretAsUInt128(sipHash128(session_id)) FROM session_marks FINAL WHERE is_irrelevant
     ),
-    counted AS
+    session_counts AS
     (
         SELECT
-            countIf(is_chosen AND counts) AS sessions,
-            countIf(is_chosen AND counts AND shown = 0) AS zero_result_sessions,
-            sumIf(shown, is_chosen AND counts) AS impressions,
-            uniqExactIf(user_key, is_chosen AND user_key != 0) AS users,
-            countIf(is_irrelevant AND counts) AS irrelevant_sessions,
-            sumIf(of_any_type, is_chosen) AS events,
-            sumIf(of_type, is_chosen) AS clicks,
-            sumIf(unlisted, is_chosen) AS unlisted_events,
-            countIf(is_chosen AND of_type > 0) AS sessions_with_click,
-            sumIf(1 / best, is_chosen AND best > 0) AS reciprocal_ranks
+            countIf(is_selected AND is_session_row) AS sessions,
+            countIf(is_selected AND is_session_row AND results = 0) AS zero_result_sessions,
+            sumIf(results, is_selected AND is_session_row) AS impressions,
+            uniqExactIf(user_key, is_selected AND user_key != 0) AS users,
+            countIf(is_irrelevant AND is_session_row) AS irrelevant_sessions,
+            sumIf(events_of_any_type, is_selected) AS events,
+            sumIf(goal_events, is_selected) AS clicks,
+            sumIf(unlisted, is_selected) AS unlisted_events,
+            countIf(is_selected AND goal_events > 0) AS sessions_with_click,
+            sumIf(1 / min_position, is_selected AND min_position > 0) AS reciprocal_ranks
         FROM
         (
             SELECT
                 user_key,
-                facts.impressions AS shown,
-                facts.events AS of_any_type,
+                facts.impressions AS results,
+                facts.events AS events_of_any_type,
                 facts.unlisted_events AS unlisted,
-                facts.clicks AS of_type,
-                clicked_position AS best,
-                $counts AS counts,
+                facts.clicks AS goal_events,
+                clicked_position AS min_position,
+                $is_session_row AS is_session_row,
                 session_key IN irrelevant AS is_irrelevant,
                 {relevance:String} = 'include'
-                    OR is_irrelevant = ({relevance:String} = 'only') AS is_chosen
+                    OR is_irrelevant = ({relevance:String} = 'only') AS is_selected
             FROM $facts AS facts
             WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date}
                     OR session_day = '1970-01-01')
@@ -38,9 +37,9 @@ WITH
                 AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         )
     ),
-    waiting AS
+    unjoined AS
     (
-        -- An adopted event may still lie here until the clean-up: its session tells.
+        -- An adopted event stays here until the next clean-up: not counted when its session is stored.
         SELECT count() AS unjoined_events
         FROM unjoined_events FINAL
         WHERE session_id NOT IN
@@ -49,6 +48,6 @@ WITH
             WHERE session_id IN (SELECT session_id FROM unjoined_events)
         )
     ),
-    refused AS (SELECT count() AS dead_letters FROM dead_letters FINAL)
+    rejected AS (SELECT count() AS dead_letters FROM dead_letters FINAL)
 SELECT *
-FROM counted, waiting, refused
+FROM session_counts, unjoined, rejected

@@ -1,24 +1,24 @@
--- The counts behind /analytics/queries: one row per query text.
+-- The counts for /analytics/queries, one row per query.
 WITH irrelevant AS
 (
     SELECT reinterpretAsUInt128(sipHash128(session_id)) FROM session_marks FINAL WHERE is_irrelevant
 )
 SELECT
     search_query,
-    countIf(counts) AS sessions,
-    countIf(counts AND shown = 0) AS zero_result_sessions,
-    sumIf(shown, counts) AS impressions,
-    sum(of_type) AS clicks,
-    countIf(of_type > 0) AS sessions_with_click,
-    sumIf(1 / best, best > 0) AS reciprocal_ranks
+    countIf(is_session_row) AS sessions,
+    countIf(is_session_row AND results = 0) AS zero_result_sessions,
+    sumIf(results, is_session_row) AS impressions,
+    sum(goal_events) AS clicks,
+    countIf(goal_events > 0) AS sessions_with_click,
+    sumIf(1 / min_position, min_position > 0) AS reciprocal_ranks
 FROM
 (
     SELECT
         search_query,
-        facts.impressions AS shown,
-        facts.clicks AS of_type,
-        clicked_position AS best,
-        $counts AS counts
+        facts.impressions AS results,
+        facts.clicks AS goal_events,
+        clicked_position AS min_position,
+        $is_session_row AS is_session_row
     FROM $facts AS facts
     WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
