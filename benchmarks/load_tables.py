@@ -139,7 +139,7 @@ async def _settle(settings: Settings) -> None:
     for due in await settler.due(0):
         await settler.settle(due)
         _say(f"the facts of {due.day} are settled")
-    await settler.sweep(0)
+    await settler.delete_stale(0)
     await settler.close()
 
 

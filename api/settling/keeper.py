@@ -61,4 +61,4 @@ class Keeper:
                 _log.info("the facts of %s are settled", due.day)
             took = self._clock.monotonic() - started
             await asyncio.sleep(took / _SHARE - took)
-        await self._settler.sweep()
+        await self._settler.delete_stale()

@@ -83,7 +83,7 @@ class Settler:
         await self._command(queries.COMMIT, day=due.day, build=build, parts=list(due.parts))
         return True
 
-    async def sweep(self, grace_seconds: int = GRACE_SECONDS) -> int:
+    async def delete_stale(self, grace_seconds: int = GRACE_SECONDS) -> int:
         """Drop what is not read any more; how many builds that were."""
         waste = await self._query(queries.WASTE, grace_seconds=grace_seconds)
         for day, build in waste:

@@ -41,6 +41,6 @@ async def _settle(settings: Settings, quiet_seconds: int) -> None:
                 "computed" if done else "left out: it is being written to; run this again later"
             )
             print(f"{due.day} {outcome}", flush=True)
-        await settler.sweep()
+        await settler.delete_stale()
     finally:
         await settler.close()

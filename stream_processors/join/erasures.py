@@ -61,7 +61,7 @@ class Erased:
     cut_offs: Mapping[bytes, int] = field(default_factory=dict)
     """User hash → milliseconds; what the edge took until then is erased."""
     sessions: HashSet = field(default_factory=HashSet)
-    letters: HashSet = field(default_factory=HashSet)
+    dead_letters: HashSet = field(default_factory=HashSet)
 
     def __bool__(self) -> bool:
         return self.tally > 0
@@ -93,7 +93,7 @@ class Erased:
     def covers(self, rejected: RejectedRecord) -> bool:
         """Whether a dead letter is erased: its bytes are, or its key is a session's that is."""
         key, value = rejected.record.key, rejected.record.value
-        if value is not None and self.letters.holds([dead_letter_hash(value)])[0]:
+        if value is not None and self.dead_letters.holds([dead_letter_hash(value)])[0]:
             return True
         return key is not None and bool(self.sessions.holds([dead_letter_hash(key)])[0])
 

@@ -107,8 +107,8 @@ _DEAD_LETTER_COLUMNS = (
     *("first_partition", "first_offset", "attempt", "cut_bytes"),
 )
 
-# Letters in one insert: a flush of nothing but tiny rejected records has millions of them.
-_LETTERS_AT_ONCE = 10_000
+# Dead letters in one insert: a flush of nothing but tiny rejected records has millions of them.
+_DEAD_LETTERS_AT_ONCE = 10_000
 
 
 class ClickHouseSink:
@@ -142,9 +142,12 @@ class ClickHouseSink:
         for part in _by_partitions(rows):
             self._call(partial(self._client.insert_arrow, table, part))
 
-    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        for start in range(0, len(letters), _LETTERS_AT_ONCE):
-            block = [_letter_row(letter) for letter in letters[start : start + _LETTERS_AT_ONCE]]
+    def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        for start in range(0, len(dead_letters), _DEAD_LETTERS_AT_ONCE):
+            block = [
+                _dead_letter_row(letter)
+                for letter in dead_letters[start : start + _DEAD_LETTERS_AT_ONCE]
+            ]
             self._call(
                 partial(
                     self._client.insert,
@@ -158,7 +161,7 @@ class ClickHouseSink:
         now = self._call(lambda: int(self._client.raw_query(_TALLY)))
         if now == tally:
             return None
-        users, sessions, letters = (
+        users, sessions, dead_letters = (
             self._call(partial(self._client.query_arrow, query))
             for query in (_ERASED_USERS, _ERASED_SESSIONS, _ERASED_LETTERS)
         )
@@ -166,7 +169,7 @@ class ClickHouseSink:
             now,
             dict(zip(*(column.to_pylist() for column in users.columns), strict=True)),
             HashSet(sessions.column(0).to_pylist()),
-            HashSet(letters.column(0).to_pylist()),
+            HashSet(dead_letters.column(0).to_pylist()),
         )
 
     def erase(self, session_ids: Sequence[str]) -> None:
@@ -221,7 +224,7 @@ class ClickHouseSink:
         return clickhouse.translate(self._settings, on_refusal=SinkUnavailable)
 
 
-def _letter_row(letter: DeadLetter) -> list[object]:
+def _dead_letter_row(letter: DeadLetter) -> list[object]:
     rejected, record, attempt = letter.rejected, letter.rejected.record, letter.attempt
     return [
         *(*rejected.source, record.offset, rejected.reason.value, letter.error),

@@ -1,7 +1,7 @@
 """RejectedRecord → the dead-letter topic: the record as it was, and behind its own headers ours.
 
-Key and value are the original bytes, so that any Kafka tool can look at a letter, and put it back.
-Readers take the last header of each name: what comes before ours is the record's own.
+Key and value are the original bytes, so that any Kafka tool can look at a dead letter, and put it
+back. Readers take the last header of each name: what comes before ours is the record's own.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class KafkaDeadLetters:
         self._producer = producer
         self._topic = topic
 
-    def publish(self, letters: Sequence[DeadLetter]) -> None:
+    def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
         too_large: list[DeadLetter] = []
-        self._publish_all(letters, too_large)
+        self._publish_all(dead_letters, too_large)
         for letter in too_large:  # a batch is refused as a whole: most of these are well alone
             self._publish_alone(letter)
 
     def _publish_alone(self, letter: DeadLetter) -> None:
         """Without its content if need be: a topic that takes less than it should must not stop the
-        worker for ever. The table keeps the letter whole."""
+        worker for ever. The table keeps the dead letter whole."""
         too_large: list[DeadLetter] = []
         self._publish_all([letter], too_large)
         if too_large:
@@ -51,7 +51,7 @@ class KafkaDeadLetters:
                     f"{self._topic} does not even take headers: see `clickstream topics list`"
                 )
 
-    def _publish_all(self, letters: Sequence[DeadLetter], too_large: list[DeadLetter]) -> None:
+    def _publish_all(self, dead_letters: Sequence[DeadLetter], too_large: list[DeadLetter]) -> None:
         failed: list[str] = []
 
         def outcome(letter: DeadLetter) -> Any:
@@ -65,7 +65,7 @@ class KafkaDeadLetters:
 
             return on_delivery
 
-        for letter in letters:
+        for letter in dead_letters:
             self._produce(letter, outcome(letter), too_large)
         left = self._producer.flush(_ACK_SECONDS)
         if left or failed:

@@ -24,7 +24,7 @@ from stream_processors.write.sink import DeadLetter, Sink
 class DeadLetterTopic(Protocol):
     """Where rejected records go, besides the sink's table."""
 
-    def publish(self, letters: Sequence[DeadLetter]) -> None:
+    def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Blocks until Kafka has acknowledged all; raises BrokerUnavailable."""
         ...
 
@@ -42,10 +42,10 @@ class PlanWriter:
 
     def write(self, plan: FlushPlan) -> None:
         """All of it, in the order of this module."""
-        letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
-        if letters:
-            self._retry(partial(self._dead_letters.publish, letters))
-            self._retry(partial(self._sink.write_dead_letters, letters))
+        dead_letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
+        if dead_letters:
+            self._retry(partial(self._dead_letters.publish, dead_letters))
+            self._retry(partial(self._sink.write_dead_letters, dead_letters))
         self.erase_sessions(plan.erased)
         for table, rows in (
             (table_columns.MARKS, plan.marks),

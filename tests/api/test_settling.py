@@ -259,7 +259,7 @@ def test_build_that_was_cut_short_is_never_read_and_is_dropped(
         parameters={"day": DAY, "build": long_ago},
     )
     assert number(sql, "SELECT count() FROM _session_facts_now") == 5
-    assert with_settler(read_settings, lambda settler: settler.sweep()) == 1
+    assert with_settler(read_settings, lambda settler: settler.delete_stale()) == 1
     assert number(sql, "SELECT count() FROM _session_facts") == 0
 
 
@@ -271,9 +271,9 @@ def test_replaced_builds_are_dropped_after_a_while_and_the_last_one_stays(
     settle(read_settings)
     store(read_settings, World((Search("b"),)))
     settle(read_settings)
-    assert with_settler(read_settings, lambda settler: settler.sweep()) == 0
+    assert with_settler(read_settings, lambda settler: settler.delete_stale()) == 0
     assert number(sql, "SELECT count() FROM _session_facts") == 3
-    assert with_settler(read_settings, lambda settler: settler.sweep(0)) == 1
+    assert with_settler(read_settings, lambda settler: settler.delete_stale(0)) == 1
     assert number(sql, "SELECT count() FROM _session_facts") == 2
     assert number(sql, "SELECT count() FROM _settled_builds") == 1
 
@@ -390,7 +390,7 @@ class FakeSettler(Settler):
             raise self.error
         return True
 
-    async def sweep(self, grace_seconds: int = 0) -> int:  # noqa: ARG002
+    async def delete_stale(self, grace_seconds: int = 0) -> int:  # noqa: ARG002
         return 0
 
     async def close(self) -> None:

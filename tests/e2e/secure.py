@@ -1,7 +1,7 @@
 """Servers as a company runs them: Kafka with SASL over TLS, ClickHouse and the registry over https.
 
 The certificates are made for each run. Kafka is a broker of its own with a listener that takes TLS
-and passwords only. ClickHouse and the registry stand behind a door that ends TLS, as they would
+and passwords only. ClickHouse and the registry stand behind a proxy that ends TLS, as they would
 behind a load balancer.
 """
 
@@ -76,7 +76,7 @@ class TlsDoor(Listener):
 
 @contextmanager
 def secure_kafka(authority: Authority, folder: Path) -> Iterator[str]:
-    """A broker whose one open door is `SASL_SSL` with the password above; its address."""
+    """A broker whose only open listener is `SASL_SSL` with the password above; its address."""
     folder.mkdir()
     plain, controller, secure = free_port(), free_port(), free_port()
     installed = fetch(ConsoleProgress())

@@ -32,10 +32,10 @@ def once(action: Callable[[], T]) -> T:
 class DeadLetterList:
     """A dead-letter topic in memory."""
 
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
 
-    def publish(self, letters: Sequence[DeadLetter]) -> None:
-        self.letters.extend(letters)
+    def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
+        self.dead_letters.extend(dead_letters)
 
 
 @dataclass

@@ -74,15 +74,16 @@ class MemorySink:
             if key not in stored or row["version"] >= stored[key]["version"]:
                 stored[key] = row
 
-    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
+    def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        for letter in dead_letters:
             source = letter.rejected.source
             self.dead_letters[*source, letter.rejected.record.offset] = letter
 
     def read_erased(self, tally: int) -> Erased | None:
-        sessions, letters = HashSet(self.erased_sessions), HashSet(self.erased_dead_letters)
-        now = len(self.erasures) + len(sessions) + len(letters)
-        return None if now == tally else Erased(now, dict(self.erasures), sessions, letters)
+        sessions = HashSet(self.erased_sessions)
+        dead_letters = HashSet(self.erased_dead_letters)
+        now = len(self.erasures) + len(sessions) + len(dead_letters)
+        return None if now == tally else Erased(now, dict(self.erasures), sessions, dead_letters)
 
     def erase(self, session_ids: Sequence[str]) -> None:
         for table in (

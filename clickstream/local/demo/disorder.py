@@ -1,4 +1,5 @@
-"""From tidy sessions to the mess of a network: late, repeated, changed, marked. Pure and seeded."""
+"""From orderly sessions to the mess of a network: late, repeated, changed,
+marked. Pure and seeded."""
 
 from __future__ import annotations
 

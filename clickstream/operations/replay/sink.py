@@ -16,9 +16,9 @@ from stream_processors.write.sink import DeadLetter
 
 
 class NoDeadLetterTopic:
-    """A dead-letter topic that takes nothing: the workers have published these letters."""
+    """A dead-letter topic that takes nothing: the workers have published these dead letters."""
 
-    def publish(self, letters: Sequence[DeadLetter]) -> None:
+    def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Does nothing."""
 
 
@@ -42,11 +42,11 @@ class ReplaySink(ClickHouseSink):
             self.on_two_days += pc.sum(pc.not_equal(days, rows["session_day"])).as_py() or 0
             self._stored = KNOWN.empty_table()
 
-    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Those that are not stored yet: a letter keeps the moment at which a worker gave up on its
-        record, and with it its 30 days."""
+    def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Those that are not stored yet: a dead letter keeps the moment at which a worker gave up
+        on its record, and with it its 30 days."""
         by_partition: dict[tuple[str, int], list[DeadLetter]] = {}
-        for letter in letters:
+        for letter in dead_letters:
             source = letter.rejected.source
             by_partition.setdefault((source.topic, source.partition), []).append(letter)
         for (topic, partition), some in by_partition.items():

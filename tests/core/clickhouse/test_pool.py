@@ -59,7 +59,7 @@ def test_an_answer_cut_after_any_byte_is_an_error() -> None:
                 pool.request("POST", url)
 
 
-class CutDoor(Listener):
+class CuttingProxy(Listener):
     """Passes on to ClickHouse, and lets so many bytes of each answer through: None, all of it."""
 
     def __init__(self, upstream_port: int) -> None:
@@ -103,12 +103,12 @@ ASK: dict[str, Callable[[Client], object]] = {
 @pytest.mark.engines
 @pytest.mark.parametrize("how", list(ASK))
 def test_no_blocking_client_takes_a_cut_answer(module_settings: Settings, how: str) -> None:
-    with CutDoor(address_of(module_settings).port) as door:
-        behind = through(module_settings, door.port)
+    with CuttingProxy(address_of(module_settings).port) as proxy:
+        behind = through(module_settings, proxy.port)
         with clickhouse.connect(behind) as client:
             ASK[how](client)
             for cut in CUTS:
-                door.bytes_let_through = cut
+                proxy.bytes_let_through = cut
                 with pytest.raises(SinkUnavailable), clickhouse.translate(behind):
                     ASK[how](client)
 
@@ -122,17 +122,17 @@ ASK_ASYNC: dict[str, Callable[[AsyncClient], Coroutine[Any, Any, object]]] = {
 @pytest.mark.engines
 @pytest.mark.parametrize("how", list(ASK_ASYNC))
 def test_no_async_client_takes_a_cut_answer(module_settings: Settings, how: str) -> None:
-    async def ask(door: CutDoor) -> None:
-        behind = through(module_settings, door.port)
+    async def ask(proxy: CuttingProxy) -> None:
+        behind = through(module_settings, proxy.port)
         client = await clickhouse.connect_async(behind)
         try:
             await ASK_ASYNC[how](client)
             for cut in CUTS:
-                door.bytes_let_through = cut
+                proxy.bytes_let_through = cut
                 with pytest.raises(SinkUnavailable), clickhouse.translate(behind):
                     await ASK_ASYNC[how](client)
         finally:
             await client.close()
 
-    with CutDoor(address_of(module_settings).port) as door:
-        asyncio.run(ask(door))
+    with CuttingProxy(address_of(module_settings).port) as proxy:
+        asyncio.run(ask(proxy))

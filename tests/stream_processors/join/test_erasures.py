@@ -166,7 +166,7 @@ def test_erased_dead_letters_are_not_kept_again() -> None:
     assert [letter.rejected.record.value for letter in world.sink.dead_letters.values()] == [
         b"poison"
     ]
-    assert [letter.rejected.record.key for letter in world.topic.letters] == [b"x"]
+    assert [letter.rejected.record.key for letter in world.topic.dead_letters] == [b"x"]
 
 
 def announce_ann(sink: MemorySink) -> None:
