@@ -24,7 +24,7 @@ _START_SECONDS: Final = 0.05
 
 _SCRIPT: Final = """
 local prefix, stop_at, n = "%(prefix)s", %(stop_at)d, 0
-local head = "POST %(path)s HTTP/1.1\\r\\nHost: edge\\r\\nContent-Type: application/json\\r\\n"
+local head = "POST %(path)s HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
     .. "Content-Length: "
 local function body(id, n)
 %(body)s

@@ -6,6 +6,7 @@ ClickstreamError
 │   ├── InvalidRequest        422  JSON, but a field is wrong; lists every field it found
 │   ├── Unauthorized          401  no key, or an unknown one
 │   ├── Forbidden             403  a known key that may not do this
+│   ├── ForeignRequest        403  without keys: from another machine, or another site's page
 │   ├── SessionNotFound       404  certain: the sink had caught up when it was looked for
 │   ├── BodyTooSlow           408  the body did not arrive in time
 │   ├── BodyTooLarge          413
@@ -72,6 +73,10 @@ class Unauthorized(RequestRefused):
 
 class Forbidden(RequestRefused):
     """The key is known and may not do this."""
+
+
+class ForeignRequest(RequestRefused):
+    """There are no keys, and the request is for another host or from a page of another site."""
 
 
 class SessionNotFound(RequestRefused):
@@ -197,6 +202,7 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     InvalidRequest: HttpMeaning(422, "invalid-request", "The request breaks the contract"),
     Unauthorized: HttpMeaning(401, "unauthorized", "An API key is needed"),
     Forbidden: HttpMeaning(403, "forbidden", "This key may not do that"),
+    ForeignRequest: HttpMeaning(403, "foreign-request", "Only this machine is served without keys"),
     SessionNotFound: HttpMeaning(404, "session-not-found", "No such session"),
     BodyTooSlow: HttpMeaning(408, "body-too-slow", "The body did not arrive in time"),
     BodyTooLarge: HttpMeaning(413, "body-too-large", "The body is too large"),

@@ -51,6 +51,8 @@ class MetricsAndErrors:
         watched = _Watched(send, added)
         begun = perf_counter()
         try:
+            if self._policies.local is not None:
+                self._policies.local.check(headers)
             if self._policies.cors and is_preflight(scope["method"], headers):
                 await self._policies.cors.preflight(headers).send(watched)
             elif scope["path"] in HEALTH_PATHS:

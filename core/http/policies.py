@@ -1,4 +1,5 @@
-"""`RequestPolicies`: access, CORS and the in-flight limit, one of each for a process."""
+"""`RequestPolicies`: access, CORS, local requests and the in-flight limit, one of each for a
+process."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from core.clock import Clock
 from core.http.access import Access
 from core.http.admission import InFlightLimit
 from core.http.cors import Cors
+from core.http.local_requests import LocalRequests
 from core.settings import Settings
 
 
@@ -18,6 +20,8 @@ class RequestPolicies:
     access: Access
     cors: Cors
     in_flight: InFlightLimit
+    local: LocalRequests | None
+    """None where there are keys: then they decide."""
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock | None = None) -> RequestPolicies:
@@ -27,4 +31,5 @@ class RequestPolicies:
             access,
             Cors.from_settings(settings, access.keys),
             InFlightLimit.from_settings(settings.http),
+            LocalRequests(settings.http.cors_origins) if access.is_open else None,
         )

@@ -99,6 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
         access, cors = shared.policies.access, shared.policies.cors
         self._access = None if access.is_idle else access
         self._cors = cors or None
+        self._local = shared.policies.local
         self._task: asyncio.Task[None] | None = None
         self._refusal: ClickstreamError | None = None
         self._is_deaf = False  # what still comes is not parsed
@@ -304,6 +305,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         try:
+            if self._local is not None:
+                self._local.check(cycle.headers)
             if self._cors is not None:
                 cycle.added = self._cors.headers(cycle.headers.get(b"origin"))
             if self._access is not None:

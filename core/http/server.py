@@ -58,6 +58,7 @@ def run(app: Application, settings: Settings) -> None:
         # uvicorn's notices say nothing that ours do not.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         _warn_of_weak_keys(app.policies.access)
+        _warn_without_keys(app.policies.access)
         _allow_files(settings.http.connections + _OTHER_FILES)
         uvloop.run(_serve(app, bound, settings))
 
@@ -106,6 +107,15 @@ def _warn_of_weak_keys(access: Access) -> None:
                 key.name,
                 ENOUGH_CHARS,
             )
+
+
+def _warn_without_keys(access: Access) -> None:
+    if access.is_open:
+        _log.warning(
+            "NO KEYS ARE SET: whoever can open a connection to this address, also through a proxy"
+            " on this machine, may write, read and erase. Set CLICKSTREAM_WRITE_KEYS,"
+            " CLICKSTREAM_READ_KEYS and CLICKSTREAM_ADMIN_KEYS before others can reach it"
+        )
 
 
 def _allow_files(wanted: int) -> None:

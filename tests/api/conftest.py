@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.testclient import TestClient
 
 from tests.api.stored import empty
+from tests.local_client import LocalClient
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -20,12 +20,12 @@ def read_settings(module_settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def client(module_settings: Settings) -> Iterator[TestClient]:
+def client(module_settings: Settings) -> Iterator[LocalClient]:
     """The read API on that corner."""
     from api.component import ReadComponent
     from clickstream.operations.erasure.eraser import eraser_of
     from core.http.app import build_app
 
     role = ReadComponent(module_settings, eraser_of(module_settings))
-    with TestClient(build_app(module_settings, [role])) as client:
+    with LocalClient(build_app(module_settings, [role])) as client:
         yield client

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 from pydantic import SecretStr
-from starlette.testclient import TestClient
 
 from api.component import ReadComponent
 from clickstream.operations.erasure.eraser import eraser_of
 from core.errors import SetupError
 from core.http.app import build_app
 from core.settings import ReadSettings, Settings
+from tests.local_client import LocalClient
 
 # Port 1 of loopback: nothing listens there, and nothing may without being root.
 NOWHERE = Settings(
@@ -24,7 +24,7 @@ NOWHERE = Settings(
 
 
 def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
-    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         for path in (
             "/session?session_id=x",
             "/analytics/overview",
@@ -57,13 +57,13 @@ def test_role_without_its_servers_starts_says_why_it_is_not_ready_and_stops() ->
 
 
 def test_routes_live_at_the_root_and_under_the_prefix_of_embedding_studio() -> None:
-    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         for prefix in ("", "/api/v1/clickstream"):
             assert client.get(f"{prefix}/session").status_code == 422
 
 
 def test_document_describes_every_answer() -> None:
-    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         document = client.get("/openapi.json").json()
     paths, schemas = document["paths"], document["components"]["schemas"]
     for path in ("/session", "/analytics/overview", "/analytics/queries", "/analytics/positions"):

@@ -7,13 +7,13 @@ from urllib.parse import quote
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
-from starlette.testclient import TestClient
 
 from api.component import ReadComponent
 from api.erase import Erased, erase_router
 from clickstream.operations.erasure.eraser import eraser_of
 from core.http.app import build_app
 from core.settings import Settings
+from tests.local_client import LocalClient
 
 ERASED = Erased("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, 0, [], 0.5)
 NOWHERE = Settings(
@@ -36,7 +36,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
 
     app = FastAPI()
     app.include_router(erase_router(Settings(_env_file=None), erase))
-    with TestClient(app) as client:
+    with LocalClient(app) as client:
         answer = client.delete(f"/users/{quote(user, safe='')}")
     assert answer.status_code == 200
     assert asked == [user]
@@ -57,7 +57,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
 def test_only_an_admin_key_may_and_servers_that_are_down_are_a_503(
     key: str | None, status: int
 ) -> None:
-    with TestClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
+    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         answer = client.delete("/users/ann", headers={"X-API-Key": key} if key else {})
     assert answer.status_code == status
     if status == 503:

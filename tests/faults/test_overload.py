@@ -50,7 +50,8 @@ async def client(port: int, name: str, until: float, outcome: Outcome) -> None:
             event = {"event_id": event_id, "object_id": "o"}
             body = json.dumps({"session_id": session_id, "events": [event]}).encode()
             head = (
-                f"POST /session/events HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+                "POST /session/events HTTP/1.1\r\nHost: localhost\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
             )
             writer.write(head.encode() + body)
             answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()

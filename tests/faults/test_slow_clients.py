@@ -24,14 +24,14 @@ GRACE_SECONDS = 20.0
 
 # What is sent first, and what drips out of the client every half second.
 DRIPS: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
-    "head": (b"POST /session HTTP/1.1\r\nHost: a\r\n", lambda n: b"X-%d: a\r\n" % n),
+    "head": (b"POST /session HTTP/1.1\r\nHost: localhost\r\n", lambda n: b"X-%d: a\r\n" % n),
     "one header": (b"GET /livez HTTP/1.1\r\nX-A: ", lambda _: b"a"),
     "body": (
-        b"POST /session/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n",
+        b"POST /session/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
         lambda _: b" ",
     ),
     "chunks": (
-        b"POST /session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
         lambda _: b"1\r\n \r\n",
     ),
 }

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from starlette.testclient import TestClient
-
 from core.clock import ManualClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
@@ -18,6 +16,7 @@ from core.settings import Settings
 from producers.component import WriteComponent
 from schemas.contracts import Contract
 from schemas.topics import Topics
+from tests.local_client import LocalClient
 from tests.producers.memory_publisher import MemoryPublisher
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ class FakeSessionLookup:
 class WriteSide:
     """The client, and what is behind it."""
 
-    client: TestClient
+    client: LocalClient
     publisher: MemoryPublisher
     reader: FakeReader
     sessions: FakeSessionLookup
@@ -79,5 +78,5 @@ def write_side(settings: Settings) -> Iterator[WriteSide]:
     publisher = MemoryPublisher(Topics.from_settings(settings), settings.topics.partitions)
     reader, sessions, clock = FakeReader(), FakeSessionLookup(), ManualClock()
     component = WriteComponent(settings, publisher, reader, sessions, clock)
-    with TestClient(build_app(settings, [component]), follow_redirects=False) as client:
+    with LocalClient(build_app(settings, [component]), follow_redirects=False) as client:
         yield WriteSide(client, publisher, reader, sessions, clock)

@@ -6,7 +6,6 @@ import pytest
 from fastapi import APIRouter
 from pydantic import SecretStr
 from starlette.responses import Response
-from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from core.clock import ManualClock
@@ -17,6 +16,7 @@ from core.http.keys import day_or_time, declaration, new_key
 from core.http.scope_keys import ADDED_HEADERS
 from core.settings import Limits, Settings
 from tests.core.http.components import FakeComponent
+from tests.local_client import LocalClient
 
 
 def settings(**keys: str) -> Settings:
@@ -130,7 +130,7 @@ def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
 def test_reading_wants_the_read_key_and_the_rest_the_write_key(
     method: str, key: str | None, status: int
 ) -> None:
-    client = TestClient(build_app(ALL, [FakeComponent()]))
+    client = LocalClient(build_app(ALL, [FakeComponent()]))
     headers = {"authorization": f"Bearer {key}"} if key else {}
     answer = client.request(method, "/thing", headers=headers)
     assert answer.status_code == status
@@ -139,11 +139,11 @@ def test_reading_wants_the_read_key_and_the_rest_the_write_key(
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs", "/"])
 def test_health_and_documents_need_no_key(path: str) -> None:
-    assert TestClient(build_app(ALL, [FakeComponent()])).get(path).status_code == 200
+    assert LocalClient(build_app(ALL, [FakeComponent()])).get(path).status_code == 200
 
 
 def test_the_document_offers_both_headers() -> None:
-    document = TestClient(build_app(ALL, [FakeComponent()])).get("/openapi.json").json()
+    document = LocalClient(build_app(ALL, [FakeComponent()])).get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}
 
 
@@ -192,14 +192,14 @@ def test_deleting_is_the_admin_s(key: str, status: int) -> None:
 
             return (router,)
 
-    client = TestClient(build_app(ALL, [Deletes()]))
+    client = LocalClient(build_app(ALL, [Deletes()]))
     assert client.delete("/thing", headers={"x-api-key": key}).status_code == status
 
 
 @pytest.mark.parametrize(("key", "status"), [(None, 401), ("w-key", 403), ("r-key", 200)])
 def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
     headers = {"x-api-key": key} if key else {}
-    answer = TestClient(build_app(ALL, [FakeComponent()])).get("/metrics", headers=headers)
+    answer = LocalClient(build_app(ALL, [FakeComponent()])).get("/metrics", headers=headers)
     assert answer.status_code == status
 
 

@@ -5,18 +5,18 @@ import asyncio
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.testclient import TestClient
 
 from core.errors import SetupError
 from core.http.app import PREFIX, build_app
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
+from tests.local_client import LocalClient
 
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(*components: FakeComponent) -> TestClient:
-    return TestClient(build_app(SETTINGS, components))
+def client_of(*components: FakeComponent) -> LocalClient:
+    return LocalClient(build_app(SETTINGS, components))
 
 
 @pytest.mark.parametrize("prefix", ["", PREFIX])

@@ -6,18 +6,21 @@ import re
 
 import pytest
 from starlette.responses import HTMLResponse, Response
-from starlette.testclient import TestClient
 
 from core.http.app import build_app
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
 from tests.core.http.served import WAYS, served
+from tests.local_client import LocalClient
 
 SETTINGS = Settings(_env_file=None)
 
 
-def client_of(component: FakeComponent | None = None) -> TestClient:
-    return TestClient(build_app(SETTINGS, [component or FakeComponent()]), follow_redirects=False)
+def client_of(component: FakeComponent | None = None) -> LocalClient:
+    return LocalClient(
+        build_app(SETTINGS, [component or FakeComponent()]),
+        follow_redirects=False,
+    )
 
 
 def test_docs_load_nothing_from_elsewhere() -> None:
@@ -71,7 +74,7 @@ def test_either_way(way: str, body: object) -> None:
 @pytest.mark.parametrize("path", ["/thing/", "//thing", "/docs/"])
 def test_no_path_is_redirected_to_a_host_that_the_caller_names(path: str) -> None:
     # A whole URL: of `//thing` alone the client would make the host `thing`.
-    url = f"http://testserver{path}"
+    url = f"http://localhost{path}"
     answer = client_of().get(url, headers={"host": "elsewhere.example"})
     assert answer.status_code == 404
     assert "location" not in answer.headers

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
-from starlette.testclient import TestClient
 
 from core.errors import (
     STATUS,
@@ -26,15 +25,16 @@ from core.http.app import build_app
 from core.http.problem import is_expected, problem_of
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
+from tests.local_client import LocalClient
 
 
-def failing_with(error: BaseException) -> TestClient:
+def failing_with(error: BaseException) -> LocalClient:
     async def fail() -> Response:
         raise error
 
     component = FakeComponent()
     component.handler = fail
-    return TestClient(build_app(Settings(_env_file=None), [component]))
+    return LocalClient(build_app(Settings(_env_file=None), [component]))
 
 
 def leaves(kind: type[ClickstreamError]) -> list[type[ClickstreamError]]:
@@ -115,14 +115,14 @@ def test_an_error_in_the_middle_of_an_answer_breaks_it_off() -> None:
     component = FakeComponent()
     component.handler = stream
     with pytest.raises(RuntimeError, match="response already started"):
-        TestClient(build_app(Settings(_env_file=None), [component])).get("/thing")
+        LocalClient(build_app(Settings(_env_file=None), [component])).get("/thing")
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/thing", 405)]
 )
 def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int) -> None:
-    answer = TestClient(build_app(Settings(_env_file=None), [FakeComponent()])).request(
+    answer = LocalClient(build_app(Settings(_env_file=None), [FakeComponent()])).request(
         method, path
     )
     document = answer.json()
@@ -140,7 +140,7 @@ def test_a_route_s_own_refusal_keeps_its_words() -> None:
 
 
 def test_a_wrong_query_parameter_is_named() -> None:
-    client = TestClient(build_app(Settings(_env_file=None), [FakeComponent()]))
+    client = LocalClient(build_app(Settings(_env_file=None), [FakeComponent()]))
     answer = client.get("/thing", params={"number": "many"})
     problem: dict[str, Any] = answer.json()
     assert answer.status_code == 422

@@ -78,7 +78,7 @@ class Client:
 
 
 def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes:
-    lines = [line, "Host: here", f"Content-Length: {len(body)}", *extra, "", ""]
+    lines = [line, "Host: localhost", f"Content-Length: {len(body)}", *extra, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -169,7 +169,8 @@ def test_a_hot_post_has_its_handler_on_every_connection(sent: bytes) -> None:
         request(b"x", line="PUT /hot HTTP/1.1"),
         request(b"x", line="POST /cold HTTP/1.1"),
         request(b"x", line="POST /hot?q=1 HTTP/1.1"),
-        b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        b"POST /hot HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nx\r\n0\r\n\r\n",
     ],
 )
 def test_everything_else_is_the_applications(sent: bytes) -> None:
@@ -177,7 +178,7 @@ def test_everything_else_is_the_applications(sent: bytes) -> None:
 
 
 CHUNKED = (
-    b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"POST /hot HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n"
 )
 INNER = request(b"y")
@@ -194,7 +195,7 @@ CONVERSATIONS: dict[str, tuple[bytes, list[bytes]]] = {
     # The body of one looks like a request: it must not be run as one.
     "upgrade": (request(INNER, "Upgrade: h2c", "Connection: Upgrade"), [b"hot " + INNER]),
     "upgrade in chunks": (
-        CHUNKED.replace(b"Host: a", b"Host: a\r\nUpgrade: h2c\r\nConnection: upgrade"),
+        CHUNKED.replace(b"Host: [::1]", b"Host: [::1]\r\nUpgrade: h2c\r\nConnection: upgrade"),
         [b"app 5"],
     ),
     "upgrade between others": (
@@ -305,8 +306,8 @@ def test_after_the_application_the_next_hot_post_has_its_handler_again() -> None
     [
         (b"nonsense\r\n\r\n", 400),
         (b"POST /hot HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 400),
-        (request(b"x", "Host: there"), 400),
-        (request(b"x", "Host: there", line="POST /hot HTTP/1.0"), 400),
+        (request(b"x", "Host: localhost"), 400),
+        (request(b"x", "Host: localhost", line="POST /hot HTTP/1.0"), 400),
         (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
         (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
         (request(b"x", "Transfer-Encoding: chunked"), 400),
@@ -394,7 +395,7 @@ def test_a_refusal_before_the_body_reads_it_or_says_that_the_connection_ends(
     """What follows on the connection is never taken for anything but what it is."""
 
     async def act(client: Client, _: uvicorn.Server) -> None:
-        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {size}\r\n\r\n".encode()
         status, headers, _body = await client.ask(head)
         assert status == (413 if path == "/hot" else 404)
         assert ("connection" not in headers) == goes_on
