@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
 
@@ -57,14 +58,15 @@ class ReadComponent:
         self._keeper.start()
 
     async def stop(self) -> None:
-        await self._keeper.stop()
-        await self._reader.stop()
-        await self._store.close()
-        await self._exports.close()
+        async with AsyncExitStack() as stack:  # each is called, also when another one raises
+            stack.push_async_callback(self._exports.close)
+            stack.push_async_callback(self._store.close)
+            stack.push_async_callback(self._reader.stop)
+            await self._keeper.stop()
 
     async def ready(self) -> Sequence[str]:
         try:
             missing = await self._store.rows(MISSING_TABLES, _READY_SECONDS)
         except Unavailable as error:
-            return (str(error),)
+            return (error.public,)
         return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]

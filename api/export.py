@@ -37,7 +37,7 @@ from api.responses import Session
 from api.selection import Selection, SelectionParam
 from api.store import Store
 from api.tables import ARROW, PARQUET, stream_table
-from core.errors import FieldError, InvalidRequest, SinkUnavailable
+from core.errors import FieldError, InvalidRequest, TooManyExports
 from core.http.openapi import schema_of
 from core.settings import Settings
 
@@ -148,11 +148,11 @@ async def ndjson(
 ) -> AsyncGenerator[bytes, None]:
     """The lines of these partitions, in blocks.
 
-    Raises SinkUnavailable: at the first step when no slot is free, and at any step when ClickHouse
+    Raises TooManyExports at the first step when no slot is free, SinkUnavailable when ClickHouse
     stops answering.
     """
     if slots.locked():
-        raise SinkUnavailable("too many exports are running: try again later", retry_after=30)
+        raise TooManyExports("too many exports are running: try again later", retry_after=30)
     encoder = msgspec.json.Encoder()
     async with slots:
         for day in days:

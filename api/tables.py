@@ -14,7 +14,7 @@ from typing import Final
 from api.queries import Query
 from api.selection import Selection
 from api.store import Store
-from core.errors import SinkUnavailable
+from core.errors import SinkUnavailable, TooManyExports
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def stream_table(
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of the file, in pieces. Raises SinkUnavailable instead of an incomplete end."""
     if slots.locked():
-        raise SinkUnavailable("too many exports are running: try again later", retry_after=30)
+        raise TooManyExports("too many exports are running: try again later", retry_after=30)
     async with slots, store.file(query, format.clickhouse, **selection.parameters()) as chunks:
         async for chunk in require_trailer(chunks, format):
             yield chunk

@@ -10,6 +10,7 @@ ClickstreamError
 │   ├── SessionNotFound       404  certain: the sink had caught up when it was looked for
 │   ├── BodyTooSlow           408  the body did not arrive in time
 │   ├── BodyTooLarge          413
+│   ├── RecordTooLarge        413  Kafka takes no record of this size
 │   ├── UnsupportedMedia      415
 │   ├── MalformedRequest      400  not HTTP
 │   ├── UrlTooLong            414
@@ -18,8 +19,10 @@ ClickstreamError
 │   └── HeadTooLarge          431
 ├── Unavailable               503 + Retry-After: try again later; a write may have happened
 │   ├── BrokerUnavailable     Kafka cannot be reached, or its queue is full
+│   │   └── WriteForbidden    Kafka does not let this process write: an operator must change that
 │   ├── RegistryUnavailable   the schema registry cannot be reached
 │   ├── Overloaded            this process is at one of its limits; nothing was done
+│   │   └── TooManyExports    as many exports run as one process serves
 │   ├── SinkUnavailable       ClickHouse cannot be reached
 │   └── SinkBehind            the sink did not reach the requested position in time
 ├── RecordRejected            one Kafka record that can never be processed: a dead letter
@@ -91,6 +94,10 @@ class BodyTooLarge(RequestRefused):
     """The body exceeds the configured number of bytes."""
 
 
+class RecordTooLarge(RequestRefused):
+    """Kafka takes no record of this size. Smaller records of the same request may be stored."""
+
+
 class UnsupportedMedia(RequestRefused):
     """The body is announced as something other than JSON."""
 
@@ -126,15 +133,24 @@ class TooManyRequests(RequestRefused):
 
 
 class Unavailable(ClickstreamError):
-    """The process cannot answer now. `retry_after`: seconds to wait before the next attempt."""
+    """The process cannot answer now.
 
-    def __init__(self, message: str, retry_after: int = 1) -> None:
+    `retry_after`: seconds to wait before the next attempt. `public`: what callers over HTTP are
+    told, where the message names addresses that are for the log alone; else the message itself.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1, *, public: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.public = message if public is None else public
 
 
 class BrokerUnavailable(Unavailable):
     """Kafka did not acknowledge in time. The record may or may not be stored: retry."""
+
+
+class WriteForbidden(BrokerUnavailable):
+    """Kafka answers, and refuses the write until an operator changes something: an ACL, a topic."""
 
 
 class RegistryUnavailable(Unavailable):
@@ -143,6 +159,10 @@ class RegistryUnavailable(Unavailable):
 
 class Overloaded(Unavailable):
     """This process is at one of its limits. Nothing was done."""
+
+
+class TooManyExports(Overloaded):
+    """As many exports run as one process serves at a time."""
 
 
 class SinkUnavailable(Unavailable):
@@ -206,6 +226,7 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     SessionNotFound: HttpMeaning(404, "session-not-found", "No such session"),
     BodyTooSlow: HttpMeaning(408, "body-too-slow", "The body did not arrive in time"),
     BodyTooLarge: HttpMeaning(413, "body-too-large", "The body is too large"),
+    RecordTooLarge: HttpMeaning(413, "record-too-large", "Kafka takes no record of this size"),
     UnsupportedMedia: HttpMeaning(415, "unsupported-media-type", "Send application/json"),
     MalformedRequest: HttpMeaning(400, "malformed-request", "This is not HTTP"),
     UrlTooLong: HttpMeaning(414, "url-too-long", "The URL is too long"),
@@ -215,6 +236,8 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     HeadTooLarge: HttpMeaning(431, "head-too-large", "The headers are too large"),
     TooManyRequests: HttpMeaning(429, "too-many-requests", "Too many requests"),
     Overloaded: HttpMeaning(503, "overloaded", "This process is at its limit"),
+    TooManyExports: HttpMeaning(503, "too-many-exports", "As many exports run as are allowed"),
+    WriteForbidden: HttpMeaning(503, "write-forbidden", "Kafka refuses the writes of this process"),
     BrokerUnavailable: HttpMeaning(503, "broker-unavailable", "Kafka does not answer"),
     RegistryUnavailable: HttpMeaning(
         503, "registry-unavailable", "The schema registry does not answer"

@@ -24,6 +24,28 @@ _CHANGING: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+"
 _Key = tuple[str, str]
 
 
+class Throttle:
+    """Says whether something may be logged again: once per key and interval."""
+
+    def __init__(
+        self, seconds: float = _PAUSE_SECONDS, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`now` is a monotonic clock, seconds."""
+        self._seconds = seconds
+        self._now = now
+        self._logged_at: dict[str, float] = {}
+
+    def allows(self, key: str) -> bool:
+        """True for the first call with a key, and again when the interval is over. Keys must come
+        from a small set."""
+        now = self._now()
+        at = self._logged_at.get(key)
+        if at is not None and now - at < self._seconds:
+            return False
+        self._logged_at[key] = now
+        return True
+
+
 class ThrottleFilter(logging.Filter):
     """Filter of a handler. How many repeats were held back is logged with the next one, or, when
     none follows, before the first record of any logger after the minute."""

@@ -12,12 +12,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from core.errors import BrokerUnavailable
+from core.errors import (
+    BrokerUnavailable,
+    RecordTooLarge,
+    RequestRefused,
+    Unavailable,
+    WriteForbidden,
+)
+from core.log_throttle import Throttle
 
 # Between two ticks while sends are pending. A delivery report waits for the next one.
 _TICK_SECONDS: Final = 0.001
@@ -26,7 +35,24 @@ _IDLE_SECONDS: Final = 0.5
 # For the reports of purged records, which librdkafka makes up itself.
 _PURGE_SECONDS: Final = 1.0
 
+# librdkafka gives a record up after `message.timeout.ms`, and looks for such records once a second.
+# A send is given up this much after the former, seconds, whatever has become of its report.
+_REPORT_SECONDS: Final = 2.0
+_LIBRARY_TIMEOUT_MS: Final = 300_000
+# Before an operator has changed something, trying again is of no use.
+_OPERATOR_SECONDS: Final = 60
+
 _QUEUE_FULL: Final = KafkaError(KafkaError._QUEUE_FULL)
+_NO_REPORT: Final = KafkaError(KafkaError._TIMED_OUT, "no delivery report came")
+_FAULT: Final = KafkaError(KafkaError._FAIL, "the client failed: the log says more")
+_TOO_LARGE: Final = KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE
+_FORBIDDEN: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.INVALID_REQUIRED_ACKS,
+    KafkaError._AUTHENTICATION,
+)
 _UNKNOWN_OUTCOME: Final = "it may be stored or not; send it again"
 
 Options = dict[str, Any]
@@ -42,11 +68,16 @@ class PendingSend:
     `offset` is None when the broker did not say where it had put each of them.
     """
 
-    __slots__ = ("_on_settled", "_unreported", "error", "future", "offset", "partition")
+    __slots__ = ("_on_settled", "_unreported", "begun", "error", "future", "offset", "partition")
 
     def __init__(
-        self, records: int, future: asyncio.Future[None], on_settled: Callable[[PendingSend], None]
+        self,
+        records: int,
+        begun: float,
+        future: asyncio.Future[None],
+        on_settled: Callable[[PendingSend], None],
     ) -> None:
+        self.begun = begun
         self._unreported = records
         self._on_settled = on_settled
         self.partition = -1
@@ -72,6 +103,12 @@ class PendingSend:
             self._resolve()
             self._on_settled(self)
 
+    def give_up(self) -> None:
+        """No report came in time. What still comes is of no interest."""
+        self.error = _NO_REPORT
+        self._resolve()
+        self._on_settled(self)
+
     def _resolve(self) -> None:
         """Let the sender go on, unless it has gone away."""
         if not self.future.done():
@@ -88,7 +125,14 @@ class AsyncProducer:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._is_broken = False
-        self._pending_sends = 0
+        # Oldest first.
+        self._pending: dict[PendingSend, None] = {}
+        given_up_ms = int(options.get("message.timeout.ms", _LIBRARY_TIMEOUT_MS))
+        self._give_up_seconds = given_up_ms / 1000 + _REPORT_SECONDS
+        self._poll_error: Exception | None = None
+        self._throttle = Throttle()
+        # Of its own: questions for readiness must not keep others from the default pool.
+        self._questions = ThreadPoolExecutor(1, thread_name_prefix="kafka-ready")
         self._is_settled = asyncio.Event()  # for whoever waits until there are none
         self._producer = make({**options, "error_cb": self._note, "logger": _KAFKA_LOG})
         self._is_idle = True
@@ -98,11 +142,13 @@ class AsyncProducer:
     async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
         """Produce the values in order, and wait until every one is acknowledged or given up.
 
-        librdkafka reports on each within `message.timeout.ms` and a second. Raises
-        BrokerUnavailable; some of the values may have been stored then.
+        Ends within `message.timeout.ms` and two seconds: librdkafka reports on each a second
+        earlier, and a send without a report is given up. Raises BrokerUnavailable or
+        RecordTooLarge; some of the values may have been stored then.
         """
-        pending = PendingSend(len(values), self._loop.create_future(), self._settle)
-        self._pending_sends += 1
+        loop = self._loop
+        pending = PendingSend(len(values), loop.time(), loop.create_future(), self._settle)
+        self._pending[pending] = None
         for value in values:
             try:
                 self._producer.produce(topic, value, key, on_delivery=pending.on_report)
@@ -110,31 +156,51 @@ class AsyncProducer:
                 pending.on_report(_QUEUE_FULL, None)
             except KafkaException as error:
                 pending.on_report(error.args[0], None)
+            except Exception as error:
+                self._log_fault("produce", error)
+                pending.on_report(_FAULT, None)
         if self._is_idle:
             self._timer.cancel()
             self._tick()
         await pending.future
         if pending.error is not None:
-            raise _unavailable(pending.error)
+            raise _error_of(pending.error)
         return pending
 
     async def missing(self, topics: Sequence[str], seconds: float) -> list[str]:
         """Those of `topics` that have no partition to write to. Raises BrokerUnavailable."""
-        return await asyncio.to_thread(self._missing, topics, seconds)
+        return await self._loop.run_in_executor(self._questions, self._missing, topics, seconds)
+
+    def reasons(self) -> list[str]:
+        """What is wrong with the producer itself, one sentence each. Asks nobody."""
+        found = []
+        if self._poll_error is not None:
+            found.append(f"polling Kafka fails ({type(self._poll_error).__name__}): see the log")
+        oldest = next(iter(self._pending), None)
+        age = 0.0 if oldest is None else self._loop.time() - oldest.begun
+        # A healthy acknowledgement takes milliseconds, a leader election a second.
+        if age > self._give_up_seconds / 2:
+            found.append(f"the oldest write has waited {age:.1f} s for Kafka's acknowledgement")
+        return found
 
     async def close(self, grace_seconds: float) -> None:
         """Deliver what was sent; after the grace give up, and report, what is left."""
-        await self._settled(grace_seconds)
-        self._producer.purge()
-        await self._settled(_PURGE_SECONDS)
-        self._timer.cancel()
+        try:
+            await self._settled(grace_seconds)
+            self._producer.purge()
+            await self._settled(_PURGE_SECONDS)
+        finally:
+            for pending in list(self._pending):
+                pending.give_up()
+            self._timer.cancel()
+            self._questions.shutdown(wait=False)
 
     def retire(self) -> None:
         """Give everything up, in the background; nothing may be sent afterwards."""
         self._retiring = self._loop.create_task(self.close(0))
 
     async def _settled(self, seconds: float) -> None:
-        if self._pending_sends:
+        if self._pending:
             self._is_settled.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -142,17 +208,35 @@ class AsyncProducer:
 
     def _tick(self) -> None:
         """Take the delivery reports that have come, and log lines and errors with them."""
-        self._producer.poll(0)
-        self._is_idle = not self._pending_sends
-        pause = _IDLE_SECONDS if self._is_idle else _TICK_SECONDS
-        self._timer = self._loop.call_later(pause, self._tick)
+        try:
+            self._producer.poll(0)
+            self._poll_error = None
+        except Exception as error:  # of a callback: the next tick calls those that are left
+            self._poll_error = error
+            self._log_fault("poll", error)
+        finally:
+            self._give_up_overdue()
+            self._is_idle = not self._pending
+            pause = _IDLE_SECONDS if self._is_idle else _TICK_SECONDS
+            self._timer = self._loop.call_later(pause, self._tick)
+
+    def _give_up_overdue(self) -> None:
+        """Here and not by a timeout of each send, which would cost more than the rest of it."""
+        if self._pending:
+            overdue = self._loop.time() - self._give_up_seconds
+            for pending in list(takewhile(lambda one: one.begun < overdue, self._pending)):
+                pending.give_up()
 
     def _settle(self, pending: PendingSend) -> None:
-        self._pending_sends -= 1
+        self._pending.pop(pending, None)
         if pending.error is not None:
             self._note(pending.error)
-        if not self._pending_sends:
+        if not self._pending:
             self._is_settled.set()
+
+    def _log_fault(self, what: str, error: Exception) -> None:
+        if self._throttle.allows(what):
+            _log.error("%s of the Kafka producer failed, and goes on", what, exc_info=error)
 
     def _note(self, error: KafkaError) -> None:
         if error.fatal() and not self._is_broken:
@@ -162,17 +246,26 @@ class AsyncProducer:
 
     def _missing(self, topics: Sequence[str], seconds: float) -> list[str]:
         try:
-            return [
-                topic
-                for topic in topics
-                if not self._producer.list_topics(topic, seconds).topics[topic].partitions
-            ]
+            known = self._producer.list_topics(timeout=seconds).topics
         except KafkaException as error:
             why = error.args[0].str()
-            raise BrokerUnavailable(f"Kafka does not answer ({why})") from error
+            raise BrokerUnavailable(
+                f"Kafka does not answer ({why})", public="Kafka does not answer"
+            ) from error
+        return [topic for topic in topics if topic not in known or not known[topic].partitions]
 
 
-def _unavailable(error: KafkaError) -> BrokerUnavailable:
-    if error.code() == KafkaError._QUEUE_FULL:
+def _error_of(error: KafkaError) -> Unavailable | RequestRefused:
+    code, why = error.code(), error.str()
+    if code == KafkaError._QUEUE_FULL:
         return BrokerUnavailable("too many records wait for Kafka already: try again in a moment")
-    return BrokerUnavailable(f"Kafka did not acknowledge ({error.str()}): {_UNKNOWN_OUTCOME}")
+    if code in _TOO_LARGE:
+        return RecordTooLarge(
+            f"Kafka refuses a record of this request ({why}): send less in it, or have"
+            " max.message.bytes of the topic and message.max.bytes of the broker raised"
+        )
+    if code in _FORBIDDEN:
+        return WriteForbidden(
+            f"Kafka refuses the write ({why}): an operator must allow it", _OPERATOR_SECONDS
+        )
+    return BrokerUnavailable(f"Kafka did not acknowledge ({why}): {_UNKNOWN_OUTCOME}")

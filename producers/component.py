@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
 
@@ -60,9 +61,10 @@ class WriteComponent:
         await self._publisher.start()
 
     async def stop(self) -> None:
-        await self._publisher.stop()
-        await self._reader.stop()
-        await self._sessions.close()
+        async with AsyncExitStack() as stack:  # each is called, also when another one raises
+            stack.push_async_callback(self._sessions.close)
+            stack.push_async_callback(self._reader.stop)
+            await self._publisher.stop()
 
     async def ready(self) -> Sequence[str]:
         """ClickHouse is not asked: without it sessions and events are taken in all the same."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from core.errors import ClickstreamError, RegistryUnavailable
+from core.errors import ClickstreamError, RegistryUnavailable, Unavailable
+from core.log_throttle import Throttle
 from producers.avro import QuickEncoder
 from schemas.codec import Encoder
 from schemas.contracts import Contract
@@ -24,19 +25,25 @@ _log = logging.getLogger(__name__)
 
 
 class Encoders:
-    """Registers the contracts in the background. Used on one event loop."""
+    """Registers the contracts in the background, each by itself: one that the registry refuses
+    does not refuse the records of the others. Used on one event loop."""
 
     def __init__(
         self,
         connect: Callable[[], AbstractContextManager[SchemaRegistry]],
         topics: Topics,
         contracts: Sequence[Contract],
+        first_pause: float = _FIRST_PAUSE,
     ) -> None:
+        self._first_pause = first_pause
         self._connect = connect
         self._topics = topics
-        self._contracts = contracts
         self._encoders: dict[str, Encoder] = {}
-        self._why_not = "the schema registry has not been asked yet"
+        # By name: the contracts without an id, and why they have none.
+        self._missing = {contract.name: contract for contract in contracts}
+        asked_soon: Exception = RegistryUnavailable("the schema registry has not been asked yet")
+        self._errors = dict.fromkeys(self._missing, asked_soon)
+        self._throttle = Throttle()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, timeout_seconds: float) -> None:
@@ -52,38 +59,65 @@ class Encoders:
                 await self._task
 
     def of(self, contract: Contract) -> Encoder:
-        """Raises RegistryUnavailable as long as the registry has not answered."""
+        """Raises RegistryUnavailable as long as the registry has given no id to this contract."""
         encoder = self._encoders.get(contract.name)
         if encoder is None:
-            raise RegistryUnavailable(self._why_not)
+            error = self._errors[contract.name]
+            raise RegistryUnavailable(str(error), public=_public(error))
         return encoder
 
-    def why_not(self) -> str | None:
-        """Why `of` would raise; None when it would not."""
-        return None if len(self._encoders) == len(self._contracts) else self._why_not
+    def reasons(self) -> list[str]:
+        """Why `of` would raise, for callers; empty when it would not."""
+        return list(dict.fromkeys(_public(error) for error in self._errors.values()))
 
     async def _register_all(self) -> None:
-        pause = _FIRST_PAUSE
+        """Returns when every contract has its id, and never raises."""
+        pause = self._first_pause
         while True:
             try:
-                ids = await asyncio.to_thread(self._schema_ids)
-                break
-            except ClickstreamError as error:
-                # Unavailable passes by itself. An operator must correct the rest (a schema that
-                # clashes, a wrong URL); no restart is needed then.
-                if self._why_not != str(error):
-                    _log.warning("no schema ids yet: %s", error)
-                self._why_not = str(error)
+                found = await asyncio.to_thread(self._ask, list(self._missing.values()))
+            except Exception as error:
+                found = dict.fromkeys(self._missing, error)
+            for name, answer in found.items():
+                if isinstance(answer, Exception):
+                    self._log(name, answer)
+                    self._errors[name] = answer
+                    # The others are asked for first next time.
+                    self._missing[name] = self._missing.pop(name)
+                else:
+                    self._encoders[name] = answer
+                    del self._missing[name], self._errors[name]
+            if not self._missing:
+                return
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        self._encoders = {
-            contract.name: QuickEncoder(contract, schema_id)
-            for contract, schema_id in zip(self._contracts, ids, strict=True)
-        }
 
-    def _schema_ids(self) -> list[int]:
+    def _ask(self, contracts: Sequence[Contract]) -> Mapping[str, Encoder | Exception]:
+        found: dict[str, Encoder | Exception] = {}
         with self._connect() as registry:
-            return [
-                registry.register(self._topics.subject_of(contract), contract.text)
-                for contract in self._contracts
-            ]
+            for contract in contracts:
+                try:
+                    subject = self._topics.subject_of(contract)
+                    schema_id = registry.register(subject, contract.text)
+                    found[contract.name] = QuickEncoder(contract, schema_id)
+                except Exception as error:
+                    found[contract.name] = error
+                    if isinstance(error, Unavailable):
+                        break  # the others would wait as long for the same
+        return found
+
+    def _log(self, name: str, error: Exception) -> None:
+        """Unavailable passes by itself. An operator must correct the rest (a schema that clashes,
+        a wrong URL), or we must; no restart is needed then."""
+        is_due = self._throttle.allows(name)
+        if is_due or str(self._errors[name]) != str(error):
+            is_fault = not isinstance(error, ClickstreamError)
+            _log.warning("no schema id for %s yet: %s", name, error, exc_info=is_fault and error)
+
+
+def _public(error: Exception) -> str:
+    if isinstance(error, Unavailable):
+        return error.public
+    if isinstance(error, ClickstreamError):
+        return str(error)
+    return f"registering a schema fails ({type(error).__name__}): the log says more"

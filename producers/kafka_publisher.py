@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
 from core.consistency.position import Position
-from core.errors import BrokerUnavailable, SetupError, Unavailable
+from core.consistency.sink_progress import SinkProgress
+from core.errors import BrokerUnavailable, RecordTooLarge, SetupError, Unavailable
 from core.kafka.offsets import KafkaOffsets, Offsets
 from core.kafka.partitions import Partition
+from core.log_throttle import Throttle
 from core.settings import Settings
 from core.telemetry import (
     EDGE_PRODUCER_RESTARTS,
@@ -32,10 +36,14 @@ WRITTEN: Final = (SESSION, EVENT, MARK)
 
 # Start-up goes on without the registry after this, seconds.
 _START_TIMEOUT: Final = 2.0
+# The rare question for the end of a partition, seconds.
+_END_SECONDS: Final = 2.0
 # /readyz gives each component two seconds.
 _READY_SECONDS: Final = 1.0
 # A producer that fails for good at once would otherwise be replaced in a tight loop.
 _REPLACE_PAUSE: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 _DEFAULTS: Final = {
     # Milliseconds that the records of a partition wait for others. 1 costs the broker a fifth more.
@@ -82,7 +90,7 @@ class KafkaPublisher:
         topics: Topics,
         encoders: Encoders,
         options: dict[str, Any],
-        offsets: Callable[[], Offsets],
+        offsets: Offsets,
         make_producer: MakeProducer = Producer,
         replace_pause: float = _REPLACE_PAUSE,
     ) -> None:
@@ -91,11 +99,14 @@ class KafkaPublisher:
         self._acknowledged = {topic: EDGE_RECORDS.labels(topic) for topic in self._topics.values()}
         self._encoders = encoders
         self._options = options
-        self._offsets = offsets
+        # A broker's restart leaves thousands without an offset at once: they share a question.
+        self._progress = SinkProgress(offsets)
         self._make_producer = make_producer
         self._replace_pause = replace_pause
         self._producer: AsyncProducer | None = None
-        self._replacing: asyncio.TimerHandle | None = None
+        self._replacing: asyncio.Task[None] | None = None
+        self._why_none = "not connected to Kafka: try again in a moment"
+        self._throttle = Throttle()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> KafkaPublisher:
@@ -105,7 +116,7 @@ class KafkaPublisher:
             topics,
             Encoders(lambda: ConfluentRegistry.from_settings(settings), topics, WRITTEN),
             producer_options(settings),
-            lambda: KafkaOffsets(
+            KafkaOffsets(
                 settings.kafka_options(),
                 group=settings.worker.group,
                 request_seconds=settings.http.ack_timeout_seconds,
@@ -120,12 +131,14 @@ class KafkaPublisher:
         await self._encoders.start(_START_TIMEOUT)
 
     async def stop(self) -> None:
-        await self._encoders.stop()
-        if self._replacing is not None:
-            self._replacing.cancel()
-        if self._producer is not None:
-            closing, self._producer = self._producer, None
-            await closing.close(int(self._options["message.timeout.ms"]) / 1000)
+        async with AsyncExitStack() as stack:  # each is called, also when another one raises
+            stack.push_async_callback(self._progress.close)
+            stack.push_async_callback(self._encoders.stop)
+            if self._replacing is not None:
+                self._replacing.cancel()
+            if self._producer is not None:
+                closing, self._producer = self._producer, None
+                await closing.close(int(self._options["message.timeout.ms"]) / 1000)
 
     async def publish(self, contract: Contract, key: str, records: Records) -> Position:
         topic = self._topics[contract.name]
@@ -134,7 +147,7 @@ class KafkaPublisher:
             encode = self._encoders.of(contract).encode
             values = [encode(record) for record in records]
             position = await self._send(topic, key.encode(), values)
-        except Unavailable:
+        except (Unavailable, RecordTooLarge):
             EDGE_UNACKNOWLEDGED.labels(topic).inc()
             raise
         self._acknowledged[topic].inc(len(records))
@@ -142,11 +155,13 @@ class KafkaPublisher:
         return position
 
     async def ready(self) -> Sequence[str]:
-        reasons = [why for why in (self._encoders.why_not(),) if why]
+        reasons = self._encoders.reasons()
         try:
-            missing = await self._live().missing(list(self._topics.values()), _READY_SECONDS)
+            producer = self._live()
+            reasons += producer.reasons()
+            missing = await producer.missing(list(self._topics.values()), _READY_SECONDS)
         except BrokerUnavailable as error:
-            return [*reasons, str(error)]
+            return [*reasons, error.public]
         return [*reasons, *(f"topic {topic} is missing: `clickstream topics`" for topic in missing)]
 
     async def _send(self, topic: str, key: bytes, values: list[bytes]) -> Position:
@@ -157,12 +172,16 @@ class KafkaPublisher:
         # answer was lost. The partition's end - 1 is at or after the true offset, so a reader that
         # waits for it only waits longer.
         partition = Partition(topic, pending.partition)
-        ends = await self._offsets().ends([partition])
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                ends = await self._progress.ends([partition])
+        except TimeoutError:
+            raise BrokerUnavailable("Kafka does not say where the write went") from None
         return Position(*partition, ends[partition] - 1)
 
     def _live(self) -> AsyncProducer:
         if self._producer is None:
-            raise BrokerUnavailable("not connected to Kafka: try again in a moment")
+            raise BrokerUnavailable(self._why_none)
         return self._producer
 
     def _make(self) -> AsyncProducer:
@@ -175,8 +194,18 @@ class KafkaPublisher:
         EDGE_PRODUCER_RESTARTS.inc()
         self._producer.retire()
         self._producer = None
-        loop = asyncio.get_running_loop()
-        self._replacing = loop.call_later(self._replace_pause, self._reconnect)
+        self._replacing = asyncio.get_running_loop().create_task(self._replace())
 
-    def _reconnect(self) -> None:
-        self._producer = self._make()
+    async def _replace(self) -> None:
+        """Try until there is a new producer: a CA file may be under rotation just now."""
+        while True:
+            await asyncio.sleep(self._replace_pause)
+            try:
+                self._producer = self._make()
+                return
+            except Exception as error:
+                self._why_none = (
+                    f"no new Kafka producer can be made ({type(error).__name__}): the log says more"
+                )
+                if self._throttle.allows(type(error).__name__):
+                    _log.exception("no new Kafka producer yet; trying again")

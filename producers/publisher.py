@@ -30,6 +30,7 @@ class Publisher(Protocol):
         Raises, within the acknowledgement timeout:
         - BrokerUnavailable: any part of the records may be stored, now or later. Publishing
           them again is harmless, because readers take the first record of an id.
+        - RecordTooLarge: Kafka takes no record of this size; others may be stored.
         - RegistryUnavailable: nothing was written.
         - ValueError or TypeError, for a record that breaks its schema: nothing was written.
         """

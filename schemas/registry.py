@@ -109,19 +109,25 @@ class ConfluentRegistry:
         return cls(settings.schema_registry_url, settings.https_ca_file)
 
     def register(self, subject: str, schema: str) -> int:
-        return self._ask(lambda: self._client.register_schema(subject, _avro(schema)))
+        try:
+            schema_id = self._ask(lambda: self._client.register_schema(subject, _avro(schema)))
+        except LookupError as error:
+            raise self._unavailable(f"it says {error} to a new schema") from error
+        if not isinstance(schema_id, int):
+            raise self._unavailable("an answer without an id")
+        return schema_id
 
     def schema(self, schema_id: int) -> str:
-        return self._ask(lambda: self._client.get_schema(schema_id)).schema_str or ""
+        return self._ask(lambda: self._client.get_schema(schema_id).schema_str) or ""
 
     def confirm(self, schema_id: int, schema: str) -> None:
         # A new client: ours would answer from its cache.
         with _client(self._url, self._ca_file) as uncached:
             try:
-                found = self._ask(lambda: uncached.get_schema(schema_id)).schema_str
+                found = self._ask(lambda: uncached.get_schema(schema_id).schema_str)
             except LookupError:
                 found = None
-        if found is None or json.loads(found) != json.loads(schema):
+        if found is None or not _is_same(found, schema):
             raise another_registry(self._place, schema_id)
 
     def latest(self, subject: str) -> RegisteredSchema | None:
@@ -185,11 +191,15 @@ class ConfluentRegistry:
             raise self._unavailable(f"HTTP {error.http_status_code}") from error
         except httpx2.HTTPError as error:
             raise self._unavailable(str(error) or type(error).__name__) from error
+        # What the library makes of a 200 that is no registry's: a login page, `{}`, `[]`.
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise self._unavailable(f"an unreadable answer, {type(error).__name__}") from error
 
     def _unavailable(self, what: str) -> RegistryUnavailable:
         return RegistryUnavailable(
             f"the schema registry at {self._place} does not answer as one ({what}): start it, or"
-            " set CLICKSTREAM_SCHEMA_REGISTRY_URL (with its path, such as /apis/ccompat/v7)"
+            " set CLICKSTREAM_SCHEMA_REGISTRY_URL (with its path, such as /apis/ccompat/v7)",
+            public="the schema registry does not answer as one: try again later",
         )
 
 
@@ -227,6 +237,13 @@ def another_registry(place: str, schema_id: int) -> RegistryUnavailable:
         " emptied, or is another one. No record becomes a dead letter because of it: restore it, or"
         " restart the workers when it is meant to be new"
     )
+
+
+def _is_same(found: str, schema: str) -> bool:
+    try:
+        return bool(json.loads(found) == json.loads(schema))
+    except ValueError:
+        return False
 
 
 def _avro(schema: str) -> Schema:

@@ -23,8 +23,9 @@ class BatchedProducer(AsyncProducer):
         self._waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
-        pending = PendingSend(len(values), self._loop.create_future(), self._settle)
-        self._pending_sends += 1
+        loop = self._loop
+        pending = PendingSend(len(values), loop.time(), loop.create_future(), self._settle)
+        self._pending[pending] = None
         waiting = self._waiting[topic]
         for value in values:
             waiting.append({"value": value, "key": key, "callback": pending.on_report})

@@ -196,7 +196,9 @@ def translate(
     except ClickHouseError as error:
         why = _TRANSIENT.get(error.code or 0) if isinstance(error, DatabaseError) else None
         if why is not None:
-            raise SinkUnavailable(f"ClickHouse at {address_of(settings).url}: {why}") from error
+            raise SinkUnavailable(
+                f"ClickHouse at {address_of(settings).url}: {why}", public=f"ClickHouse: {why}"
+            ) from error
         if isinstance(error, OperationalError):
             raise _no_response(settings, error) from error
         if on_refusal is not None:
@@ -252,5 +254,6 @@ def _no_response(settings: Settings, error: BaseException) -> SinkUnavailable:
     if isinstance(error, ssl.SSLCertVerificationError):
         remedy = "set CLICKSTREAM_HTTPS_CA_FILE to the authority that signed its certificate"
     return SinkUnavailable(
-        f"ClickHouse at {address_of(settings).url} does not answer ({error}): {remedy}"
+        f"ClickHouse at {address_of(settings).url} does not answer ({error}): {remedy}",
+        public="ClickHouse does not answer: try again later",
     )

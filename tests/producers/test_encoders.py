@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.errors import RegistryUnavailable
+from core.errors import RegistryUnavailable, SchemaIncompatible, SinkUnavailable
 from core.settings import Settings
 from producers.encoders import Encoders
 from schemas.codec import schema_id_of
@@ -40,7 +44,7 @@ def test_records_carry_the_id_that_the_registry_gave() -> None:
     async def run() -> None:
         found = encoders(lambda: nullcontext(registry))
         await found.start(30)
-        assert found.why_not() is None
+        assert found.reasons() == []
         value = found.of(EVENT).encode(RECORD)
         assert registry.schema(schema_id_of(value)) == EVENT.text
         await found.stop()
@@ -68,7 +72,7 @@ def test_the_reason_names_what_the_registry_said() -> None:
     async def run() -> None:
         found = encoders(down)
         await found.start(0.2)
-        assert found.why_not() == "nobody listens there"
+        assert found.reasons() == ["nobody listens there"]
         with pytest.raises(RegistryUnavailable, match="nobody listens there"):
             found.of(SESSION)
         await found.stop()
@@ -78,3 +82,81 @@ def test_the_reason_names_what_the_registry_said() -> None:
 
 def test_stopping_needs_no_start() -> None:
     asyncio.run(encoders(down).stop())
+
+
+FAULTS = [
+    RegistryUnavailable("down"),
+    SchemaIncompatible("it clashes"),
+    SinkUnavailable("odd"),
+    json.JSONDecodeError("Expecting value", "", 0),
+    *(kind("odd") for kind in (AttributeError, TypeError, LookupError, OSError, RuntimeError)),
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(FAULTS), max_size=2), st.booleans())
+def test_registration_survives_whatever_the_registry_client_raises(
+    faults: list[Exception], in_connect: bool
+) -> None:
+    left = list(faults)
+
+    class Odd(MemoryRegistry):
+        def register(self, subject: str, schema: str) -> int:
+            if left and not in_connect:
+                raise left.pop()
+            return super().register(subject, schema)
+
+    registry = Odd()
+
+    def connect() -> AbstractContextManager[SchemaRegistry]:
+        if left and in_connect:
+            raise left.pop()
+        return nullcontext(registry)
+
+    async def run() -> None:
+        found = Encoders(connect, TOPICS, (SESSION, EVENT), first_pause=0.0)
+        await found.start(30)
+        assert found.reasons() == []
+        assert found.of(SESSION)
+        assert found.of(EVENT)
+        await found.stop()
+
+    asyncio.run(run())
+
+
+def test_a_schema_that_clashes_refuses_the_records_of_its_topic_alone() -> None:
+    class Clashing(MemoryRegistry):
+        def register(self, subject: str, schema: str) -> int:
+            if subject == TOPICS.subject_of(SESSION):
+                raise SchemaIncompatible("sessions clash")
+            return super().register(subject, schema)
+
+    async def run() -> None:
+        found = encoders(lambda: nullcontext(Clashing()))
+        await found.start(0.5)
+        assert found.of(EVENT)
+        with pytest.raises(RegistryUnavailable, match="sessions clash"):
+            found.of(SESSION)
+        assert found.reasons() == ["sessions clash"]
+        await found.stop()
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_ours_is_logged_once_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def connect() -> AbstractContextManager[SchemaRegistry]:
+        raise TypeError("odd")
+
+    async def run() -> None:
+        found = encoders(connect)
+        with caplog.at_level(logging.WARNING):
+            await found.start(1.0)
+        assert found.reasons() == ["registering a schema fails (TypeError): the log says more"]
+        await found.stop()
+
+    asyncio.run(run())
+    lines = [line for line in caplog.records if "no schema id" in line.message]
+    assert len(lines) == 2  # one for each schema
+    assert all(line.exc_info for line in lines)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from core.consistency.position import Position
 from core.errors import BrokerUnavailable, SetupError
+from core.kafka.partitions import Partition
 from core.settings import HttpSettings, Settings
 from producers.async_producer import MakeProducer
 from producers.encoders import Encoders
@@ -28,7 +29,7 @@ TOPICS = Topics.from_settings(SETTINGS)
 def publisher_with(make: Callable[[dict[str, Any]], Any], offsets: MemoryOffsets) -> KafkaPublisher:
     maker: MakeProducer = make
     encoders = Encoders(lambda: nullcontext(MemoryRegistry()), TOPICS, WRITTEN)
-    return KafkaPublisher(TOPICS, encoders, producer_options(SETTINGS), lambda: offsets, maker, 0.0)
+    return KafkaPublisher(TOPICS, encoders, producer_options(SETTINGS), offsets, maker, 0.0)
 
 
 def during(
@@ -76,6 +77,88 @@ def test_a_fatal_error_is_followed_by_a_new_producer() -> None:
         assert await task == Position(TOPICS.events, 3, 9)
 
     during(act)
+
+
+@pytest.mark.parametrize("fault", [KafkaException(FATAL), RuntimeError("no thread"), OSError()])
+def test_a_new_producer_is_tried_for_until_there_is_one(fault: Exception) -> None:
+    made: list[FakeProducer] = []
+    asked = 0
+
+    def make(options: dict[str, Any]) -> FakeProducer:
+        nonlocal asked
+        asked += 1
+        if asked in (2, 3):
+            raise fault
+        made.append(FakeProducer(options))
+        return made[-1]
+
+    async def run() -> None:
+        publisher = publisher_with(make, MemoryOffsets({TOPICS.events: 8}))
+        await publisher.start()
+        async with asyncio.timeout(30):
+            task = await publishing(publisher)
+            made[0].fail(FATAL)
+            with pytest.raises(BrokerUnavailable):
+                await task
+            said = ""
+            while len(made) < 2:
+                said += "".join(await publisher.ready())
+                await asyncio.sleep(0)
+            assert "no new Kafka producer can be made" in said
+            task = await publishing(publisher)
+            made[1].acknowledge(3, 9)
+            assert (await task).offset == 9
+        await publisher.stop()
+
+    asyncio.run(run())
+
+
+def test_stopping_delivers_what_is_under_way_also_when_something_else_fails() -> None:
+    async def run() -> None:
+        made: list[FakeProducer] = []
+
+        def make(options: dict[str, Any]) -> FakeProducer:
+            made.append(FakeProducer(options))
+            return made[-1]
+
+        publisher = publisher_with(make, MemoryOffsets({TOPICS.events: 8}))
+        await publisher.start()
+
+        async def fail() -> None:
+            raise RuntimeError("odd")
+
+        publisher._encoders.stop = fail  # type: ignore[method-assign]  # nothing is known to raise
+        task = await publishing(publisher)
+        stopping = asyncio.create_task(publisher.stop())
+        await asyncio.sleep(0.01)
+        made[0].acknowledge(3, 9)
+        assert (await task).offset == 9
+        with pytest.raises(RuntimeError):
+            await stopping
+
+    asyncio.run(run())
+
+
+def test_requests_without_an_offset_share_one_question() -> None:
+    asked = 0
+
+    class Counting(MemoryOffsets):
+        async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0.01)
+            return await super().ends(partitions)
+
+    offsets = Counting({TOPICS.events: 8})
+    offsets.append(TOPICS.events, 3)
+
+    async def act(publisher: KafkaPublisher, made: list[FakeProducer]) -> None:
+        tasks = [await publishing(publisher) for _ in range(20)]
+        made[0].acknowledge(3, *[None] * 20)
+        assert {await task for task in tasks} == {Position(TOPICS.events, 3, 0)}
+        assert asked <= 2
+
+    during(act, offsets)
 
 
 def test_an_unknown_place_is_taken_for_the_end_of_its_partition() -> None:
@@ -143,9 +226,7 @@ def test_a_broker_that_is_not_there_is_a_bounded_failure() -> None:
     encoders = Encoders(lambda: nullcontext(MemoryRegistry()), TOPICS, WRITTEN)
 
     async def run() -> None:
-        publisher = KafkaPublisher(
-            TOPICS, encoders, producer_options(settings), lambda: MemoryOffsets({})
-        )
+        publisher = KafkaPublisher(TOPICS, encoders, producer_options(settings), MemoryOffsets({}))
         await publisher.start()
         async with asyncio.timeout(60):
             with pytest.raises(BrokerUnavailable, match="may be stored or not"):

@@ -6,7 +6,8 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -203,3 +204,54 @@ def test_a_client_whose_errors_would_not_be_recognised_is_refused(
     monkeypatch.setattr("schemas.registry.SchemaRegistryClient", Client)
     with pytest.raises(SetupError, match="httpx2"):
         ConfluentRegistry("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "<html>login</html>"),
+        (200, "{}"),
+        (200, "[]"),
+        (200, '{"id": null}'),
+        (200, '{"id": "x"}'),
+        (404, '{"error_code": 40401, "message": "Subject not found"}'),
+        (503, "[]"),
+    ],
+)
+def test_what_is_no_registry_is_unavailable_and_callers_learn_no_address(
+    status: int, body: str
+) -> None:
+    with answering(status, body) as url, ConfluentRegistry(url, retries=0) as registry:
+        with pytest.raises(RegistryUnavailable):
+            registry.confirm(1, SESSION.text)
+        with pytest.raises(RegistryUnavailable) as refused:
+            registry.register("s", SESSION.text)
+        assert "127.0.0.1" in str(refused.value)
+        assert "127.0.0.1" not in refused.value.public
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """The URL of a server that answers everything so."""
+
+    class Odd(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
