@@ -18,9 +18,11 @@ log = logging.getLogger(__name__)
 class FilterFiller:
     """One reading at a time; a newer assignment ends the one before."""
 
-    def __init__(self, stored_ids: StoredIdsFilter, sink: Sink) -> None:
+    def __init__(self, stored_ids: StoredIdsFilter, sink: Sink, partitions: int) -> None:
+        """`partitions`: how many a topic has."""
         self._stored_ids = stored_ids
         self._sink = sink
+        self._of = partitions
         self._until_it_works = UntilItWorks()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fill-filter")
 
@@ -45,7 +47,7 @@ class FilterFiller:
 
     def _fill(self, partitions: list[int], generation: int) -> None:
         started, count = perf_counter(), 0
-        for kafka, plain in self._sink.stored_session_hashes(partitions):
+        for kafka, plain in self._sink.stored_session_hashes(partitions, self._of):
             if not self._stored_ids.fill(generation, kafka, plain):
                 return
             count += len(kafka)

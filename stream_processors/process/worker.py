@@ -110,7 +110,7 @@ class _Worker:
             is_paused=lambda: self._until_it_works.outage is not None,
         )
         app = build_app(self._settings, pipeline.feed)
-        filler = FilterFiller(parts.stored_ids, parts.sink)
+        filler = FilterFiller(parts.stored_ids, parts.sink, self._settings.topics.partitions)
         try:
             return await self._consume(app, pipeline, filler)
         finally:

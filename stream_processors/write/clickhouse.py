@@ -42,11 +42,13 @@ ORDER BY version DESC
 LIMIT 1 BY session_id, event_id
 """  # noqa: S608 - names of our own columns
 
-# The two functions are those of `stored_ids_filter.hashes_of`. One thread: it is background work.
+# The two functions are those of `stored_ids_filter.hashes_of`. The partition of an id is computed:
+# a stored `kafka_partition` is that of the day it was written, and topics can be made anew with
+# another count. One thread: it is background work.
 _STORED_SESSION_HASHES = """
 SELECT kafkaMurmurHash(session_id) AS kafka, murmurHash2_32(session_id) AS plain
 FROM sessions
-WHERE kafka_partition IN {partitions:Array(UInt32)}
+WHERE kafkaMurmurHash(session_id) % {of:UInt32} IN {partitions:Array(UInt32)}
 SETTINGS max_threads = 1
 """
 
@@ -126,14 +128,14 @@ class ClickHouseSink:
         return self._look_up(_FIND_UNJOINED, session_ids, table_columns.UNJOINED_COLUMNS)
 
     def stored_session_hashes(
-        self, partitions: Sequence[int]
+        self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:
         # A client of its own: a long answer would hold up the inserts.
         with (
             self._errors(),
             clickhouse.connect(self._settings, role="clickstream worker") as client,
         ):
-            parameters = {"partitions": list(partitions)}
+            parameters = {"partitions": list(partitions), "of": of}
             with client.query_arrow_stream(_STORED_SESSION_HASHES, parameters) as blocks:
                 for block in blocks:
                     yield block["kafka"].to_numpy(), block["plain"].to_numpy()

@@ -24,10 +24,10 @@ class Sink(Lookups, Protocol):
     """
 
     def stored_session_hashes(
-        self, partitions: Sequence[int]
+        self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:
-        """`hashes_of` the id of every session stored from these partitions, in blocks. A session
-        may come more than once."""
+        """`hashes_of` every stored session id that belongs to one of these partitions when a topic
+        has `of` of them, in blocks. A session may come more than once."""
         ...
 
     def write(self, table: str, rows: pa.Table) -> None:

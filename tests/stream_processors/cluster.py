@@ -58,9 +58,9 @@ class SlowSink:
         return self.store.find_unjoined(session_ids)
 
     def stored_session_hashes(
-        self, partitions: Sequence[int]
+        self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:
-        return self.store.stored_session_hashes(partitions)
+        return self.store.stored_session_hashes(partitions, of)
 
     def write(self, table: str, rows: pa.Table) -> None:
         self.pending.append(partial(self.store.write, table, rows))
@@ -121,7 +121,7 @@ class FakeWorker:
     def fill_filter(self) -> None:
         """What goes on in the background after an assignment, at some moment of it."""
         partitions = {source.partition for source in self.positions}
-        for kafka, plain in self.sink.stored_session_hashes(sorted(partitions)):
+        for kafka, plain in self.sink.stored_session_hashes(sorted(partitions), PARTITIONS):
             self.stored_ids.fill(self.generation, kafka, plain)
         self.stored_ids.complete(self.generation)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from core.kafka.partitioner import partition_of
 from schemas.erasures import session_hash
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
@@ -58,10 +59,10 @@ class MemorySink:
         return pa.Table.from_pylist(found, schema=table_columns.UNJOINED_COLUMNS)
 
     def stored_session_hashes(
-        self, partitions: Sequence[int]
+        self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:
         for row in self.tables[table_columns.SESSIONS].values():
-            if row["kafka_partition"] in partitions:
+            if partition_of(row["session_id"], of) in partitions:
                 yield hashes_of(pa.array([row["session_id"]]))
 
     def write(self, table: str, rows: pa.Table) -> None:

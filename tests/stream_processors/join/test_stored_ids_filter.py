@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.kafka.partitioner import partition_of
 from core.settings import Settings
 from schemas.contracts import SESSION
 from stream_processors.join import table_columns
 from stream_processors.join.join import first_post_per_session, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter, hashes_of
-from tests.stream_processors.records import session
+from stream_processors.write.sink import Sink
+from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.records import PARTITIONS, session
 from tests.stream_processors.write.test_sink import decoded
 
 names = st.text(max_size=40)
@@ -84,18 +87,42 @@ def test_without_memory_nothing_is_ever_certain() -> None:
     assert seen.nbytes == 0
 
 
+def _write(sink: Sink, *session_ids: str, kafka_partition: int | None = None) -> None:
+    records = decoded(SESSION, *map(session, session_ids))
+    posted = with_day(first_post_per_session(records), DayWindow(past=35, future=1))
+    rows = table_columns.session_rows(posted, epoch=0)
+    if kafka_partition is not None:
+        column = pa.array([kafka_partition] * rows.num_rows, pa.uint32())
+        at = rows.schema.get_field_index("kafka_partition")
+        rows = rows.set_column(at, "kafka_partition", column)
+    sink.write(table_columns.SESSIONS, rows)
+
+
+@pytest.mark.parametrize("kind", ["memory", pytest.param("clickhouse", marks=pytest.mark.engines)])
+def test_sessions_stored_when_topics_had_fewer_partitions_are_read_by_their_owner_of_today(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    from stream_processors.write.clickhouse import ClickHouseSink
+
+    sink: Sink = MemorySink()
+    if kind == "clickhouse":
+        sink = ClickHouseSink(request.getfixturevalue("settings"))
+    name = next(f"s{n}" for n in range(99) if partition_of(f"s{n}", PARTITIONS) == 3)
+    _write(sink, name, kafka_partition=0)
+    assert list(sink.stored_session_hashes([3], PARTITIONS))
+    assert not list(sink.stored_session_hashes([0], PARTITIONS))
+
+
 @pytest.mark.engines
 def test_clickhouse_hashes_as_we_do(settings: Settings) -> None:
     from stream_processors.write.clickhouse import ClickHouseSink
 
     sink = ClickHouseSink(settings)
     names = ["a", "ab", "abc", "abcd", "ünï", "0123456789abcdef" * 3, "\x00\x01"]
-    records = decoded(SESSION, *(session(name) for name in names))
-    posted = with_day(first_post_per_session(records), DayWindow(past=35, future=1))
-    sink.write(table_columns.SESSIONS, table_columns.session_rows(posted, epoch=0))
-    partitions = set(records["kafka_partition"].to_pylist())
-    found = list(sink.stored_session_hashes(sorted(partitions)))
+    _write(sink, *names)
+    partitions = {partition_of(name, PARTITIONS) for name in names}
+    found = list(sink.stored_session_hashes(sorted(partitions), PARTITIONS))
     kafka = {int(value) for block, _ in found for value in block}
     plain = {int(value) for _, block in found for value in block}
     assert (kafka, plain) == tuple({int(h) for h in hashes} for hashes in hashes_of(ids(*names)))
-    assert not list(sink.stored_session_hashes([99]))
+    assert not list(sink.stored_session_hashes([99], PARTITIONS))
