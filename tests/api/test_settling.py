@@ -16,13 +16,14 @@ from api.settling.keeper import Keeper
 from api.settling.settler import Due, Settler
 from clickstream.commands.settle import _settle
 from core.clickhouse.client import connect, database_of
-from core.clock import ManualClock, SystemClock
+from core.clock import SystemClock
 from core.errors import SinkUnavailable
 from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, moment, store
 from tests.api.test_analytics import BY_HAND
 from tests.api.worlds import asked, worlds
+from tests.clock import ManualClock
 from tests.examples import examples
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from core.clock import ManualClock
 from core.log_throttle import ThrottleFilter
+from tests.clock import ManualClock
 
 
 def record(name: str, line: str, level: int = logging.ERROR) -> logging.LogRecord:

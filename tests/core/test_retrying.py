@@ -7,7 +7,8 @@ from time import monotonic
 import pytest
 
 from core.errors import SetupError, SinkUnavailable
-from core.retrying import retry, wait_until
+from core.retrying import retry
+from tests.waiting import wait_until
 
 
 def failing(times: int, error: Exception) -> Callable[[], str]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from core.clock import ManualClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
 from core.errors import ClickstreamError, SessionNotFound
@@ -16,6 +15,7 @@ from core.settings import Settings
 from producers.component import WriteComponent
 from schemas.contracts import Contract
 from schemas.topics import Topics
+from tests.clock import ManualClock
 from tests.local_client import LocalClient
 from tests.producers.memory_publisher import MemoryPublisher
 

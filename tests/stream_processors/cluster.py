@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from core.clock import ManualClock
 from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.consume.batches import FetchedBatch
@@ -28,6 +27,7 @@ from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes32, StoredIdsFilter
 from stream_processors.write.flush import Flush
 from stream_processors.write.sink import DeadLetter, Sink
+from tests.clock import ManualClock
 from tests.stream_processors.flushing import DeadLetterList, once
 from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log

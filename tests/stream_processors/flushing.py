@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from core.clock import ManualClock
 from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.decode.batch import BatchDecoder
@@ -17,6 +16,7 @@ from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write.flush import Flush, FlushReport
 from stream_processors.write.sink import DeadLetter
+from tests.clock import ManualClock
 from tests.stream_processors.memory_sink import MemorySink
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 

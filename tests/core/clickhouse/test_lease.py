@@ -9,7 +9,7 @@ import pytest
 from core import clickhouse
 from core.clickhouse.lease import lease
 from core.errors import SetupError, SinkUnavailable
-from core.retrying import wait_until
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from core.settings import Settings

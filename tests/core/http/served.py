@@ -14,13 +14,13 @@ from typing import Any, cast
 import uvicorn
 
 from clickstream.local.processes.ports import free_port
-from core.clock import ManualClock
 from core.http.app import Application
 from core.http.policies import RequestPolicies
 from core.http.protocol import ProtocolFactory
 from core.settings import Settings
 from producers.component import WriteComponent
 from schemas.topics import Topics
+from tests.clock import ManualClock
 from tests.producers.memory_publisher import MemoryPublisher
 from tests.producers.write_side import FakeReader, FakeSessionLookup
 

@@ -8,13 +8,13 @@ from pydantic import SecretStr
 from starlette.responses import Response
 from starlette.types import Scope
 
-from core.clock import ManualClock
 from core.errors import Forbidden, Unauthorized
 from core.http.access import Access, Right
 from core.http.app import build_app
 from core.http.keys import day_or_time, declaration, new_key
 from core.http.scope_keys import ADDED_HEADERS
 from core.settings import Limits, Settings
+from tests.clock import ManualClock
 from tests.core.http.components import FakeComponent
 from tests.local_client import LocalClient
 

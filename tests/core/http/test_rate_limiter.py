@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clock import ManualClock
 from core.errors import TooManyRequests
 from core.http.rate_limiter import RateLimiter
+from tests.clock import ManualClock
 
 # Such that buckets run dry, and fill up again.
 PAUSES = st.lists(

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.clock import Clock, ManualClock, SystemClock
+from core.clock import Clock, SystemClock
 from core.errors import SinkUnavailable
 from core.kafka.partitions import Partition
 from stream_processors.consume.batches import FetchedBatch, Record, Records
@@ -22,6 +22,7 @@ from stream_processors.decode.topics import DecodedTopics
 from stream_processors.process import pipeline
 from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.write.flush import FlushReport
+from tests.clock import ManualClock
 
 SOURCE = Partition("events", 0)
 NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())

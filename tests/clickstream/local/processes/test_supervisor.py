@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clickstream.local.processes.supervisor import Supervisor
-from core.clock import ManualClock
 from core.errors import EngineError
+from tests.clock import ManualClock
 
 
 class Mortal:

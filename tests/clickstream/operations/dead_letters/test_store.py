@@ -15,7 +15,7 @@ from clickstream.commands.dlq import app
 from clickstream.operations.dead_letters.dead_letter import DeadLetterId, Selection, State
 from clickstream.operations.dead_letters.store import DeadLetterStore
 from core import clickhouse
-from core.clock import ManualClock, SystemClock
+from core.clock import SystemClock
 from core.kafka.partitioner import partition_of
 from core.kafka.partitions import Partition
 from schemas.codec import Encoder
@@ -27,6 +27,7 @@ from stream_processors.consume.batches import Record
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.sink import DeadLetter
+from tests.clock import ManualClock
 from tests.e2e.process_pair import environment_of
 from tests.stream_processors.records import event, mark
 

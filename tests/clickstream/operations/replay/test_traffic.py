@@ -16,10 +16,10 @@ from clickstream.operations.replay.start_point import Earliest, FromOffset, Orig
 from core import clickhouse
 from core.clock import SystemClock
 from core.errors import SinkUnavailable
-from core.retrying import wait_until
 from stream_processors.join import table_columns
 from tests.clickstream.operations.replay.silent import Silent
 from tests.clickstream.operations.replay.stored import empty, number
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from core.settings import Settings
