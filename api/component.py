@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -18,11 +19,14 @@ from api.store import ClickHouseStore
 from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
+from core.log_throttle import Throttle
 from core.settings import Settings
 from schemas.topics import Topics
 
 # With the store's grace within the two seconds that `Component.ready` has.
 _READY_SECONDS = 0.9
+
+_log = logging.getLogger(__name__)
 
 
 class ReadComponent:
@@ -43,6 +47,7 @@ class ReadComponent:
             settings, Topics.from_settings(settings)
         )
         clock = SystemClock()
+        self._throttle = Throttle()
         self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 
     def routers(self) -> Sequence[APIRouter]:
@@ -68,5 +73,7 @@ class ReadComponent:
         try:
             missing = await self._store.rows(MISSING_TABLES, _READY_SECONDS)
         except Unavailable as error:
+            if self._throttle.allows("ready"):
+                _log.warning("not ready: %s", error)
             return (error.public,)
         return [f"table {row.table} is missing: run `clickstream migrate`" for row in missing]

@@ -46,6 +46,6 @@ def http_get(url: str, timeout_seconds: float) -> Answer | None:
 
 
 def is_ready(url: str, timeout_seconds: float) -> bool:
-    """Whether /readyz of our process at `url` answers 200. Never raises."""
-    answer = http_get(f"{url}/readyz", timeout_seconds)
+    """Whether /readyz of our process at `url` answers 200, for all that it serves. Never raises."""
+    answer = http_get(f"{url}/readyz?for=all", timeout_seconds)
     return answer is not None and answer.status == HTTPStatus.OK

@@ -90,6 +90,13 @@ class HttpSettings(_Group):
         gt=0,
         description="Most bytes of request bodies in progress. The next request gets a 503.",
     )
+    shutdown_delay_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="From SIGTERM on /readyz says 503; for this long requests are served as ever, "
+        "so that load balancers send theirs elsewhere. Then the port closes. Behind a balancer: "
+        "the time between its probes, times the failures that it waits for.",
+    )
     url_bytes: int = Field(8 * 1024, gt=0, description="Longest URL, bytes. Beyond it: 414.")
     head_bytes: int = Field(
         64 * 1024, gt=0, description="Longest request line and headers, bytes. Beyond it: 431."

@@ -23,6 +23,7 @@ from core.http.middleware import MetricsAndErrors
 from core.http.openapi import DocumentedApp, problems
 from core.http.policies import RequestPolicies
 from core.http.raw_post import Post
+from core.http.readiness import Readiness
 from core.settings import Settings
 
 __all__ = ["PREFIX", "Application", "Component", "build_app"]
@@ -39,6 +40,7 @@ class Application:
     def __init__(self, components: Sequence[Component], policies: RequestPolicies) -> None:
         self.components = tuple(components)
         self.policies = policies
+        self.readiness = Readiness(components)
         self._serve: ASGIApp = MetricsAndErrors(self._fastapi(policies.access), policies)
 
     def raw_post_handlers(self) -> Mapping[str, Post]:
@@ -85,7 +87,7 @@ class Application:
                 app.include_router(
                     router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
                 )
-        app.include_router(health_router(self.components, access))
+        app.include_router(health_router(self.readiness, access))
         app.include_router(docs_router())
         return app
 

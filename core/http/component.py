@@ -43,7 +43,7 @@ class Component(Protocol):
         """Why it cannot do its work now, one sentence each; empty when it can. For `/readyz`.
 
         Answers within two seconds, or is counted as not ready; never raises for a server that is
-        down.
+        down. The reasons name no address: everybody may read them. Asked once a second at most.
         """
         ...
 

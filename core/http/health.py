@@ -1,25 +1,22 @@
 """`/livez`, `/readyz` and `/metrics`: what orchestrators and prometheus ask for.
 
 The first two need no key: orchestrators and load balancers cannot send one, and the answers say
-nothing about what is stored. Metrics tell how much is searched and clicked: they need a read key.
+nothing about what is stored or where servers are. Metrics tell how much is searched and clicked:
+they need a read key.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from core.http.access import Access
-from core.http.component import Component
 from core.http.openapi import problems, response_docs
-
-# An orchestrator's probe commonly gives up after one to three seconds; ours must have spoken.
-_READY_SECONDS = 2.0
+from core.http.readiness import Readiness
 
 _METRICS = {
     "description": "Counters, gauges and histograms",
@@ -40,8 +37,8 @@ class Ready(msgspec.Struct, frozen=True):
     reasons: list[str] = []
 
 
-def health_router(components: Sequence[Component], access: Access) -> APIRouter:
-    """The three routes of a process that has these components."""
+def health_router(readiness: Readiness, access: Access) -> APIRouter:
+    """The three routes of a process."""
     router = APIRouter(tags=["health"])
     not_ready = response_docs(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[
         200
@@ -61,9 +58,19 @@ def health_router(components: Sequence[Component], access: Access) -> APIRouter:
         summary="Whether the process can do its work now",
         responses={**response_docs(Ready, {"ready": True, "reasons": []}), 503: not_ready},
     )
-    async def readyz() -> Response:
-        """200 when every server behind this process answers; 503 with the reasons otherwise."""
-        reasons = await _reasons(components)
+    async def readyz(
+        wanted: Annotated[
+            str | None,
+            Query(
+                alias="for",
+                description="`write`, `read` or `all`. Without it: the write side where the process"
+                " has one, else all",
+            ),
+        ] = None,
+    ) -> Response:
+        """200 when the servers behind this process answer; 503 with the reasons otherwise, and
+        from SIGTERM on. The servers are asked once a second at most."""
+        reasons = await readiness.reasons(wanted)
         return _json(503 if reasons else 200, Ready(not reasons, reasons))
 
     @router.get(
@@ -78,23 +85,6 @@ def health_router(components: Sequence[Component], access: Access) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-async def _reasons(components: Sequence[Component]) -> list[str]:
-    each = await asyncio.gather(*(_reasons_of(component) for component in components))
-    return [
-        f"{component.name}: {why}"
-        for component, found in zip(components, each, strict=True)
-        for why in found
-    ]
-
-
-async def _reasons_of(component: Component) -> Sequence[str]:
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            return await component.ready()
-    except TimeoutError:
-        return [f"no answer within {_READY_SECONDS:g} s"]
 
 
 def _json(status: int, content: Alive | Ready) -> Response:

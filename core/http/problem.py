@@ -146,7 +146,7 @@ def _detail(error: BaseException) -> str:
         first = error.errors[0]
         more = len(error.errors) - 1
         return f"{first.path}: {first.message}" + (f" (and {more} more)" if more else "")
-    return str(error)
+    return error.public if isinstance(error, Unavailable) else str(error)
 
 
 def _typed(meaning: HttpMeaning, detail: str, errors: Iterable[FieldError] = ()) -> Problem:

@@ -175,7 +175,7 @@ async def _serve(app: Application, bound: socket.socket, settings: Settings) -> 
         )
         server = _Server(config, lambda: _announce(app, *bound.getsockname()[:2]))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        was_stopped = _stop_on_signal(server)
+        was_stopped = _stop_on_signal(server, app, settings.http.shutdown_delay_seconds)
         await serving
         if not was_stopped.is_set():
             raise RuntimeError("the HTTP server ended by itself; its log lines say why")
@@ -198,8 +198,11 @@ def _announce(app: Application, address: str, port: int) -> None:
     _log.info("%s: listening at http://%s:%d", names, host, port)
 
 
-def _stop_on_signal(server: uvicorn.Server) -> asyncio.Event:
-    """From now on the first signal stops the server, with a deadline, and sets the event."""
+def _stop_on_signal(
+    server: uvicorn.Server, app: Application, delay_seconds: float
+) -> asyncio.Event:
+    """From now on the first signal sets the event and makes the process not ready; after the delay
+    it stops the server, with a deadline."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -208,6 +211,10 @@ def _stop_on_signal(server: uvicorn.Server) -> asyncio.Event:
             os._exit(128 + number)
         stopped.set()
         _log.info("stopping; a second signal ends this process at once")
+        app.readiness.stop()
+        loop.call_later(delay_seconds, exit_now)
+
+    def exit_now() -> None:
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):

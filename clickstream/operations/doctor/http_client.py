@@ -45,7 +45,7 @@ class HttpProbe:
 
     def readiness(self) -> Readiness | None:
         try:
-            answer = httpx.get(f"{self._url}/readyz", timeout=self._request_seconds)
+            answer = httpx.get(f"{self._url}/readyz?for=all", timeout=self._request_seconds)
         except httpx.ConnectError:
             return None
         return Readiness(answer.status_code, answer.text[:_BODY_CHARACTERS])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from core.errors import SetupError
 from core.http.app import PREFIX, build_app
+from core.http.readiness import Readiness
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
 from tests.local_client import LocalClient
@@ -86,6 +88,52 @@ def test_a_component_that_gives_no_answer_is_not_ready() -> None:
     component = FakeComponent()
     component.is_hanging = True
     assert client_of(component).get("/readyz").json()["reasons"] == ["fake: no answer within 2 s"]
+
+
+def test_the_write_side_is_ready_without_the_read_side() -> None:
+    write, read = FakeComponent("write"), FakeComponent("read")
+    read.reasons = ["ClickHouse does not answer"]
+    both = client_of(write, read)
+    assert [both.get(f"/readyz{of}").status_code for of in ("", "?for=write")] == [200, 200]
+    assert [both.get(f"/readyz?for={of}").status_code for of in ("read", "all")] == [503, 503]
+    assert client_of(write).get("/readyz?for=read").json()["reasons"] == [
+        "read: this process does not serve it"
+    ]
+
+
+def test_however_many_ask_the_servers_are_asked_once() -> None:
+    class Counting(FakeComponent):
+        asked = 0
+
+        async def ready(self) -> Sequence[str]:
+            self.asked += 1
+            await asyncio.sleep(0.05)
+            return ["no disk"]
+
+    component = Counting()
+
+    async def run() -> None:
+        readiness = Readiness([component])
+        each = await asyncio.gather(*(readiness.reasons(None) for _ in range(60)))
+        assert each == [["fake: no disk"]] * 60
+        await readiness.reasons(None)
+        assert component.asked == 1
+        gone = asyncio.create_task(Readiness([component]).reasons(None))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await readiness.reasons(None) == ["fake: no disk"]
+
+    asyncio.run(run())
+
+
+def test_a_component_whose_check_fails_is_not_ready() -> None:
+    class Failing(FakeComponent):
+        async def ready(self) -> Sequence[str]:
+            raise TypeError("kafka-7.internal")
+
+    answer = client_of(Failing()).get("/readyz")
+    assert answer.status_code == 503
+    assert "internal" not in answer.text
 
 
 def test_metrics_are_in_prometheus_format_and_named_after_us() -> None:

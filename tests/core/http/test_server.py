@@ -54,17 +54,20 @@ class Waiting(FakeComponent):
         print("stopped", flush=True)
 
 configure_logging("INFO")
-settings = Settings(_env_file=None, http=HttpSettings(port=int(sys.argv[1])))
+port, delay = int(sys.argv[1]), float(sys.argv[3])
+settings = Settings(_env_file=None, http=HttpSettings(port=port, shutdown_delay_seconds=delay))
 run(build_app(settings, [Waiting()]), settings)
 """
 
 
 @contextmanager
-def server(release_seconds: float = 0.0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    release_seconds: float = 0.0, delay: float = 0.0
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The running server and its URL."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(port), str(release_seconds)],
+        [sys.executable, "-c", _PROGRAM, str(port), str(release_seconds), str(delay)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -110,6 +113,20 @@ def test_what_is_under_way_is_finished_first() -> None:
         post.join(30)
         assert [answer.text for answer in answers] == ["waited"]
         assert process.wait(30) == 0
+
+
+def test_it_says_that_it_is_not_ready_before_it_closes_its_port() -> None:
+    with server(delay=2.0) as (process, url):
+        assert httpx.get(f"{url}/readyz", timeout=30).status_code == 200
+        process.terminate()
+        _wait_until_not_ready(url)
+        assert httpx.get(f"{url}/livez", timeout=30).status_code == 200
+        assert process.wait(30) == 0
+
+
+@retry(stop=stop_after_delay(1.5), wait=wait_fixed(0.05), reraise=True)
+def _wait_until_not_ready(url: str) -> None:
+    assert httpx.get(f"{url}/readyz", timeout=5).status_code == 503
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
