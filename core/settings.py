@@ -23,7 +23,12 @@ class Limits(_Group):
     body_bytes: int = Field(
         2 * 1024 * 1024, gt=0, description="Largest request body, bytes. Beyond it: 413."
     )
-    items: int = Field(10_000, gt=0, description="Most search results, or events, in one request.")
+    items: int = Field(
+        10_000,
+        gt=0,
+        le=65_535,  # positions are stored in 16 bits
+        description="Most search results, or events, in one request; 65535 at most.",
+    )
     nesting: int = Field(64, gt=0, description="Deepest nesting of a JSON value.")
     id_chars: int = Field(
         512, gt=0, description="Longest id of a session, event, object or user, characters."

@@ -123,6 +123,9 @@ def _fail(futures: Collection[asyncio.Future[Any]], error: Exception) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(error)
+            # Marks it as seen. A caller whose time is over no longer awaits it, and asyncio would
+            # log a traceback for each; those that still wait get the error all the same.
+            future.exception()
 
 
 def _succeed(waiter: asyncio.Future[None]) -> None:

@@ -36,6 +36,8 @@ _TRANSIENT_ERRORS: Final = frozenset(
         KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
+        # Not a broker's answer: librdkafka has cached that a partition has no leader.
+        KafkaError._NOENT,
     }
 )
 
@@ -53,9 +55,11 @@ class Offsets(Protocol):
         ...
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """The offset that the next record of each partition will get.
+        """The offset that the next record of each partition will get (the high watermark).
 
-        Every record acknowledged before the call lies below it.
+        Every record acknowledged before the call lies below it, also one that stands behind a
+        transaction that is still open: readers of committed records do not get it yet, but it is
+        acknowledged. The last stable offset would leave such a record out.
         """
         ...
 
@@ -118,7 +122,7 @@ class KafkaOffsets:
         async def ask() -> Mapping[Partition, int]:
             answers = self._admin.list_offsets(
                 {TopicPartition(*partition): latest for partition in partitions},
-                # As far as acknowledged records go, whether or not a transaction is open.
+                # The high watermark: see `Offsets.ends`.
                 isolation_level=IsolationLevel.READ_UNCOMMITTED,
                 request_timeout=self._request_seconds,
             )
@@ -128,7 +132,8 @@ class KafkaOffsets:
                 for asked, result in zip(answers, results, strict=True)
             }
 
-        return await self._retry_transient(ask)
+        topics = sorted({partition.topic for partition in partitions})
+        return await self._retry_transient(ask, lambda: self._refresh_leaders(topics))
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         asked = [TopicPartition(*partition) for partition in partitions]
@@ -150,7 +155,23 @@ class KafkaOffsets:
         await asyncio.get_running_loop().run_in_executor(self._thread, close_consumer)
         self._thread.shutdown()
 
-    async def _retry_transient(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _refresh_leaders(self, topics: Collection[str]) -> None:
+        """Make the admin client ask who leads `topics` now.
+
+        `list_offsets` goes to the leaders, and with the leader epochs, that librdkafka has cached,
+        and an error does not make it look again: after an election, or the restart of a broker, it
+        would fail until `metadata.max.age.ms`, 15 minutes. Any metadata response renews the cache.
+        """
+        answers = self._admin.describe_topics(
+            TopicCollection(list(topics)), request_timeout=self._request_seconds
+        )
+        await asyncio.gather(*map(asyncio.wrap_future, answers.values()), return_exceptions=True)
+
+    async def _retry_transient(
+        self,
+        ask: Callable[[], Awaitable[T]],
+        before_retry: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
         """Repeat the request while a broker changes its role, for `request_seconds` at most."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._request_seconds
@@ -158,11 +179,14 @@ class KafkaOffsets:
             try:
                 return await ask()
             except KafkaException as refusal:
+                error = refusal.args[0]
                 if not is_transient(refusal) or loop.time() > give_up:
                     raise BrokerUnavailable(
-                        f"Kafka did not say how far its log is read: {refusal.args[0].str()}"
+                        f"Kafka did not say how far its log is read: {error.str()}"
                     ) from refusal
             await asyncio.sleep(_RETRY_SECONDS)
+            if before_retry is not None:
+                await before_retry()
 
 
 def is_transient(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
@@ -200,5 +201,28 @@ def test_close_ends_all_waits_with_a_reason_to_retry() -> None:
         await progress.close()
         for outcome in await asyncio.gather(*waits, return_exceptions=True):
             assert isinstance(outcome, BrokerUnavailable)
+
+    run(test())
+
+
+def test_error_that_nobody_waits_for_any_more_is_not_logged_as_unhandled() -> None:
+    async def test() -> None:
+        unhandled: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: unhandled.append(what))
+        offsets = GatedOffsets()
+        offsets.refusal = BrokerUnavailable("away")
+        progress = SinkProgress(offsets)
+        caller = asyncio.create_task(progress.ends([FIRST]))
+        await offsets.began.acquire()
+        caller.cancel()
+        await turns()
+        offsets.gate.release()
+        await turns()
+        await progress.close()
+        offsets.refusal = None  # its traceback holds on to the answer
+        del caller
+        gc.collect()
+        await turns()
+        assert unhandled == []
 
     run(test())
