@@ -55,7 +55,7 @@ class ReadComponent:
             session_router(self._store, self._reader, self._settings),
             analytics_router(self._store, self._reader, self._settings),
             export_router(self._exports, self._reader, self._settings),
-            erase_router(self._settings, self._eraser),
+            erase_router(self._eraser),
         )
 
     async def start(self) -> None:

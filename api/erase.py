@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from fastapi import APIRouter, Path, Response
@@ -12,9 +14,10 @@ from starlette.requests import Request
 from core.errors import FieldError, InvalidRequest, Overloaded
 from core.http.openapi import response_docs
 from core.http.scope_keys import CALLER
-from core.settings import Settings
+from core.ids import check_id
 
 _BUSY_SECONDS = 5
+_USERS: Final = b"/users/"
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -45,7 +48,7 @@ _EXAMPLE = {
 }
 
 
-def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
+def erase_router(erase: Eraser) -> APIRouter:
     """The route. Access control requires an admin key for every DELETE."""
     router = APIRouter(tags=["admin"])
     # One at a time: each holds a thread, and the second would only wait for the first.
@@ -58,14 +61,13 @@ def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
     )
     async def erase_user(
         request: Request,
-        user_id: str = Path(max_length=settings.limits.id_chars, description="As it was posted"),
+        user_id: str = Path(description="As it was posted, percent-encoded"),
     ) -> Response:
         """Delete all data of this user posted before this request, from every table, view, read and
         export, for good. 200: no row is left. 503 with Retry-After: repeat the request, and the
         erasure goes on from there. Erasing a user without data is a success too.
         """
-        if not user_id.strip():
-            raise InvalidRequest([FieldError("path.user_id", "must not be blank")])
+        user_id = _named_in(request)
         if busy.locked():
             raise Overloaded("another erasure is under way: try again", retry_after=_BUSY_SECONDS)
         async with busy:
@@ -73,3 +75,14 @@ def erase_router(settings: Settings, erase: Eraser) -> APIRouter:
         return Response(msgspec.json.encode(erased), media_type="application/json")
 
     return router
+
+
+def _named_in(request: Request) -> str:
+    """The user whom the path names, whatever characters the id has. Raises InvalidRequest."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        user_id = unquote_to_bytes(raw.partition(_USERS)[2]).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest([FieldError("path.user_id", "is not UTF-8")]) from None
+    check_id("path.user_id", user_id)
+    return user_id

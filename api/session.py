@@ -18,8 +18,8 @@ from api.queries import SESSION, SESSION_EVENTS, SESSION_MARKS, EventRow, Sessio
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Session
 from api.store import Store
-from core.errors import FieldError, InvalidRequest
 from core.http.openapi import response_docs
+from core.ids import check_id
 from core.settings import Settings
 
 # Two queries at a time keep two cores busy; with more, each would answer fewer sessions.
@@ -39,9 +39,7 @@ def session_router(store: Store, reads: ConsistentReads, settings: Settings) -> 
     )
     async def get_session(
         session_id: str = Query(
-            min_length=1,
-            max_length=settings.limits.id_chars,
-            description="Unique identifier of the session",
+            min_length=1, description="Unique identifier of the session, at most 512 bytes"
         ),
     ) -> Response:
         """The session as it was first posted, all its events, and whether it is irrelevant.
@@ -50,8 +48,7 @@ def session_router(store: Store, reads: ConsistentReads, settings: Settings) -> 
         be established in time, the response is 503 with Retry-After. Optional fields that were not
         sent are null.
         """
-        if not session_id.strip():
-            raise InvalidRequest([FieldError("query.session_id", "must not be blank")])
+        check_id("query.session_id", session_id)
         session = await read_session(reader, reads, session_id)
         return Response(msgspec.json.encode(session), media_type="application/json")
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.ids import ID_BYTES
 
 
 class _Group(BaseModel):
@@ -30,8 +32,12 @@ class Limits(_Group):
         description="Most search results, or events, in one request; 65535 at most.",
     )
     nesting: int = Field(64, gt=0, description="Deepest nesting of a JSON value.")
-    id_chars: int = Field(
-        512, gt=0, description="Longest id of a session, event, object or user, characters."
+    id_bytes: int = Field(
+        ID_BYTES,
+        gt=0,
+        le=ID_BYTES,
+        description="Longest id of a session, event, object or user, and longest event type, bytes "
+        "of UTF-8.",
     )
     text_chars: int = Field(65_536, gt=0, description="Longest search query, characters.")
     # 2 MiB take 17 s at 1 Mbit/s: shorter refuses slow phones, longer lets idle senders hold on.
@@ -50,6 +56,13 @@ class Limits(_Group):
         description="Requests that it may make at once after a pause, if requests_per_second is "
         "set.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_old_name(cls, values: object) -> object:
+        if isinstance(values, dict) and any(str(name).lower() == "id_chars" for name in values):
+            raise ValueError("id_chars is now id_bytes, and counts bytes: at most 512")
+        return values
 
 
 def _split(value: object) -> object:

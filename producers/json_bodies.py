@@ -2,14 +2,16 @@
 
 Types only. Limits, ranges and emptiness are checked by `producers.validation`, which lists all that
 it finds; msgspec stops at the first. Metas stay the exact JSON text that was sent (`msgspec.Raw`).
-Fields not named here are ignored.
+Fields not named here are refused or ignored by `producers.field_by_field`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct, field
+
+from core.ids import ID_BYTES
 
 ABSENT = Raw()
 """The value of a metadata field that was not sent."""
@@ -17,11 +19,15 @@ ABSENT = Raw()
 _OBJECT = {"type": ["object", "null"]}
 
 # The limits that are the default ones; said, not checked: `producers.validation_errors` does that.
-_ID = {"minLength": 1, "maxLength": 512}
+_ID = {"minLength": 1, "maxLength": ID_BYTES}
 
 Id = Annotated[
     str,
-    Meta(description="1 to 512 characters", examples=["sess-123"], extra_json_schema=_ID),
+    Meta(
+        description="1 to 512 bytes of UTF-8, not blank",
+        examples=["sess-123"],
+        extra_json_schema=_ID,
+    ),
 ]
 Millis = Annotated[
     int | None,
@@ -40,11 +46,29 @@ PayloadFilter = Annotated[
     Raw, Meta(description="Payload constraints of the search", extra_json_schema=_OBJECT)
 ]
 SortBy = Annotated[
-    Raw, Meta(description="Sorting criteria of the search", extra_json_schema=_OBJECT)
+    Raw,
+    Meta(
+        description="Sorting criteria of the search; further keys are kept",
+        extra_json_schema={
+            **_OBJECT,
+            "required": ["field"],
+            "properties": {
+                "field": {"type": "string"},
+                "order": {"enum": ["asc", "desc", None]},
+            },
+        },
+    ),
 ]
 
 
-class SearchResultItem(Struct, frozen=True):
+class SortOrder(Struct, frozen=True):
+    """What `sort_by` must have, if it is sent."""
+
+    field: str
+    order: Literal["asc", "desc"] | None = None
+
+
+class SearchResultItem(Struct, frozen=True, forbid_unknown_fields=True):
     """One result shown; its place in the list is its position."""
 
     object_id: Annotated[str, Meta(description="What was shown", extra_json_schema=_ID)]
@@ -52,7 +76,7 @@ class SearchResultItem(Struct, frozen=True):
     meta: ResultMeta = field(default_factory=lambda: ABSENT)
 
 
-class SessionBody(Struct, frozen=True):
+class SessionBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A search: the query, and the list that was shown. The first post of a session_id wins."""
 
     session_id: Id
@@ -70,11 +94,13 @@ class SessionBody(Struct, frozen=True):
     search_meta: SearchMeta = field(default_factory=lambda: ABSENT)
     payload_filter: PayloadFilter = field(default_factory=lambda: ABSENT)
     sort_by: SortBy = field(default_factory=lambda: ABSENT)
-    user_id: Annotated[str | None, Meta(description="Who searched")] = None
+    user_id: Annotated[
+        str | None, Meta(description="Who searched; an id as well: null or absent, but not empty")
+    ] = None
     created_at: Millis = None
 
 
-class EventItem(Struct, frozen=True):
+class EventItem(Struct, frozen=True, forbid_unknown_fields=True):
     """One interaction. The first post of an event_id within its session wins."""
 
     event_id: Annotated[str, Meta(description="Unique within the session", extra_json_schema=_ID)]
@@ -84,7 +110,7 @@ class EventItem(Struct, frozen=True):
     meta: EventMeta = field(default_factory=lambda: ABSENT)
 
 
-class EventsBody(Struct, frozen=True):
+class EventsBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Interactions with one session's results; it may arrive before its session does."""
 
     session_id: Id
@@ -93,8 +119,11 @@ class EventsBody(Struct, frozen=True):
     ]
 
 
-class MarkBody(Struct, frozen=True):
+class MarkBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The session to leave out of analytics and training data."""
 
     session_id: Id
     irrelevant: Annotated[bool | None, Meta(description="`false` takes the mark back")] = None
+    is_irrelevant: Annotated[
+        bool | None, Meta(description="The same, by the name that answers use")
+    ] = None

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from core.json_text import compact
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
 
 Record = dict[str, Any]
@@ -56,13 +57,13 @@ def mark_record(body: MarkBody, marked_by: str | None, received_at: int) -> Reco
     """The record of a mark; `marked_by` is the name of the key that asked."""
     return {
         "session_id": body.session_id,
-        "is_irrelevant": body.irrelevant is not False,
+        "is_irrelevant": body.irrelevant is not False and body.is_irrelevant is not False,
         "marked_by": marked_by,
         "received_at": received_at,
     }
 
 
 def _text(meta: Raw) -> str | None:
-    """The JSON text of an object as it was sent; None when it was absent or null."""
+    """The JSON text of an object, without white space; None when it was absent or null."""
     text = str(meta, "utf-8")
-    return text if text[:1] == "{" else None
+    return compact(text) if text[:1] == "{" else None

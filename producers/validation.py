@@ -2,82 +2,127 @@
 
 Each function returns a body that everything after it may trust: its metas are JSON objects, null or
 absent. It raises MalformedBody (not JSON) or InvalidRequest (with the JSON path of each wrong
-place), and nothing else, whatever the bytes are.
+place), and nothing else, whatever the bytes are. The paths of fields that nobody knows are appended
+to `ignored`, if it is given.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import Raw
 
 from core.errors import FieldError, InvalidRequest, MalformedBody
+from core.json_text import OUT_OF_RANGE, deeper_than, is_out_of_range
 from core.settings import Limits
-from producers.json_bodies import EventItem, EventsBody, MarkBody, SearchResultItem, SessionBody
-from producers.nesting import deeper_than
+from producers.field_by_field import read_object, wrong_type
+from producers.json_bodies import (
+    EventItem,
+    EventsBody,
+    MarkBody,
+    SearchResultItem,
+    SessionBody,
+    SortOrder,
+)
 from producers.validation_errors import Findings
 
-Body = TypeVar("Body")
+Body = TypeVar("Body", SessionBody, EventsBody, MarkBody)
+
+# As long as all its fields are known and right, a body is decoded in one go.
+_SESSION: Final = msgspec.json.Decoder(SessionBody)
+_EVENTS: Final = msgspec.json.Decoder(EventsBody)
+_MARK: Final = msgspec.json.Decoder(MarkBody)
+_SORT_ORDER: Final = msgspec.json.Decoder(SortOrder)
 
 
-_SESSION = msgspec.json.Decoder(SessionBody)
-_EVENTS = msgspec.json.Decoder(EventsBody)
-_MARK = msgspec.json.Decoder(MarkBody)
-
-
-def parse_session(body: bytes, limits: Limits) -> SessionBody:
+def parse_session(body: bytes, limits: Limits, ignored: list[str] | None = None) -> SessionBody:
     """The body of POST /session."""
-    sent = _decode(_SESSION, body, limits)
     found = Findings(limits)
+    sent = _decode(_SESSION, body, found, ignored)
     found.check_id("$.session_id", sent.session_id)
     found.check_text("$.search_query", sent.search_query)
     if sent.user_id is not None:
         found.check_id("$.user_id", sent.user_id)
-    _check_results(sent.search_results, found)
-    found.check_object("$.search_meta", sent.search_meta)
-    found.check_object("$.payload_filter", sent.payload_filter)
-    found.check_object("$.sort_by", sent.sort_by)
+    metas = _Metas(found, limits)
+    _check_results(sent.search_results, found, metas)
+    metas.check("$.search_meta", sent.search_meta)
+    metas.check("$.payload_filter", sent.payload_filter)
+    metas.check("$.sort_by", sent.sort_by)
+    _check_sort_order(sent.sort_by, found)
     found.check_millis("$.created_at", sent.created_at)
+    metas.check_all()
     found.raise_if_any()
     return sent
 
 
-def parse_events(body: bytes, limits: Limits) -> EventsBody:
+def parse_events(body: bytes, limits: Limits, ignored: list[str] | None = None) -> EventsBody:
     """The body of POST /session/events."""
-    sent = _decode(_EVENTS, body, limits)
     found = Findings(limits)
+    sent = _decode(_EVENTS, body, found, ignored)
     found.check_id("$.session_id", sent.session_id)
     if not sent.events:
         found.add("$.events", "is empty: send at least one event")
-    _check_events(sent.events, found)
+    metas = _Metas(found, limits)
+    _check_events(sent.events, found, metas)
+    metas.check_all()
     found.raise_if_any()
     return sent
 
 
 def parse_mark(body: bytes, limits: Limits) -> MarkBody:
     """The body of POST /session/irrelevant."""
-    sent = _decode(_MARK, body, limits)
     found = Findings(limits)
+    sent = _decode(_MARK, body, found, None)
     found.check_id("$.session_id", sent.session_id)
+    if {sent.irrelevant, sent.is_irrelevant} == {True, False}:
+        found.add("$.is_irrelevant", "says the opposite of irrelevant: send one of them")
     found.raise_if_any()
     return sent
 
 
-def _check_results(results: Sequence[SearchResultItem], found: Findings) -> None:
+class _Metas:
+    """The metas of one body. What most have is looked for in all of them at once."""
+
+    def __init__(self, found: Findings, limits: Limits) -> None:
+        self._found = found
+        self._limits = limits
+        self._places: list[tuple[str, int | None, bytes]] = []
+
+    def check(self, path: str, meta: Raw, index: int | None = None) -> None:
+        """Note one; an object, null or absent is right."""
+        text = bytes(meta)
+        if text[:1] == b"{":
+            self._places.append((path, index, text))
+        elif text not in (b"", b"null"):
+            self._found.add(path, f"expected object | null, got {_kind_of(text)}", index)
+
+    def check_all(self) -> None:
+        """Check depth and numbers of those that were noted."""
+        most = self._limits.nesting
+        together = b"".join([text for _, _, text in self._places])
+        if deeper_than(most, together):
+            for path, index, text in self._places:
+                if deeper_than(most, text):
+                    self._found.add(path, f"nested deeper than {most} objects and arrays", index)
+                    break  # one is enough: each takes its time
+        if is_out_of_range(together):
+            for path, index, text in self._places:
+                if is_out_of_range(text):
+                    self._found.add(path, OUT_OF_RANGE, index)
+                    break
+
+
+def _check_results(results: Sequence[SearchResultItem], found: Findings, metas: _Metas) -> None:
     if found.too_many("$.search_results", len(results)):
         return
-    most = found.id_chars
     for index, item in enumerate(results):
-        # Two calls less for each result that is right.
-        if not 0 < len(item.object_id) <= most:
-            found.check_id("$.search_results[{}].object_id", item.object_id, index)
-        if bytes(item.meta)[:1] != b"{":
-            found.check_object("$.search_results[{}].meta", item.meta, index)
+        found.check_id("$.search_results[{}].object_id", item.object_id, index)
+        metas.check("$.search_results[{}].meta", item.meta, index)
 
 
-def _check_events(events: Sequence[EventItem], found: Findings) -> None:
+def _check_events(events: Sequence[EventItem], found: Findings, metas: _Metas) -> None:
     if found.too_many("$.events", len(events)):
         return
     for index, item in enumerate(events):
@@ -86,44 +131,40 @@ def _check_events(events: Sequence[EventItem], found: Findings) -> None:
         if item.event_type is not None:
             found.check_id("$.events[{}].event_type", item.event_type, index)
         found.check_millis("$.events[{}].created_at", item.created_at, index)
-        found.check_object("$.events[{}].meta", item.meta, index)
+        metas.check("$.events[{}].meta", item.meta, index)
 
 
-def _decode(decoder: msgspec.json.Decoder[Body], body: bytes, limits: Limits) -> Body:
-    if deeper_than(limits.nesting, body):
-        raise _too_deep(limits)
+def _check_sort_order(sort_by: Raw, found: Findings) -> None:
+    if bytes(sort_by)[:1] != b"{":
+        return
+    try:
+        _SORT_ORDER.decode(sort_by)
+    except msgspec.ValidationError as error:
+        found.add(*wrong_type("$.sort_by", str(error)))
+
+
+def _decode(
+    decoder: msgspec.json.Decoder[Body], body: bytes, found: Findings, ignored: list[str] | None
+) -> Body:
     try:
         if not body.isascii():
             body.decode()  # msgspec checks the encoding of strings, but not of a Raw
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            sent = read_object(decoder.type, Raw(body), found, ignored)
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8 (byte {error.start})") from None
     except RecursionError:
-        raise _too_deep(limits) from None
-    except msgspec.ValidationError as error:
-        raise InvalidRequest([_wrong_type(str(error))]) from None
+        raise InvalidRequest([FieldError("$", "is nested too deep")]) from None
     except msgspec.DecodeError as error:
         raise MalformedBody(f"the body is not valid JSON: {error}") from None
+    if sent is None:
+        found.raise_if_any()
+        raise AssertionError("a body that cannot be read has an error")
+    return sent
 
 
-def _too_deep(limits: Limits) -> InvalidRequest:
-    message = f"nested deeper than {limits.nesting} objects and arrays"
-    return InvalidRequest([FieldError("$", message)])
-
-
-# msgspec's sentences: "Expected `str`, got `int` - at `$.session_id`" and "Object missing required
-# field `object_id` - at `$.search_results[1]`".
-_WHERE: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
-_TYPE_NAMES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_TYPE: Final = re.compile(r"\b(?:str|int|float|bool)\b")
-
-
-def _wrong_type(sentence: str) -> FieldError:
-    where = _WHERE.search(sentence)
-    path = where["path"] if where else "$"
-    what = sentence[: where.start()] if where else sentence
-    if missing := _MISSING.fullmatch(what):
-        return FieldError(f"{path}.{missing['name']}", "is missing")
-    plain = _TYPE.sub(lambda match: _TYPE_NAMES[match[0]], what).replace("`", "")
-    return FieldError(path, plain[:1].lower() + plain[1:])
+def _kind_of(text: bytes) -> str:
+    kinds = {b"[": "array", b'"': "string", b"t": "boolean", b"f": "boolean"}
+    return kinds.get(text[:1], "number")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Raw
-
 from core.errors import FieldError, InvalidRequest
+from core.ids import why_no_id
 from core.settings import Limits
 
 # Milliseconds for dates from 1973-03-03 to 2286-11-20. No date between the two, written in seconds,
@@ -31,9 +30,9 @@ class Findings:
         self._errors: list[FieldError] = []
 
     @property
-    def id_chars(self) -> int:
-        """The longest id."""
-        return self._limits.id_chars
+    def is_full(self) -> bool:
+        """Nothing more will be listed."""
+        return len(self._errors) > _MOST_LISTED
 
     def add(self, path: str, message: str, index: int | None = None) -> None:
         if len(self._errors) < _MOST_LISTED:
@@ -47,10 +46,8 @@ class Findings:
             raise InvalidRequest(self._errors)
 
     def check_id(self, path: str, value: str, index: int | None = None) -> None:
-        if not value:
-            self.add(path, "is empty", index)
-        elif len(value) > self._limits.id_chars:
-            self.add(path, f"has {len(value)} characters, at most {self._limits.id_chars}", index)
+        if (why := why_no_id(value, self._limits.id_bytes)) is not None:
+            self.add(path, why, index)
 
     def check_text(self, path: str, value: str) -> None:
         if len(value) > self._limits.text_chars:
@@ -64,24 +61,14 @@ class Findings:
 
     def check_millis(self, path: str, value: int | None, index: int | None = None) -> None:
         if value is not None and not EARLIEST_MS <= value < LATEST_MS:
-            self.add(path, _why_not_millis(value), index)
-
-    def check_object(self, path: str, value: Raw, index: int | None = None) -> None:
-        """An object, null or absent is right."""
-        text = str(value, "utf-8")
-        if text[:1] != "{" and text not in ("", "null"):
-            self.add(path, f"expected object | null, got {_kind_of(text)}", index)
+            self.add(path, why_not_millis(value), index)
 
 
-def _why_not_millis(value: int) -> str:
+def why_not_millis(value: int) -> str:
+    """Why this is no time, and what to send."""
     advice = "send milliseconds since the epoch, such as 1701012345678"
     for unit, per_second in (("seconds", 1), ("microseconds", 10**6), ("nanoseconds", 10**9)):
         if EARLIEST_MS <= value * 1000 // per_second < LATEST_MS:
             return f"{value} looks like {unit}: {advice}"
     shown = value if abs(value) < 10**20 else "a number this large"
     return f"{shown} is no time between 1973 and 2286: {advice}"
-
-
-def _kind_of(text: str) -> str:
-    kinds = {"[": "array", '"': "string", "t": "boolean", "f": "boolean"}
-    return kinds.get(text[0], "number")

@@ -48,15 +48,16 @@ def erase(
         raise typer.BadParameter("missing option: --user-id")
     elif user_id == "-":
         user_id = sys.stdin.readline().rstrip("\n")
-    if user_id is not None and not user_id.strip():
-        raise typer.BadParameter("must not be blank", param_hint="--user-id")
 
     from clickstream.local.target_settings import operator_settings
     from clickstream.operations.erasure import erase as erasure
     from clickstream.operations.erasure import report
     from clickstream.operations.erasure.reapply import reapply as reapply_erasures
     from core.clock import SystemClock
+    from core.ids import why_no_id
 
+    if user_id is not None and (why := why_no_id(user_id)) is not None:
+        raise typer.BadParameter(why, param_hint="--user-id")
     settings, clock, log = operator_settings(), SystemClock(), partial(typer.echo, err=True)
     if user_id is None:
         deleted = reapply_erasures(settings, clock, timeout, log)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.http.admission import InFlightLimit
 from core.http.cors import is_preflight
+from core.http.head_request import HeadOnly
 from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
@@ -46,6 +47,11 @@ class MetricsAndErrors:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        method = scope["method"]
+        scope = _as_routed(scope)
+        if method == "HEAD":
+            head = HeadOnly(receive, send)
+            receive, send = head.receive, head.send
         added = [NOSNIFF, *self._policies.cors.headers(headers.get(b"origin"))]
         scope[ADDED_HEADERS] = added
         watched = _Watched(send, added)
@@ -62,14 +68,14 @@ class MetricsAndErrors:
                     await self._app(scope, metered, watched)
         except Exception as error:
             if not is_expected(error):
-                _log.exception("%s %s failed", scope["method"], scope["path"])
+                _log.exception("%s %s failed", method, scope["path"])
             if watched.status == 0:
                 await problem_of(error).send(watched)
             elif not watched.complete:
                 raise
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            count_request(_route(scope), method, watched.status, perf_counter() - begun)
+            label = method if method in _METHODS else "other"
+            count_request(_route(scope), label, watched.status, perf_counter() - begun)
 
 
 class _Watched:
@@ -125,6 +131,15 @@ class _Metered:
             self._limit.grow(size)
             self._size += size
         return message
+
+
+def _as_routed(scope: Scope) -> Scope:
+    """The path is matched as it was sent: `%2F` is no slash, and no path ends in a line break that
+    a pattern overlooks. Only what a route reads out of its path is decoded, by the route."""
+    raw: bytes | None = scope.get("raw_path")
+    path = scope["path"] if raw is None else raw.decode("latin-1")
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "path": path, "method": method}
 
 
 def _route(scope: Scope) -> str:

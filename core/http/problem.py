@@ -131,7 +131,8 @@ def _methods(request: Request) -> list[str]:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
 
-    return [method for method in _METHODS if has(method)]
+    found = [method for method in _METHODS if has(method)]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
 def _meaning_of(error: BaseException) -> HttpMeaning | None:

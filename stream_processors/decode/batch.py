@@ -27,6 +27,7 @@ from schemas.contracts import Contract
 from schemas.dead_letters import Reason
 from schemas.registry import SchemaRegistry
 from stream_processors.consume.batches import FetchedBatch, Record, Records, portions
+from stream_processors.decode.compact_metas import compact_metas
 from stream_processors.decode.contract_checks import (
     ContractViolation,
     Partitions,
@@ -226,6 +227,7 @@ class BatchDecoder:
         rejected: list[RejectedRecord],
     ) -> Decoded:
         """Set aside what decodes but breaks the contract."""
+        decoded = compact_metas(decoded)
         keys, offsets, partitions = (
             fetched.records.keys,
             fetched.records.offsets,

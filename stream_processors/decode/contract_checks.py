@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.ids import ID_BYTES
+from core.json_text import MAY_BE_OUT_OF_RANGE, is_out_of_range
 from core.kafka.partitioner import partitions_of
 from schemas.dead_letters import Reason
 
@@ -26,6 +28,9 @@ _LATEST_MS: Final = 10**13
 
 # `position` is a UInt16 in ClickHouse.
 _MOST_RESULTS: Final = 65_535
+
+_NO_ID: Final = f"is empty, blank, or longer than {ID_BYTES} bytes"
+_NO_JSON: Final = "is not JSON, or has a number that common readers cannot hold"
 
 Mask = npt.NDArray[np.bool_]
 Partitions = npt.NDArray[np.int32]
@@ -67,9 +72,22 @@ def invalid_fields(decoded: pa.RecordBatch) -> Iterator[ContractViolation]:
             yield check(column, decoded[column])
 
 
-def _empty_id(name: str, ids: pa.StringArray) -> ContractViolation:
-    empty = _mask(pc.equal(pc.binary_length(ids), 0))
-    return ContractViolation(Reason.INVALID_RECORD, f"{name} is empty", empty)
+def _no_id(name: str, ids: pa.StringArray) -> ContractViolation:
+    return ContractViolation(Reason.INVALID_RECORD, f"{name} {_NO_ID}", _are_no_ids(ids))
+
+
+def _no_id_inside(name: str, lists: pa.ListArray) -> ContractViolation:
+    wrong = _are_no_ids(pc.struct_field(lists.flatten(), "object_id"))
+    return ContractViolation(
+        Reason.INVALID_RECORD, f"an object_id in {name} {_NO_ID}", _rows_of(lists, wrong)
+    )
+
+
+def _are_no_ids(ids: pa.StringArray) -> Mask:
+    """The rule of `core.ids`, for a column."""
+    sizes = pc.binary_length(ids)
+    fits = pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, ID_BYTES))
+    return _mask(pc.or_(pc.invert(fits), pc.utf8_is_space(ids)))
 
 
 def _odd_time(name: str, times: pa.TimestampArray) -> ContractViolation:
@@ -88,29 +106,37 @@ def _long_list(name: str, lists: pa.ListArray) -> ContractViolation:
 
 
 def _not_json(name: str, texts: pa.StringArray) -> ContractViolation:
-    return ContractViolation(Reason.INVALID_RECORD, f"{name} is not JSON", _broken_json(texts))
+    return ContractViolation(Reason.INVALID_RECORD, f"{name} {_NO_JSON}", _broken_json(texts))
 
 
 def _not_json_inside(name: str, lists: pa.ListArray) -> ContractViolation:
     broken = _broken_json(pc.struct_field(lists.flatten(), "meta"))
-    rows = np.zeros(len(lists), dtype=bool)
-    rows[pc.list_parent_indices(lists).to_numpy()[broken]] = True
-    return ContractViolation(Reason.INVALID_RECORD, f"a meta in {name} is not JSON", rows)
+    return ContractViolation(
+        Reason.INVALID_RECORD, f"a meta in {name} {_NO_JSON}", _rows_of(lists, broken)
+    )
 
 
 def _not_finite_inside(name: str, lists: pa.ListArray) -> ContractViolation:
     ranks = pc.struct_field(lists.flatten(), "rank")
     odd = ~_mask(pc.fill_null(pc.is_finite(ranks), fill_value=True))
-    rows = np.zeros(len(lists), dtype=bool)
-    rows[pc.list_parent_indices(lists).to_numpy()[odd]] = True
     return ContractViolation(
-        Reason.INVALID_RECORD, f"a rank in {name} is not a finite number", rows
+        Reason.INVALID_RECORD, f"a rank in {name} is not a finite number", _rows_of(lists, odd)
     )
+
+
+def _rows_of(lists: pa.ListArray, elements: Mask) -> Mask:
+    """The rows that have one of these elements in their list."""
+    rows = np.zeros(len(lists), dtype=bool)
+    rows[pc.list_parent_indices(lists).to_numpy()[elements]] = True
+    return rows
 
 
 def _broken_json(texts: pa.StringArray) -> Mask:
     """Each distinct text is read once: metas repeat themselves a lot, and most are null."""
-    broken = [text for text in pc.unique(texts).to_pylist() if text is not None and _is_bad(text)]
+    distinct = pc.unique(texts).drop_null()
+    broken = [text for text in distinct.to_pylist() if _is_bad(text)]
+    suspects = distinct.filter(pc.match_substring_regex(distinct, MAY_BE_OUT_OF_RANGE))
+    broken += [text for text in suspects.to_pylist() if is_out_of_range(text.encode())]
     if not broken:
         return np.zeros(len(texts), dtype=bool)
     return _mask(pc.is_in(texts, value_set=pa.array(broken, texts.type)))
@@ -131,12 +157,14 @@ def _mask(condition: pa.BooleanArray) -> Mask:
 
 
 _CHECKS: Final[dict[str, tuple[Callable[[str, pa.Array], ContractViolation], ...]]] = {
-    "session_id": (_empty_id,),
-    "event_id": (_empty_id,),
-    "object_id": (_empty_id,),
+    "session_id": (_no_id,),
+    "event_id": (_no_id,),
+    "object_id": (_no_id,),
+    "event_type": (_no_id,),
+    "user_id": (_no_id,),
     "created_at": (_odd_time,),
     "received_at": (_odd_time,),
-    "search_results": (_long_list, _not_json_inside, _not_finite_inside),
+    "search_results": (_long_list, _no_id_inside, _not_json_inside, _not_finite_inside),
     "meta": (_not_json,),
     "search_meta": (_not_json,),
     "payload_filter": (_not_json,),

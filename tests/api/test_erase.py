@@ -35,7 +35,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
         return ERASED
 
     app = FastAPI()
-    app.include_router(erase_router(Settings(_env_file=None), erase))
+    app.include_router(erase_router(erase))
     with LocalClient(app) as client:
         answer = client.delete(f"/users/{quote(user, safe='')}")
     assert answer.status_code == 200

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, MalformedBody, RequestRefused
+from core.json_text import is_out_of_range
 from core.settings import Limits
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
 from producers.records import event_records, mark_record, session_record
@@ -38,20 +39,21 @@ def test_full_session_is_taken_as_sent() -> None:
             {"object_id": "b", "rank": null},
             {"object_id": "c", "rank": -0.5, "meta": null}
         ],
-        "search_meta": {"latency_ms":   450}, "payload_filter": {}, "sort_by": {"x": [1e2]},
+        "search_meta": {"latency_ms":   450}, "payload_filter": {},
+        "sort_by": {"x": [1e2], "field": "f"},
         "created_at": 1701012345678
     }"""
     assert session_record(parse_session(body, LIMITS), RECEIVED) == {
         "session_id": "s-1",
         "search_query": "lamp",
         "search_results": [
-            {"object_id": "a", "rank": 1.0, "meta": '{"b": 1, "a": 1.0}'},
+            {"object_id": "a", "rank": 1.0, "meta": '{"b":1,"a":1.0}'},
             {"object_id": "b", "rank": None, "meta": None},
             {"object_id": "c", "rank": -0.5, "meta": None},
         ],
-        "search_meta": '{"latency_ms":   450}',
+        "search_meta": '{"latency_ms":450}',
         "payload_filter": "{}",
-        "sort_by": '{"x": [1e2]}',
+        "sort_by": '{"x":[1e2],"field":"f"}',
         "user_id": "u-1",
         "created_at": 1701012345678,
         "received_at": RECEIVED,
@@ -92,9 +94,100 @@ def test_empty_list_of_events_is_refused() -> None:
     assert errors_of(parse_events, events()) == {"$.events": "is empty: send at least one event"}
 
 
-def test_unknown_fields_are_ignored() -> None:
-    body = session(is_irrelevant=True, events=[{"x": 1}], extra={"deep": [{}]})
-    assert parse_session(encoded(body), LIMITS) == parse_session(encoded(session()), LIMITS)
+def test_unknown_fields_are_ignored_and_listed() -> None:
+    ignored: list[str] = []
+    results = [{"object_id": "a", "price": 1}, {"object_id": "b", "price": 2, "meta": {"x": 1}}]
+    body = session(is_irrelevant=True, search_results=results, extra={"deep": [{}]})
+    sent = parse_session(encoded(body), LIMITS, ignored)
+    assert sorted(ignored) == ["$.extra", "$.is_irrelevant", "$.search_results[].price"]
+    for result in results:
+        result.pop("price")
+    assert sent == parse_session(encoded(session(search_results=results)), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *[("type", "event_type"), ("eventType", "event_type"), ("event-type", "event_type")],
+        *[("timestamp", "created_at"), ("createdAt", "created_at"), ("create_at", "created_at")],
+        *[("metadata", "meta"), ("Meta", "meta")],
+    ],
+)
+def test_a_misspelt_field_of_an_event_is_refused_with_its_name(name: str, meant: str) -> None:
+    found = errors_of(parse_events, events(event(), event(**{name: None})))
+    assert found == {f"$.events[1].{name}": f"is not known: did you mean {meant}?"}
+
+
+@pytest.mark.parametrize("name", ["userId", "userid", "user-id", "User_ID", "user"])
+def test_a_misspelt_field_of_a_session_is_refused_with_its_name(name: str) -> None:
+    found = errors_of(parse_session, session(**{name: "u"}))
+    assert found == {f"$.{name}": "is not known: did you mean user_id?"}
+
+
+def test_a_field_beside_the_one_that_it_resembles_is_ignored() -> None:
+    ignored: list[str] = []
+    sent = events(event(created_at=1_701_012_345_678, timestamp="x"))
+    parse_events(encoded(sent), LIMITS, ignored)
+    assert ignored == ["$.events[].timestamp"]
+
+
+@pytest.mark.parametrize("name", ["relevant", "isIrrelevant", "x"])
+def test_a_mark_has_no_unknown_field(name: str) -> None:
+    found = errors_of(parse_mark, {"session_id": "s-1", name: False})
+    assert list(found) == [f"$.{name}"]
+
+
+def test_a_mark_is_taken_back_by_either_name_but_not_by_both_at_odds() -> None:
+    sent = {"session_id": "s-1", "is_irrelevant": False}
+    assert not mark_record(parse_mark(encoded(sent), LIMITS), None, RECEIVED)["is_irrelevant"]
+    assert list(errors_of(parse_mark, {**sent, "irrelevant": True})) == ["$.is_irrelevant"]
+
+
+@pytest.mark.parametrize(
+    ("sort_by", "place"),
+    [
+        ({}, ".field"),
+        ({"field": 1}, ".field"),
+        ({"field": "a", "order": "up"}, ".order"),
+        ({"field": "a", "order": 1}, ".order"),
+    ],
+)
+def test_sort_by_has_a_field_and_an_order(sort_by: Any, place: str) -> None:
+    assert list(errors_of(parse_session, session(sort_by=sort_by))) == [f"$.sort_by{place}"]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc", None])
+def test_sort_by_may_have_more(order: str | None) -> None:
+    sent = session(sort_by={"field": "a", "order": order, "more": [1]})
+    parse_session(encoded(sent), LIMITS)
+
+
+def test_all_values_of_a_wrong_type_are_named_at_once() -> None:
+    results = [{"object_id": 1}, {"rank": "x", "object_id": "b"}, 3, {}]
+    found = errors_of(parse_session, session(session_id=1, search_results=results, userId="u"))
+    assert set(found) == {
+        *("$.session_id", "$.userId", "$.search_results[0].object_id"),
+        *("$.search_results[1].rank", "$.search_results[2]", "$.search_results[3].object_id"),
+    }
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0", "\u3000", "\u2028 "])
+def test_blank_ids_are_refused(blank: str) -> None:
+    assert list(errors_of(parse_session, session(session_id=blank, user_id=blank))) == [
+        "$.session_id",
+        "$.user_id",
+    ]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e309", "18446744073709551616", "9" * 5_000])
+@pytest.mark.parametrize("at", ["search_meta", "results"])
+def test_numbers_that_readers_cannot_hold_are_refused(number: str, at: str) -> None:
+    meta = '{"s": "1e999", "n": [' + number + "]}"
+    body = json.dumps(session(search_meta=0, search_results=[{"object_id": "a", "meta": 0}] * 2))
+    mark = '"search_meta": 0' if at == "search_meta" else '"meta": 0'
+    sent = body.replace(mark, mark[:-1] + meta).replace(": 0", ": null")
+    place = {"search_meta": "$.search_meta", "results": "$.search_results[0].meta"}[at]
+    assert list(errors_of(parse_session, sent.encode())) == [place]
 
 
 @pytest.mark.parametrize("rank", [True, "1", [1], {}])
@@ -210,15 +303,15 @@ def test_no_time_in_another_unit_passes_for_milliseconds(unit: int, ms: int) -> 
 
 
 def test_limits_say_which_and_how_much() -> None:
-    limits = Limits(items=2, id_chars=3, nesting=4)
+    limits = Limits(items=2, id_bytes=3, nesting=4)
     long = session(session_id="four", search_results=[{"object_id": "a"}] * 3)
     assert errors_of(parse_session, long, limits) == {
-        "$.session_id": "has 4 characters, at most 3",
+        "$.session_id": "has 4 bytes, at most 3",
         "$.search_results": "has 3 items, at most 2 fit in a request",
     }
-    deep = session(search_meta={"2": {"3": {"4": {"5": 0}}}})
+    deep = session(session_id="s", search_meta={"2": {"3": {"4": {"5": {"x": "["}}}}})
     assert errors_of(parse_session, deep, limits) == {
-        "$": "nested deeper than 4 objects and arrays"
+        "$.search_meta": "nested deeper than 4 objects and arrays"
     }
 
 
@@ -228,9 +321,16 @@ def test_nesting_beyond_what_the_decoder_can_do_is_refused_whatever_the_limit() 
     assert list(found) == ["$"]
 
 
-def test_ids_are_measured_in_characters() -> None:
-    wide = "𝒳" * 512  # four bytes of UTF-8 each
+def test_ids_are_measured_in_bytes() -> None:
+    wide = "𝒳" * 128  # four bytes of UTF-8 each
     assert parse_mark(encoded({"session_id": wide}), LIMITS).session_id == wide
+    found = errors_of(parse_mark, {"session_id": wide + "x"})
+    assert found == {"$.session_id": "has 513 bytes, at most 512"}
+
+
+def test_the_old_name_of_a_limit_is_refused_with_the_new_one() -> None:
+    with pytest.raises(ValueError, match="id_bytes"):
+        Limits.model_validate({"id_chars": 100})
 
 
 def test_nul_and_unicode_come_through_exactly() -> None:
@@ -295,15 +395,19 @@ _BODIES = st.dictionaries(
 def test_any_json_is_taken_or_refused(parse: Parse, body: dict[str, Any]) -> None:
     with suppress(RequestRefused):
         request = parse(json.dumps(body).encode(), LIMITS)
-        assert 1 <= len(request.session_id) <= LIMITS.id_chars
+        assert 1 <= len(request.session_id.encode()) <= LIMITS.id_bytes
 
 
 @UNHURRIED
 @given(meta=st.dictionaries(st.text(max_size=9), _JSON, max_size=5), ascii_only=st.booleans())
-def test_metadata_is_the_text_that_was_sent(meta: dict[str, Any], ascii_only: bool) -> None:
+def test_metadata_is_the_text_that_was_sent_without_white_space(
+    meta: dict[str, Any], ascii_only: bool
+) -> None:
     text = json.dumps(meta, ensure_ascii=ascii_only)
+    if is_out_of_range(text.encode()):
+        return
     body = (
         f'{{"session_id": "s", "events": [{{"event_id": "e", "object_id": "o", "meta":{text} }}]}}'
     )
     (record,) = event_records(parse_events(body.encode(), LIMITS), RECEIVED)
-    assert record["meta"] == text
+    assert record["meta"] == json.dumps(meta, ensure_ascii=ascii_only, separators=(",", ":"))

@@ -64,10 +64,8 @@ def test_events_are_one_record_each_and_the_last_place_is_returned(
         (b"{", 400, None),
         (b'{"session_id": "\xff"}', 400, None),
         (b"[]", 422, "$"),
-        (b"{}", 422, "$.session_id"),
-        (b'{"session_id": 1}', 422, "$.session_id"),
         (b'{"x": "' + b"x" * 4_000 + b'"}', 413, None),
-        (b'{"x": ' + b"[" * 65 + b"]" * 65 + b"}", 422, "$"),
+        (b'{"x": ' + b"[" * 1_500 + b"]" * 1_500 + b"}", 422, "$"),
     ],
 )
 def test_bad_body_is_refused_by_a_problem_document_and_nothing_is_written(

@@ -88,4 +88,4 @@ def test_the_redirect_of_the_root_names_no_host() -> None:
 
 def test_a_wrong_method_says_all_right_ones() -> None:
     answer = client_of().put("/thing")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")

@@ -293,3 +293,43 @@ def test_the_verdict_on_a_record_does_not_depend_on_its_neighbours(
     ]
     assert sorted(reasons(together)) == sorted(pair for one in alone for pair in reasons(one))
     assert together.rows.num_rows + len(together.rejected) == len(values)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        session("s", user_id=""),
+        session("s", user_id=" \u3000"),
+        session("s", user_id="é" * 257),
+        session("s", search_results=[{"object_id": "\t", "rank": None, "meta": None}]),
+        session("s", search_meta='{"n":1e999}'),
+        session("s", sort_by='{"n":18446744073709551616}'),
+        session("s", search_results=[{"object_id": "o", "rank": None, "meta": "[" + "9" * 5000}]),
+    ],
+)
+def test_what_no_read_could_take_is_rejected(spoiled: dict[str, object]) -> None:
+    whole = session("s", user_id="é" * 256, search_meta='{"n":18446744073709551615,"s":"1e999"}')
+    values = [encoder(SESSION).encode(one) for one in (whole, spoiled)]
+    decoded = decode(record(0, values[0]), record(1, values[1]), contract=SESSION)
+    assert reasons(decoded) == [(1, Reason.INVALID_RECORD)]
+
+
+def test_metas_of_other_producers_become_compact() -> None:
+    loose = '{\r\n "a b" : [ 1.0 ,\t1, 12345678901234567, "\\" x\\\\" ] }\n'
+    tight = '{"a b":[1.0,1,12345678901234567,"\\" x\\\\"]}'
+    results = [
+        {"object_id": "x", "rank": 1.0, "meta": loose},
+        {"object_id": "y", "rank": None, "meta": None},
+        {"object_id": "z", "rank": None, "meta": tight},
+    ]
+    one = session("s", search_results=results, search_meta=loose, sort_by=None)
+    other = session("s", search_results=[], search_meta=tight, payload_filter=loose)
+    values = [encoder(SESSION).encode(each) for each in (one, other)]
+    decoded = decode(record(0, values[0]), record(1, values[1]), contract=SESSION)
+    assert decoded.rejected == ()
+    first, second = decoded.rows.to_pylist()
+    assert [result["meta"] for result in first["search_results"]] == [tight, None, tight]
+    assert [result["object_id"] for result in first["search_results"]] == ["x", "y", "z"]
+    assert (first["search_meta"], first["sort_by"]) == (tight, None)
+    assert (second["search_meta"], second["payload_filter"]) == (tight, tight)
+    assert second["search_results"] == []
