@@ -47,8 +47,8 @@ class Limits(_Group):
     requests_per_second: float = Field(
         0.0,
         ge=0,
-        description="Requests a second, on average, that each key may make of each process; "
-        "without keys, each client address. Beyond it: 429. 0: no limit.",
+        description="Requests a second, on average, that each client address may make with each "
+        "key, or without keys, of each process. Beyond it: 429. 0: no limit.",
     )
     burst: int = Field(
         100,
@@ -72,7 +72,7 @@ def _split(value: object) -> object:
     return value
 
 
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 """Several keys, so that one can be rotated out. `core.http.keys` has the form of each."""
 
@@ -94,10 +94,15 @@ class HttpSettings(_Group):
     ack_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for Kafka to acknowledge a write. Beyond it: 503."
     )
-    cors_origins: Origins = Field(
+    cors_origins: Texts = Field(
         (),
         description="Origins whose pages may read responses, as https://shop.example, separated by "
         "commas. *: every origin. Origins that keys name are added. None: CORS is off.",
+    )
+    trusted_proxies: Texts = Field(
+        (),
+        description="Addresses or networks of the proxies in front, separated by commas, such as "
+        "10.0.0.0/8. From them alone X-Forwarded-For is believed, for the rate of each client.",
     )
     connections: int = Field(8_192, gt=0, description="Most open connections. The next gets a 503.")
     requests_in_flight: int = Field(

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from core.clock import Clock, SystemClock
 from core.consistency.consistent_reader import ConsistentReader
-from core.http.app import PREFIX
+from core.http.paths import EVENTS_PATH, PREFIX, SESSION_PATH
 from core.http.raw_post import Post
 from core.settings import Settings
 from core.user_ids import UserIds
@@ -18,7 +18,7 @@ from producers.ingest import Ingest
 from producers.kafka_publisher import KafkaPublisher
 from producers.mark import Marker
 from producers.publisher import Publisher
-from producers.routes import EVENTS_PATH, SESSION_PATH, write_router
+from producers.routes import write_router
 from producers.session_lookup import ClickHouseSessionLookup, SessionLookup
 
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from core.consistency.position import POSITION_HEADER
 from core.errors import Disconnected
 from core.http.openapi import request_body, response_docs
+from core.http.paths import EVENTS_PATH, MARK_PATH, SESSION_PATH
 from core.http.raw_response import RawResponse
 from core.http.scope_keys import CALLER
 from core.settings import Limits
@@ -25,10 +26,6 @@ from producers.endpoints import Endpoints
 from producers.ingest import Accepted
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
 from producers.mark import Marked
-
-SESSION_PATH: Final = "/session"
-EVENTS_PATH: Final = "/session/events"
-MARK_PATH: Final = "/session/irrelevant"
 
 _SESSION_EXAMPLE: Final = {
     "session_id": "sess-123",
@@ -61,7 +58,7 @@ _MARKED_EXAMPLE: Final = {"session_id": "sess-123", "is_irrelevant": True}
 _HEADERS: Final[dict[str, Any]] = {
     POSITION_HEADER: {
         "description": "How far into Kafka the write went: send it back with a read, which then"
-        " waits until it can see it",
+        " waits until it can see it. Only for keys that may read or write everything",
         "schema": {"type": "string", "examples": ["clickstream.sessions/3@1041"]},
     }
 }

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make API keys, or check one.", no_args_is_help=True)
 
-RightName = Literal["write", "read", "admin"]
+RightName = Literal["write", "sessions", "events", "marks", "read", "admin"]
 
 
 @app.command()
 def new(
-    right: Annotated[RightName, typer.Option(help="What the key may do.")] = "write",
+    right: Annotated[
+        RightName,
+        typer.Option(help="What the key may do. `write`: sessions, events and marks."),
+    ] = "write",
     name: Annotated[str, typer.Option(help="Its name in logs and in the trail of marks.")] = "",
     origins: Annotated[
         str, typer.Option(help="Only for pages of https://a.example|https://b.example.")
@@ -29,12 +32,14 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once; the settings get its hash, which is no secret."""
-    from core.http.keys import Right, declaration, new_key, parse
+    from core.http.keys import SINGLE_WRITES, Right, declaration, new_key, parse
 
     key = new_key(Right(right))
-    setting = declaration(key, {"name": name, "origins": origins, "expires": expires})
-    variable = f"CLICKSTREAM_{right.upper()}_KEYS"
-    parse(setting, Right(right), "keys new")
+    kind, rights = (Right.WRITE, right) if Right(right) in SINGLE_WRITES else (Right(right), "")
+    attributes = {"name": name, "origins": origins, "rights": rights, "expires": expires}
+    setting = declaration(key, attributes)
+    variable = f"CLICKSTREAM_{kind.name}_KEYS"
+    parse(setting, kind, "keys new")
     if as_json:
         print(json.dumps({"key": key, "variable": variable, "value": setting}))
         return

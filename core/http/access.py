@@ -17,14 +17,24 @@ from starlette.types import Scope
 
 from core.clock import Clock, SystemClock
 from core.errors import Forbidden, Unauthorized
+from core.http.client_address import ClientAddresses
 from core.http.keys import Key, Right, digest_of, keys_of, moment
+from core.http.paths import right_to_post
 from core.http.rate_limiter import RateLimiter
 from core.http.raw_response import Header
-from core.http.scope_keys import ADDED_HEADERS, CALLER
+from core.http.scope_keys import ADDED_HEADERS, CALLER, SEES_POSITIONS
 from core.settings import Settings
 
 __all__ = ["Access", "Key", "Right"]
 
+_DEEDS = {
+    Right.SESSIONS: "post sessions",
+    Right.EVENTS: "post events",
+    Right.MARKS: "mark sessions",
+    Right.WRITE: "write",
+    Right.READ: "read",
+    Right.ADMIN: "do that",
+}
 _NEEDED = {"GET": Right.READ, "HEAD": Right.READ, "DELETE": Right.ADMIN}
 
 # Nothing is checked here (auto_error=False): they put the two headers into the OpenAPI document.
@@ -35,7 +45,14 @@ _HEADER = Security(APIKeyHeader(name="X-API-Key", auto_error=False))
 class Access:
     """Checks keys, rights and rates. One for all that a process serves."""
 
-    def __init__(self, keys: tuple[Key, ...], limiter: RateLimiter | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: tuple[Key, ...],
+        limiter: RateLimiter | None,
+        clock: Clock,
+        addresses: ClientAddresses,
+    ) -> None:
+        self._addresses = addresses
         self.keys = keys
         self._by_digest = {key.digest: key for key in keys}
         self._limiter = limiter
@@ -48,7 +65,8 @@ class Access:
         limits = settings.limits
         per_second = limits.requests_per_second
         limiter = RateLimiter(per_second, limits.burst, clock) if per_second else None
-        return cls(keys_of(settings), limiter, clock)
+        addresses = ClientAddresses(settings.http.trusted_proxies)
+        return cls(keys_of(settings), limiter, clock, addresses)
 
     @property
     def is_open(self) -> bool:
@@ -60,8 +78,8 @@ class Access:
         """There is nothing to check: neither keys nor rates."""
         return not self.keys and self._limiter is None
 
-    def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> str | None:
-        """The name of the key that came with these headers; None when access is open.
+    def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> Key | None:
+        """The key that came with these headers; None when access is open.
 
         Raises Unauthorized for no key, an unknown or an expired one, Forbidden for one without that
         right or from a page that it is not for.
@@ -74,30 +92,37 @@ class Access:
         if key.origins:
             _check_origin(key, headers.get(b"origin"))
         if not key.allows(right):
-            raise Forbidden(f"this key may not {right.value}: use a {right.value} or an admin key")
-        return key.name
+            raise Forbidden(
+                f"this key may not {_DEEDS[right]}: use one with the right"
+                f" `{right.value}`, or an admin key"
+            )
+        return key
 
     def check_raw(
-        self, headers: Mapping[bytes, bytes], right: Right, address: Callable[[], str]
-    ) -> tuple[Header, ...]:
-        """Check a request without ASGI: `authenticate`, then take a token of the caller's rate (of
-        the client's `address` where access is open). Returns the RateLimit headers of the
-        response. Raises what `authenticate` raises, and TooManyRequests."""
-        caller = self.authenticate(headers, right)
-        return self._limiter.admit(caller or address()) if self._limiter is not None else ()
+        self, headers: Mapping[bytes, bytes], right: Right, peer: Callable[[], str]
+    ) -> tuple[bool, tuple[Header, ...]]:
+        """Check a request without ASGI: `authenticate`, then take a token of the rate of this key
+        at this client; `peer` tells the address of the connection. Returns whether the caller may
+        be told positions, and the RateLimit headers of the response. Raises what `authenticate`
+        raises, and TooManyRequests."""
+        key = self.authenticate(headers, right)
+        limit = () if self._limiter is None else self._admit(key, peer(), headers)
+        return key is None or key.sees_positions, limit
 
     def check_asgi(self, scope: Scope, right: Right) -> None:
-        """Check the request of `scope`. Writes the caller's name to `scope[CALLER]` and appends the
-        RateLimit headers to `scope[ADDED_HEADERS]`. Raises as `check_raw` does. A request that is
-        checked twice takes one token."""
+        """Check the request of `scope`. Writes the caller's name to `scope[CALLER]` and whether it
+        may be told positions to `scope[SEES_POSITIONS]`, and appends the RateLimit headers to
+        `scope[ADDED_HEADERS]`. Raises as `check_raw` does. A request that is checked twice takes
+        one token."""
         is_first = CALLER not in scope
-        scope[CALLER] = self.authenticate(dict(scope["headers"]), right) if self.keys else None
+        headers = dict(scope["headers"])
+        key = self.authenticate(headers, right)
+        scope[CALLER] = None if key is None else key.name
+        scope[SEES_POSITIONS] = key is None or key.sees_positions
         if self._limiter is not None and is_first:
             client = scope.get("client")
-            address = client[0] if client else ""
-            scope.setdefault(ADDED_HEADERS, []).extend(
-                self._limiter.admit(scope[CALLER] or address)
-            )
+            added = self._admit(key, client[0] if client else "", headers)
+            scope.setdefault(ADDED_HEADERS, []).extend(added)
 
     async def require_route(
         self,
@@ -106,10 +131,21 @@ class Access:
         _header: object = _HEADER,
     ) -> None:
         """FastAPI dependency of every route: reading needs the read right, deleting the admin
-        right, every other method the write right.
+        right, a POST the right of its path.
 
         It is async so that FastAPI runs it on the event loop, where rates are counted."""
-        self.check_asgi(request.scope, _NEEDED.get(request.method, Right.WRITE))
+        right = _NEEDED.get(request.method) or right_to_post(request.scope["path"])
+        self.check_asgi(request.scope, right)
+
+    def _admit(
+        self, key: Key | None, peer: str, headers: Mapping[bytes, bytes]
+    ) -> tuple[Header, ...]:
+        """Each client of a key has a rate of its own: one visitor of a page, or one script with the
+        page's key, cannot take it from all others."""
+        if self._limiter is None:
+            return ()
+        address = self._addresses.of(peer, headers)
+        return self._limiter.admit(address if key is None else f"{key.name} {address}")
 
     def _find_key(self, presented: bytes) -> Key:
         # Its timing can tell something about SHA-256 digests, and nothing about keys.

@@ -21,15 +21,13 @@ from core.http.docs import docs_router
 from core.http.health import health_router
 from core.http.middleware import MetricsAndErrors
 from core.http.openapi import DocumentedApp, problems
+from core.http.paths import PREFIX
 from core.http.policies import RequestPolicies
 from core.http.raw_post import Post
 from core.http.readiness import Readiness
 from core.settings import Settings
 
 __all__ = ["PREFIX", "Application", "Component", "build_app"]
-
-PREFIX = "/api/v1/clickstream"
-"""Where the routes live a second time, so that embedding_studio clients can be pointed here."""
 
 _DESCRIPTION = "Search clickstream: what was searched, what was shown, what was done."
 

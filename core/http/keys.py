@@ -3,7 +3,8 @@
     CLICKSTREAM_WRITE_KEYS=sha256:9f86…;name=shop;origins=https://a.example|https://b.example, …
 
 A key is its SHA-256 in hex (recommended) or its plain text; after it, by semicolons, `name`,
-`origins` and `expires`. A fast hash is enough: our keys are 256 random bits, which nobody guesses
+`origins`, `expires` and, for a write key that may not write everything, `rights=events|sessions`.
+A fast hash is enough: our keys are 256 random bits, which nobody guesses
 however fast the guesses can be checked.
 """
 
@@ -33,15 +34,23 @@ _HEX_DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 # The name goes into metrics, logs and the audit trail of marks.
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-_FORM: Final = "write sha256:<64 hex digits>;name=…;origins=…;expires=…"
+_FORM: Final = "write sha256:<64 hex digits>;name=…;origins=…;rights=…;expires=…"
 
 
 class Right(Enum):
     """What a key may allow."""
 
+    SESSIONS = "sessions"
+    EVENTS = "events"
+    MARKS = "marks"
     WRITE = "write"
+    """All three of them."""
     READ = "read"
     ADMIN = "admin"
+
+
+SINGLE_WRITES: Final = frozenset({Right.SESSIONS, Right.EVENTS, Right.MARKS})
+"""What `write` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,16 @@ class Key:
     """From this time on it is refused, milliseconds since the epoch."""
     is_weak: bool = False
     """Given as plain text that is short enough to be guessed."""
+
+    @property
+    def sees_positions(self) -> bool:
+        """Whether responses tell it offsets of Kafka, from which the traffic can be computed.
+
+        A key that may read can use them, and one that may write everything hands them to one that
+        reads. A key of a web page, or with a part of the writes, is told none.
+        """
+        may_use = {Right.READ, Right.WRITE, Right.ADMIN} & self.rights
+        return bool(may_use) and not self.origins
 
     def allows(self, right: Right) -> bool:
         return right in self.rights or Right.ADMIN in self.rights
@@ -86,7 +105,8 @@ def parse(text: str, right: Right, setting: str) -> Key:
     """One key as it stands in the settings. SetupError, whose message begins with `setting`."""
     secret, *attributes = (part.strip() for part in text.split(";"))
     digest = _digest(secret, setting)
-    key = Key(digest, frozenset({right}), f"key-{digest.hex()[:8]}", is_weak=_is_weak(secret))
+    rights = SINGLE_WRITES | {right} if right is Right.WRITE else frozenset({right})
+    key = Key(digest, rights, f"key-{digest.hex()[:8]}", is_weak=_is_weak(secret))
     for attribute in attributes:
         name, _, value = attribute.partition("=")
         key = _with_attribute(key, name.strip().lower(), value.strip(), setting)
@@ -140,7 +160,7 @@ def moment(ms: int) -> str:
 
 
 def _declared(settings: Settings) -> Iterator[tuple[Right, str, SecretStr]]:
-    lists = {
+    lists: dict[Right, tuple[SecretStr, ...]] = {
         Right.WRITE: settings.write_keys,
         Right.READ: settings.read_keys,
         Right.ADMIN: settings.admin_keys,
@@ -164,6 +184,14 @@ def _is_weak(secret: str) -> bool:
     return not secret.startswith(HASHED) and len(secret) < ENOUGH_CHARS
 
 
+def _single_writes(value: str, setting: str) -> frozenset[Right]:
+    known = {right.value: right for right in SINGLE_WRITES}
+    names = [name.strip().lower() for name in value.split("|")]
+    if not set(names) <= known.keys():
+        raise SetupError(f"{setting}: rights= takes {', '.join(sorted(known))}, separated by |")
+    return frozenset(known[name] for name in names)
+
+
 def _with_attribute(key: Key, name: str, value: str, setting: str) -> Key:
     # Values are not quoted: what looks like an attribute may be a part of a key.
     if name == "name":
@@ -176,6 +204,8 @@ def _with_attribute(key: Key, name: str, value: str, setting: str) -> Key:
         except ValueError as error:
             raise SetupError(f"{setting}: {error}; several are separated by |") from None
         return replace(key, origins=origins)
+    if name == "rights" and Right.WRITE in key.rights:
+        return replace(key, rights=_single_writes(value, setting))
     if name == "expires":
         try:
             return replace(key, expires_ms=day_or_time(value))

@@ -18,8 +18,8 @@ from core.http.head_request import HeadOnly
 from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
-from core.http.raw_response import NOSNIFF, Header
-from core.http.scope_keys import ADDED_HEADERS
+from core.http.raw_response import NOSNIFF, Header, without_position
+from core.http.scope_keys import ADDED_HEADERS, SEES_POSITIONS
 from core.telemetry import count_request
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
@@ -54,7 +54,7 @@ class MetricsAndErrors:
             receive, send = head.receive, head.send
         added = [NOSNIFF, *self._policies.cors.headers(headers.get(b"origin"))]
         scope[ADDED_HEADERS] = added
-        watched = _Watched(send, added)
+        watched = _Watched(send, added, scope)
         begun = perf_counter()
         try:
             if self._policies.local is not None:
@@ -81,9 +81,10 @@ class MetricsAndErrors:
 class _Watched:
     """`send`, adding headers and remembering how far the response has come."""
 
-    __slots__ = ("_added", "_send", "complete", "status")
+    __slots__ = ("_added", "_scope", "_send", "complete", "status")
 
-    def __init__(self, send: Send, added: list[Header]) -> None:
+    def __init__(self, send: Send, added: list[Header], scope: Scope) -> None:
+        self._scope = scope
         self._send = send
         self._added = added
         self.status = 0
@@ -92,10 +93,10 @@ class _Watched:
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {
-                **message,
-                "headers": with_html_security_headers([*message["headers"], *self._added]),
-            }
+            headers = [*message["headers"], *self._added]
+            if not self._scope.get(SEES_POSITIONS, True):
+                headers = [*without_position(headers)]
+            message = {**message, "headers": with_html_security_headers(headers)}
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         return self._send(message)

@@ -31,7 +31,7 @@ from core.errors import (
     TransferCodingUnknown,
     UrlTooLong,
 )
-from core.http.access import Right
+from core.http.paths import right_to_post
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_post import Post, PostCycle
@@ -310,7 +310,11 @@ class HttpProtocol(HttpToolsProtocol):
             if self._cors is not None:
                 cycle.added = self._cors.headers(cycle.headers.get(b"origin"))
             if self._access is not None:
-                cycle.added += self._access.check_raw(cycle.headers, Right.WRITE, self._address)
+                right = right_to_post(cycle.path)
+                cycle.sees_positions, limit = self._access.check_raw(
+                    cycle.headers, right, self._address
+                )
+                cycle.added += limit
             if cycle.size > self._limits.body_bytes:
                 raise BodyTooLarge(
                     f"the body has {cycle.size} bytes, at most {self._limits.body_bytes} are taken"
@@ -339,6 +343,8 @@ class HttpProtocol(HttpToolsProtocol):
             if self.flow.write_paused:
                 await self.flow.drain()
             response = await cycle.handle(cycle.headers, cycle.body)
+            if not cycle.sees_positions:
+                response = response.without_position()
         except Exception as error:
             if not is_expected(error):
                 _log.exception("POST %s failed", cycle.path)

@@ -37,6 +37,7 @@ class PostCycle:
         "more_body",
         "path",
         "response_complete",
+        "sees_positions",
         "size",
     )
     message_event: Final = _NobodyWaits()
@@ -60,4 +61,5 @@ class PostCycle:
         self.is_admitted = False  # counted as in flight, and started once its body is here
         self.disconnected = False
         self.response_complete = False
+        self.sees_positions = True
         self.added: tuple[Header, ...] = ()

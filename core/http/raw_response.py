@@ -10,6 +10,8 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Send
 
+from core.consistency.position import POSITION_HEADER
+
 Header = tuple[bytes, bytes]
 """In ASGI's form: the name in lower case."""
 
@@ -44,6 +46,10 @@ class RawResponse:
             body,
         )
 
+    def without_position(self) -> RawResponse:
+        """The same for a caller who may not be told positions."""
+        return RawResponse(self.status, without_position(self.headers), self.body)
+
     def http(self, added: Iterable[Header]) -> bytes:
         """As HTTP/1.1, with these headers and `NOSNIFF` added."""
         lines = b"".join([b"%b: %b\r\n" % header for header in (*self.headers, *added)])
@@ -59,6 +65,14 @@ class RawResponse:
         response = Response(self.body, self.status)
         response.raw_headers = list(self.headers)
         return response
+
+
+_POSITION: Final = POSITION_HEADER.lower().encode()
+
+
+def without_position(headers: Iterable[Header]) -> tuple[Header, ...]:
+    """The other headers."""
+    return tuple(header for header in headers if header[0] != _POSITION)
 
 
 _BEGINNINGS: Final = {

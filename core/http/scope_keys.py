@@ -7,5 +7,8 @@ from typing import Final
 CALLER: Final = "clickstream.caller"
 """The name of the caller's key; None when access is open."""
 
+SEES_POSITIONS: Final = "clickstream.sees_positions"
+"""Whether the caller may be told positions; absent until the access check."""
+
 ADDED_HEADERS: Final = "clickstream.added_headers"
 """The list of headers that the response gets, whatever it is."""

@@ -22,6 +22,7 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 WRITE, READ, ADMIN = "cs_write_table-of-access", "cs_read_table-of-access", "cs_admin_table-of-it"
+EVENTS = "cs_events_clicks-of-the-shop"
 EXPIRED, PAGES = "cs_write_expired-long-ago", "cs_write_pages-of-the-shop"
 SHOP = "https://shop.example"
 SECRET = "what-only-readers-may-see"
@@ -56,7 +57,12 @@ INJECTIONS = [
 
 @pytest.fixture(scope="module")
 def pair(corner: Corner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPair]:
-    write = (WRITE, f"{EXPIRED};expires=2020-01-31", f"{PAGES};origins={SHOP}")
+    write = (
+        WRITE,
+        f"{EVENTS};rights=events",
+        f"{EXPIRED};expires=2020-01-31",
+        f"{PAGES};origins={SHOP}",
+    )
     keys = {
         "write_keys": tuple(SecretStr(key) for key in write),
         "read_keys": (SecretStr(declaration(READ, {"name": "reader"})),),
@@ -87,6 +93,16 @@ def operations(pair: ProcessPair) -> list[tuple[str, str]]:
     assert len(found) >= 10
     with_prefix = [(method, PREFIX + path) for method, path in found if path not in OPEN_PATHS]
     return [*found, *(each for each in with_prefix if each[1] != f"{PREFIX}/metrics")]
+
+
+def test_a_key_for_events_posts_events_and_learns_no_position(pair: ProcessPair) -> None:
+    body = {"session_id": "s", "events": [{"event_id": "e", "object_id": "o"}]}
+    for prefix in ("", PREFIX):
+        taken = ask(pair, "POST", f"{prefix}/session/events", EVENTS, json=body)
+        assert taken.status_code == 200
+        assert "clickstream-position" not in taken.headers
+        for path in ("/session", "/session/irrelevant"):
+            assert ask(pair, "POST", prefix + path, EVENTS, json={}).status_code == 403
 
 
 @pytest.mark.parametrize("key", [None, "cs_write_made-up", EXPIRED, "", "'; --", "a" * 5_000])

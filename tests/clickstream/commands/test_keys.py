@@ -35,6 +35,13 @@ def test_a_new_key_comes_with_what_the_settings_need() -> None:
     assert (key.name, key.digest) == ("reports", parse(new["key"], Right.READ, "here").digest)
 
 
+def test_a_key_for_one_kind_of_write_is_a_write_key_with_its_right() -> None:
+    new = made("--right", "events")
+    assert new["key"].startswith("cs_events_")
+    assert new["variable"] == "CLICKSTREAM_WRITE_KEYS"
+    assert parse(new["value"], Right.WRITE, "here").rights == {Right.EVENTS}
+
+
 def test_for_people_it_says_the_same() -> None:
     result = CliRunner().invoke(app, ["new", "--origins", "https://a.example"])
     assert "cs_write_" in result.stdout

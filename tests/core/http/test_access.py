@@ -8,12 +8,13 @@ from pydantic import SecretStr
 from starlette.responses import Response
 from starlette.types import Scope
 
-from core.errors import Forbidden, Unauthorized
+from core.errors import Forbidden, TooManyRequests, Unauthorized
 from core.http.access import Access, Right
 from core.http.app import build_app
 from core.http.keys import day_or_time, declaration, new_key
+from core.http.paths import PREFIX, right_to_post
 from core.http.scope_keys import ADDED_HEADERS
-from core.settings import Limits, Settings
+from core.settings import HttpSettings, Limits, Settings
 from tests.clock import ManualClock
 from tests.core.http.components import FakeComponent
 from tests.local_client import LocalClient
@@ -22,6 +23,12 @@ from tests.local_client import LocalClient
 def settings(**keys: str) -> Settings:
     fields = {f"{kind}_keys": (SecretStr(key),) for kind, key in keys.items()}
     return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # names are made above
+
+
+def name_of(access: Access, text: bytes) -> str:
+    key = access.authenticate({b"x-api-key": text}, Right.WRITE)
+    assert key is not None
+    return key.name
 
 
 SHOP = b"https://shop.example"
@@ -106,13 +113,12 @@ def test_several_keys_work_at_once_so_that_one_can_be_rotated_out(
 ) -> None:
     monkeypatch.setenv("CLICKSTREAM_WRITE_KEYS", "old, new")
     access = Access.from_settings(Settings(_env_file=None))
-    names = {access.authenticate({b"x-api-key": key}, Right.WRITE) for key in (b"old", b"new")}
+    names = {name_of(access, key) for key in (b"old", b"new")}
     assert len(names) == 2
 
 
 def test_a_caller_s_name_tells_nothing_of_the_key() -> None:
-    name = Access.from_settings(ALL).authenticate({b"x-api-key": b"w-key"}, Right.WRITE)
-    assert name is not None
+    name = name_of(Access.from_settings(ALL), b"w-key")
     assert name.startswith("key-")
     assert "w-key" not in name
 
@@ -161,7 +167,7 @@ def test_an_expired_key_says_so_to_whoever_has_it_and_to_nobody_else() -> None:
 def test_the_settings_need_only_the_hash() -> None:
     key = new_key(Right.WRITE)
     access = Access.from_settings(settings(write=declaration(key, {"name": "shop"})))
-    assert access.authenticate({b"x-api-key": key.encode()}, Right.WRITE) == "shop"
+    assert name_of(access, key.encode()) == "shop"
     for other in (declaration(key, {}).encode(), key[:-1].encode(), b"shop"):
         with pytest.raises(Unauthorized):
             access.authenticate({b"x-api-key": other}, Right.WRITE)
@@ -201,6 +207,47 @@ def test_metrics_are_read_like_data(key: str | None, status: int) -> None:
     headers = {"x-api-key": key} if key else {}
     answer = LocalClient(build_app(ALL, [FakeComponent()])).get("/metrics", headers=headers)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("right", ["sessions", "events", "marks"])
+def test_a_key_may_have_a_part_of_the_writes_alone(right: str) -> None:
+    access = Access.from_settings(settings(write=f"part-key;rights={right}"))
+    headers = {b"x-api-key": b"part-key"}
+    for each in (Right.SESSIONS, Right.EVENTS, Right.MARKS):
+        if each.value == right:
+            assert access.authenticate(headers, each)
+        else:
+            with pytest.raises(Forbidden, match=each.value):
+                access.authenticate(headers, each)
+    with pytest.raises(Forbidden):
+        access.authenticate(headers, Right.WRITE)
+
+
+def test_every_post_path_has_a_right_of_its_own_also_under_the_prefix() -> None:
+    for prefix in ("", PREFIX):
+        assert right_to_post(f"{prefix}/session") is Right.SESSIONS
+        assert right_to_post(f"{prefix}/session/events") is Right.EVENTS
+        assert right_to_post(f"{prefix}/session/irrelevant") is Right.MARKS
+    assert right_to_post("/thing") is Right.WRITE
+
+
+def test_each_client_of_a_key_has_a_rate_of_its_own() -> None:
+    limited = ALL.model_copy(
+        update={
+            "limits": Limits(requests_per_second=1, burst=1),
+            "http": HttpSettings(trusted_proxies=("10.0.0.0/8",)),
+        }
+    )
+    access = Access.from_settings(limited, ManualClock())
+
+    def ask(client: str) -> None:
+        headers = {b"x-api-key": b"w-key", b"x-forwarded-for": client.encode()}
+        access.check_raw(headers, Right.EVENTS, lambda: "10.0.0.1")
+
+    ask("203.0.113.1")
+    with pytest.raises(TooManyRequests):
+        ask("203.0.113.1")
+    ask("203.0.113.2")
 
 
 def test_a_route_may_ask_for_the_admin_as_well_and_costs_one_token() -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from core.errors import SetupError
 from core.http.keys import (
+    SINGLE_WRITES,
     Key,
     Right,
     checked_origin,
@@ -102,7 +103,7 @@ def test_one_key_in_two_lists_has_the_rights_of_both_if_all_else_is_equal() -> N
         _env_file=None, write_keys=(SecretStr("k;name=n"),), read_keys=(SecretStr("k;name=n"),)
     )
     (key,) = keys_of(both)
-    assert key.rights == {Right.WRITE, Right.READ}
+    assert key.rights == {Right.WRITE, Right.READ, *SINGLE_WRITES}
     differing = Settings(
         _env_file=None, write_keys=(SecretStr("k;name=n"),), read_keys=(SecretStr("k"),)
     )
@@ -110,7 +111,10 @@ def test_one_key_in_two_lists_has_the_rights_of_both_if_all_else_is_equal() -> N
         keys_of(differing)
 
 
-@given(st.sampled_from(Right), st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True))
+@given(
+    st.sampled_from([Right.WRITE, Right.READ, Right.ADMIN]),
+    st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True),
+)
 def test_a_new_key_is_known_by_what_the_settings_get(right: Right, name: str) -> None:
     key = new_key(right)
     assert re.fullmatch(rf"cs_{right.value}_[A-Za-z0-9_-]{{43}}", key)
@@ -118,6 +122,21 @@ def test_a_new_key_is_known_by_what_the_settings_get(right: Right, name: str) ->
     assert key not in setting
     again = parse(setting, right, PLACE)
     assert (again.digest, again.name) == (parse(key, right, PLACE).digest, name)
+
+
+@pytest.mark.parametrize("wrong", ["rights=read", "rights=", "rights=events|admin"])
+def test_a_write_key_takes_no_right_but_those_to_write(wrong: str) -> None:
+    with pytest.raises(SetupError, match=r"rights= takes events, marks, sessions"):
+        parsed(f"k;{wrong}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sees"),
+    [("k", True), ("k;rights=events", False), ("k;origins=https://a.example", False)],
+)
+def test_positions_are_told_to_keys_that_are_not_for_pages(text: str, sees: bool) -> None:
+    assert parsed(text).sees_positions is sees
+    assert parse("k", Right.READ, PLACE).sees_positions
 
 
 def test_no_two_new_keys_are_the_same() -> None:

@@ -146,3 +146,14 @@ def test_no_log_line_holds_a_key(way: str, caplog: pytest.LogCaptureFixture) -> 
     assert "ours" in caplog.text
     assert key not in caplog.text
     assert other not in caplog.text
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_key_for_events_alone_is_told_no_position(way: str) -> None:
+    keys = (SecretStr("backend"), SecretStr("page;rights=events"))
+    with served(Settings(_env_file=None, write_keys=keys)) as side:
+        assert "clickstream-position" in side.post(way, X_API_Key="backend").headers
+        reply = side.post(way, X_API_Key="page")
+        assert (reply.status, "clickstream-position" in reply.headers) == (200, False)
+        body = '{"session_id": "s", "search_query": "", "search_results": []}'
+        assert side.ask(way, "POST", "/session", body, {"X-API-Key": "page"}).status == 403
