@@ -34,8 +34,8 @@ TESTS_AT_ONCE ?= 2
 PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test
-test: install ## run every test but the fault lab, those on real engines too: 10 minutes on 2 cores
-	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults"
+test: install ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 10 minutes on 2 cores
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench"
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed ## run the tests that start no engines
@@ -49,11 +49,11 @@ test-pythons: ## run the tests that start no engines on every newer Python that 
 test-nightly: install ## run every test but the fault lab, properties with 20 times as many examples: hours
 	CLICKSTREAM_TEST_PROFILE=nightly CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
 	  CLICKSTREAM_TEST_ORDERS=50 \
-	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults"
+	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults and not bench"
 
 .PHONY: e2e
 e2e: install ## run only the tests that need real engines, without the fault lab
-	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults"
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults and not bench"
 
 # Minutes that ClickHouse stays away; all other outages keep their proportion to it. With 10 they
 # are as long as docs/faults.md says at most; the defaults let the whole end sooner.
@@ -118,6 +118,10 @@ audit: $(VENV)/.installed ## ask for advisories about the locked packages, and w
 .PHONY: sbom
 sbom: $(VENV)/.installed ## write sbom.cdx.json: what this is made of, the engines included (CycloneDX)
 	$(BIN)/python deploy/sbom.py
+
+.PHONY: bench-test
+bench-test: install ## one small row of the benchmarks, with every contender: the peers must not rot
+	$(BIN)/python -m pytest -m bench tests/benchmarks
 
 .PHONY: bench
 bench: $(VENV)/.bench ## all benchmarks beside their peers, short: 15 minutes on 2 cores, one round

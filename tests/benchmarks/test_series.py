@@ -77,6 +77,8 @@ def test_rows_are_chosen_by_name() -> None:
 
 
 @pytest.mark.engines
+@pytest.mark.bench
+@pytest.mark.timeout(900)  # the first time, Go fetches what its contender is made of
 def test_a_row_is_measured_end_to_end(tmp_path: Path) -> None:
     """Small, but with every contender and its ledger: the peers must not rot either."""
     screen, out = io.StringIO(), tmp_path / "out.jsonl"
