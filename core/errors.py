@@ -24,6 +24,7 @@ ClickstreamError
 │   ├── Overloaded            this process is at one of its limits; nothing was done
 │   │   └── TooManyExports    as many exports run as one process serves
 │   ├── SinkUnavailable       ClickHouse cannot be reached
+│   ├── LeaseHeld             another operation works on the same database
 │   └── SinkBehind            the sink did not reach the requested position in time
 ├── RecordRejected            one Kafka record that can never be processed: a dead letter
 ├── Disconnected              the client went away: nobody is left to answer
@@ -169,6 +170,10 @@ class SinkUnavailable(Unavailable):
     """ClickHouse did not answer."""
 
 
+class LeaseHeld(Unavailable):
+    """A replay, erasure, backup or restore of the same database is running. Nothing was done."""
+
+
 class SinkBehind(Unavailable):
     """The sink had not reached the requested position when the wait ended."""
 
@@ -243,5 +248,6 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
         503, "registry-unavailable", "The schema registry does not answer"
     ),
     SinkUnavailable: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
+    LeaseHeld: HttpMeaning(503, "operation-running", "Another operation is running"),
     SinkBehind: HttpMeaning(503, "sink-behind", "The sink has not caught up yet"),
 }

@@ -14,7 +14,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from pydantic import ValidationError
 
-from core.errors import ClickstreamError
+from core.errors import ClickstreamError, Unavailable
 
 COMMANDS: Final = {
     "up": "Start the whole system on this machine.",
@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "doctor": "Check every part, and say what to do.",
     "bench": "Measure how fast it is on your servers.",
 }
+
+# EX_TEMPFAIL of sysexits.h: a server is away, time is up, or another operation is running.
+_TRY_AGAIN: Final = 75
 
 # These handle signals themselves: they finish what is under way.
 _SERVERS: Final = {"up", "edge", "worker", "api"}
@@ -76,9 +79,12 @@ for _name, _summary in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command; an expected error is one line on stderr and exit status 1."""
+    """Run the command; an expected error is one line on stderr and exit status 1, or 75 when it may
+    be gone at the next try."""
     try:
         app()
+    except Unavailable as error:
+        _fail(str(error), _TRY_AGAIN)
     except ClickstreamError as error:
         _fail(str(error))
     except ValidationError as error:
@@ -90,6 +96,6 @@ def main() -> None:
         _fail("the settings cannot be used; docs/settings.md lists them")
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 1) -> NoReturn:
     print(f"clickstream: {message}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(status)

@@ -21,6 +21,24 @@ def restore(
             help="Restore only the tables, into this other database. Workers may run.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a restore that was cut short."),
+    ] = False,
+    accept_missing_erasures: Annotated[
+        bool,
+        typer.Option(
+            "--accept-missing-erasures",
+            help="Restore although it is not known who was erased after the backup.",
+        ),
+    ] = False,
+    accept_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-data-loss",
+            help="Restore although records that came after the backup are gone.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,15 +50,16 @@ def restore(
     """
     from clickstream.local.target_settings import operator_settings
     from clickstream.operations.backup.report import restore_as_dict, restore_lines
-    from clickstream.operations.backup.restore import preview, restore
+    from clickstream.operations.backup.restore import RestoreOptions, preview, restore
     from clickstream.progress import ConsoleProgress
     from core.clock import SystemClock
 
+    options = RestoreOptions(into_database, resume, accept_missing_erasures, accept_data_loss)
     if dry_run:
-        result = preview(operator_settings(), source, into_database)
+        result = preview(operator_settings(), source, options)
     else:
         progress = ConsoleProgress()
-        result = restore(operator_settings(), source, SystemClock(), progress, into_database)
+        result = restore(operator_settings(), source, SystemClock(), progress, options)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

@@ -18,7 +18,7 @@ import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from core.clickhouse.client import connect, database_of, translate
-from core.errors import SetupError, SinkUnavailable
+from core.errors import LeaseHeld, SinkUnavailable
 from core.retrying import retry
 from core.settings import Settings
 
@@ -27,6 +27,9 @@ _ALREADY_RUNNING = 216
 # The lease of a killed process is held until the server notices. Seconds.
 _TAKEOVER_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.5
+
+# Told to callers over HTTP. The shortest of these operations takes a few seconds.
+_RETRY_AFTER_SECONDS = 5
 
 # A row comes every second. A server that is silent for longer has lost us, or we have lost it.
 _SILENCE_SECONDS = 30.0
@@ -41,10 +44,11 @@ _RELEASE = "KILL QUERY WHERE query_id = {id:String} AND position(query, {token:S
 
 @contextmanager
 def lease(settings: Settings) -> Iterator[Callable[[], None]]:
-    """Hold the lease. Raises SetupError when another process holds it, SinkUnavailable when
+    """Hold the lease. Raises LeaseHeld when another process holds it, SinkUnavailable when
     ClickHouse does not respond.
 
-    Gives a function that raises SinkUnavailable once the lease is lost.
+    Gives a function that raises SinkUnavailable once the lease is lost. The holder calls it before
+    each step that another operation must not see half done.
     """
     query_id, token = f"clickstream-lease-{database_of(settings)}", secrets.token_hex(8)
     with (
@@ -91,9 +95,10 @@ def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
         )
     except DatabaseError as error:
         if _is_taken(error):
-            raise SetupError(
+            raise LeaseHeld(
                 f"another replay, erasure, backup or restore of {database_of(settings)} is running:"
-                " wait until it has ended"
+                " wait until it has ended",
+                retry_after=_RETRY_AFTER_SECONDS,
             ) from error
         raise
 

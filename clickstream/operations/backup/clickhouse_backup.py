@@ -1,18 +1,27 @@
-"""Run ClickHouse's own BACKUP and RESTORE, and wait until they end."""
+"""Run ClickHouse's own BACKUP and RESTORE, and wait until they end.
+
+They run on in the server by themselves, so whatever ends the waiting also ends them: an error, a
+signal, a lost lease, or no progress for too long.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from typing import Final
 
 from clickstream.operations.backup import queries
 from clickstream.operations.backup.storage import BackupStorage
 from clickstream.progress import ProgressReporter
 from core.clickhouse.admin import Server
-from core.errors import SetupError
+from core.errors import ClickstreamError, SetupError, SinkUnavailable
 
 _POLL_SECONDS: Final = 0.2
+# Seconds without another byte. The longest silence of a healthy operation is that before the first
+# byte, while ClickHouse lists the parts of large tables.
+_STALLED_SECONDS: Final = 1800.0
 _RUNNING: Final = frozenset({"CREATING_BACKUP", "RESTORING"})
 _SUCCESS: Final = frozenset({"BACKUP_CREATED", "RESTORED"})
 
@@ -23,14 +32,15 @@ def run_backup(
     tables: list[str],
     storage: BackupStorage,
     progress: ProgressReporter,
+    check_lease: Callable[[], None],
 ) -> None:
     """Write the tables of `database` to `storage`. Blocks until ClickHouse has written them.
 
-    Raises SetupError with ClickHouse's reason.
+    Raises SetupError with ClickHouse's reason, SinkUnavailable when it makes no progress.
     """
     id_ = _new_id()
-    server.command(queries.backup(database, tables, storage.clickhouse_target(), id_))
-    _wait(server, id_, "backup, bytes", progress)
+    statement = queries.backup(database, tables, storage.clickhouse_target(), id_)
+    _run(server, statement, id_, "backup, bytes", progress, check_lease)
 
 
 def run_restore(
@@ -40,6 +50,7 @@ def run_restore(
     tables: list[str],
     storage: BackupStorage,
     progress: ProgressReporter,
+    check_lease: Callable[[], None],
 ) -> None:
     """Read the tables from `storage` into `database`. Blocks until ClickHouse has read them.
 
@@ -57,8 +68,7 @@ def run_restore(
             id_,
             structure_only=structure_only,
         )
-        server.command(statement)
-        _wait(server, id_, "restore, bytes", progress)
+        _run(server, statement, id_, "restore, bytes", progress, check_lease)
         if structure_only:
             for table in tables:
                 server.command(queries.stop_merges(database, table))
@@ -68,21 +78,57 @@ def _new_id() -> str:
     return f"clickstream-{secrets.token_hex(8)}"
 
 
-def _wait(server: Server, id_: str, what: str, progress: ProgressReporter) -> None:
+def _run(
+    server: Server,
+    statement: str,
+    id_: str,
+    what: str,
+    progress: ProgressReporter,
+    check_lease: Callable[[], None],
+) -> None:
+    check_lease()
+    try:
+        server.command(statement)
+        _wait(server, id_, what, progress, check_lease)
+    except BaseException:
+        # The first error is the one to report. Killing what has ended does nothing.
+        with contextlib.suppress(ClickstreamError):
+            server.command(queries.KILL, id=id_)
+        raise
+
+
+def _wait(
+    server: Server,
+    id_: str,
+    what: str,
+    progress: ProgressReporter,
+    check_lease: Callable[[], None],
+) -> None:
+    done, moved = 0, time.monotonic()
     status, error, total, *_ = _status(server, id_)
     while status in _RUNNING and not total:
-        time.sleep(_POLL_SECONDS)
+        _pause(moved, check_lease)
         status, error, total, *_ = _status(server, id_)
     with progress.over(what, max(1, total)) as advance:
-        done = 0
         while status in _RUNNING:
-            time.sleep(_POLL_SECONDS)
+            _pause(moved, check_lease)
             status, error, total, written, was_read = _status(server, id_)
             now = min(total, was_read if status.startswith("RESTOR") else written)
-            advance(max(0, now - done))
-            done = max(done, now)
+            if now > done:
+                advance(now - done)
+                done, moved = now, time.monotonic()
     if status not in _SUCCESS:
         raise SetupError(_error_message(error))
+
+
+def _pause(moved: float, check_lease: Callable[[], None]) -> None:
+    check_lease()
+    if time.monotonic() - moved > _STALLED_SECONDS:
+        raise SinkUnavailable(
+            f"ClickHouse has copied nothing for {_STALLED_SECONDS:g} s: look at its log and its"
+            " disk, and start this again"
+        )
+    time.sleep(_POLL_SECONDS)
 
 
 def _status(server: Server, id_: str) -> tuple[str, str, int, int, int]:

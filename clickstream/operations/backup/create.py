@@ -20,7 +20,6 @@ from clickstream.operations.backup import queries
 from clickstream.operations.backup.clickhouse import connect_for_backup
 from clickstream.operations.backup.clickhouse_backup import run_backup
 from clickstream.operations.backup.kafka_state import KafkaState
-from clickstream.operations.backup.locks import exclude_replay_and_erasure, exclusive_lock
 from clickstream.operations.backup.manifest import (
     Manifest,
     SavedMigration,
@@ -37,8 +36,9 @@ from clickstream.operations.backup.snapshot import (
 )
 from clickstream.operations.backup.storage import MANIFEST, REGISTRY, open_storage
 from clickstream.progress import ProgressReporter
-from core.clickhouse.admin import Server
+from core.clickhouse.admin import Owner, Purpose, Server
 from core.clickhouse.client import database_of
+from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.errors import SetupError
 from core.settings import Settings
@@ -58,7 +58,7 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What was read while no replay and no erasure could run."""
+    """What was read before the copying."""
 
     topics: tuple[SavedTopic, ...]
     schemas: tuple[SavedSchema, ...]
@@ -71,36 +71,44 @@ def create_backup(
 ) -> BackupResult:
     """Back up everything to `target`, a folder or an S3 URL. Blocks; the processes go on.
 
-    Raises SetupError when the backup is refused, Unavailable when a server is away. The target then
-    has no manifest, and `restore` refuses it.
+    No replay and no erasure can run until the end: an erasure that did not delete from the snapshot
+    would leave the user in it, and one that did would change what is being copied.
+
+    Raises SetupError when the backup is refused, Unavailable when a server is away or another
+    operation is running. The target then has no manifest, and `restore` refuses it.
     """
     started = clock.monotonic()
     live = database_of(settings)
-    with (
-        exclusive_lock(settings, "backup", _SUFFIX) as staging,
-        connect_for_backup(settings) as server,
-    ):
+    staging = live + _SUFFIX
+    with lease(settings) as check_lease, connect_for_backup(settings) as server:
         if waiting := pending(settings):
             raise SetupError(f"{waiting[0]} is not applied: run `clickstream migrate` first")
         storage = open_storage(target, settings, server)
         storage.ensure_empty()
         taken_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
-        with staging_database(server, staging):
-            snapshot = _take_snapshot(settings, server, live, staging)
+        with staging_database(server, staging, Owner(live, Purpose.BACKUP)):
+            snapshot = _take_snapshot(settings, server, live, staging, check_lease)
             progress.say(f"snapshot taken at {taken_at:%Y-%m-%d %H:%M:%S} UTC; copying")
-            tables = table_checksums(server, staging, snapshot.tables)
-            run_backup(server, staging, snapshot.tables, storage, progress)
+            tables = table_checksums(server, staging, snapshot.tables, check_lease)
+            run_backup(server, staging, snapshot.tables, storage, progress, check_lease)
             manifest = _manifest(settings, server, snapshot, staging, tables, taken_at.isoformat())
+        check_lease()
         if snapshot.export is not None:
             storage.write(REGISTRY, snapshot.export.hex())
         storage.write(MANIFEST, to_json(manifest))
     return BackupResult(str(storage), manifest, clock.monotonic() - started)
 
 
-def _take_snapshot(settings: Settings, server: Server, live: str, staging: str) -> _Snapshot:
-    with exclude_replay_and_erasure(settings), closing(KafkaState(settings)) as kafka:
+def _take_snapshot(
+    settings: Settings,
+    server: Server,
+    live: str,
+    staging: str,
+    check_lease: Callable[[], None],
+) -> _Snapshot:
+    with closing(KafkaState(settings)) as kafka:
         topics, tables = _offsets_then_tables(
-            kafka.snapshot, lambda: snapshot_tables(server, live, staging)
+            kafka.snapshot, lambda: snapshot_tables(server, live, staging, check_lease)
         )
     # Last, so that the schema of every record in the tables is among them.
     with open_registry(settings) as registry:

@@ -13,11 +13,6 @@ from clickhouse_connect.driver.binding import quote_identifier as identifier
 
 from schemas.migrate import RECORD
 
-# The comment of every database that a backup or a restore makes. Others are never dropped. The
-# comment of `core.clickhouse.admin` would not do: an erasure deletes from databases that have it,
-# and a deletion during the copying would change the checksums.
-OWNER_COMMENT: Final = "made by clickstream backup"
-
 # Tables that are not backed up: they are computed again (docs/decisions/0007-session-facts.md), or
 # made by `migrate`.
 DERIVED: Final = ("_session_facts", "_session_type_facts", "_settled_days", RECORD)
@@ -29,15 +24,11 @@ WHERE database = {database:String} AND endsWith(engine, 'MergeTree')
 ORDER BY name
 """
 EXISTING: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
-COMMENT_OF: Final = "SELECT comment FROM system.databases WHERE name = {database:String}"
 MIGRATIONS: Final = f"""
 SELECT path, checksum FROM {{database:Identifier}}.{RECORD} FINAL
 WHERE startsWith(path, 'migrations/')
 ORDER BY path
 """  # noqa: S608 - our own name
-
-CREATE: Final = f"CREATE DATABASE {{database:Identifier}} COMMENT '{OWNER_COMMENT}'"
-DROP: Final = "DROP DATABASE IF EXISTS {database:Identifier} SYNC"
 
 # Counts only the newest version of a row; `final` changes nothing for tables without versions.
 CHECKSUM: Final = """
@@ -47,6 +38,10 @@ SETTINGS final = 1
 """
 ROWS: Final = "SELECT count() FROM {database:Identifier}.{table:Identifier}"
 
+# With SYNC the statement answers when the query has ended, and its database can be dropped.
+KILL: Final = """
+KILL QUERY WHERE query_id IN (SELECT query_id FROM system.backups WHERE id = {id:String}) SYNC
+"""
 PROGRESS: Final = """
 SELECT toString(status), error, total_size, uncompressed_size, bytes_read
 FROM system.backups WHERE id = {id:String}
@@ -111,14 +106,12 @@ def read_bucket(function: str) -> str:
     return f"SELECT line FROM {function}"  # noqa: S608 - quoted
 
 
-def swap_statements(
-    source: str, target: str, tables: Sequence[str], replaced: Sequence[str]
-) -> list[str]:
-    """One statement for each table that moves it to `target`, or exchanges it if in `replaced`."""
-    statements = []
-    for table in tables:
-        old, new = (f"{identifier(each)}.{identifier(table)}" for each in (source, target))
-        verb = "EXCHANGE TABLES" if table in replaced else "RENAME TABLE"
-        link = "AND" if table in replaced else "TO"
-        statements.append(f"{verb} {old} {link} {new}")
-    return statements
+def swap(source: str, target: str, table: str, *, exchange: bool) -> str:
+    """Moves a table to `target`, or exchanges it with the one of the same name there."""
+    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (source, target))
+    return f"EXCHANGE TABLES {old} AND {new}" if exchange else f"RENAME TABLE {old} TO {new}"
+
+
+def rename_database(old: str, new: str) -> str:
+    """Gives a database, with all that it holds, another name."""
+    return f"RENAME DATABASE {identifier(old)} TO {identifier(new)}"

@@ -2,34 +2,41 @@
 
 The tables are loaded into a staging database, compared with the checksums of the manifest, migrated
 to the schema of this version, and cleared of users who were erased since. Then the workers' offsets
-are set. Only then are the tables exchanged with the empty ones.
+are set. Only then are the tables exchanged with the empty ones. The lease of the live database is
+held all the time, so no erasure, replay or backup comes in between.
+
+A restore that is cut short while it loads begins anew. Later ones can be resumed: the staging
+database remembers that it is complete, and every step from there on may be repeated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from clickstream.operations.backup import queries, schema_registry
+from clickstream.operations.backup import schema_registry
 from clickstream.operations.backup.clickhouse import connect_for_backup
 from clickstream.operations.backup.clickhouse_backup import run_restore
 from clickstream.operations.backup.kafka_state import KafkaState, consumed_topics
-from clickstream.operations.backup.locks import exclusive_lock
 from clickstream.operations.backup.manifest import (
     Manifest,
     check_migrations,
     check_settings,
     from_json,
 )
-from clickstream.operations.backup.offsets import OffsetPlan, erasures_topic_recreated, plan_offsets
-from clickstream.operations.backup.snapshot import (
-    snapshot_order,
-    staging_database,
-    table_checksums,
-    tables_to_back_up,
+from clickstream.operations.backup.offsets import OffsetPlan
+from clickstream.operations.backup.queries import start_merges
+from clickstream.operations.backup.restore_checks import (
+    Losses,
+    check_no_workers,
+    find_losses,
+    planned,
 )
+from clickstream.operations.backup.restore_state import RestoreState, read_state, write_state
+from clickstream.operations.backup.snapshot import table_checksums, tables_to_back_up
 from clickstream.operations.backup.storage import (
     MANIFEST,
     REGISTRY,
@@ -37,24 +44,41 @@ from clickstream.operations.backup.storage import (
     incomplete_backup,
     open_storage,
 )
-from clickstream.operations.erasure.reapply import reapply
+from clickstream.operations.backup.swap import check_empty, drop_replaced, swap_tables
+from clickstream.operations.erasure.erase import open_server as open_eraser
+from clickstream.operations.erasure.reapply import apply_erasures
 from clickstream.operations.log_offsets import LogOffsets
 from clickstream.progress import ProgressReporter
 from core.clickhouse import on_database
-from core.clickhouse.admin import Server
+from core.clickhouse.admin import Owner, Purpose, Server
 from core.clickhouse.client import database_of
+from core.clickhouse.lease import lease
 from core.clock import Clock
-from core.errors import SetupError
+from core.errors import ClickstreamError, SetupError
 from core.settings import Settings
 from schemas.migrate import migrate
 from schemas.sql_files import load
 from schemas.topic_admin import create_topics
-from schemas.topics import Topics
 
 _SUFFIX = "_restore"
 
 # Seconds. Erasing again reads every session id of every table.
 _ERASING_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """What the operator has said.
+
+    With `into_database`, only the tables are restored, into that database; Kafka and the registry
+    are left alone. `resume` goes on with a restore that was cut short. The others allow a restore
+    that is known to miss erasures or records that came after the backup.
+    """
+
+    into_database: str | None = None
+    resume: bool = False
+    accept_missing_erasures: bool = False
+    accept_data_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +98,23 @@ class RestoreResult:
     seconds: float
 
 
-def preview(settings: Settings, source: str, into_database: str | None = None) -> RestoreResult:
-    """What `restore` would do. Changes nothing, and raises the same errors."""
-    target = settings if into_database is None else on_database(settings, into_database)
+def preview(
+    settings: Settings, source: str, options: RestoreOptions = RestoreOptions()
+) -> RestoreResult:
+    """What `restore` would do. Changes nothing, and raises the same errors, but for losses that
+    need a flag: those are its warnings."""
+    target = _target(settings, options)
     with connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
-        manifest = _validate(settings, server, target, storage)
-        plan: OffsetPlan | None = None
-        warnings: tuple[str, ...] = ()
-        if into_database is None:
-            plan, warnings = _plan_offsets(settings, manifest)
+        manifest = _read_manifest(settings, storage)
+        if _resumable(server, settings, target, manifest, options) is None:
+            check_empty(server, database_of(target))
+        plan, losses = _plan(settings, manifest, options)
+        if plan is not None:
             _restore_schemas(settings, manifest, storage, only_check=True)
-    return RestoreResult(str(storage), database_of(target), manifest, plan, {}, warnings, 0.0)
+    return RestoreResult(
+        str(storage), database_of(target), manifest, plan, {}, losses.sentences, 0.0
+    )
 
 
 def restore(
@@ -93,96 +122,157 @@ def restore(
     source: str,
     clock: Clock,
     progress: ProgressReporter,
-    into_database: str | None = None,
+    options: RestoreOptions = RestoreOptions(),
 ) -> RestoreResult:
     """Restore everything from `source` into the empty database of the settings. Blocks.
 
-    With `into_database`, only the tables are restored, into that database; Kafka and the registry
-    are left alone. Raises SetupError when the restore is refused or the backup is damaged,
-    Unavailable when a server is away. The tables are then not in place, and the restore can be
-    repeated.
+    Raises SetupError when the restore is refused or the backup is damaged, Unavailable when a
+    server is away or another operation is running. Run it again after any error; when tables were
+    in place already it asks for `resume`.
     """
     started = clock.monotonic()
-    target = settings if into_database is None else on_database(settings, into_database)
-    with (
-        exclusive_lock(target, "restore", _SUFFIX) as name,
-        connect_for_backup(settings) as server,
-    ):
+    target = _target(settings, options)
+    with _leases(settings, target) as check_lease, connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
-        manifest = _validate(settings, server, target, storage)
-        plan: OffsetPlan | None = None
-        warnings: tuple[str, ...] = ()
-        if into_database is None:
-            plan, warnings = _plan_offsets(settings, manifest)
+        manifest = _read_manifest(settings, storage)
+        state = _resumable(server, settings, target, manifest, options)
+        resumed = state is not None
+        plan, losses = _plan(settings, manifest, options)
+        losses.check_accepted(
+            erasures=options.accept_missing_erasures, records=options.accept_data_loss
+        )
+        for sentence in losses.sentences:
+            progress.say(f"warning: {sentence}")
+        if plan is not None:
             _restore_schemas(settings, manifest, storage, only_check=False)
             create_topics(settings)
-        with staging_database(server, name):
-            _load(server, manifest, name, storage, progress)
-            staging = on_database(settings, name)
-            migrate(staging)
-            erased = reapply(staging, clock, _ERASING_SECONDS, progress.say)
-            if plan is not None:
-                with closing(KafkaState(settings)) as kafka:
-                    kafka.set_committed(plan.offsets)
-            _swap_tables(server, target, name, tables_to_back_up(server, name))
-    seconds = clock.monotonic() - started
+        if state is None:
+            check_empty(server, database_of(target))
+            state = _load(server, settings, target, manifest, storage, progress, check_lease)
+        staging = on_database(settings, _staging(target))
+        erase_again = _Erasures(clock, progress, not losses.without_kafka, check_lease)
+        erased = dict(erase_again(staging))
+        check_lease()
+        if plan is not None:
+            with closing(KafkaState(settings)) as kafka:
+                kafka.set_committed(plan.offsets)
+        kept = _put_in_place(server, settings, target, state, plan, clock, check_lease)
+        if resumed:
+            # Some tables were in place before, and a cut may have been long ago.
+            for table, rows in erase_again(target).items():
+                erased[table] = erased.get(table, 0) + rows
     return RestoreResult(
-        str(storage), database_of(target), manifest, plan, erased, warnings, seconds
+        str(storage),
+        database_of(target),
+        manifest,
+        plan,
+        erased,
+        losses.sentences + kept,
+        clock.monotonic() - started,
     )
 
 
-def _validate(
-    settings: Settings, server: Server, target: Settings, storage: BackupStorage
-) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class _Erasures:
+    """Deletes the rows of erased users from the tables of some settings."""
+
+    clock: Clock
+    progress: ProgressReporter
+    from_kafka: bool
+    check_lease: Callable[[], None]
+
+    def __call__(self, settings: Settings) -> Mapping[str, int]:
+        with open_eraser(settings, _ERASING_SECONDS) as server:
+            return apply_erasures(
+                settings,
+                server,
+                self.clock,
+                self.progress.say,
+                self.check_lease,
+                from_kafka=self.from_kafka,
+            )
+
+
+def _target(settings: Settings, options: RestoreOptions) -> Settings:
+    if options.into_database is None:
+        return settings
+    if options.into_database == database_of(settings):
+        raise SetupError(
+            f"--into-database {options.into_database} is the live database: leave the option out"
+        )
+    return on_database(settings, options.into_database)
+
+
+def _staging(target: Settings) -> str:
+    return database_of(target) + _SUFFIX
+
+
+@contextmanager
+def _leases(settings: Settings, target: Settings) -> Iterator[Callable[[], None]]:
+    """The lease of the live database, whose erasures must not be missed, and of the target."""
+    with lease(settings) as check_live:
+        if database_of(settings) == database_of(target):
+            yield check_live
+            return
+        with lease(target) as check_target:
+
+            def check() -> None:
+                check_live()
+                check_target()
+
+            yield check
+
+
+def _read_manifest(settings: Settings, storage: BackupStorage) -> Manifest:
     text = storage.read(MANIFEST)
     if text is None:
         raise incomplete_backup(storage)
     manifest = from_json(text, str(storage))
     check_migrations(manifest, load().migrations)
     check_settings(manifest, settings)
-    _check_empty(server, database_of(target))
     return manifest
 
 
-def _check_empty(server: Server, database: str) -> None:
-    for table in tables_to_back_up(server, database):
-        if server.number(queries.ROWS, database=database, table=table):
+def _resumable(
+    server: Server,
+    settings: Settings,
+    target: Settings,
+    manifest: Manifest,
+    options: RestoreOptions,
+) -> RestoreState | None:
+    """The state of a restore that is to be resumed; None to begin anew."""
+    staging = _staging(target)
+    owner = Owner(database_of(settings), Purpose.RESTORE)
+    if not server.has(staging, owner) or (state := read_state(server, staging)) is None:
+        return None
+    if not options.resume:
+        if state.swapped(server):
             raise SetupError(
-                f"{database} is not empty ({table} has rows), and a restore replaces nothing:"
-                f" DROP DATABASE {database} if its data may be lost, or use --into-database NAME to"
-                " restore into another database"
+                f"a restore of {state.target} was cut short while its tables were put in place: run"
+                " it again with --resume, which loses nothing"
             )
+        return None
+    if state.taken_at != manifest.taken_at:
+        raise SetupError(
+            f"the restore that was cut short is that of the backup of {state.taken_at}, and this"
+            f" one is of {manifest.taken_at}: name the other one"
+        )
+    return state
 
 
-def _plan_offsets(settings: Settings, manifest: Manifest) -> tuple[OffsetPlan, tuple[str, ...]]:
-    """The plan, and warnings about what is lost. Raises SetupError while workers run."""
+def _plan(
+    settings: Settings, manifest: Manifest, options: RestoreOptions
+) -> tuple[OffsetPlan | None, Losses]:
+    """The plan, and what is lost. Raises SetupError while workers run.
+
+    A restore into another database has no plan, and needs no Kafka if it may miss erasures.
+    """
+    if options.into_database is not None and options.accept_missing_erasures:
+        return None, Losses.unknown_erasures(manifest)
     with closing(KafkaState(settings)) as kafka:
         live = kafka.current()
-    names = consumed_topics(settings)
-    if all(name in live for name in names) and (workers := LogOffsets(settings).workers()):
-        raise SetupError(
-            f"{workers} workers of group {settings.worker.group} are running, and go on from their"
-            " own offsets: stop them first. The edge may go on"
-        )
-    plan = plan_offsets(manifest, live, names, settings.topics.epoch)
-    warnings = [
-        f"{partition.topic}/{partition.partition}: {count:,} records after the backup are lost:"
-        " Kafka has deleted them by age"
-        for partition, count in plan.lost.items()
-    ]
-    if plan.topics_recreated:
-        warnings.append(
-            "the topics were deleted and created again: what came after"
-            f" {manifest.taken_at} is lost; keep CLICKSTREAM_TOPICS__EPOCH={settings.topics.epoch}"
-            " for every process"
-        )
-    if erasures_topic_recreated(manifest, live, Topics.from_settings(settings).erasures):
-        warnings.append(
-            f"the topic of erasures is not the one of the backup: users who were erased after"
-            f" {manifest.taken_at} are in the restored tables; run `clickstream erase` for each of"
-            " them again before anybody reads"
-        )
-    return plan, tuple(warnings)
+    plan = None if options.into_database is not None else planned(settings, manifest, live)
+    return plan, find_losses(settings, manifest, live, plan)
 
 
 def _restore_schemas(
@@ -210,14 +300,41 @@ def _read_export(manifest: Manifest, storage: BackupStorage) -> bytes | None:
 
 def _load(
     server: Server,
+    settings: Settings,
+    target: Settings,
+    manifest: Manifest,
+    storage: BackupStorage,
+    progress: ProgressReporter,
+    check_lease: Callable[[], None],
+) -> RestoreState:
+    """The tables of the backup, whole and migrated, in the staging database."""
+    staging, owner = _staging(target), Owner(database_of(settings), Purpose.RESTORE)
+    server.drop(staging, owner)
+    server.create(staging, owner)
+    try:
+        _load_tables(server, manifest, staging, storage, progress, check_lease)
+        migrate(on_database(settings, staging))
+        check_lease()
+        tables = tables_to_back_up(server, staging)
+        return write_state(server, staging, manifest.taken_at, database_of(target), tables)
+    except BaseException:
+        # When ClickHouse is away, the next run drops it; the first error is the one to report.
+        with contextlib.suppress(ClickstreamError):
+            server.drop(staging, owner)
+        raise
+
+
+def _load_tables(
+    server: Server,
     manifest: Manifest,
     name: str,
     storage: BackupStorage,
     progress: ProgressReporter,
+    check_lease: Callable[[], None],
 ) -> None:
     tables = [table.name for table in manifest.tables]
-    run_restore(server, manifest.database, name, tables, storage, progress)
-    found = {table.name: table for table in table_checksums(server, name, tables)}
+    run_restore(server, manifest.database, name, tables, storage, progress, check_lease)
+    found = {each.name: each for each in table_checksums(server, name, tables, check_lease)}
     for saved in manifest.tables:
         if found[saved.name] != saved:
             raise SetupError(
@@ -227,14 +344,44 @@ def _load(
             )
     progress.say("the tables are loaded: checksums match")
     for table in tables:
-        server.command(queries.start_merges(name, table))
+        server.command(start_merges(name, table))
 
 
-def _swap_tables(server: Server, target: Settings, name: str, tables: list[str]) -> None:
+def _put_in_place(
+    server: Server,
+    settings: Settings,
+    target: Settings,
+    state: RestoreState,
+    plan: OffsetPlan | None,
+    clock: Clock,
+    check_lease: Callable[[], None],
+) -> tuple[str, ...]:
+    """Exchange the tables; returns a warning when rows of the replaced ones are kept."""
+    live, staging = database_of(settings), _staging(target)
+    copy = Owner(live, Purpose.COPY)
+    if state.target != live and not server.has(state.target, copy):
+        server.create(state.target, copy)
     migrate(target)
-    live = database_of(target)
-    existing = {str(table) for (table,) in server.rows(queries.EXISTING, database=live)}
-    # Sessions last: a reader who sees a session then sees everything that belongs to it.
-    ordered = sorted(snapshot_order(tables), key=lambda table: table == "sessions")
-    for statement in queries.swap_statements(name, live, ordered, sorted(existing)):
-        server.command(statement)
+    # Again, and directly before: hours may have passed since the first look.
+    if plan is not None:
+        check_no_workers(settings)
+    if not state.swapped(server):
+        check_empty(server, state.target)
+    swap_tables(server, staging, state, check_lease)
+    if plan is not None and (
+        LogOffsets(settings).workers() or not _still_committed(settings, plan)
+    ):
+        raise SetupError(
+            "a worker was started while the tables were put in place, and may have written into"
+            " the old ones: stop it, and run this again with --resume"
+        )
+    kept_name = f"{staging}_{clock.now_ms()}"
+    kept = drop_replaced(server, staging, Owner(live, Purpose.RESTORE), kept_name)
+    if kept is None:
+        return ()
+    return (f"{kept} has rows that were written meanwhile, and is kept: look at them, and drop it",)
+
+
+def _still_committed(settings: Settings, plan: OffsetPlan) -> bool:
+    with closing(KafkaState(settings)) as kafka:
+        return dict(kafka.committed(consumed_topics(settings))) == dict(plan.offsets)

@@ -11,14 +11,14 @@ The tables are copied one after another, and the order keeps the rules of the pi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from clickstream.operations.backup import queries
 from clickstream.operations.backup.manifest import SavedTable
-from core.clickhouse.admin import Server
-from core.errors import ClickstreamError, SetupError
+from core.clickhouse.admin import Owner, Server
+from core.errors import ClickstreamError
 from stream_processors.join import table_columns
 
 _FIRST: Final = (
@@ -44,41 +44,41 @@ def tables_to_back_up(server: Server, database: str) -> list[str]:
 
 
 @contextmanager
-def staging_database(server: Server, database: str) -> Iterator[None]:
+def staging_database(server: Server, database: str, owner: Owner) -> Iterator[None]:
     """Create an empty database of this name, and drop it at the end.
 
-    One that a killed run has left is dropped first. Raises SetupError when there is one that
-    neither a backup nor a restore has made.
+    One that a killed run has left is dropped first. Raises SetupError when there is one of another
+    owner.
     """
-    comment = server.rows(queries.COMMENT_OF, database=database)
-    if comment and comment[0][0] != queries.OWNER_COMMENT:
-        raise SetupError(
-            f"the database name {database} is needed, and there is one that no backup has made:"
-            " rename it"
-        )
-    server.command(queries.DROP, database=database)
-    server.command(queries.CREATE, database=database)
+    server.drop(database, owner)
+    server.create(database, owner)
     try:
         yield
     finally:
         # When ClickHouse is away, the next run drops it; the first error is the one to report.
         with contextlib.suppress(ClickstreamError):
-            server.command(queries.DROP, database=database)
+            server.drop(database, owner)
 
 
-def snapshot_tables(server: Server, live: str, into: str) -> list[str]:
+def snapshot_tables(
+    server: Server, live: str, into: str, check_lease: Callable[[], None]
+) -> list[str]:
     """Clone the tables of `live` into the database `into`, by hard links; returns their names."""
     tables = snapshot_order(tables_to_back_up(server, live))
     for table in tables:
+        check_lease()
         for statement in queries.attach_partitions(live, into, table):
             server.command(statement)
     return tables
 
 
-def table_checksums(server: Server, database: str, tables: Sequence[str]) -> tuple[SavedTable, ...]:
+def table_checksums(
+    server: Server, database: str, tables: Sequence[str], check_lease: Callable[[], None]
+) -> tuple[SavedTable, ...]:
     """The row count and the checksum of each table. Reads every row."""
     found = []
     for table in sorted(tables):
+        check_lease()
         ((count, checksum),) = server.rows(queries.CHECKSUM, database=database, table=table)
         found.append(SavedTable(table, int(count), int(checksum)))
     return tuple(found)

@@ -6,7 +6,7 @@ docs/decisions/0010-erasure.md has the argument why nothing remains.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from clickstream.operations.erasure import queries
@@ -20,7 +20,6 @@ from core.clickhouse.admin import Server
 from core.clickhouse.client import connect, database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
-from core.errors import Overloaded, SetupError
 from core.settings import Settings
 from core.user_ids import UserIds
 from schemas.erasures import session_hash
@@ -28,7 +27,7 @@ from schemas.erasures import session_hash
 Log = Callable[[str], None]
 """Takes one sentence about the progress."""
 
-_BUSY_SECONDS = 5
+_STATEMENTS = "finding and deleting rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ class ErasureResult:
     """A complete erasure: no row of the user is left.
 
     `sessions` counts all sessions of this user that are erased by now, `deleted` the rows that this
-    run deleted, by table. `retained_databases` were left by a replay that was killed; their rows
-    were deleted too.
+    run deleted, by table. `retained_databases` are those that other operations have made of the
+    live one and left; the user's rows were deleted there too.
     """
 
     user_hash: str
@@ -78,13 +77,13 @@ def erase(
 ) -> ErasureResult:
     """Erase what the edge received of this user until now. Blocks for about `seconds` at most.
 
-    Raises Unavailable when a server is away, when another erasure or a replay is running, or when
-    the time is over. What is deleted until then stays deleted, and a second run completes the
-    erasure.
+    Raises Unavailable when a server is away, when another operation is running (a replay would
+    write again what is erased), or when the time is over. What is deleted until then stays deleted,
+    and a second run completes the erasure.
     """
     started = clock.monotonic()
     deadline = Deadline(clock, seconds)
-    with exclusive_lock(settings), open_server(settings, seconds) as server:
+    with lease(settings) as check_lease, open_server(settings, seconds, deadline) as server:
         subject = _data_subject(settings, user_id, clock)
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
@@ -92,10 +91,15 @@ def erase(
         publisher = TombstonePublisher(settings, server, subject, requested_by, clock)
         publisher.publish_users()
         log("the erasure is published: workers store nothing of this user any more")
-        ids = _mask_all(settings, server, finder, deleter, publisher, deadline, log)
+        for database in finder.databases[1:]:
+            server.start_merges(database)
+        steps = _Steps(check_lease, deadline)
+        ids = _mask_all(settings, server, finder, deleter, publisher, steps, log)
+        check_lease()
         deleter.remove_from_disk()
         if remaining := deleter.count_remaining(ids):
             raise deadline.exceeded(f"rows are left in {', '.join(remaining)}")
+        check_lease()
         log("the deleted rows are removed from the disk")
         sessions = len(finder.published(queries.ERASED_SESSIONS))
         _add_to_log(server, live, subject, requested_by, sessions, deleter.deleted, clock)
@@ -115,7 +119,7 @@ def _mask_all(
     finder: UserDataFinder,
     deleter: Deleter,
     publisher: TombstonePublisher,
-    deadline: Deadline,
+    steps: _Steps,
     log: Log,
 ) -> list[str]:
     """Delete until a search after a wait finds nothing; returns the ids of all sessions found.
@@ -126,6 +130,7 @@ def _mask_all(
     ids = finder.residual_sessions()
     waited = False
     while True:
+        steps.check_lease()
         found = finder.sessions()
         ids |= found
         dead_letters = finder.dead_letters(sorted(ids))
@@ -138,34 +143,33 @@ def _mask_all(
         if waited and not (found or dead_letters):
             return sorted(ids)
         log(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
-        wait_for_in_flight_writes(settings, server, deadline)
+        wait_for_in_flight_writes(settings, server, steps.deadline)
         waited = True
 
 
-@contextmanager
-def exclusive_lock(settings: Settings) -> Iterator[None]:
-    """Let no other erasure and no replay run: a replay would write again what is erased.
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What is asked between two steps: the lease is still ours, and there is time left."""
 
-    Raises Overloaded when one is running.
+    check_lease: Callable[[], None]
+    deadline: Deadline
+
+
+@contextmanager
+def open_server(
+    settings: Settings, seconds: float, deadline: Deadline | None = None
+) -> Iterator[Server]:
+    """A client on which deletes and mutations are complete when they return.
+
+    Each ends within `seconds`; with a deadline, all of them together end by then.
     """
-    with ExitStack() as held:
-        try:
-            held.enter_context(lease(settings))
-        except SetupError as error:
-            raise Overloaded(str(error), retry_after=_BUSY_SECONDS) from error
-        yield
-
-
-@contextmanager
-def open_server(settings: Settings, seconds: float) -> Iterator[Server]:
-    """A client on which deletes and mutations are complete when they return, each within
-    `seconds`."""
     with connect(
         settings, role="clickstream erase", database="system", answer_seconds=seconds
     ) as client:
         client.set_client_setting("lightweight_deletes_sync", 2)
         client.set_client_setting("mutations_sync", 2)
-        yield Server(settings, client)
+        remaining = None if deadline is None else lambda: deadline.remaining(_STATEMENTS)
+        yield Server(settings, client, remaining)
 
 
 def _data_subject(settings: Settings, user_id: str, clock: Clock) -> DataSubject:

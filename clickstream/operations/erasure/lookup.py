@@ -7,13 +7,13 @@ from itertools import zip_longest
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.subject import DataSubject, byte_patterns, record_prefix
-from core.clickhouse.admin import OWNER_COMMENT, Server
+from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
 from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_with_user_data
 
 
 class UserDataFinder:
-    """Searches the live database, and the databases that a killed replay has left.
+    """Searches the live database, and every other one that an operation has made of it.
 
     Every method blocks and queries ClickHouse anew.
     """
@@ -22,8 +22,7 @@ class UserDataFinder:
         self._server = server
         self._live = live
         self._subject = subject
-        found = server.rows(queries.DATABASES, live=live, signature=OWNER_COMMENT)
-        self.databases = tuple(str(name) for (name,) in found)
+        self.databases = (live, *(name for name in server.owned(live) if name != live))
         """The live database is the first."""
 
     def tables(self) -> Iterator[tuple[str, UserDataTable]]:

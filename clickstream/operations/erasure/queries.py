@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-# The live database, and what a killed replay has left.
-DATABASES: Final = """
-SELECT name FROM system.databases
-WHERE name = {live:String}
-    OR (startsWith(name, concat({live:String}, '_')) AND comment = {signature:String})
-ORDER BY name != {live:String}, name
-"""
-
 # --- Find the data of a user -----------------------------------------------------------------
 
 SESSIONS_OF: Final = """

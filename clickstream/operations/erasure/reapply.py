@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from clickstream.operations.erasure import queries
+from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
-from clickstream.operations.erasure.erase import Log, exclusive_lock, open_server
+from clickstream.operations.erasure.erase import Log, open_server
 from clickstream.operations.erasure.lookup import UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clickhouse.id_batches import id_batches
+from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.settings import Settings
 
@@ -23,10 +25,27 @@ def reapply(settings: Settings, clock: Clock, seconds: float, log: Log) -> Mappi
 
     Returns the deleted rows by table. Blocks. Raises as `erase` does.
     """
-    with exclusive_lock(settings), open_server(settings, seconds) as server:
+    deadline = Deadline(clock, seconds)
+    with lease(settings) as check_lease, open_server(settings, seconds, deadline) as server:
+        return apply_erasures(settings, server, clock, log, check_lease)
+
+
+def apply_erasures(
+    settings: Settings,
+    server: Server,
+    clock: Clock,
+    log: Log,
+    check_lease: Callable[[], None],
+    *,
+    from_kafka: bool = True,
+) -> Mapping[str, int]:
+    """The same under a lease that the caller holds; without `from_kafka` only what the tables know
+    themselves."""
+    if from_kafka:
         added = sync_from_kafka(settings, server, clock)
         log(f"{added} erasures were in Kafka and not in ClickHouse")
-        return delete_erased(settings, server)
+    check_lease()
+    return delete_erased(settings, server)
 
 
 def delete_erased(settings: Settings, server: Server) -> Mapping[str, int]:

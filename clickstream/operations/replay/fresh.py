@@ -7,7 +7,7 @@ replay into the live tables would add, and not replace.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,7 +20,7 @@ from clickstream.operations.replay.run import Outcome, count_rows, planned, sync
 from clickstream.operations.replay.start_point import Origin
 from clickstream.progress import ProgressReporter
 from core.clickhouse import database_of, on_database
-from core.clickhouse.admin import Server, open_server
+from core.clickhouse.admin import Owner, Purpose, Server, open_server
 from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.errors import ClickstreamError, SetupError
@@ -57,7 +57,7 @@ def replay_fresh(
                 bounds = Bounds(
                     Topics.from_settings(settings), settings.topics.epoch, wanted.starts
                 )
-                _copy_older(server, live, fresh, bounds, progress)
+                _copy_older(server, live, fresh, bounds, progress, check_lease)
             with log_to_tables(on_database(settings, fresh), clock) as reading:
                 reading.copy(wanted.starts, wanted.ends, progress, lambda _: check_lease())
             server.command(queries.COPY_LETTERS, live=live, fresh=fresh)
@@ -68,8 +68,7 @@ def replay_fresh(
                     "deletions are under way in the new tables, and would look for the others in"
                     " vain after the exchange: run it again"
                 )
-            check_lease()
-            _exchange(server, log, live, fresh)
+            _exchange(server, log, live, fresh, check_lease)
         return Outcome(
             origin,
             reading.records,
@@ -106,8 +105,9 @@ def _check_feeds_nobody(server: Server, live: str) -> None:
 def _tables_beside(server: Server, live: str, fresh: str) -> Iterator[None]:
     """Empty tables like the live ones, and the erasures. Whatever is there at the end is dropped:
     the old tables, or tables that are not complete."""
-    server.drop(fresh)
-    server.create(fresh)
+    owner = Owner(live, Purpose.FRESH_TABLES)
+    server.drop(fresh, owner)
+    server.create(fresh, owner)
     try:
         for table in (*TABLES, *_ERASURES):
             server.command(queries.make(table, live, fresh))
@@ -117,15 +117,21 @@ def _tables_beside(server: Server, live: str, fresh: str) -> Iterator[None]:
     finally:
         # The next one drops it when ClickHouse is away: that must not hide what happened.
         with contextlib.suppress(ClickstreamError):
-            server.drop(fresh)
+            server.drop(fresh, owner)
 
 
 def _copy_older(
-    server: Server, live: str, fresh: str, before: Bounds, progress: ProgressReporter
+    server: Server,
+    live: str,
+    fresh: str,
+    before: Bounds,
+    progress: ProgressReporter,
+    check_lease: Callable[[], None],
 ) -> None:
     """Copy the rows from before the start of the replay."""
     parameters = {"live": live, "fresh": fresh, **before.parameters()}
     for table in TABLES:
+        check_lease()
         if table not in _BY_DAY:
             server.command(queries.copy_older(table, by_day=False), **parameters)
             continue
@@ -133,14 +139,18 @@ def _copy_older(
         with progress.over(f"copying older rows of {table}, days", len(days)) as advance:
             for (day,) in days:
                 server.command(queries.copy_older(table, by_day=True), day=day, **parameters)
+                check_lease()
                 advance(1)
 
 
-def _exchange(server: Server, log: LogOffsets, live: str, fresh: str) -> None:
+def _exchange(
+    server: Server, log: LogOffsets, live: str, fresh: str, check_lease: Callable[[], None]
+) -> None:
     """Table by table. When it is cut short, each table is an old one or a new one, and complete."""
     check_stopped(log)
     committed = log.committed()
     for table in TABLES:
+        check_lease()
         server.command(queries.exchange(table, live, fresh))
     if log.workers() or log.committed() != committed:
         raise SetupError(

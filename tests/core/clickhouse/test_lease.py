@@ -8,7 +8,7 @@ import pytest
 
 from core import clickhouse
 from core.clickhouse.lease import lease
-from core.errors import SetupError, SinkUnavailable
+from core.errors import LeaseHeld, SinkUnavailable
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engines
 def test_it_is_held_once_and_free_again_afterwards(module_settings: Settings) -> None:
     with (
         lease(module_settings),
-        pytest.raises(SetupError, match="another replay"),
+        pytest.raises(LeaseHeld, match="another replay"),
         lease(module_settings),
     ):
         pass

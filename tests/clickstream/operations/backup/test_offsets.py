@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clickstream.operations.backup.manifest import SavedTopic
 from clickstream.operations.backup.offsets import LiveTopic, erasures_topic_recreated, plan_offsets
+from clickstream.operations.backup.restore_checks import Losses
 from core.errors import SetupError
 from core.kafka.partitions import Partition
 from tests.clickstream.operations.backup.test_manifest import MANIFEST
@@ -65,8 +66,29 @@ def test_new_topics_need_a_higher_epoch(now: dict[str, LiveTopic]) -> None:
     assert found.offsets[Partition("s", 0)] == 0
 
 
+def test_a_log_that_ends_before_the_offsets_of_the_backup_needs_a_higher_epoch() -> None:
+    """Else the records that are yet to get those offsets would be passed over."""
+    shorter = SAME | {"s": live("s", low_watermarks=(7, 0), ends=(49, 120))}
+    with pytest.raises(SetupError, match="CLICKSTREAM_TOPICS__EPOCH=4"):
+        plan_offsets(AT_REST, shorter, NAMES, 3)
+    found = plan_offsets(AT_REST, shorter, NAMES, 4)
+    assert found.topics_recreated
+    assert found.offsets[Partition("s", 0)] == 7
+
+
+def test_losses_are_refused_without_the_flag_that_accepts_them() -> None:
+    Losses().check_accepted(erasures=False, records=False)
+    both = Losses(("records are gone",), ("erasures are gone",))
+    with pytest.raises(SetupError, match=r"erasures are gone.*--accept-missing-erasures"):
+        both.check_accepted(erasures=False, records=True)
+    with pytest.raises(SetupError, match=r"records are gone.*--accept-data-loss"):
+        both.check_accepted(erasures=True, records=False)
+    both.check_accepted(erasures=True, records=True)
+
+
 def test_a_lost_topic_of_erasures_is_noticed() -> None:
     manifest = replace(AT_REST, topics=(saved("x", None),))
+    assert erasures_topic_recreated(manifest, {"x": live("x", ends=(99, 120))}, "x")
     assert not erasures_topic_recreated(manifest, {"x": live("x")}, "x")
     assert erasures_topic_recreated(manifest, {}, "x")
     assert erasures_topic_recreated(manifest, {"x": replace(live("x"), topic_id="new")}, "x")

@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from clickstream.operations.backup.create import BackupResult, create_backup
-from clickstream.operations.backup.restore import RestoreResult, restore
+from clickstream.operations.backup.restore import RestoreOptions, RestoreResult, restore
 from core import clickhouse
 from core.clickhouse import on_database
 from core.clock import SystemClock
@@ -27,8 +28,8 @@ def saved(settings: Settings, target: Path) -> BackupResult:
     return create_backup(settings, str(target), SystemClock(), Silent())
 
 
-def restored(settings: Settings, source: Path, into_database: str | None = None) -> RestoreResult:
-    return restore(settings, str(source), SystemClock(), Silent(), into_database)
+def restored(settings: Settings, source: Path, **options: Any) -> RestoreResult:
+    return restore(settings, str(source), SystemClock(), Silent(), RestoreOptions(**options))
 
 
 @contextmanager

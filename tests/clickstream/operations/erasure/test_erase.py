@@ -16,10 +16,10 @@ from clickstream.operations.replay.fresh import fresh_database, replay_fresh
 from clickstream.operations.replay.run import Outcome, replay
 from clickstream.operations.replay.start_point import Earliest, FromOffset, Origin
 from core import clickhouse
-from core.clickhouse.admin import open_server
+from core.clickhouse.admin import Owner, Purpose, open_server
 from core.clickhouse.lease import lease
 from core.clock import SystemClock
-from core.errors import Overloaded, SinkBehind
+from core.errors import LeaseHeld, SinkBehind
 from tests.clickstream.operations.erasure.world import (
     SESSIONS,
     erased,
@@ -159,7 +159,7 @@ def test_tables_that_a_replay_has_left_are_erased_from_too(pipeline: Pipeline) -
     settings = pipeline.settings
     left = fresh_database(settings)
     with open_server(settings) as server:
-        server.create(left)
+        server.create(left, Owner(clickhouse.database_of(settings), Purpose.FRESH_TABLES))
         for table in ("sessions", "events"):
             live = f"{clickhouse.database_of(settings)}.{table}"
             server.command(f"CREATE TABLE {left}.{table} AS {live}")
@@ -227,5 +227,5 @@ def test_without_workers_it_is_deleted_and_not_yet_proven(
 
 
 def test_a_replay_under_way_refuses_an_erasure(settings: Settings) -> None:
-    with lease(settings), pytest.raises(Overloaded, match="is running"):
+    with lease(settings), pytest.raises(LeaseHeld, match="is running"):
         erased(settings, "ann")

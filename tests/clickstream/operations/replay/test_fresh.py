@@ -122,7 +122,7 @@ def test_a_table_that_feeds_a_view_is_not_taken_from_under_it(filled: Filled) ->
 
 def test_what_one_that_was_killed_has_left_is_dropped_and_nothing_else(filled: Filled) -> None:
     from clickstream.operations.replay.fresh import fresh_database
-    from core.clickhouse.admin import open_server
+    from core.clickhouse.admin import Owner, Purpose, open_server
 
     left = fresh_database(filled.settings)
     statement(filled.settings, f"CREATE DATABASE {left}")
@@ -130,7 +130,7 @@ def test_what_one_that_was_killed_has_left_is_dropped_and_nothing_else(filled: F
         rebuilt(filled.settings, Earliest())
     statement(filled.settings, f"DROP DATABASE {left} SYNC")
     with open_server(filled.settings) as server:
-        server.create(left)
+        server.create(left, Owner(clickhouse.database_of(filled.settings), Purpose.FRESH_TABLES))
         server.command(f"CREATE TABLE {left}.sessions (x UInt8) ENGINE = Memory")
     rebuilt(filled.settings, Earliest())
     assert contents(filled.settings) == filled.contents

@@ -15,7 +15,7 @@ from clickstream.operations.dead_letters.store import DeadLetterStore
 from clickstream.operations.replay.start_point import Earliest, FromOffset, FromTime, Origin
 from core import clickhouse
 from core.clock import SystemClock
-from core.errors import SetupError
+from core.errors import LeaseHeld
 from tests.clickstream.operations.replay.silent import Silent
 from tests.clickstream.operations.replay.stored import contents, databases, empty, number
 
@@ -136,7 +136,7 @@ def test_views_read_what_is_back(filled: Filled) -> None:
 def test_a_second_replay_at_the_same_time_is_refused(filled: Filled) -> None:
     from core.clickhouse.lease import lease
 
-    with lease(filled.settings), pytest.raises(SetupError, match="another replay"):
+    with lease(filled.settings), pytest.raises(LeaseHeld, match="another replay"):
         replayed(filled.settings, Earliest())
 
 
