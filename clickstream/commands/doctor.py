@@ -15,6 +15,10 @@ def doctor(
         typer.Option(help="URL of the HTTP process, if not that of the settings."),
     ] = None,
     data_dir: DataDir = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Read all days, not only the newest; may take an hour."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check servers, topics, schemas, tables, workers and lag; say what to do.
@@ -28,14 +32,27 @@ def doctor(
     from clickstream.operations.doctor.checks import checks, connect
     from clickstream.operations.doctor.discovery import discover
     from clickstream.operations.doctor.result import healthy
-    from clickstream.operations.doctor.runner import CHECK_SECONDS, run_checks
+    from clickstream.operations.doctor.runner import (
+        CHECK_SECONDS,
+        FULL_CHECK_SECONDS,
+        run_checks,
+    )
     from core.logging import configure_logging
 
     configure_logging("CRITICAL")  # the results say better why a server does not respond
     system = discover(data_dir, url)
     # Shorter than the limit of a check, so that the error of the client is what is reported.
-    with connect(system.settings, system.http_url, request_seconds=CHECK_SECONDS / 2) as clients:
-        results = run_checks(checks(system.settings, clients, http_expected=system.http_expected))
+    full_seconds = FULL_CHECK_SECONDS if full else None
+    with connect(
+        system.settings,
+        system.http_url,
+        request_seconds=CHECK_SECONDS / 2,
+        full_seconds=full_seconds,
+    ) as clients:
+        results = run_checks(
+            checks(system.settings, clients, http_expected=system.http_expected),
+            full_seconds or CHECK_SECONDS,
+        )
     if as_json:
         typer.echo(report.as_json(results))
     else:

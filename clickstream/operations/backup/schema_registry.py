@@ -79,21 +79,31 @@ class Registry:
             headers={"content-type": "application/zip"},
         )
 
-    def import_schema(self, schema: SavedSchema) -> None:
-        """Register the schema under its id, in mode IMPORT."""
-        subject = _quoted(schema.subject)
-        self._put(f"/mode/{subject}", {"mode": "IMPORT"})
+    def import_subject(self, subject: str, schemas: Sequence[SavedSchema]) -> None:
+        """Register these schemas of one subject under their ids, in mode IMPORT.
+
+        The mode of the subject is afterwards what it was. The level of compatibility is set first,
+        so that no other client registers anything without it.
+        """
+        name = _quoted(subject)
+        self._put(f"/config/{name}", {"compatibility": FULL_TRANSITIVE})
+        before = (self._get(f"/mode/{name}") or {}).get("mode")
+        # Without force a registry refuses the mode for a subject that has a schema already.
+        self._put(f"/mode/{name}?force=true", {"mode": "IMPORT"})
         try:
-            body = {"schema": schema.text, "version": schema.version, "id": schema.schema_id}
-            self._send(
-                "POST",
-                f"{self._url}/subjects/{subject}/versions",
-                content=json.dumps(body).encode(),
-                headers=_JSON,
-            )
+            for schema in sorted(schemas, key=lambda each: each.version):
+                body = {"schema": schema.text, "version": schema.version, "id": schema.schema_id}
+                self._send(
+                    "POST",
+                    f"{self._url}/subjects/{name}/versions",
+                    content=json.dumps(body).encode(),
+                    headers=_JSON,
+                )
         finally:
-            self._put(f"/mode/{subject}", {"mode": "READWRITE"})
-        self._put(f"/config/{subject}", {"compatibility": FULL_TRANSITIVE})
+            if before is None:
+                self._send("DELETE", f"{self._url}/mode/{name}")
+            else:
+                self._put(f"/mode/{name}", {"mode": before})
 
     @property
     def supports_archives(self) -> bool:
@@ -105,7 +115,15 @@ class Registry:
         answer = self._ask("GET", self._url + path)
         if answer.status_code == _NOT_FOUND:
             return None
-        return self._checked(answer).json()
+        answer = self._checked(answer)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise SetupError(
+                f"what answers at {self._url} is no schema registry, or a proxy before it (it sends"
+                f" {answer.headers.get('content-type', 'no content type')}): set"
+                " CLICKSTREAM_SCHEMA_REGISTRY_URL"
+            ) from error
 
     def _put(self, path: str, body: Mapping[str, str]) -> None:
         self._send("PUT", self._url + path, content=json.dumps(body).encode(), headers=_JSON)
@@ -177,10 +195,17 @@ def restore_schemas(
     if registry.supports_archives and export is not None:
         registry.import_archive(export)
     else:
-        for schema in missing:
-            registry.import_schema(schema)
+        for subject, schemas in _by_subject(missing).items():
+            registry.import_subject(subject, schemas)
     if wrong := missing_schemas(registry, missing, prefix):
         raise _id_conflict(wrong[0])
+
+
+def _by_subject(schemas: Sequence[SavedSchema]) -> dict[str, list[SavedSchema]]:
+    found: dict[str, list[SavedSchema]] = {}
+    for schema in schemas:
+        found.setdefault(schema.subject, []).append(schema)
+    return found
 
 
 def filter_export(export: bytes, prefix: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from clickhouse_connect.driver.binding import format_str
 
@@ -108,7 +109,7 @@ class S3Storage:
         self._server = server
 
     def __str__(self) -> str:
-        return self._url
+        return _without_secrets(self._url)
 
     def clickhouse_target(self) -> str:
         return f"S3({self._arguments(TABLES)})"
@@ -127,7 +128,7 @@ class S3Storage:
 
     def ensure_empty(self) -> None:
         if self.read(MANIFEST) is not None:
-            raise SetupError(f"{self._url} has a backup already: name a new URL for each backup")
+            raise SetupError(f"{self} has a backup already: name a new URL for each backup")
 
     def _function(self, name: str) -> str:
         return f"s3({self._arguments(name)}, 'RawBLOB', 'line String')"
@@ -139,6 +140,12 @@ class S3Storage:
         if self._key is not None and self._secret is not None:
             given += [self._key, self._secret.get_secret_value()]
         return ", ".join(format_str(each) for each in given)
+
+
+def _without_secrets(url: str) -> str:
+    """The URL without user, password and query: a presigned one has its signature there."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def incomplete_backup(storage: BackupStorage) -> SetupError:

@@ -29,8 +29,12 @@ class Clients:
 
 
 @contextmanager
-def connect(settings: Settings, http_url: str, request_seconds: float) -> Iterator[Clients]:
+def connect(
+    settings: Settings, http_url: str, request_seconds: float, full_seconds: float | None = None
+) -> Iterator[Clients]:
     """Clients for the servers of the settings; each request ends after `request_seconds`.
+
+    With `full_seconds`, ClickHouse is asked about all days, and a query of it may take so long.
 
     Raises SetupError when the URL of the registry is not one.
     """
@@ -43,7 +47,9 @@ def connect(settings: Settings, http_url: str, request_seconds: float) -> Iterat
         yield Clients(
             KafkaAdmin(settings, request_seconds),
             registry,
-            ClickHouseQueries(settings, request_seconds),
+            ClickHouseQueries(
+                settings, full_seconds or request_seconds, full=full_seconds is not None
+            ),
             HttpProbe(http_url, request_seconds),
         )
 

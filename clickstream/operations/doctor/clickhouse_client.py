@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
+from core.errors import ClickstreamError
 from core.settings import Settings
 from schemas.drift import differences
 
@@ -22,14 +26,23 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 
 _KEYS = {"sessions": "session_id", "events": "(session_id, event_id)"}
 
-# Sessions that are not marked and have the hash of a marked one.
+# Sessions of the newest days that are not marked and have the hash of a marked one.
 HASH_COLLISIONS = """
 WITH irrelevant AS (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
 SELECT uniqExact(session_id)
 FROM sessions
-WHERE {hash}(session_id) IN (SELECT {hash}(session_id) FROM irrelevant)
+WHERE session_day >= toDate(greatest(0, toInt32(today()) - {{days:Int32}}))
+    AND {hash}(session_id) IN (SELECT {hash}(session_id) FROM irrelevant)
     AND session_id NOT IN irrelevant
 """
+
+# Days. A scan of these costs a large system little, and a doctor that runs often sees all days.
+NEWEST_DAYS = 2
+# Back to before 1970.
+_ALL_DAYS = 65_535
+
+# ClickHouse's code for a query that was ended by max_execution_time.
+_TOOK_TOO_LONG = 159
 
 # The hash of `events.session_hash`.
 _HASH = "sipHash64"
@@ -52,11 +65,15 @@ class Counts:
     keys: int
 
 
+class TablesTooLarge(ClickstreamError):
+    """A query was ended by its time limit. The tables are large, or ClickHouse is busy."""
+
+
 class ClickHouseClient(Protocol):
     """ClickHouse, in the database of the settings.
 
-    Every method asks it anew and blocks for a bounded time. Raises SinkUnavailable, or the error of
-    the client library.
+    Every method asks it anew and blocks for a bounded time. Raises SinkUnavailable, TablesTooLarge,
+    or the error of the client library.
     """
 
     def version(self) -> str: ...
@@ -84,11 +101,13 @@ class ClickHouseClient(Protocol):
 
 class ClickHouseQueries:
     """`ClickHouseClient` over HTTP. Each method opens its own connection, so that a query that
-    hangs blocks no other."""
+    hangs blocks no other. ClickHouse ends each query after `request_seconds`, so that none is left
+    behind. `full`: look at all days, not only at the newest."""
 
-    def __init__(self, settings: Settings, request_seconds: float) -> None:
+    def __init__(self, settings: Settings, request_seconds: float, *, full: bool = False) -> None:
         self._settings = settings
         self._request_seconds = request_seconds
+        self._days = _ALL_DAYS if full else NEWEST_DAYS
 
     def version(self) -> str:
         with self._client() as client:
@@ -103,7 +122,9 @@ class ClickHouseQueries:
 
     def hash_collisions(self) -> int:
         with self._client() as client:
-            return int(client.query(HASH_COLLISIONS.format(hash=_HASH)).result_rows[0][0])
+            query = HASH_COLLISIONS.format(hash=_HASH)
+            found = client.query(query, parameters={"days": self._days})
+            return int(found.result_rows[0][0])
 
     def dead_letters(self) -> Mapping[str, int]:
         with self._client() as client:
@@ -115,8 +136,21 @@ class ClickHouseQueries:
             count, oldest_seconds = client.query(_UNJOINED).result_rows[0]
         return int(count), int(oldest_seconds)
 
-    def _client(self) -> Client:
-        return connect(self._settings, role="doctor", answer_seconds=self._request_seconds)
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        # The answer of ClickHouse that the time is over comes a little later.
+        with connect(
+            self._settings, role="doctor", answer_seconds=self._request_seconds + 1
+        ) as client:
+            client.set_client_setting("max_execution_time", math.ceil(self._request_seconds))
+            try:
+                yield client
+            except DatabaseError as error:
+                if error.code == _TOOK_TOO_LONG:
+                    raise TablesTooLarge(
+                        f"not checked: a query takes longer than {self._request_seconds:g} s"
+                    ) from error
+                raise
 
 
 def _counts(client: Client, table: str, key: str) -> Counts:

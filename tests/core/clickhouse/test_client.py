@@ -16,6 +16,7 @@ from core.clickhouse.client import (
     connect,
     connect_async,
     database_of,
+    on_database,
     translate,
 )
 from core.errors import SetupError, SinkUnavailable
@@ -69,6 +70,19 @@ def test_another_url_is_refused_without_showing_its_password(url: str) -> None:
     with pytest.raises(SetupError, match="CLICKSTREAM_CLICKHOUSE_URL") as caught:
         address_of(settings_of(url))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "server", ["http://h", "https://u%40x:p%2F%3A%25@h:9", "http://:p@[::1]:9"]
+)
+def test_another_database_is_on_the_same_server_with_the_same_user_and_password(
+    server: str,
+) -> None:
+    before = settings_of(f"{server}/one")
+    there = address_of(on_database(before, "two"))
+    assert there == address_of(settings_of(f"{server}/two"))
+    assert there.database == "two"
+    assert address_of(before).database == "one"
 
 
 def test_a_password_is_in_no_repr() -> None:

@@ -97,8 +97,18 @@ class Confluent:
                         if id_ == int(wanted):
                             return httpx.Response(200, json={"schema": text})
                 return httpx.Response(404, json={"error_code": 40403})
+            case "GET", ["mode", subject]:
+                if subject not in self.modes:
+                    return httpx.Response(404, json={"error_code": 40409})
+                return httpx.Response(200, json={"mode": self.modes[subject]})
             case "PUT", ["mode", subject]:
+                is_used = bool(self.subjects.get(subject)) and body["mode"] == "IMPORT"
+                if is_used and request.url.params.get("force") != "true":
+                    refusal = {"message": "Cannot import since found existing subjects"}
+                    return httpx.Response(422, json=refusal)
                 self.modes[subject] = body["mode"]
+            case "DELETE", ["mode", subject]:
+                del self.modes[subject]
             case "POST", ["subjects", subject, "versions"]:
                 assert self.modes[subject] == "IMPORT"
                 id_ = body["id"] if self._keeps_ids else 1
@@ -118,7 +128,22 @@ def test_mode_import_keeps_ids_and_is_left_afterwards() -> None:
     server = Confluent()
     restore_schemas(over(server), missing_schemas(over(server), SAVED, "p."), None, "p.")
     assert over(server).schemas("p.") == SAVED
-    assert server.modes == {"p.a": "READWRITE"}
+    assert server.modes == {}
+
+
+def test_a_second_version_is_imported_and_the_mode_is_then_what_it_was() -> None:
+    server = Confluent()
+    restore_schemas(over(server), SAVED[:1], None, "p.")
+    server.modes["p.a"] = "READONLY"
+    restore_schemas(over(server), missing_schemas(over(server), SAVED, "p."), None, "p.")
+    assert over(server).schemas("p.") == SAVED
+    assert server.modes == {"p.a": "READONLY"}
+
+
+def test_a_page_of_a_proxy_is_no_registry() -> None:
+    page = httpx.MockTransport(lambda _: httpx.Response(200, html="<html>Sign in</html>"))
+    with pytest.raises(SetupError, match=r"text/html.*CLICKSTREAM_SCHEMA_REGISTRY_URL"):
+        Registry(httpx.Client(transport=page), "http://registry").schemas("p.")
 
 
 def test_a_registry_that_assigns_other_ids_is_refused() -> None:

@@ -12,12 +12,14 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from clickstream.local.processes.ports import free_port
+from clickstream.operations.doctor import clickhouse_client
 from clickstream.operations.doctor.checks import checks
 from clickstream.operations.doctor.checks import connect as connect_clients
 from clickstream.operations.doctor.clickhouse_client import HASH_COLLISIONS
 from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
+from core.retrying import wait_until
 from core.settings import Settings
 from schemas.topics import Topics
 from tests.api.stored import Mark, Search, World, store
@@ -90,9 +92,23 @@ def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Sett
     store(settings, World((marked, same_hash, same_hash, other), marks=(Mark("a1"), Mark("gone"))))
     with connect(settings) as client:
         for function, expected in (("length", 1), ("sipHash64", 0)):
-            found = client.query(HASH_COLLISIONS.format(hash=function)).result_rows
+            query = HASH_COLLISIONS.format(hash=function)
+            found = client.query(query, parameters={"days": 65_535}).result_rows
             assert found == [(expected,)]
     assert diagnose(settings)["hash collisions"].status is Status.OK
+
+
+def test_tables_that_are_too_large_to_be_checked_are_no_failure_and_leave_no_query_behind(
+    module_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "SELECT sum(sipHash64(number)) AS rows, 1 AS keys FROM numbers(1000000000000)"
+    monkeypatch.setattr(clickhouse_client, "_COUNTS", endless)
+    results = diagnose(module_settings, 4)
+    assert results["duplicates"].status is Status.WARN
+    assert "--full" in results["duplicates"].remedy
+    with connect(module_settings, database="system") as client:
+        query = "SELECT count() FROM processes WHERE query LIKE 'SELECT sum(sipHash64%'"
+        wait_until(lambda: client.query(query).result_rows == [(0,)], seconds=10)
 
 
 def test_a_stopped_clickhouse_is_what_fails(module_settings: Settings) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from api.settling.settler import Settler
+from clickstream.operations.backup.queries import attach_partitions
 from clickstream.operations.erasure.reapply import reapply
 from clickstream.operations.replay.fresh import fresh_database, replay_fresh
 from clickstream.operations.replay.run import Outcome, replay
@@ -168,6 +169,26 @@ def test_tables_that_a_replay_has_left_are_erased_from_too(pipeline: Pipeline) -
     assert erased(settings, "ann").retained_databases == (left,)
     assert rows_of_databases(settings, "ann") == {}
     assert rows_of_databases(settings, "bob").keys() > {left}
+
+
+@pytest.mark.parametrize("purpose", [Purpose.BACKUP, Purpose.RESTORE, Purpose.COPY])
+def test_tables_of_a_backup_or_restore_are_erased_from_though_their_merges_are_stopped(
+    pipeline: Pipeline, purpose: Purpose
+) -> None:
+    settings = pipeline.settings
+    live = clickhouse.database_of(settings)
+    left, others = f"{live}_somewhere", f"{live}_eu_fresh"
+    with open_server(settings) as server:
+        for database, installation in ((left, live), (others, f"{live}_eu")):
+            server.create(database, Owner(installation, purpose))
+            for table in ("sessions", "events"):
+                for statement in attach_partitions(live, database, table):
+                    server.command(statement)
+    before = rows_of_databases(settings, "ann")
+    assert before.keys() == {live, left, others}
+    assert erased(settings, "ann").retained_databases == (left,)
+    assert rows_of_databases(settings, "ann") == {others: before[others]}, "of another system"
+    assert rows_of_databases(settings, "bob").keys() == {live, left, others}
 
 
 def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> None:
