@@ -74,6 +74,7 @@ class Deleter:
         hashes: dict[str, object] = {
             "live": self._live,
             "user_hashes": self._subject.user_hashes,
+            "every": int(self._subject.every),
         }
         for database, table in self._finder.dead_letter_tables():
             yield database, table, queries.PUBLISHED_DEAD_LETTERS, hashes

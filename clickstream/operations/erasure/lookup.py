@@ -57,7 +57,7 @@ class UserDataFinder:
 
         Reads every session id of every table, if there was an earlier erasure.
         """
-        if not self.published(queries.ERASED_SESSIONS):
+        if not self._subject.every and not self.published(queries.ERASED_SESSIONS):
             return set()
         return {
             str(id_)
@@ -69,6 +69,7 @@ class UserDataFinder:
                 table=found.table,
                 live=self._live,
                 user_hashes=self._subject.user_hashes,
+                every=int(self._subject.every),
             )
         }
 

@@ -26,7 +26,7 @@ RESIDUAL_SESSIONS: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}
 WHERE substring(SHA256(session_id), 1, 16) IN (
     SELECT session_hash FROM {live:Identifier}.erased_sessions
-    WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+    WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
 )
 """
 
@@ -64,27 +64,20 @@ DEAD_LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
 PUBLISHED_DEAD_LETTERS: Final = """(
     isNotNull(value) AND substring(SHA256(assumeNotNull(value)), 1, 16) IN (
         SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
-        WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+        WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
     )
     OR isNotNull(key) AND substring(SHA256(assumeNotNull(key)), 1, 16) IN (
         SELECT session_hash FROM {live:Identifier}.erased_sessions
-        WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+        WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
     )
 )"""
 
-ERASED_USERS: Final = "SELECT DISTINCT hex(user_hash) FROM {live:Identifier}.erasures"
+ANYBODY_ERASED: Final = """
+SELECT (SELECT count() FROM {live:Identifier}.erasures)
+    + (SELECT count() FROM {live:Identifier}.erased_sessions)
+"""
 KNOWN_ERASURES: Final = """
 SELECT DISTINCT hex(user_hash), toUnixTimestamp64Milli(cut_off) FROM {live:Identifier}.erasures
-"""
-MISSING_SESSIONS: Final = """
-SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
-    SELECT session_hash FROM {live:Identifier}.erased_sessions
-)
-"""
-MISSING_DEAD_LETTERS: Final = """
-SELECT arrayJoin({hashes:Array(String)}) AS hash WHERE unhex(hash) NOT IN (
-    SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
-)
 """
 
 # --- Deletion ---------------------------------------------------------------------------------
@@ -123,6 +116,23 @@ ADD_DEAD_LETTERS: Final = """
 INSERT INTO {live:Identifier}.erased_dead_letters (dead_letter_hash, user_hash)
 SELECT unhex(arrayJoin({hashes:Array(String)})), unhex({user_hash:String})
 """
+
+
+def add_missing(table: str, column: str) -> str:
+    """Adds pairs of a hash and the hash of its user, but those that are there."""
+    return f"""
+INSERT INTO {{live:Identifier}}.{table} ({column}, user_hash)
+SELECT DISTINCT unhex(pair.1), unhex(pair.2)
+FROM (SELECT arrayJoin(arrayZip({{hashes:Array(String)}}, {{users:Array(String)}})) AS pair)
+WHERE unhex(pair.1) NOT IN (SELECT {column} FROM {{live:Identifier}}.{table})
+"""  # noqa: S608 - names of our own
+
+
+def number_of(table: str) -> str:
+    """The rows of a table of erasures."""
+    return f"SELECT count() FROM {{live:Identifier}}.{table}"  # noqa: S608 - names of our own
+
+
 ADD_TO_LOG: Final = """
 INSERT INTO {live:Identifier}.erasure_log
     (user_hash, cut_off, requested_by, sessions, deleted, finished_at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from clickstream.operations.erasure import queries
@@ -14,9 +13,9 @@ from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
-from core.clickhouse.id_batches import id_batches
 from core.clickhouse.lease import lease
 from core.clock import Clock
+from core.errors import SinkUnavailable
 from core.settings import Settings
 
 
@@ -45,26 +44,41 @@ def apply_erasures(
         added = sync_from_kafka(settings, server, clock)
         log(f"{added} erasures were in Kafka and not in ClickHouse")
     check_lease()
-    return delete_erased(settings, server)
+    return delete_erased(settings, server, check_lease)
 
 
-def delete_erased(settings: Settings, server: Server) -> Mapping[str, int]:
+def delete_erased(
+    settings: Settings, server: Server, check_lease: Callable[[], None]
+) -> Mapping[str, int]:
     """Delete the rows of every erasure that ClickHouse knows; returns deleted rows by table.
 
-    Reads every session id of every table.
+    Reads every session id of every table, twice or more: the last search has found nothing, and the
+    rows are counted, deleted ones included. Raises SinkUnavailable when some are left. What workers
+    write meanwhile of erased sessions they take back themselves.
     """
     live = database_of(settings)
-    users = [str(each).lower() for (each,) in server.rows(queries.ERASED_USERS, live=live)]
-    deleted: Counter[str] = Counter()
-    for user_hashes in id_batches(users):
-        subject = DataSubject([], user_hashes, 0)
-        finder = UserDataFinder(server, live, subject)
-        deleter = Deleter(server, finder, live, subject)
+    if not server.number(queries.ANYBODY_ERASED, live=live):
+        return {}
+    everybody = DataSubject([], [], 0, every=True)
+    finder = UserDataFinder(server, live, everybody)
+    deleter = Deleter(server, finder, live, everybody)
+    for database in finder.databases[1:]:
+        server.start_merges(database)
+    ids: set[str] = set()
+    while True:
+        check_lease()
         found = finder.residual_sessions() | _sessions_of_erased_users(server, finder, live)
         deleter.mask_rows(sorted(found))
-        deleter.remove_from_disk()
-        deleted += deleter.deleted
-    return deleted
+        ids |= found
+        if not found:
+            break
+    check_lease()
+    deleter.remove_from_disk()
+    if remaining := deleter.count_remaining(sorted(ids)):
+        raise SinkUnavailable(
+            f"rows of erased users are left in {', '.join(remaining)}: run this again"
+        )
+    return deleter.deleted
 
 
 def _sessions_of_erased_users(server: Server, finder: UserDataFinder, live: str) -> set[str]:

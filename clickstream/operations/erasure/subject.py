@@ -21,12 +21,13 @@ class DataSubject:
     """A user, by every form in which the user id may be stored, and by the hash of each, in hex.
 
     The cut-off is in milliseconds since 1970: data that the edge received later is not erased. For
-    users of earlier erasures only the hashes are known.
+    users of earlier erasures only the hashes are known. `every`: everybody who was ever erased.
     """
 
     users: list[str]
     user_hashes: list[str]
     cut_off: int
+    every: bool = False
 
     @classmethod
     def of(cls, users: Sequence[str], cut_off: int) -> DataSubject:

@@ -49,7 +49,7 @@ def replay_fresh(
         check_stopped(log)
         check_tables(settings)
         _check_feeds_nobody(server, live)
-        sync_erasures(settings, clock, progress)
+        sync_erasures(settings, clock, progress, check_lease)
         wanted = planned(settings, server, log, origin, fresh=True)
         before = count_rows(server, live)
         with _tables_beside(server, live, fresh):

@@ -5,7 +5,7 @@ docs/decisions/0006-replay-into-the-live-tables.md has the argument.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from clickstream.operations.erasure.erase import open_server as open_eraser
@@ -82,7 +82,7 @@ def replay(
     live = database_of(settings)
     with lease(settings) as check_lease, open_server(settings) as server:
         check_tables(settings)
-        sync_erasures(settings, clock, progress)
+        sync_erasures(settings, clock, progress, check_lease)
         wanted = planned(settings, server, LogOffsets(settings), origin, fresh=False)
         before = count_rows(server, live)
         with (
@@ -130,13 +130,18 @@ def planned(
     return found
 
 
-def sync_erasures(settings: Settings, clock: Clock, progress: ProgressReporter) -> None:
+def sync_erasures(
+    settings: Settings,
+    clock: Clock,
+    progress: ProgressReporter,
+    check_lease: Callable[[], None],
+) -> None:
     """Read the topic of erasures into the live tables, which are older than it when they come out
     of a backup, and delete what they still hold of erased users."""
     with open_eraser(settings, _LONGEST_SECONDS) as server:
         if sync_from_kafka(settings, server, clock):
             progress.say("Kafka remembers erasures that the tables did not know: they are applied")
-            delete_erased(settings, server)
+            delete_erased(settings, server, check_lease)
 
 
 def count_rows(server: Server, live: str) -> Rows:

@@ -19,10 +19,10 @@ from clickstream.operations.doctor.clickhouse_client import HASH_COLLISIONS
 from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
-from core.retrying import wait_until
 from core.settings import Settings
 from schemas.topics import Topics
 from tests.api.stored import Mark, Search, World, store
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.engines
 
