@@ -26,6 +26,7 @@ ClickstreamError
 │   ├── SinkUnavailable       ClickHouse cannot be reached
 │   ├── LeaseHeld             another operation works on the same database
 │   └── SinkBehind            the sink did not reach the requested position in time
+├── TablesTooLarge            a check was not made: its query would take too long
 ├── RecordRejected            one Kafka record that can never be processed: a dead letter
 ├── Disconnected              the client went away: nobody is left to answer
 ├── OffsetGap                 records were skipped between two batches: the worker must restart
@@ -180,6 +181,10 @@ class SinkBehind(Unavailable):
 
 class Disconnected(ClickstreamError):
     """The client went away before its request was whole; there is nobody to answer."""
+
+
+class TablesTooLarge(ClickstreamError):
+    """A query was ended by its time limit: the tables are large, or ClickHouse is busy."""
 
 
 class RecordRejected(ClickstreamError):

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
-from core.errors import ClickstreamError
+from core.errors import TablesTooLarge
 from core.settings import Settings
 from schemas.drift import differences
 
@@ -63,10 +63,6 @@ class Counts:
 
     rows: int
     keys: int
-
-
-class TablesTooLarge(ClickstreamError):
-    """A query was ended by its time limit. The tables are large, or ClickHouse is busy."""
 
 
 class ClickHouseClient(Protocol):

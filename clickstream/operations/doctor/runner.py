@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
-from clickstream.operations.doctor.clickhouse_client import TablesTooLarge
 from clickstream.operations.doctor.result import Check, CheckResult, Status, fail, warn
-from core.errors import ClickstreamError
+from core.errors import ClickstreamError, TablesTooLarge
 
 # Seconds. Longer than a healthy server needs on a busy machine, and short enough to wait for.
 CHECK_SECONDS = 8.0
