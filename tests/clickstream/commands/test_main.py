@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from clickstream.commands import main
 from clickstream.commands.main import COMMANDS, app
+from core.errors import LeaseHeld, SetupError, SinkUnavailable
 
 NARROW_TERMINAL = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 
@@ -48,6 +49,22 @@ def test_a_setting_that_cannot_be_used_is_named_on_one_line_without_its_value(
     assert said.startswith("clickstream: CLICKSTREAM_HTTP__PORT: ")
     assert "s3cret" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(LeaseHeld("later"), 75), (SinkUnavailable("away"), 75), (SetupError("no"), 1)],
+)
+def test_what_may_pass_by_itself_has_another_exit_status_than_what_does_not(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setitem(main.__globals__, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == status
 
 
 def test_an_expected_error_is_one_line(

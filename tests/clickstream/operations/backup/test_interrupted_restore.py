@@ -14,8 +14,9 @@ from clickstream.operations.erasure.erase import erase
 from core import clickhouse
 from core.clickhouse.admin import Server
 from core.clock import SystemClock
-from core.errors import LeaseHeld, SetupError
+from core.errors import LeaseHeld, SetupError, SinkUnavailable
 from tests.clickstream.operations.backup.world import folder_of, fresh_database, restored, saved
+from tests.clickstream.operations.erasure.world import lose_lease
 from tests.clickstream.operations.replay.stored import contents, databases, drop_kept
 from tests.clickstream.operations.replay.traffic import Traffic, post_history
 from tests.stream_processors.fleet import Fleet
@@ -168,6 +169,25 @@ def test_no_erasure_and_no_backup_begins_before_it_has_ended(
     monkeypatch.setattr(restore, "table_checksums", try_others)
     restored(lost, source)
     assert refused
+
+
+def test_a_restore_that_loses_its_lease_puts_nothing_in_place(
+    taken: Taken, lost: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, source = taken
+    with monkeypatch.context() as cut:
+        real = restore.apply_erasures
+
+        def and_lose_lease(*given: Any, **named: Any) -> Any:
+            lose_lease(lost)
+            return real(*given, **named)
+
+        cut.setattr(restore, "apply_erasures", and_lose_lease)
+        with pytest.raises(SinkUnavailable, match="lease"):
+            restored(lost, source)
+    assert databases(lost) == {"_restore"}, "there is no live database yet"
+    restored(lost, source, resume=True)
+    assert contents(lost) == contents(settings)
 
 
 def test_a_copy_that_is_cut_short_does_not_go_on_in_the_server(

@@ -12,6 +12,7 @@ import pytest
 
 from api.settling.settler import Settler
 from clickstream.operations.backup.queries import attach_partitions
+from clickstream.operations.erasure.erase import erase
 from clickstream.operations.erasure.reapply import reapply
 from clickstream.operations.replay.fresh import fresh_database, replay_fresh
 from clickstream.operations.replay.run import Outcome, replay
@@ -20,10 +21,11 @@ from core import clickhouse
 from core.clickhouse.admin import Owner, Purpose, open_server
 from core.clickhouse.lease import lease
 from core.clock import SystemClock
-from core.errors import LeaseHeld, SinkBehind
+from core.errors import LeaseHeld, SinkBehind, SinkUnavailable
 from tests.clickstream.operations.erasure.world import (
     SESSIONS,
     erased,
+    lose_lease,
     post_user,
     read_naming,
     rows_naming,
@@ -224,8 +226,6 @@ def test_facts_of_settled_days_go_with_their_sessions(pipeline: Pipeline) -> Non
 def test_without_workers_it_is_deleted_and_not_yet_proven(
     settings: Settings, tmp_path: Path
 ) -> None:
-    from clickstream.operations.erasure.erase import erase
-
     traffic = Traffic(settings)
     with Fleet(settings, tmp_path, count=1) as fleet:
         post_user(traffic, "ann")
@@ -245,6 +245,23 @@ def test_without_workers_it_is_deleted_and_not_yet_proven(
         assert "clickstream_worker_erased_total 1.0\n" in metrics
         erased(settings, "ann")
         assert rows_naming(settings, "ann") == {}
+
+
+def test_an_erasure_that_loses_its_lease_deletes_nothing_more(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    before = rows_naming(settings, "ann")
+    with pytest.raises(SinkUnavailable, match="lease"):
+        erase(
+            settings,
+            "ann",
+            requested_by=None,
+            clock=SystemClock(),
+            seconds=60,
+            log=lambda _: lose_lease(settings),
+        )
+    assert rows_naming(settings, "ann") == before
+    erased(settings, "ann")
+    assert rows_naming(settings, "ann") == {}
 
 
 def test_a_replay_under_way_refuses_an_erasure(settings: Settings) -> None:

@@ -4,6 +4,7 @@ text, so that it does not depend on how an erasure works."""
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from clickstream.operations.erasure.erase import ErasureResult, erase
@@ -58,6 +59,14 @@ def erased(settings: Settings, user: str) -> ErasureResult:
         seconds=60,
         log=lambda _: None,
     )
+
+
+def lose_lease(settings: Settings) -> None:
+    """End the query that is the lease, as a restart of ClickHouse or a cut connection does."""
+    query_id = f"clickstream-lease-{clickhouse.database_of(settings)}"
+    with clickhouse.connect(settings) as client:
+        client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": query_id})
+    time.sleep(1)
 
 
 def rows_naming(settings: Settings, text: str) -> dict[str, int]:
