@@ -22,12 +22,14 @@ _MAX_AGE: Final = "600"
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (
     b"access-control-expose-headers",
-    f"{POSITION_HEADER}, Retry-After, RateLimit-Limit, RateLimit-Remaining,"
+    f"{POSITION_HEADER}, X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining,"
     " RateLimit-Reset".encode(),
 )
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
-    "access-control-allow-headers": f"Authorization, Content-Type, X-API-Key, {POSITION_HEADER}",
+    # Tracing libraries in pages send the last three: not allowed, every click would be blocked.
+    "access-control-allow-headers": f"Authorization, Content-Type, X-API-Key, {POSITION_HEADER},"
+    " X-Request-ID, traceparent, tracestate",
     "access-control-max-age": _MAX_AGE,
     "vary": "Access-Control-Request-Method, Access-Control-Request-Headers",
 }

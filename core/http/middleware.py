@@ -12,6 +12,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.http import scope_keys
 from core.http.admission import InFlightLimit
 from core.http.cors import is_preflight
 from core.http.head_request import HeadOnly
@@ -19,10 +20,14 @@ from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_response import NOSNIFF, Header, without_position
+from core.http.request_id import REQUEST_ID, request_id_of
 from core.http.scope_keys import ADDED_HEADERS, SEES_POSITIONS
 from core.telemetry import count_request
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
+# A cache may keep answers to these on its own judgement: a 404, too, which is true for now alone.
+_STORABLE = frozenset({"GET", "HEAD"})
+_NO_STORE: Header = (b"cache-control", b"no-store")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # What orchestrators and prometheus ask is answered in an overload, too: it says that there is one.
@@ -52,7 +57,13 @@ class MetricsAndErrors:
         if method == "HEAD":
             head = HeadOnly(receive, send)
             receive, send = head.receive, head.send
-        added = [NOSNIFF, *self._policies.cors.headers(headers.get(b"origin"))]
+        request_id = request_id_of(headers)
+        scope[scope_keys.REQUEST_ID] = request_id
+        added = [
+            NOSNIFF,
+            (REQUEST_ID, request_id),
+            *self._policies.cors.headers(headers.get(b"origin")),
+        ]
         scope[ADDED_HEADERS] = added
         watched = _Watched(send, added, scope)
         begun = perf_counter()
@@ -68,9 +79,11 @@ class MetricsAndErrors:
                     await self._app(scope, metered, watched)
         except Exception as error:
             if not is_expected(error):
-                _log.exception("%s %s failed", method, scope["path"])
+                _log.exception(
+                    "%s %s failed (request %s)", method, scope["path"], request_id.decode()
+                )
             if watched.status == 0:
-                await problem_of(error).send(watched)
+                await problem_of(error, request_id).send(watched)
             elif not watched.complete:
                 raise
         finally:
@@ -94,6 +107,10 @@ class _Watched:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], *self._added]
+            if self._scope["method"] in _STORABLE and not any(
+                name == b"cache-control" for name, _ in headers
+            ):
+                headers.append(_NO_STORE)
             if not self._scope.get(SEES_POSITIONS, True):
                 headers = [*without_position(headers)]
             message = {**message, "headers": with_html_security_headers(headers)}

@@ -1,7 +1,8 @@
 """Errors as RFC 9457 problem documents.
 
     {"type": "urn:clickstream:problem:invalid-request", "title": "The request breaks the contract",
-     "status": 422, "detail": "…", "errors": [{"path": "$.events[3].event_id", "message": "…"}]}
+     "status": 422, "detail": "…", "instance": "urn:clickstream:request:…",
+     "errors": [{"path": "$.events[3].event_id", "message": "…"}]}
 
 What an error means (status, slug, title) is said once, in `core.errors.STATUS`. This module
 only writes it down, both for FastAPI and for requests that never get there.
@@ -10,6 +11,7 @@ only writes it down, both for FastAPI and for requests that never get there.
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
@@ -33,12 +35,18 @@ from core.errors import (
     Unavailable,
 )
 from core.http.raw_response import RawResponse
+from core.http.scope_keys import REQUEST_ID
+from core.log_throttle import Throttle
 from core.telemetry import HTTP_PROBLEMS
 
 MEDIA_TYPE = "application/problem+json"
 
 _UNEXPECTED = HttpMeaning(500, "internal-error", "Something went wrong here")
 _UNEXPECTED_DETAIL = "The fault is ours and has been logged; the outcome is unknown"
+
+_INSTANCE = "urn:clickstream:request:"
+# An outage makes thousands of the same; the metrics count them all.
+_throttle = Throttle(seconds=1.0)
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -59,24 +67,33 @@ class Problem(msgspec.Struct, frozen=True):
     title: str
     status: int
     detail: str
+    instance: str | None = None
     errors: tuple[InvalidField, ...] = ()
 
 
-def problem_of(error: BaseException) -> RawResponse:
-    """The response to any error; one that is not meant for callers is a 500 without details."""
+def problem_of(error: BaseException, request_id: bytes | None = None) -> RawResponse:
+    """The response to any error; one that is not meant for callers is a 500 without details.
+
+    Logs what callers are not told, with the id of the request: of each kind one a second."""
     meaning = _meaning_of(error)
+    instance = None if request_id is None else _INSTANCE + request_id.decode("latin-1")
     if meaning is None:
-        return _problem_response(_typed(_UNEXPECTED, _UNEXPECTED_DETAIL), _UNEXPECTED.slug)
+        return _problem_response(
+            _typed(_UNEXPECTED, _UNEXPECTED_DETAIL, instance), _UNEXPECTED.slug
+        )
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
-        headers["retry-after"] = str(error.retry_after)
+        if _throttle.allows(meaning.slug):
+            _log.warning("%s: %s (%s)", meaning.slug, error, instance)
+        headers["retry-after"] = str(_spread(error.retry_after))
     if isinstance(error, TooManyRequests):
         headers.update(error.headers)
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
     errors = error.errors if isinstance(error, InvalidRequest) else ()
-    return _problem_response(_typed(meaning, _detail(error), errors), meaning.slug, headers)
+    problem = _typed(meaning, _detail(error), instance, errors)
+    return _problem_response(problem, meaning.slug, headers)
 
 
 def is_expected(error: BaseException) -> bool:
@@ -92,20 +109,26 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_error)
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
+def _spread(seconds: int) -> int:
+    """Up to twice as long: those whom one outage has met must not come back together."""
+    return seconds + secrets.randbelow(seconds + 1)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
     # An unexpected one is logged by `MetricsAndErrors`, to which Starlette raises it again.
     if isinstance(error, ClickstreamError) and not is_expected(error):
         _log.error("an error that callers should never meet", exc_info=error)
-    return problem_of(error).response()
+    return problem_of(error, request.scope.get(REQUEST_ID)).response()
 
 
-async def _on_invalid(_: Request, error: Exception) -> Response:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  (registered for this type)
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return problem_of(MalformedBody("the body is not valid JSON")).response()
+        error = MalformedBody("the body is not valid JSON")
+        return problem_of(error, request.scope.get(REQUEST_ID)).response()
     errors = [FieldError(_path(each["loc"]), str(each["msg"])) for each in found]
-    return problem_of(InvalidRequest(errors)).response()
+    return problem_of(InvalidRequest(errors), request.scope.get(REQUEST_ID)).response()
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -116,7 +139,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if detail == title:
         detail = f"{request.method} {request.url.path}: {title}; /docs lists what there is"
     # about:blank says that the status code is all there is to know (RFC 9457, 4.2.1).
-    problem = Problem("about:blank", title, error.status_code, detail)
+    request_id = request.scope.get(REQUEST_ID)
+    instance = None if request_id is None else _INSTANCE + request_id.decode("latin-1")
+    problem = Problem("about:blank", title, error.status_code, detail, instance)
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["allow"] = ", ".join(_methods(request))  # Starlette stops at one route
@@ -150,12 +175,15 @@ def _detail(error: BaseException) -> str:
     return error.public if isinstance(error, Unavailable) else str(error)
 
 
-def _typed(meaning: HttpMeaning, detail: str, errors: Iterable[FieldError] = ()) -> Problem:
+def _typed(
+    meaning: HttpMeaning, detail: str, instance: str | None, errors: Iterable[FieldError] = ()
+) -> Problem:
     return Problem(
         f"urn:clickstream:problem:{meaning.slug}",
         meaning.title,
         meaning.status,
         _sayable(detail),
+        instance,
         tuple(InvalidField(_sayable(error.path), _sayable(error.message)) for error in errors),
     )
 

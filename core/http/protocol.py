@@ -36,6 +36,7 @@ from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
 from core.http.raw_post import Post, PostCycle
 from core.http.raw_response import Header, RawResponse
+from core.http.request_id import REQUEST_ID, request_id_of
 from core.settings import HttpSettings, Limits
 from core.telemetry import count_request
 
@@ -321,7 +322,7 @@ class HttpProtocol(HttpToolsProtocol):
                 )
             self._in_flight.begin(cycle.size)
         except ClickstreamError as error:
-            response = problem_of(error)
+            response = problem_of(error, cycle.request_id)
             count_request(cycle.path, "POST", response.status, None)
             self._answer(cycle, response)
             return
@@ -347,8 +348,8 @@ class HttpProtocol(HttpToolsProtocol):
                 response = response.without_position()
         except Exception as error:
             if not is_expected(error):
-                _log.exception("POST %s failed", cycle.path)
-            response = problem_of(error)
+                _log.exception("POST %s failed (request %s)", cycle.path, cycle.request_id.decode())
+            response = problem_of(error, cycle.request_id)
         finally:
             self._release(cycle)
         count_request(cycle.path, "POST", response.status, perf_counter() - begun)
@@ -361,7 +362,9 @@ class HttpProtocol(HttpToolsProtocol):
         is_last = not cycle.keep_alive or (
             cycle.more_body and cycle.size > _DRAINED * self._limits.body_bytes
         )
-        added = (*cycle.added, _CLOSE) if is_last else cycle.added
+        added = (*cycle.added, (REQUEST_ID, cycle.request_id))
+        if is_last:
+            added = (*added, _CLOSE)
         self.transport.write(response.http((*self.server_state.default_headers, *added)))
         if not is_last:
             self.on_response_complete()
@@ -408,8 +411,9 @@ class HttpProtocol(HttpToolsProtocol):
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
-        added = (*self.server_state.default_headers, _CLOSE)
-        response = problem_of(error)
+        request_id = request_id_of(dict(self.headers or ()))
+        added = (*self.server_state.default_headers, (REQUEST_ID, request_id), _CLOSE)
+        response = problem_of(error, request_id)
         count_request("unrouted", "other", response.status, None)
         self.transport.write(response.http(added))
         self._hang_up_slowly()
@@ -426,7 +430,7 @@ class HttpProtocol(HttpToolsProtocol):
             f"the body was not here after {self._limits.body_seconds:g} s: send it again"
         )
         count_request(cycle.path, "POST", 408, None)
-        self._answer(cycle, problem_of(error))
+        self._answer(cycle, problem_of(error, cycle.request_id))
 
     def _hang_up(self) -> None:
         """Close, without waiting for a client that does not read what was sent."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from core.http.raw_response import Header, RawResponse
+from core.http.request_id import request_id_of
 
 Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
 """Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
@@ -36,6 +37,7 @@ class PostCycle:
         "keep_alive",
         "more_body",
         "path",
+        "request_id",
         "response_complete",
         "sees_positions",
         "size",
@@ -62,4 +64,5 @@ class PostCycle:
         self.disconnected = False
         self.response_complete = False
         self.sees_positions = True
+        self.request_id = request_id_of(headers)
         self.added: tuple[Header, ...] = ()

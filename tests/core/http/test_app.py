@@ -33,7 +33,7 @@ def test_the_document_shows_routes_once_with_their_problems() -> None:
     refusal = paths["/thing"]["get"]["responses"]["4XX"]["content"]["application/problem+json"]
     assert refusal["schema"] == {"$ref": "#/components/schemas/Problem"}
     shown = document["components"]["schemas"]["Problem"]["properties"]
-    assert {"type", "title", "status", "detail", "errors"} == set(shown)
+    assert {"type", "title", "status", "detail", "instance", "errors"} == set(shown)
 
 
 def test_operations_are_called_after_their_handlers() -> None:

@@ -68,7 +68,7 @@ def test_a_full_process_answers_503_at_once_and_health_goes_on(way: str) -> None
     with served(Settings(_env_file=None, http=HttpSettings(requests_in_flight=1))) as side:
         side.policies.in_flight.begin()
         reply = side.post(way)
-        assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+        assert (reply.status, reply.headers["retry-after"] in "12") == (503, True)
         assert b"urn:clickstream:problem:overloaded" in reply.body
         for path in ("/livez", "/readyz", "/metrics"):
             assert side.ask("chunked", "GET", path).status == 200

@@ -17,12 +17,16 @@ from core.errors import (
     InvalidRequest,
     SessionNotFound,
     SetupError,
+    SinkUnavailable,
+    TooManyExports,
     TooManyRequests,
     Unauthorized,
     Unavailable,
 )
+from core.http import problem
 from core.http.app import build_app
 from core.http.problem import is_expected, problem_of
+from core.log_throttle import Throttle
 from core.settings import Settings
 from tests.core.http.components import FakeComponent
 from tests.local_client import LocalClient
@@ -88,7 +92,7 @@ def test_a_message_that_utf_8_cannot_hold_is_answered_all_the_same() -> None:
 def test_routes_raise_and_callers_read_problems() -> None:
     answer = failing_with(BrokerUnavailable("later", retry_after=9)).get("/thing")
     assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "9"
+    assert 9 <= int(answer.headers["retry-after"]) <= 18
     assert answer.json()["detail"] == "later"
 
 
@@ -151,3 +155,31 @@ def test_only_errors_of_the_table_are_for_callers() -> None:
     assert is_expected(BrokerUnavailable("x"))
     assert not is_expected(SetupError("x"))
     assert not is_expected(ValueError("x"))
+
+
+def test_what_an_outage_is_goes_to_the_log_with_the_request_and_not_to_the_caller(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problem, "_throttle", Throttle())  # the process has one
+    error = SinkUnavailable("ClickHouse at ch-7.internal: down", public="ClickHouse is down")
+    with caplog.at_level(logging.WARNING):
+        answer = failing_with(error).get("/thing", headers={"X-Request-ID": "r-77"})
+    assert answer.json()["detail"] == "ClickHouse is down"
+    assert answer.json()["instance"] == "urn:clickstream:request:r-77"
+    assert "internal" not in answer.text
+    assert "sink-unavailable: ClickHouse at ch-7.internal: down" in caplog.text
+    assert "r-77" in caplog.text
+
+
+def test_those_who_met_one_outage_come_back_at_different_times() -> None:
+    waits = {
+        dict(problem_of(BrokerUnavailable("no", 5)).headers)[b"retry-after"] for _ in range(99)
+    }
+    assert len(waits) > 1
+    assert all(5 <= int(wait) <= 10 for wait in waits)
+
+
+def test_a_full_house_of_exports_is_not_called_an_outage_of_clickhouse() -> None:
+    document = json.loads(problem_of(TooManyExports("too many exports", 30)).body)
+    assert document["type"] == "urn:clickstream:problem:too-many-exports"
+    assert "ClickHouse" not in document["title"]
