@@ -39,9 +39,9 @@ class WriteComponent:
         self._publisher = publisher
         self._reader = reader
         self._sessions = sessions
-        ingest = Ingest(publisher, settings.limits, clock, UserIds.from_settings(settings))
+        self._ingest = Ingest(publisher, settings.limits, clock, UserIds.from_settings(settings))
         marker = Marker(publisher, reader, sessions, settings.limits, clock)
-        self._endpoints = Endpoints(ingest, marker, settings.limits)
+        self._endpoints = Endpoints(self._ingest, marker, settings.limits)
 
     @classmethod
     def from_settings(cls, settings: Settings, reader: ConsistentReader) -> WriteComponent:
@@ -64,6 +64,7 @@ class WriteComponent:
         async with AsyncExitStack() as stack:  # each is called, also when another one raises
             stack.push_async_callback(self._sessions.close)
             stack.push_async_callback(self._reader.stop)
+            stack.callback(self._ingest.close)
             await self._publisher.stop()
 
     async def ready(self) -> Sequence[str]:

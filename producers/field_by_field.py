@@ -8,10 +8,10 @@ are ignored, and listed in the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -43,7 +43,7 @@ _LISTS: Final[Mapping[str, type[Struct]]] = {
     "events": EventItem,
 }
 
-# More would make an answer longer than its request.
+# Each is compared with ours, and listed.
 _MOST_IGNORED: Final = 100
 _LONGEST_NAME: Final = 64
 
@@ -62,7 +62,7 @@ def read_object(
     shape: type[Shape],
     text: Raw,
     found: Findings,
-    ignored: list[str] | None,
+    ignored: list[str],
     path: str = "$",
     kind: str = "$",
 ) -> Shape | None:
@@ -76,18 +76,21 @@ def read_object(
         found.add(*wrong_type(path, str(error)))
         return None
     fields = _fields_of(shape)
-    absent = fields.keys() - sent.keys()
+    absent = frozenset(fields.keys() - sent.keys())
     is_right = True
     for name in sent.keys() - fields.keys():
+        if found.is_full:
+            return None
         meant = _meant(name, absent)
         if meant is not None or shape is MarkBody:
             hint = f": did you mean {meant}?" if meant else f": there are {', '.join(fields)}"
             found.add(f"{path}.{_plain(name)}", f"is not known{hint}")
             is_right = False
-        elif ignored is not None and len(ignored) < _MOST_IGNORED:
-            place = f"{kind}.{_plain(name)}"
-            if place not in ignored:
-                ignored.append(place)
+        elif (place := f"{kind}.{_plain(name)}") not in ignored:
+            if len(ignored) == _MOST_IGNORED:
+                found.add(path, f"there are more than {_MOST_IGNORED} fields that are not known")
+                return None
+            ignored.append(place)
     values: dict[str, Any] = {}
     for name, field in fields.items():
         place = f"{path}.{name}"
@@ -126,9 +129,7 @@ def wrong_type(path: str, sentence: str) -> tuple[str, str]:
 _WRONG: Final = object()
 
 
-def _read_field(
-    field: _Field, text: Raw, found: Findings, ignored: list[str] | None, path: str
-) -> Any:
+def _read_field(field: _Field, text: Raw, found: Findings, ignored: list[str], path: str) -> Any:
     try:
         if field.items is None:
             return field.decoder.decode(text)
@@ -156,7 +157,8 @@ def _fields_of(shape: type[Struct]) -> Mapping[str, _Field]:
     }
 
 
-def _meant(name: str, absent: Collection[str]) -> str | None:
+@lru_cache(4_096)
+def _meant(name: str, absent: frozenset[str]) -> str | None:
     """The absent field of ours that this name was meant to be."""
     bare = _PUNCTUATION.sub("", name[:_LONGEST_NAME].lower())
     if (known := _SPELLINGS.get(bare)) in absent:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
 from msgspec import Struct
 
 from core.clock import Clock
 from core.consistency.position import Position
 from core.settings import Limits
 from core.user_ids import UserIds
+from producers.json_bodies import EventsBody, SessionBody
 from producers.publisher import Publisher
-from producers.records import event_records, session_record
+from producers.records import Record, event_records, session_record
 from producers.validation import parse_events, parse_session
 from schemas.contracts import EVENT, SESSION
 
+# A body of more bytes is read on a thread: it would keep all other requests waiting.
+_LARGE_BYTES: Final = 64 * 1024
 
-class Accepted(Struct, frozen=True):
-    """Durable in Kafka: `accepted` is the number of records that the request held."""
+T = TypeVar("T")
+
+
+class Accepted(Struct, frozen=True, omit_defaults=True):
+    """Durable in Kafka: `accepted` is the number of records that the request held. `ignored`: the
+    fields that nobody knows, if there were any."""
 
     session_id: str
     accepted: int
+    ignored: tuple[str, ...] = ()
 
 
 class Ingest:
@@ -32,19 +45,38 @@ class Ingest:
         self._limits = limits
         self._clock = clock
         self._pseudonymize = user_ids.pseudonymize if user_ids.enabled else None
+        # One: what large bodies need of the processor is bounded, and they wait for each other.
+        self._reader = ThreadPoolExecutor(1, "large-bodies")
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._reader.shutdown(wait=False)
 
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
-        sent = parse_session(body, self._limits)
-        record = session_record(sent, self._clock.now_ms())
+        ignored: list[str] = []
+        sent, record = await self._read(body, lambda: self._read_session(body, ignored))
         if self._pseudonymize is not None and sent.user_id is not None:
             record["user_id"] = self._pseudonymize(sent.user_id)
         position = await self._publisher.publish(SESSION, sent.session_id, [record])
-        return Accepted(sent.session_id, 1), position
+        return Accepted(sent.session_id, 1, tuple(ignored)), position
 
     async def events(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session/events."""
-        sent = parse_events(body, self._limits)
-        records = event_records(sent, self._clock.now_ms())
+        ignored: list[str] = []
+        sent, records = await self._read(body, lambda: self._read_events(body, ignored))
         position = await self._publisher.publish(EVENT, sent.session_id, records)
-        return Accepted(sent.session_id, len(records)), position
+        return Accepted(sent.session_id, len(records), tuple(ignored)), position
+
+    def _read_session(self, body: bytes, ignored: list[str]) -> tuple[SessionBody, Record]:
+        sent = parse_session(body, self._limits, ignored)
+        return sent, session_record(sent, self._clock.now_ms())
+
+    def _read_events(self, body: bytes, ignored: list[str]) -> tuple[EventsBody, list[Record]]:
+        sent = parse_events(body, self._limits, ignored)
+        return sent, event_records(sent, self._clock.now_ms())
+
+    async def _read(self, body: bytes, read: Callable[[], T]) -> T:
+        if len(body) <= _LARGE_BYTES:
+            return read()
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read)

@@ -152,7 +152,7 @@ def _decode(
         try:
             return decoder.decode(body)
         except msgspec.ValidationError:
-            sent = read_object(decoder.type, Raw(body), found, ignored)
+            sent = read_object(decoder.type, Raw(body), found, [] if ignored is None else ignored)
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8 (byte {error.start})") from None
     except RecursionError:

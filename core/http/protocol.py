@@ -104,6 +104,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._task: asyncio.Task[None] | None = None
         self._refusal: ClickstreamError | None = None
         self._is_deaf = False  # what still comes is not parsed
+        self._waits_for_client = False  # to read the last answer, before the next is made
         self._repeats_head = False  # the parser is shown a head that was handled before
         self._head_bytes = 0  # of what the parser has made of the head
         self._raw_bytes = 0  # of what it may still hold back
@@ -160,6 +161,9 @@ class HttpProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._unread_since = None
+        if self._waits_for_client:
+            self._waits_for_client = False
+            self._go_on()
 
     # What the parser calls. An error raised here stops it.
 
@@ -193,6 +197,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._head_since = self._idle_since = None
         self._raw_bytes = 0
+        if self._is_deaf or self.transport.is_closing():
+            return  # nobody would be told what became of it
         headers = dict(self.headers)
         version = self.parser.get_http_version()
         if (b"host" not in headers and version == "1.1") or len(headers) < len(self.headers):
@@ -245,10 +251,22 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.write_paused:
+            self._waits_for_client = True
+            self.flow.pause_reading()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self.transport.is_closing():
+            return
+        if len(self.pipeline) <= 1:
+            self.flow.resume_reading()  # else each answer would let a whole read of requests in
         if self.pipeline:
             cycle, app = self.pipeline.pop()
-            if isinstance(cycle, PostCycle):
+            if self._refusal is not None and cycle.more_body:
+                self._refuse(self._refusal)  # the rest of it will never be read
+            elif isinstance(cycle, PostCycle):
                 # Not from here: each would answer the next, as deep as there are requests.
                 self.loop.call_soon(self._admit, cycle)
             else:
@@ -286,7 +304,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.expect_100_continue = headers.get(b"expect", b"").lower() == b"100-continue"
         super().on_headers_complete()
         announced = int(headers.get(b"content-length", b"0"))
-        if announced > _DRAINED * self._limits.body_bytes:
+        if self.expect_100_continue or announced > _DRAINED * self._limits.body_bytes:
             self.cycle.keep_alive = False
             self.cycle.transport = cast("asyncio.Transport", _SlowlyClosed(self))
 
@@ -359,8 +377,10 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.response_complete = True
         if self.transport.is_closing():
             return
+        # A client that was not told to continue may send its body, or may not.
         is_last = not cycle.keep_alive or (
-            cycle.more_body and cycle.size > _DRAINED * self._limits.body_bytes
+            cycle.more_body
+            and (cycle.expects_100 or cycle.size > _DRAINED * self._limits.body_bytes)
         )
         added = (*cycle.added, (REQUEST_ID, cycle.request_id))
         if is_last:
@@ -404,13 +424,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_deaf = True
         self._refusal = error
         cycle: Any = self.cycle
-        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+        if self.pipeline or (
+            cycle is not None and not cycle.response_complete and not cycle.more_body
+        ):
             return  # `on_response_complete` comes back
         if self.transport.is_closing():
             return
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
+            if (
+                not isinstance(cycle, PostCycle)
+                and cycle.response_started
+                and not cycle.response_complete
+            ):
+                # A part of its answer is out: what is written now would be taken for more of it.
+                self.transport.close()
+                return
         request_id = request_id_of(dict(self.headers or ()))
         added = (*self.server_state.default_headers, (REQUEST_ID, request_id), _CLOSE)
         response = problem_of(error, request_id)

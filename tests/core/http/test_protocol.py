@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -239,7 +241,8 @@ def test_where_the_bytes_are_cut_changes_no_answer(name: str) -> None:
             writer.close()
 
     async def run() -> None:
-        async with asyncio.timeout(60), serving() as (_, port):
+        async with asyncio.timeout(60 + CUT_REQUESTS / 20), serving() as (_, port):
+            cuts.extend(_cut_at_random(sent, len(expected)))
             for start in range(0, len(cuts), _CONVERSATIONS_AT_ONCE):
                 some = cuts[start : start + _CONVERSATIONS_AT_ONCE]
                 await asyncio.gather(*(converse(port, pieces) for pieces in some))
@@ -248,6 +251,16 @@ def test_where_the_bytes_are_cut_changes_no_answer(name: str) -> None:
     asyncio.run(run())
 
 
+def _cut_at_random(sent: bytes, requests: int) -> Iterator[list[bytes]]:
+    """Several cuts each, until all conversations together have as many requests as are asked for:
+    CLICKSTREAM_TEST_CUTS; `make faults` sets it."""
+    chance = random.Random(len(sent))
+    for _each in range(CUT_REQUESTS // len(CONVERSATIONS) // requests):
+        some = sorted(chance.sample(range(1, len(sent)), chance.randint(2, 6)))
+        yield [sent[a:b] for a, b in zip([0, *some], [*some, len(sent)], strict=True)]
+
+
+CUT_REQUESTS = int(os.environ.get("CLICKSTREAM_TEST_CUTS", "0"))
 _CONVERSATIONS_AT_ONCE = 32
 
 
@@ -445,7 +458,6 @@ def test_answers_that_nobody_reads_do_not_pile_up() -> None:
     """Pipelined requests wait while the client leaves their answers unread."""
 
     async def act(client: Client, server: uvicorn.Server) -> None:
-        protocol = protocol_of(server) if server.server_state.connections else None
         client.reader._transport.pause_reading()  # type: ignore[attr-defined]
         one = request(b"x" * 50_000)
         for _each in range(200):
@@ -455,5 +467,76 @@ def test_answers_that_nobody_reads_do_not_pile_up() -> None:
         protocol = protocol_of(server)
         assert protocol._unread_since is not None
         assert protocol.transport.get_write_buffer_size() < 500_000
+        client.writer.transport.abort()  # it would wait until all is written
 
     with_client(act)
+
+
+def test_refusals_that_nobody_reads_do_not_pile_up() -> None:
+    """Neither the answers nor the requests: of these one read of the socket is let in at a time."""
+
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        some = request(b"x", "X-Padding: " + "x" * 100) * 1_000
+        for _each in range(60):
+            client.writer.write(some)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)
+        protocol = protocol_of(server)
+        assert protocol._unread_since is not None
+        assert protocol.transport.get_write_buffer_size() < 2_000_000
+        assert len(protocol.pipeline) < 3_000
+        client.writer.transport.abort()
+
+    with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))
+
+
+def test_each_answer_lets_no_further_read_of_pipelined_requests_in() -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        some = request(b"slow") + request(b"x") * 2_000
+        client.writer.write(some * 20)
+        longest = 0
+        for _each in range(200):
+            await client.answer()
+            longest = max(longest, len(protocol_of(server).pipeline))
+        assert longest < 6_000
+        client.writer.transport.abort()
+
+    with_client(act)
+
+
+def test_a_refusal_waits_for_what_was_asked_before_it_also_behind_half_a_body() -> None:
+    half = CHUNKED[: CHUNKED.index(b"2;x=y")]
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        status, _headers, body = await client.ask(request(b"slow") + half + b"nonsense\r\n")
+        assert (status, body) == (200, b"hot slow")
+        assert (await client.answer())[0] == 400
+        assert await client.is_closed()
+
+    with_client(act)
+
+
+def test_nothing_is_begun_behind_a_connection_that_ends() -> None:
+    async def act(client: Client, server: uvicorn.Server) -> None:
+        first = request(b"x", "Connection: close")
+        status, headers, _ = await client.ask(first + request(b"broken", line="PUT /x HTTP/1.1"))
+        assert (status, headers["connection"]) == (401, "close")
+        assert await client.is_closed()
+        assert server.server_state.total_requests == 0
+
+    with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))
+
+
+@pytest.mark.parametrize("path", ["/early", "/hot"])
+def test_a_client_that_was_not_told_to_continue_is_told_that_the_connection_ends(path: str) -> None:
+    """It may send the body or not: what follows could not be told from it."""
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        line = f"POST {path} HTTP/1.1"
+        head = request(b"x" * 100, "Expect: 100-continue", line=line)[:-100]
+        status, headers, _ = await client.ask(head)
+        assert (status, headers["connection"]) == (404 if path == "/early" else 401, "close")
+        assert await client.is_closed()
+
+    with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))

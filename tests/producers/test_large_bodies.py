@@ -1,0 +1,98 @@
+"""What one request may cost the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+
+import pytest
+
+from core.clock import SystemClock
+from core.consistency.position import Position
+from core.errors import InvalidRequest, Overloaded
+from core.http.admission import InFlightLimit
+from core.settings import Limits
+from core.user_ids import UserIds
+from producers.ingest import Ingest
+from producers.kafka_publisher import _Held
+from producers.publisher import Records
+from schemas.contracts import Contract
+from tests.producers.memory_publisher import MemoryPublisher
+
+LIMITS = Limits()
+MANY = LIMITS.items
+
+
+class Nowhere(MemoryPublisher):
+    def __init__(self) -> None: ...
+
+    async def publish(self, _contract: Contract, _key: str, records: Records) -> Position:
+        return Position("t", 0, len(records))
+
+
+def events_with(meta: str) -> bytes:
+    return (
+        b'{"session_id":"s","events":[{"event_id":"e","object_id":"o","meta":%b}]}' % meta.encode()
+    )
+
+
+BODIES = {
+    "many events": json.dumps(
+        {
+            "session_id": "s" * 100,
+            "events": [
+                {"event_id": f"e{n}", "object_id": "o", "meta": {"a": [n]}} for n in range(MANY)
+            ],
+        }
+    ).encode(),
+    "unknown fields": json.dumps(
+        {
+            "session_id": "s",
+            "events": [{"event_id": f"e{n}", "object_id": "o", "x": 1} for n in range(MANY)],
+        }
+    ).encode(),
+    "unknown names": json.dumps(
+        {"session_id": "s"} | {f"name{n}": 0 for n in range(100_000)}
+    ).encode(),
+    "brackets": b"[" * 2_000_000,
+    "objects": events_with('{"a":[' + "{}," * 600_000 + "1]}"),
+    "strings": events_with('{"a":[' + '"[",' * 400_000 + "1]}"),
+    "numbers": events_with('{"a":[' + "1e100," * 100_000 + "1]}"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_no_body_keeps_the_event_loop(name: str) -> None:
+    """The bound is generous: other processes want the processor too. One pass over 2 MB in one go
+    took half a second."""
+    waits: list[float] = []
+
+    async def run() -> None:
+        ingest = Ingest(Nowhere(), LIMITS, SystemClock(), UserIds(None))
+        loop = asyncio.get_running_loop()
+
+        async def neighbour() -> None:
+            while True:
+                before = loop.time()
+                await asyncio.sleep(0.001)
+                waits.append(loop.time() - before)
+
+        task = asyncio.create_task(neighbour())
+        with suppress(InvalidRequest):
+            await ingest.events(BODIES[name])
+        task.cancel()
+        ingest.close()
+
+    asyncio.run(run())
+    assert max(waits, default=0) < 0.25, name
+
+
+def test_encoded_records_count_as_much_as_bodies() -> None:
+    limit = InFlightLimit(10, 1_000)
+    with _Held(limit) as first:
+        first.grow(900)
+        with _Held(limit) as second, pytest.raises(Overloaded):
+            second.grow(200)
+        assert limit.bytes == 900
+    assert (limit.requests, limit.bytes) == (0, 0)
