@@ -111,7 +111,7 @@ class HttpSettings(_Group):
     bytes_in_flight: int = Field(
         64 * 1024 * 1024,
         gt=0,
-        description="Most bytes of request bodies in progress, and most bytes of records that Kafka "
+        description="Most bytes of request bodies in progress, and of records that Kafka "
         "has not acknowledged. The next request gets a 503.",
     )
     shutdown_delay_seconds: float = Field(
