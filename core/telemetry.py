@@ -6,9 +6,20 @@ directly (`WORKER_RECORDS.labels(topic).inc()`), so a search for a name finds ea
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    disable_created_metrics,
+)
+from prometheus_client.registry import Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: noise
 
@@ -16,6 +27,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # Rows. A flush goes from one row on an idle system to the configured 50,000 and what came with it.
 _ROWS = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000)
+
+BUILD_INFO = Gauge("clickstream_build_info", "1; the version is its label", ["version"])
+BUILD_INFO.labels(version("clickstream")).set(1)
 
 # Every HTTP process.
 HTTP_REQUESTS = Counter(
@@ -26,6 +40,15 @@ HTTP_SECONDS = Histogram(
 )
 HTTP_PROBLEMS = Counter(
     "clickstream_http_problems_total", "Requests answered by a problem document", ["problem"]
+)
+
+HTTP_IN_FLIGHT = Gauge("clickstream_http_requests_in_flight", "Requests in progress")
+HTTP_BYTES_IN_FLIGHT = Gauge(
+    "clickstream_http_bytes_in_flight", "Bytes of request bodies in progress"
+)
+HTTP_CONNECTIONS = Gauge("clickstream_http_connections", "Open connections")
+HTTP_CONNECTIONS_REFUSED = Counter(
+    "clickstream_http_connections_refused_total", "Connections beyond the most that are allowed"
 )
 
 # The write edge.
@@ -40,6 +63,10 @@ EDGE_UNACKNOWLEDGED = Counter(
 )
 EDGE_PRODUCER_RESTARTS = Counter(
     "clickstream_edge_producer_restarts_total", "Kafka producers replaced after a fatal error"
+)
+
+EDGE_PRODUCER_QUEUE = Gauge(
+    "clickstream_edge_producer_queue", "Records and reports that wait in the Kafka producer"
 )
 
 # The worker.
@@ -87,6 +114,38 @@ READ_WAIT_SECONDS = Histogram(
     "clickstream_read_wait_seconds", "Waits for the sink before an answer", buckets=_LATENCY
 )
 READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
+
+
+_PROCESS = ("clickstream_build_", "process_", "python_")
+_HTTP = (*_PROCESS, "clickstream_http_", "clickstream_read_")
+_SHOWN = {
+    # The write side waits for the sink too, before it answers a mark.
+    "write": (*_HTTP, "clickstream_edge_"),
+    "read": _HTTP,
+    "worker": (*_PROCESS, "clickstream_worker_"),
+}
+"""Starts of the names of what each component has."""
+
+
+def registry_of(components: Iterable[str]) -> CollectorRegistry:
+    """The metrics that processes with these components have: the others would be zeros for ever.
+    A component that is not known has those of HTTP."""
+    starts = tuple(start for name in components for start in _SHOWN.get(name, _HTTP)) or _HTTP
+
+    class Shown(Collector):
+        def collect(self) -> Iterator[Metric]:
+            return (metric for metric in REGISTRY.collect() if metric.name.startswith(starts))
+
+    registry = CollectorRegistry()
+    registry.register(Shown())
+    return registry
+
+
+def begin_at_zero(route: str, method: str, statuses: Iterable[int]) -> None:
+    """Make the series of requests before the first one: an increase from nothing is not seen."""
+    for status in statuses:
+        _requests(route, method, status)
+    _seconds(route)
 
 
 def count_request(route: str, method: str, status: int, seconds: float | None) -> None:

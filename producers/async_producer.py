@@ -171,6 +171,10 @@ class AsyncProducer:
         """Those of `topics` that have no partition to write to. Raises BrokerUnavailable."""
         return await self._loop.run_in_executor(self._questions, self._missing, topics, seconds)
 
+    def queue_length(self) -> int:
+        """Records, and reports on them, that wait in librdkafka."""
+        return len(self._producer)
+
     def reasons(self) -> list[str]:
         """What is wrong with the producer itself, one sentence each. Asks nobody."""
         found = []

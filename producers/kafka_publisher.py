@@ -21,6 +21,7 @@ from core.kafka.partitions import Partition
 from core.log_throttle import Throttle
 from core.settings import Settings
 from core.telemetry import (
+    EDGE_PRODUCER_QUEUE,
     EDGE_PRODUCER_RESTARTS,
     EDGE_PUBLISH_SECONDS,
     EDGE_RECORDS,
@@ -104,6 +105,8 @@ class KafkaPublisher:
         self._topics = {contract.name: topics.topic_of(contract) for contract in WRITTEN}
         # Looked up once: by its label it would cost more than counting.
         self._acknowledged = {topic: EDGE_RECORDS.labels(topic) for topic in self._topics.values()}
+        for topic in self._acknowledged:
+            EDGE_UNACKNOWLEDGED.labels(topic)  # it begins at zero
         self._encoders = encoders
         self._options = options
         # A broker's restart leaves thousands without an offset at once: they share a question.
@@ -138,6 +141,7 @@ class KafkaPublisher:
             self._producer = self._make()
         except KafkaException as error:
             raise SetupError(f"the Kafka client refuses its options: {error}") from error
+        EDGE_PRODUCER_QUEUE.set_function(self._queue_length)
         await self._encoders.start(_START_TIMEOUT)
 
     async def stop(self) -> None:
@@ -195,6 +199,9 @@ class KafkaPublisher:
         except TimeoutError:
             raise BrokerUnavailable("Kafka does not say where the write went") from None
         return Position(*partition, ends[partition] - 1)
+
+    def _queue_length(self) -> int:
+        return 0 if self._producer is None else self._producer.queue_length()
 
     def _live(self) -> AsyncProducer:
         if self._producer is None:

@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from operator import attrgetter
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.http import problem
 from core.http.access import Access
+from core.http.admission import InFlightLimit
 from core.http.component import Component, HandlesRawPosts
 from core.http.docs import docs_router
 from core.http.health import health_router
@@ -26,8 +28,12 @@ from core.http.policies import RequestPolicies
 from core.http.raw_post import Post
 from core.http.readiness import Readiness
 from core.settings import Settings
+from core.telemetry import HTTP_BYTES_IN_FLIGHT, HTTP_IN_FLIGHT, begin_at_zero, registry_of
 
 __all__ = ["PREFIX", "Application", "Component", "build_app"]
+
+# What is alarmed at, and what it is compared with. Others begin with the first of their kind.
+_STATUSES = (200, 401, 422, 429, 500, 503)
 
 _DESCRIPTION = "Search clickstream: what was searched, what was shown, what was done."
 
@@ -78,14 +84,18 @@ class Application:
             redirect_slashes=False,  # to a host that the caller has named
         )
         problem.install(app)
+        problem.begin_at_zero()
+        _show_in_flight(self.policies.in_flight)
         guarded = [Depends(access.require_route)]
         for component in self.components:
             for router in component.routers():
+                _begin_at_zero(router)
                 app.include_router(router, dependencies=guarded, responses=problems())
                 app.include_router(
                     router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
                 )
-        app.include_router(health_router(self.readiness, access))
+        registry = registry_of(component.name for component in self.components)
+        app.include_router(health_router(self.readiness, access, registry))
         app.include_router(docs_router())
         return app
 
@@ -93,6 +103,18 @@ class Application:
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with self.running():
             yield
+
+
+def _show_in_flight(in_flight: InFlightLimit) -> None:
+    HTTP_IN_FLIGHT.set_function(lambda: in_flight.requests)
+    HTTP_BYTES_IN_FLIGHT.set_function(lambda: in_flight.bytes)
+
+
+def _begin_at_zero(router: APIRouter) -> None:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            for method in route.methods or ():
+                begin_at_zero(route.path, method, _STATUSES)
 
 
 def build_app(settings: Settings, components: Sequence[Component]) -> Application:

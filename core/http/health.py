@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import Response
 
 from core.http.access import Access
@@ -37,7 +37,7 @@ class Ready(msgspec.Struct, frozen=True):
     reasons: list[str] = []
 
 
-def health_router(readiness: Readiness, access: Access) -> APIRouter:
+def health_router(readiness: Readiness, access: Access, registry: CollectorRegistry) -> APIRouter:
     """The three routes of a process."""
     router = APIRouter(tags=["health"])
     not_ready = response_docs(Ready, {"ready": False, "reasons": ["write: Kafka does not answer"]})[
@@ -82,7 +82,7 @@ def health_router(readiness: Readiness, access: Access) -> APIRouter:
     )
     async def metrics() -> Response:
         """Metrics in prometheus' text format. Needs a read key, where there are keys."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
 

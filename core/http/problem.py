@@ -96,6 +96,12 @@ def problem_of(error: BaseException, request_id: bytes | None = None) -> RawResp
     return _problem_response(problem, meaning.slug, headers)
 
 
+def begin_at_zero() -> None:
+    """Make the series of every kind of problem before the first one."""
+    for meaning in (*STATUS.values(), _UNEXPECTED):
+        HTTP_PROBLEMS.labels(meaning.slug)
+
+
 def is_expected(error: BaseException) -> bool:
     """Whether callers are told what it is; all else is a fault of ours, to be logged."""
     return _meaning_of(error) is not None

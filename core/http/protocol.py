@@ -38,7 +38,7 @@ from core.http.raw_post import Post, PostCycle
 from core.http.raw_response import Header, RawResponse
 from core.http.request_id import REQUEST_ID, request_id_of
 from core.settings import HttpSettings, Limits
-from core.telemetry import count_request
+from core.telemetry import HTTP_CONNECTIONS_REFUSED, count_request
 
 # A request is refused before its body is here. Up to this many times the largest body is read and
 # thrown away, so that the connection can go on; a client that announces more is told that the
@@ -48,6 +48,9 @@ _DRAINED: Final = 4
 # How long a client that is hung up on may go on sending what nobody reads, seconds: closed at once,
 # the kernel would answer its bytes by a reset, and the refusal would be lost.
 _LINGER_SECONDS: Final = 1.0
+
+# As nginx logs it: the client has gone before its request was whole.
+_HUNG_UP: Final = 499
 
 _CLOSE: Final[Header] = (b"connection", b"close")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -123,6 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._idle_since = self.loop.time()
         if is_one_too_many:
+            HTTP_CONNECTIONS_REFUSED.inc()
             open_ones = len(self.connections) - 1
             self._refuse(Overloaded(f"{open_ones} connections are open: try again in a moment"))
 
@@ -130,6 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle: object = self.cycle
         if isinstance(cycle, PostCycle) and cycle.is_admitted and cycle.more_body:
             self._release(cycle)
+            count_request(cycle.path, "POST", _HUNG_UP, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -29,6 +29,7 @@ from core.http.check_libraries import check_libraries
 from core.http.keys import ENOUGH_CHARS, keys_of
 from core.http.protocol import HttpProtocol, ProtocolFactory
 from core.settings import HttpSettings, Settings
+from core.telemetry import HTTP_CONNECTIONS
 
 # Connections that the kernel holds while we are busy.
 _BACKLOG: Final = 2048
@@ -174,6 +175,7 @@ async def _serve(app: Application, bound: socket.socket, settings: Settings) -> 
             server_header=False,
         )
         server = _Server(config, lambda: _announce(app, *bound.getsockname()[:2]))
+        HTTP_CONNECTIONS.set_function(lambda: len(server.server_state.connections))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         was_stopped = _stop_on_signal(server, app, settings.http.shutdown_delay_seconds)
         await serving

@@ -9,6 +9,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
+from core.telemetry import WORKER_DEAD_LETTERS, registry_of
+from schemas.dead_letters import Reason
+
 Health = Callable[[], str | None]
 """None when all is well, otherwise one sentence that says what is not."""
 
@@ -23,7 +26,9 @@ class _Quiet(WSGIRequestHandler):
 
 def serve_probe(port: int, alive: Health, ready: Health) -> WSGIServer:
     """Answer on loopback until `shutdown()` is called on what this returns."""
-    metrics = make_wsgi_app()
+    for reason in Reason:
+        WORKER_DEAD_LETTERS.labels(reason.value)  # it begins at zero
+    metrics = make_wsgi_app(registry_of(["worker"]))
     checks = {"/livez": alive, "/readyz": ready}
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

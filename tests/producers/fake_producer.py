@@ -68,6 +68,9 @@ class FakeProducer:
                 self._ready.get(timeout=timeout)()
         return 0
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def purge(self) -> None:
         while self._waiting:
             self.fail(PURGED)
