@@ -113,7 +113,7 @@ def local_lab(data_dir: Path | None = None) -> Iterator[Lab]:
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as temporary:
         folder = data_dir or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_local_servers(folder) as servers:
+        with run_local_servers(folder, native_port=True) as servers:
             manager = ProcessManager()
             try:
                 yield Lab(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from base64 import b64encode
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -32,11 +33,16 @@ def listens(address: str, timeout_seconds: float) -> bool:
 
 
 def http_get(url: str, timeout_seconds: float) -> Answer | None:
-    """The response to a GET of an `http://` URL; None when there is none in time. Never raises."""
+    """The response to a GET of an `http://` URL; None when there is none in time. Never raises.
+
+    A user and a password in the URL are sent as Basic authentication.
+    """
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_seconds)
+    user, _, host = parts.netloc.rpartition("@")
+    headers = {"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {}
+    connection = http.client.HTTPConnection(host, timeout=timeout_seconds)
     try:
-        connection.request("GET", f"{parts.path or '/'}?{parts.query}")
+        connection.request("GET", f"{parts.path or '/'}?{parts.query}", headers=headers)
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException):

@@ -274,6 +274,25 @@ class BackupSettings(_Group):
     )
 
 
+class LocalSettings(_Group):
+    """The servers that `clickstream up` starts on this machine."""
+
+    clickhouse_binary: Path | None = Field(
+        None,
+        description="Program to run as ClickHouse, instead of the pinned library that is "
+        "downloaded.",
+    )
+    native_port: bool = Field(
+        False,
+        description="Whether the local ClickHouse serves its native protocol too. A client that "
+        "resets its connection then ends the server; it is restarted.",
+    )
+    allow_unpinned: bool = Field(
+        False,
+        description="Whether to download a ClickHouse library for which no checksum is pinned.",
+    )
+
+
 class Settings(BaseSettings):
     """The configuration of every process. Immutable, with its groups."""
 
@@ -339,6 +358,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
     backup: BackupSettings = BackupSettings()
+    local: LocalSettings = LocalSettings()
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: Literal["console", "json"] = Field(
         "console",

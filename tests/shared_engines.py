@@ -27,15 +27,22 @@ _LOG_CHARACTERS = 4_000  # of the end of its log, for an error message
 
 @dataclass(frozen=True, slots=True)
 class SharedEngines:
-    """Where they are; `clickhouse_url` names no database."""
+    """Where they are; `clickhouse_url` names no database. `passwords` has one for each user."""
 
     kafka_bootstrap_servers: str
     schema_registry_url: str
     clickhouse_url: str
+    passwords: dict[str, str]
 
     def clickhouse_database_url(self, database: str) -> str:
         """What `CLICKSTREAM_CLICKHOUSE_URL` has to be to use this database."""
         return f"{self.clickhouse_url}/{database}"
+
+    def clickhouse_url_of(self, user: str, database: str) -> str:
+        """The same for another of the local users."""
+        server = self.clickhouse_url.rpartition("//")[2].rpartition("@")[2]
+        password = self.passwords.get(user, "")
+        return f"http://{user}:{password}@{server}/{database}"
 
 
 @contextmanager
@@ -75,13 +82,17 @@ def _engines(folder: Path, kind: str) -> Iterator[SharedEngines]:
                 containers.kafka_bootstrap_servers,
                 containers.schema_registry_url,
                 containers.clickhouse_url,
+                {},
             )
         else:
             from clickstream.local.engines.local_servers import run_local_servers
 
             servers = stack.enter_context(run_local_servers(folder / "data"))
             yield SharedEngines(
-                servers.kafka_bootstrap_servers, servers.schema_registry_url, servers.clickhouse_url
+                servers.kafka_bootstrap_servers,
+                servers.schema_registry_url,
+                servers.clickhouse_url,
+                servers.passwords,
             )
 
 

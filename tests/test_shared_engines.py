@@ -12,7 +12,7 @@ import pytest
 from tests import shared_engines
 from tests.shared_engines import SharedEngines, hold
 
-HERE = SharedEngines("127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3")
+HERE = SharedEngines("127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", {})
 
 
 class FakeHolders:

@@ -1,12 +1,14 @@
-"""The data directory of a local system: its lock, its ports, its logs."""
+"""The data directory of a local system: its lock, its ports, its passwords, its logs."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -31,7 +33,7 @@ class DataDirectory:
 
         Raises EngineError that names the process which has locked it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make_private()
         # Not inheritable, so that no server can keep the lock alive after us.
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -56,13 +58,56 @@ class DataDirectory:
     def ports(self, names: Collection[str]) -> dict[str, int]:
         """A port for each name: last time's where it is free, so that addresses stay the same."""
         ports_file = self.path / "ports.json"
-        remembered = json.loads(ports_file.read_text()) if ports_file.exists() else {}
+        remembered = _read_map(ports_file)
         chosen = choose_ports(names, remembered)
-        replacement = ports_file.with_suffix(".new")
-        replacement.write_text(json.dumps({**remembered, **chosen}, indent=2) + "\n")
-        replacement.replace(ports_file)
+        _write_map(ports_file, {**remembered, **chosen})
+        return chosen
+
+    def passwords(self, names: Collection[str]) -> dict[str, str]:
+        """A random password for each name, the same again next time."""
+        file = self.path / "passwords.json"
+        remembered = _read_map(file)
+        chosen = {name: remembered.get(name) or secrets.token_urlsafe(24) for name in names}
+        if chosen != remembered:
+            _write_map(file, {**remembered, **chosen})
         return chosen
 
     def log(self, name: str) -> Path:
         """Where the process of this name writes its log."""
         return self.path / "logs" / f"{name}.log"
+
+    def _make_private(self) -> None:
+        """Tables hold user ids, and logs what callers sent: for no other account of the machine.
+
+        A directory that has other things in it keeps the rights that it has.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if (self.path / "lock").exists() or not any(self.path.iterdir()):
+                self.path.chmod(0o700)
+        except OSError as error:
+            raise EngineError(
+                f"{self.path} cannot be a data directory: {error.strerror}"
+            ) from error
+
+
+def _read_map(file: Path) -> dict[str, Any]:
+    """What `_write_map` wrote; nothing for no file. Raises EngineError for a damaged one."""
+    try:
+        found = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EngineError(f"{file} is damaged: delete it, and it is made anew")
+    return found
+
+
+def _write_map(file: Path, content: dict[str, Any]) -> None:
+    """For this account alone; readers see the old file or the new one."""
+    replacement = file.with_suffix(".new")
+    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as draft:
+        draft.write(json.dumps(content, indent=2) + "\n")
+    replacement.replace(file)

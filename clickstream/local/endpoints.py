@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from core.errors import SetupError
+
 _FILE = "endpoints.json"
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 # Start times are told relative to the boot, whose own time moves when the clock is set right.
 _CLOCK_SLACK_SECONDS = 5.0
@@ -41,7 +46,9 @@ def write_endpoints(endpoints: Endpoints) -> None:
     file = Path(endpoints.data_dir) / _FILE
     content = {**asdict(endpoints), "started": _started(endpoints.pid)}
     replacement = file.with_suffix(".new")
-    replacement.write_text(json.dumps(content, indent=2) + "\n")
+    # It holds ClickHouse's password.
+    with os.fdopen(os.open(replacement, _NEW_FILE, 0o600), "w") as draft:
+        draft.write(json.dumps(content, indent=2) + "\n")
     replacement.replace(file)
 
 
@@ -54,15 +61,24 @@ def load_endpoints(data_dir: Path) -> Endpoints | None:
     """The system that runs on this folder and has said it is ready; None when there is none.
 
     A file left by a system that was killed does not count: its process must still be the same one.
+    Raises SetupError for a file that cannot be read or understood.
     """
+    file = data_dir / _FILE
     try:
-        content = json.loads((data_dir / _FILE).read_text())
-    except FileNotFoundError:
+        content = json.loads(file.read_text())
+        started = _started(content["pid"])
+        if started is None or abs(started - content.pop("started")) > _CLOCK_SLACK_SECONDS:
+            return None
+        return Endpoints(**{**content, "workers": tuple(content["workers"])})
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    started = _started(content["pid"])
-    if started is None or abs(started - content.pop("started")) > _CLOCK_SLACK_SECONDS:
-        return None
-    return Endpoints(**{**content, "workers": tuple(content["workers"])})
+    except OSError as error:
+        raise SetupError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SetupError(
+            f"{file} is damaged or of another version: stop the `clickstream up` of that directory,"
+            " then delete the file"
+        ) from None
 
 
 def _started(pid: int) -> float | None:

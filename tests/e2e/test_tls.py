@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -27,6 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tls")
 
 
+def _over_tls(plain: SplitResult, port: int) -> str:
+    user = plain.netloc.rpartition("@")[0]
+    netloc = f"{user}@127.0.0.1:{port}" if user else f"127.0.0.1:{port}"
+    return f"https://{netloc}/behind_tls"
+
+
 @pytest.fixture(scope="module")
 def settings(engines: SharedEngines, folder: Path) -> Iterator[Settings]:
     authority = Authority(folder)
@@ -42,7 +48,7 @@ def settings(engines: SharedEngines, folder: Path) -> Iterator[Settings]:
             _env_file=None,
             kafka_bootstrap_servers=kafka,
             schema_registry_url=f"https://127.0.0.1:{registry_door.port}{registry.path}",
-            clickhouse_url=f"https://127.0.0.1:{clickhouse_door.port}/behind_tls",  # type: ignore[arg-type]
+            clickhouse_url=_over_tls(clickhouse, clickhouse_door.port),  # type: ignore[arg-type]
             https_ca_file=str(authority.ca_file),
             topics={"prefix": "tls."},  # type: ignore[arg-type]
             kafka={

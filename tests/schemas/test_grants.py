@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from clickstream.commands.main import app
@@ -45,9 +45,9 @@ def owner(engines: SharedEngines, corner: Corner) -> Iterator[Settings]:
         yield settings
 
 
-def client_of(user: str, owner: Settings) -> Client:
-    url = urlsplit(owner.clickhouse_url.get_secret_value())
-    mine = url._replace(netloc=f"{user}@{url.netloc}").geturl()
+def client_of(user: str, engines: SharedEngines) -> Client:
+    """Connects to `owner`'s database as one of the local users."""
+    mine = SecretStr(engines.clickhouse_url_of(user, DATABASE))
     return connect(Settings(_env_file=None, clickhouse_url=mine))
 
 
@@ -84,20 +84,23 @@ _WRITES = (
 @pytest.mark.engines
 @pytest.mark.parametrize("statement", _NOBODYS)
 @pytest.mark.parametrize("user", [HTTP_USER, WORKER_USER, "analyst"])
-def test_no_process_and_no_analyst_may(owner: Settings, user: str, statement: str) -> None:
-    assert refused(client_of(user, owner), statement)
+@pytest.mark.usefixtures("owner")
+def test_no_process_and_no_analyst_may(engines: SharedEngines, user: str, statement: str) -> None:
+    assert refused(client_of(user, engines), statement)
 
 
 @pytest.mark.engines
 @pytest.mark.parametrize("statement", _WRITES)
 @pytest.mark.parametrize("user", [HTTP_USER, "analyst"])
-def test_only_the_worker_writes_records(owner: Settings, user: str, statement: str) -> None:
-    assert refused(client_of(user, owner), statement)
+@pytest.mark.usefixtures("owner")
+def test_only_the_worker_writes_records(engines: SharedEngines, user: str, statement: str) -> None:
+    assert refused(client_of(user, engines), statement)
 
 
 @pytest.mark.engines
-def test_an_analyst_deletes_nothing_even_of_what_he_reads(owner: Settings) -> None:
-    analyst = client_of("analyst", owner)
+@pytest.mark.usefixtures("owner")
+def test_an_analyst_deletes_nothing_even_of_what_he_reads(engines: SharedEngines) -> None:
+    analyst = client_of("analyst", engines)
     assert refused(analyst, "DELETE FROM sessions WHERE 1")
     assert refused(analyst, "ALTER TABLE session_marks DELETE WHERE 1")
     assert refused(analyst, "SET readonly = 0")
@@ -115,9 +118,9 @@ def test_an_analyst_deletes_nothing_even_of_what_he_reads(owner: Settings) -> No
     ],
 )
 def test_an_analyst_sees_and_reads_what_is_public_and_nothing_else(
-    owner: Settings, listing: str
+    owner: Settings, engines: SharedEngines, listing: str
 ) -> None:
-    analyst = client_of("analyst", owner)
+    analyst = client_of("analyst", engines)
     assert {name for (name,) in analyst.query(listing).result_rows} == _PUBLIC
     everything = connect(owner).query("SHOW TABLES").result_columns[0]
     assert {name for name in everything if not refused(analyst, _READ, table=name)} == _PUBLIC
@@ -126,6 +129,7 @@ def test_an_analyst_sees_and_reads_what_is_public_and_nothing_else(
 @pytest.mark.engines
 def test_a_condition_on_a_view_reads_only_its_days_with_the_rights_of_the_definer(
     owner: Settings,
+    engines: SharedEngines,
 ) -> None:
     with connect(owner) as client:
         client.command(
@@ -133,7 +137,7 @@ def test_a_condition_on_a_view_reads_only_its_days_with_the_rights_of_the_define
             " SELECT toString(number), toDate('2026-01-01') + number FROM numbers(9)"
         )
     try:
-        plan = client_of("analyst", owner).query(
+        plan = client_of("analyst", engines).query(
             "EXPLAIN indexes = 1 SELECT count() FROM relevant_sessions"
             " WHERE session_day = '2026-01-03'"
         )

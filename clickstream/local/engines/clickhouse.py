@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from clickstream.local.engines.downloads import Installed
+from clickstream.local.processes.environment import AWS
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
 from clickstream.local.processes.service import ServiceSpec
@@ -45,7 +48,7 @@ _PROFILES = {"default": _FINAL_READS, "readonly": ANALYST_SETTINGS}
 # they do not know.
 _CHDB_SETTINGS = {"max_threads_min_free_memory_per_thread": 0}
 
-# The database that the users below may use; `default` owns the server.
+# The database that the users below may use; the first of them owns the server.
 DATABASE = "clickstream"
 
 
@@ -58,25 +61,51 @@ class _User:
     roles: tuple[Role, ...] = ()
 
 
-# No passwords: loopback only, like the rest of the local servers. The processes have users of
-# their own so that what they are granted is seen to suffice.
-HTTP_USER, WORKER_USER = "http", "worker"
+# Loopback keeps neither other accounts of the machine away nor pages in its browser, so each has a
+# password. The processes have users of their own so that what they are granted is seen to suffice.
+OWNER, HTTP_USER, WORKER_USER = "owner", "http", "worker"
 _USERS = (
-    _User("default"),
+    _User(OWNER),
     _User(HTTP_USER, roles=(Role.EDGE, Role.API)),
     _User(WORKER_USER, roles=(Role.WORKER,)),
     _User("analyst", "readonly", (Role.ANALYST,)),
 )
 
 
-def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: int) -> ServiceSpec:
-    """Write the configuration; the launch of a server that keeps its data in `folder`."""
+# The library runs its first statements as this user, who can have no password. His rights are
+# for these alone, and the last of them uses up his quota.
+_LIBRARY_USER = "default"
+_LIBRARY_GRANTS = (
+    "GRANT SYSTEM LISTEN ON *.*",
+    "GRANT CREATE TEMPORARY TABLE ON *.*",
+    "GRANT FILE ON *.*",
+)
+_LIBRARY_QUERIES = 3  # to open one server or both, and to keep running; `is_closed` uses the rest
+_QUOTA_SECONDS = 2**31 - 1  # the largest that is taken
+
+USERS = tuple(user.name for user in _USERS)
+
+
+def prepare(
+    folder: Path,
+    log: Path,
+    installed: Installed,
+    port: int,
+    tcp_port: int | None,
+    passwords: Mapping[str, str],
+) -> ServiceSpec:
+    """Write the configuration; the launch of a server that keeps its data in `folder`.
+
+    `passwords` has one for each of `USERS`. `tcp_port` is that of the native protocol, if it is to
+    be served: the library's server ends when one of its clients resets a connection.
+    """
     data, config, users = folder / "data", folder / "config.xml", folder / "users.xml"
     temporary = folder / "tmp"
     for needed in (data, temporary):
         needed.mkdir(parents=True, exist_ok=True)
     own_binary = installed.clickhouse_binary is not None
-    write_users(users, LOOPBACK, {} if own_binary else _CHDB_SETTINGS)
+    more = {} if own_binary else _CHDB_SETTINGS
+    write_users(users, LOOPBACK, more, passwords, has_library_user=not own_binary)
     _write(config, _config(data, users, port, tcp_port, _backup_folders(folder)))
     if installed.clickhouse_binary is not None:
         argv = [str(installed.clickhouse_binary), "server", f"--config-file={config}"]
@@ -91,11 +120,12 @@ def prepare(folder: Path, log: Path, installed: Installed, port: int, tcp_port: 
             str(config),
             str(data),
             str(port),
-            str(tcp_port),
+            *([] if tcp_port is None else [str(tcp_port)]),
         ]
-    command = Command("clickhouse", argv, log, env={"TMPDIR": str(temporary)}, cwd=folder)
-    url = f"http://{LOOPBACK}:{port}"
-    return ServiceSpec(command, url, lambda: is_healthy(url), _STOP_SECONDS)
+    environment = {"TMPDIR": str(temporary)}
+    command = Command("clickhouse", argv, log, env=environment, cwd=folder, inherits=(AWS,))
+    url = f"http://{OWNER}:{passwords[OWNER]}@{LOOPBACK}:{port}"
+    return ServiceSpec(command, url, lambda: is_healthy(url) and is_closed(url), _STOP_SECONDS)
 
 
 def _backup_folders(folder: Path) -> list[Path]:
@@ -105,7 +135,7 @@ def _backup_folders(folder: Path) -> list[Path]:
 
 
 def _config(
-    data: Path, users: Path, port: int, tcp_port: int, backup_folders: list[Path]
+    data: Path, users: Path, port: int, tcp_port: int | None, backup_folders: list[Path]
 ) -> Element:
     root = Element("clickhouse")
     allowed = SubElement(root, "backups")
@@ -116,7 +146,7 @@ def _config(
         "tmp_path": f"{data / 'tmp'}/",
         "listen_host": LOOPBACK,
         "http_port": port,
-        "tcp_port": tcp_port,
+        **({} if tcp_port is None else {"tcp_port": tcp_port}),
         "users_config": users,
         "log-level": "warning",  # where clickhouse-local looks for it
         "mlock_executable": "false",
@@ -130,33 +160,70 @@ def _config(
     return root
 
 
-def write_users(path: Path, network: str, more: Mapping[str, int] | None = None) -> None:
+def write_users(
+    path: Path,
+    network: str,
+    more: Mapping[str, int] | None = None,
+    passwords: Mapping[str, str] | None = None,
+    *,
+    has_library_user: bool = True,
+) -> None:
     """The users and their profiles; each may connect from `network` only.
 
-    `more` are settings for everybody.
+    `more` are settings for everybody. Without `passwords` nobody has one, and
+    `default` may do everything; with them he is there for the library alone.
     """
     root = Element("clickhouse")
     profiles, users = SubElement(root, "profiles"), SubElement(root, "users")
-    SubElement(SubElement(root, "quotas"), "default")
+    quotas = SubElement(root, "quotas")
+    SubElement(quotas, "default")
     for name, settings in _PROFILES.items():
         profile = SubElement(profiles, name)
         for setting, value in {**settings, **(more or {})}.items():
             SubElement(profile, setting).text = str(value)
     for each in _USERS:
-        user = SubElement(users, each.name)
-        SubElement(user, "password")
-        SubElement(SubElement(user, "networks"), "ip").text = network
-        SubElement(user, "profile").text = each.profile
-        SubElement(user, "quota").text = "default"
-        _grant(user, each.roles)
+        password = None if passwords is None else passwords[each.name]
+        user = _add_user(users, each.name, each.profile, network, password)
+        _grant(user, [line for role in each.roles for line in grants(role, DATABASE)])
+    if has_library_user:
+        library = _add_user(users, _LIBRARY_USER, "default", network, None)
+        if passwords is not None:
+            _grant(library, _LIBRARY_GRANTS)
+            _limit(library, quotas, _LIBRARY_QUERIES)
     _write(path, root)
 
 
-def _grant(user: Element, roles: tuple[Role, ...]) -> None:
-    if roles:
+def _add_user(
+    users: Element, name: str, profile: str, network: str, password: str | None
+) -> Element:
+    user = SubElement(users, name)
+    if password is None:
+        SubElement(user, "password")
+    else:
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        SubElement(user, "password_sha256_hex").text = digest
+    SubElement(SubElement(user, "networks"), "ip").text = network
+    SubElement(user, "profile").text = profile
+    SubElement(user, "quota").text = "default"
+    return user
+
+
+def _grant(user: Element, statements: Iterable[str]) -> None:
+    """Without any he may do everything."""
+    if lines := dict.fromkeys(statements):
         granted = SubElement(user, "grants")
-        for statement in dict.fromkeys(line for role in roles for line in grants(role, DATABASE)):
-            SubElement(granted, "query").text = statement
+        for line in lines:
+            SubElement(granted, "query").text = line
+
+
+def _limit(user: Element, quotas: Element, queries: int) -> None:
+    """Let him run so many queries until the server starts again."""
+    interval = SubElement(SubElement(quotas, "once"), "interval")
+    SubElement(interval, "duration").text = str(_QUOTA_SECONDS)
+    SubElement(interval, "queries").text = str(queries)
+    quota = user.find("quota")
+    if quota is not None:
+        quota.text = "once"
 
 
 def _write(path: Path, root: Element) -> None:
@@ -168,3 +235,10 @@ def is_healthy(url: str) -> bool:
     """Does it compute `SELECT 1`?"""
     answer = http_get(f"{url}/?query=SELECT%201", _PROBE_SECONDS)
     return answer is not None and answer.body == b"1\n"
+
+
+def is_closed(url: str) -> bool:
+    """Is a query without name and password refused? Asking uses up what is left of the library's
+    quota. (A SELECT of constants does not count, and is answered.)"""
+    answer = http_get(f"http://{url.rpartition('@')[2]}/?query=SHOW%20DATABASES", _PROBE_SECONDS)
+    return answer is not None and answer.status != HTTPStatus.OK

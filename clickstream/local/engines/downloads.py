@@ -7,12 +7,12 @@ network.
 from __future__ import annotations
 
 import hashlib
-import shutil
+import os
 import sys
 import tarfile
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,15 @@ from clickstream.local.engines import maven, npm
 from clickstream.local.engines.artifact_cache import Cache, cache_folder
 from clickstream.local.engines.lockfile import Lock, clickhouse_package, platform_name, read_lock
 from clickstream.progress import Advance, ConsoleProgress, ProgressReporter
-from core.errors import ClickstreamError
+from core.errors import ClickstreamError, EngineError
+from core.settings import Settings
 
+_UNPINNED = (
+    "{package.name}@{package.version} has no pinned checksum for {platform}, so what a registry"
+    " sends would run unchecked: name a `clickhouse` binary by"
+    " CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY, or accept the download by"
+    " CLICKSTREAM_LOCAL__ALLOW_UNPINNED=true"
+)
 _LIBRARY = "libchdb.so"  # its name on macOS as well
 
 
@@ -41,26 +48,28 @@ def fetch(
 ) -> Installed:
     """Everything in place, whole and checked. Immediate when it is; EngineError when it cannot be.
 
-    A `clickhouse` binary on PATH is taken instead of the library.
+    A `clickhouse` binary is taken instead of the library only where a setting names one.
     """
     lock = lock or read_lock()
     cache = cache or Cache(cache_folder())
-    binary = shutil.which("clickhouse")
+    binary = _own_binary(Settings().local.clickhouse_binary)
     cancellable = CancellableProgress(progress)
     with ThreadPoolExecutor(3) as pool:
         kafka = pool.submit(_kafka, cache, lock, cancellable)
         registry = pool.submit(_registry, cache, lock, cancellable)
         library = None if binary else pool.submit(_clickhouse, cache, lock, cancellable)
+        downloads = [kafka, registry, *([library] if library else [])]
         try:
-            wait([kafka, registry, *([library] if library else [])])
-        except BaseException:  # Ctrl-C: the pool waits for its threads, so let them end soon
+            for download in as_completed(downloads):
+                download.result()
+        except BaseException:  # Ctrl-C too: the pool waits for its threads, so let them end soon
             cancellable.cancel()
             raise
     return Installed(
         kafka_jars=kafka.result(),
         registry=registry.result(),
         clickhouse_library=library.result() if library else None,
-        clickhouse_binary=Path(binary) if binary else None,
+        clickhouse_binary=binary,
     )
 
 
@@ -86,6 +95,14 @@ class CancellableProgress:
                 tell(count)
 
             yield advance
+
+
+def _own_binary(named: Path | None) -> Path | None:
+    if named is None:
+        return None
+    if not os.access(named, os.X_OK) or named.is_dir():
+        raise EngineError(f"CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY: {named} is no program")
+    return named.absolute()
 
 
 def _kafka(cache: Cache, lock: Lock, progress: ProgressReporter) -> Path:
@@ -117,6 +134,8 @@ def _clickhouse(cache: Cache, lock: Lock, progress: ProgressReporter) -> Path:
     """The library itself."""
     platform = platform_name()
     package = clickhouse_package(lock, platform)
+    if not package.integrity and not Settings().local.allow_unpinned:
+        raise EngineError(_UNPINNED.format(package=package, platform=platform))
 
     def make(folder: Path) -> None:
         archive = npm.download(package, folder, progress)

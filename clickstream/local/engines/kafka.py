@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from clickstream.local.engines.java import java
+from clickstream.local.processes.environment import child_environment
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
 from clickstream.local.processes.service import ServiceSpec
@@ -96,7 +97,9 @@ def _cluster_id(folder: Path) -> str:
     file = folder / "cluster-id"
     if not file.exists():
         made = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        file.write_text(made.replace("-", "_"))
+        draft = file.with_suffix(".new")
+        draft.write_text(made.replace("-", "_"))
+        draft.replace(file)
     return file.read_text()
 
 
@@ -105,6 +108,7 @@ def _format(tool: list[str], properties: Path, cluster_id: str) -> None:
     try:
         done = subprocess.run(  # noqa: S603  (our own command; no shell)
             [*tool, "kafka.tools.StorageTool", *arguments],
+            env=child_environment(),
             capture_output=True,
             text=True,
             timeout=_FORMAT_SECONDS,

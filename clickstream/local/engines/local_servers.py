@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from clickstream.local.data_directory import DataDirectory
 from clickstream.local.engines import clickhouse, kafka, registry
@@ -12,6 +13,7 @@ from clickstream.local.engines.downloads import Installed, fetch
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.progress import ConsoleProgress, ProgressReporter
+from core.settings import Settings
 
 SERVER_PORTS = (
     "kafka",
@@ -32,11 +34,17 @@ class LocalServers:
         installed: Installed,
         manager: ProcessManager,
         ports: Mapping[str, int],
+        *,
+        native_port: bool | None = None,
     ) -> None:
         """Write the configurations, start nothing. `ports` has all of `SERVER_PORTS`.
+        `native_port`: whether ClickHouse serves its native protocol; None: as the setting says.
 
         The caller locks the directory before, and closes the manager after `stop`.
         """
+        if native_port is None:
+            native_port = Settings().local.native_port
+        self.passwords = directory.passwords(clickhouse.USERS)
         self.kafka = Service(
             kafka.prepare(
                 directory.path / "kafka",
@@ -63,7 +71,8 @@ class LocalServers:
                 directory.log("clickhouse"),
                 installed,
                 ports["clickhouse"],
-                ports["clickhouse-tcp"],
+                ports["clickhouse-tcp"] if native_port else None,
+                self.passwords,
             ),
             manager,
         )
@@ -83,8 +92,14 @@ class LocalServers:
 
     @property
     def clickhouse_url(self) -> str:
-        """Base HTTP URL; it names no database."""
+        """Base HTTP URL, with the owner's name and password; it names no database."""
         return self.clickhouse.url
+
+    def clickhouse_url_of(self, user: str, database: str) -> str:
+        """The same for another of the users and a database."""
+        url = urlsplit(self.clickhouse.url)
+        netloc = f"{user}:{self.passwords[user]}@{url.hostname}:{url.port}"
+        return url._replace(netloc=netloc, path=f"/{database}").geturl()
 
     def clickhouse_database_url(self, database: str) -> str:
         """What `CLICKSTREAM_CLICKHOUSE_URL` has to be to use this database."""
@@ -111,6 +126,7 @@ def run_local_servers(
     *,
     ports: Mapping[str, int] | None = None,
     progress: ProgressReporter | None = None,
+    native_port: bool | None = None,
 ) -> Iterator[LocalServers]:
     """All three on this folder, fetched and answering; stopped at the end.
 
@@ -124,7 +140,11 @@ def run_local_servers(
         stack.callback(manager.close)
         installed = fetch(progress or ConsoleProgress())
         servers = LocalServers(
-            directory, installed, manager, {**directory.ports(SERVER_PORTS), **(ports or {})}
+            directory,
+            installed,
+            manager,
+            {**directory.ports(SERVER_PORTS), **(ports or {})},
+            native_port=native_port,
         )
         stack.callback(servers.stop)
         servers.spawn()

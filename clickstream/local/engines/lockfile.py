@@ -34,8 +34,8 @@ class MavenFile:
 class NpmPackage:
     """One npm package. `integrity` is npm's own checksum, `sha512-` and base64.
 
-    An empty `integrity` means that nobody has pinned it for this platform: npm then compares the
-    download with what the registry announces, which guards against damage, not against a swap.
+    An empty `integrity` means that nobody has pinned it for this platform: it is then downloaded
+    only where a setting allows that.
     """
 
     name: str
@@ -81,6 +81,7 @@ def clickhouse_package(lock: Lock, name: str) -> NpmPackage:
     if package is None:
         raise EngineError(
             f"there is no local ClickHouse for {name} (only for {', '.join(lock.clickhouse)}); "
-            "put a `clickhouse` binary on PATH, or use docker-compose.yml"
+            "name a `clickhouse` binary by CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY, or "
+            "use docker-compose.yml"
         )
     return package

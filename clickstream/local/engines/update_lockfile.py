@@ -84,7 +84,8 @@ def _maven_file(artifact: Artifact, suffix: str = "") -> dict[str, Any]:
 
 
 def _npm_package(name: str, work: Path) -> dict[str, Any]:
-    """Size and checksum of the published tarball; both unknown where the registry has none."""
+    """Size and checksum of the published tarball. Ends the program where it cannot be had: the old
+    lock, with its pins, stays."""
     done = subprocess.run(  # noqa: S603  (our own command; no shell)
         [*npm_command(), "pack", f"{name}@{CLICKHOUSE}", "--json", "--pack-destination", str(work)],
         capture_output=True,
@@ -92,8 +93,10 @@ def _npm_package(name: str, work: Path) -> dict[str, Any]:
         check=False,
     )
     if done.returncode != 0:
-        print(f"{name}@{CLICKHOUSE} could not be fetched: left without checksum", file=sys.stderr)
-        return {"name": name, "version": CLICKHOUSE, "integrity": "", "size": 0}
+        sys.exit(
+            f"{name}@{CLICKHOUSE} could not be fetched, so lock.json stays as it is:"
+            f" {done.stderr.strip()[-500:]}"
+        )
     (packed,) = json.loads(done.stdout)
     return {
         "name": name,

@@ -14,6 +14,7 @@ from core.errors import EngineError
 
 # Short against any start-up, long enough to leave the core to the process that is starting.
 _POLL_SECONDS = 0.1
+_STOP_POLL_SECONDS = 0.02
 
 
 class Child:
@@ -30,6 +31,7 @@ class Child:
         self.log = log
         self._process = process
         self._forget = forget
+        self._is_gone = False
 
     @property
     def pid(self) -> int:
@@ -37,7 +39,15 @@ class Child:
 
     def exit_status(self) -> int | None:
         """None while it runs; negative is the number of the signal that ended it. Never blocks."""
-        return self._process.poll()
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll()
+        if self._process.returncode is not None:
+            return self._process.returncode
+        # Left as a zombie until `kill`: only so does its group's number belong to nobody else.
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def wait_until_ready(self, probe: Callable[[], bool], deadline_seconds: float) -> None:
         """Return once `probe` returns True.
@@ -58,8 +68,8 @@ class Child:
 
     def terminate(self) -> None:
         """SIGTERM; returns at once. A process that has ended is left alone."""
-        if self._process.poll() is None:
-            self._process.terminate()
+        if self.exit_status() is None:
+            os.kill(self.pid, signal.SIGTERM)  # not reaped, so the number is still its own
 
     def stop(self, grace_seconds: float) -> bool:
         """SIGTERM, then after the grace SIGKILL for its whole group. False if it had to be killed.
@@ -67,19 +77,20 @@ class Child:
         Blocks for the grace at most. May be called again, and after the process ended by itself.
         """
         self.terminate()
-        try:
-            self._process.wait(grace_seconds)
-            ended_in_time = True
-        except subprocess.TimeoutExpired:
-            ended_in_time = False
+        deadline = time.monotonic() + grace_seconds
+        while (status := self.exit_status()) is None and time.monotonic() < deadline:
+            time.sleep(_STOP_POLL_SECONDS)
         self.kill()
-        return ended_in_time
+        return status is not None
 
     def kill(self) -> None:
         """SIGKILL for the whole group, also for what the process itself left behind."""
+        if self._is_gone:
+            return  # its number may be another group's by now
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        self._is_gone = True
         self._forget()
 
     def _with_log(self, message: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clickstream.local.processes.child_process import Child
+from clickstream.local.processes.environment import child_environment
 
-# A log that has grown past this is rotated before the next start, so two starts bound the disk.
+# A log that has grown past this is rotated: with its predecessor it takes twice as much disk.
 _LOG_BYTES = 16 * 1024 * 1024
 
 # Isolated and without site-packages: 10 ms and 8 MB instead of 60 ms and 20 MB.
@@ -29,13 +31,18 @@ _REAPER = str(Path(__file__).with_name("orphan_reaper.py"))
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. `env` is added to ours; standard output and error go to `log`."""
+    """What to run. Standard output and error go to `log`.
+
+    Its environment is what `child_environment` lets through, with names of the prefixes `inherits`
+    and with `env`.
+    """
 
     name: str
     argv: Sequence[str]
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    inherits: Sequence[str] = ()
 
 
 class ProcessManager:
@@ -50,6 +57,7 @@ class ProcessManager:
         self._kernel = kernel
         self._lock = threading.Lock()
         self._groups: set[int] = set()
+        self._logs: set[Path] = set()
         self._reaper: subprocess.Popen[bytes] | None = None
 
     def spawn(self, command: Command) -> Child:
@@ -58,18 +66,24 @@ class ProcessManager:
         prefix = (*_BARE_PYTHON, _EXEC, str(os.getpid())) if bound else ()
         command.log.parent.mkdir(parents=True, exist_ok=True)
         _rotate_log(command.log)
+        self._logs.add(command.log)
         with command.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  (our own commands; no shell)
                 [*prefix, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **command.env},
+                env={**child_environment(command.inherits), **command.env},
                 cwd=command.cwd,
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
             )
         self._register(process.pid)
         return Child(command.name, process, command.log, lambda: self._unregister(process.pid))
+
+    def rotate_logs(self) -> None:
+        """Keep the log of every child within its bound, also while the child writes it."""
+        for log in tuple(self._logs):
+            _rotate_log(log)
 
     def close(self) -> None:
         """Let the reaper go: it kills what is still listed, then ends. May be called again."""
@@ -121,5 +135,11 @@ def _start_reaper() -> subprocess.Popen[bytes]:
 
 
 def _rotate_log(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    """Move the newest part aside, and begin anew in the same file: its writer has it open for
+    appending. A line that is written just then may be lost."""
+    if not log.exists() or (size := log.stat().st_size) <= _LOG_BYTES:
+        return
+    with log.open("r+b") as file, log.with_suffix(".log.1").open("wb") as aside:
+        file.seek(size - _LOG_BYTES)
+        shutil.copyfileobj(file, aside)
+        file.truncate(0)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from clickstream.local.data_directory import DataDirectory
+from clickstream.local.processes.environment import SETTINGS
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
 from clickstream.local.processes.service import ServiceSpec
@@ -31,6 +32,7 @@ def http_service(
         (*PYTHON_MODULE, "edge", "--with-api"),
         directory.log("http"),
         env={**environment, "CLICKSTREAM_HTTP__HOST": host, "CLICKSTREAM_HTTP__PORT": str(port)},
+        inherits=(SETTINGS,),
     )
     return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 
@@ -45,6 +47,7 @@ def worker_service(
         (*PYTHON_MODULE, "worker"),
         directory.log(name),
         env={**environment, "CLICKSTREAM_WORKER__METRICS_PORT": str(port)},
+        inherits=(SETTINGS,),
     )
     return ServiceSpec(command, url, partial(is_ready, url, _PROBE_SECONDS), _STOP_SECONDS)
 

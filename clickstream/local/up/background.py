@@ -8,6 +8,7 @@ from pathlib import Path
 from clickstream.local.endpoints import Endpoints, load_endpoints
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.processes.child_process import Child
+from clickstream.local.processes.environment import AWS, SETTINGS
 from clickstream.local.processes.process_manager import Command, ProcessManager
 from clickstream.local.up.app_services import PYTHON_MODULE
 from clickstream.progress import ConsoleProgress
@@ -49,7 +50,8 @@ def start_up(
     fetch(ConsoleProgress())
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"
-    command = Command("clickstream up", (*PYTHON_MODULE, "up", *options, "--json"), log)
+    argv = (*PYTHON_MODULE, "up", *options, "--json")
+    command = Command("clickstream up", argv, log, inherits=(SETTINGS, AWS))
     manager = ProcessManager()
     child = manager.spawn(command)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +27,7 @@ def run_in_foreground(
     Call it in the main thread. Raises EngineError when something does not start; everything has
     ended then too. A second signal changes nothing: the end is bounded in time.
     """
+    os.umask(0o077)  # what is stored here is for no other account of the machine
     progress = ConsoleProgress()
     system = LocalStack(options, progress)
     _on_stop_signals(signal.default_int_handler)

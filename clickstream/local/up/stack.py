@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -27,6 +27,7 @@ from core.errors import EngineError
 from core.settings import Settings
 
 _TICK_SECONDS = 0.2
+_TICKS_PER_LOG_LOOK = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ class LocalStack:
         """Restart what dies, servers too. Never returns: a signal's exception ends it."""
         servers = self._servers.all if self._servers else ()
         supervisor = Supervisor([*servers, *self._app_services], SystemClock(), self._progress.say)
-        while True:
+        for tick in count():
             supervisor.tick()
+            if tick % _TICKS_PER_LOG_LOOK == 0:
+                self._manager.rotate_logs()
             time.sleep(_TICK_SECONDS)
 
     def stop(self) -> None:
@@ -109,20 +112,26 @@ class LocalStack:
         return [
             http_service(
                 self._directory,
-                environment | _url_as_user(HTTP_USER, settings),
+                environment | self._url_as_user(HTTP_USER),
                 settings.http.host,
                 port,
             ),
             *(
                 worker_service(
                     self._directory,
-                    environment | _url_as_user(WORKER_USER, settings),
+                    environment | self._url_as_user(WORKER_USER),
                     name,
                     ports[name],
                 )
                 for name in workers
             ),
         ]
+
+    def _url_as_user(self, user: str) -> dict[str, str]:
+        """The variable with which a process speaks to ClickHouse as this user."""
+        if self._servers is None:
+            raise EngineError("the servers have not been started")
+        return {"CLICKSTREAM_CLICKHOUSE_URL": self._servers.clickhouse_url_of(user, DATABASE)}
 
     def _endpoints(self, settings: Settings) -> Endpoints:
         http, *workers = self._app_services
@@ -141,12 +150,6 @@ class LocalStack:
 def _check_port(port: int) -> None:
     if port and not is_free(port):
         raise EngineError(f"port {port} is in use; choose another with --port (0: any free one)")
-
-
-def _url_as_user(user: str, settings: Settings) -> dict[str, str]:
-    """The variable with which a process speaks to ClickHouse as this user."""
-    url = urlsplit(settings.clickhouse_url.get_secret_value())
-    return {"CLICKSTREAM_CLICKHOUSE_URL": url._replace(netloc=f"{user}@{url.netloc}").geturl()}
 
 
 def _settings(servers: LocalServers) -> Settings:

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from clickstream.local.endpoints import (
     Endpoints,
     load_endpoints,
     remove_endpoints,
     write_endpoints,
 )
+from core.errors import SetupError
 
 
 def endpoints(folder: Path, pid: int) -> Endpoints:
@@ -27,6 +30,29 @@ def endpoints(folder: Path, pid: int) -> Endpoints:
         clickhouse="http://127.0.0.1:20003/clickstream",
         workers=("http://127.0.0.1:20004",),
     )
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "3", "{}", '{"pid": 1}', '{"pid": "x", "started": 1}', "\0"]
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "endpoints.json").write_text(content)
+    with pytest.raises(SetupError, match=r"endpoints\.json is damaged") as caught:
+        load_endpoints(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_version_is_one_line(tmp_path: Path) -> None:
+    write_endpoints(endpoints(tmp_path, os.getpid()))
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "more": 1}))
+    with pytest.raises(SetupError, match="another version"):
+        load_endpoints(tmp_path)
+
+
+def test_the_file_is_for_this_account_alone(tmp_path: Path) -> None:
+    write_endpoints(endpoints(tmp_path, os.getpid()))
+    assert (tmp_path / "endpoints.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_found_in_an_empty_folder(tmp_path: Path) -> None:

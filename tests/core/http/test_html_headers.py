@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from pydantic import SecretStr
 from starlette.responses import HTMLResponse, Response
 
 from core.http.app import build_app
@@ -14,13 +15,12 @@ from tests.core.http.served import WAYS, served
 from tests.local_client import LocalClient
 
 SETTINGS = Settings(_env_file=None)
+WITH_KEYS = Settings(_env_file=None, admin_keys=(SecretStr("a-key"),))
 
 
-def client_of(component: FakeComponent | None = None) -> LocalClient:
-    return LocalClient(
-        build_app(SETTINGS, [component or FakeComponent()]),
-        follow_redirects=False,
-    )
+def client_of(component: FakeComponent | None = None, settings: Settings = SETTINGS) -> LocalClient:
+    app = build_app(settings, [component or FakeComponent()])
+    return LocalClient(app, follow_redirects=False)
 
 
 def test_docs_load_nothing_from_elsewhere() -> None:
@@ -75,14 +75,14 @@ def test_either_way(way: str, body: object) -> None:
 def test_no_path_is_redirected_to_a_host_that_the_caller_names(path: str) -> None:
     # A whole URL: of `//thing` alone the client would make the host `thing`.
     url = f"http://localhost{path}"
-    answer = client_of().get(url, headers={"host": "elsewhere.example"})
+    answer = client_of(settings=WITH_KEYS).get(url, headers={"host": "elsewhere.example"})
     assert answer.status_code == 404
     assert "location" not in answer.headers
 
 
 def test_the_redirect_of_the_root_names_no_host() -> None:
     headers = {"host": "elsewhere.example"}
-    answer = client_of().get("/", headers=headers, follow_redirects=False)
+    answer = client_of(settings=WITH_KEYS).get("/", headers=headers)
     assert answer.headers["location"] == "docs"
 
 

@@ -124,7 +124,8 @@ class Lab:
 
             def environment(name: str) -> Mapping[str, str]:
                 proxies[name] = stack.enter_context(Proxy(_port(self.engines.clickhouse_url)))
-                url = _database_url(f"http://{LOOPBACK}:{proxies[name].port}")
+                direct = self.engines.clickhouse_url
+                url = _database_url(direct.replace(f":{_port(direct)}", f":{proxies[name].port}"))
                 return {**environment_of(self.settings), "CLICKSTREAM_CLICKHOUSE_URL": url}
 
             self.fleet.replace_all(environment)

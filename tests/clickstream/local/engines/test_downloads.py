@@ -1,4 +1,4 @@
-"""What is in place is taken as it is; a `clickhouse` binary on PATH wins over the library."""
+"""What is in place is taken as it is; a `clickhouse` binary only where a setting names it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ def report() -> ConsoleProgress:
     return ConsoleProgress(Console(file=io.StringIO()))
 
 
-@pytest.fixture
-def no_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-
-
-@pytest.mark.usefixtures("no_binary")
 def test_all_three_come_from_the_cache(tmp_path: Path, report: ConsoleProgress) -> None:
     cache = FullCache(tmp_path)
     installed = fetch(report, cache)
@@ -52,12 +46,43 @@ def test_all_three_come_from_the_cache(tmp_path: Path, report: ConsoleProgress) 
     assert installed.clickhouse_binary is None
 
 
-def test_binary_on_the_path_is_preferred(
+def test_a_binary_on_the_path_is_not_taken(
+    tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clickhouse").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fetch(report, FullCache(tmp_path)).clickhouse_binary is None
+
+
+def test_a_setting_that_names_no_program_is_refused(
+    tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY", str(tmp_path / "none"))
+    with pytest.raises(EngineError, match="CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY"):
+        fetch(report, FullCache(tmp_path))
+
+
+def test_a_library_that_nobody_pinned_is_downloaded_only_where_a_setting_allows_it(
+    tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = read_lock()
+    unpinned = {
+        name: dataclasses.replace(package, integrity="")
+        for name, package in lock.clickhouse.items()
+    }
+    lock = dataclasses.replace(lock, clickhouse=unpinned)
+    with pytest.raises(EngineError, match="no pinned checksum"):
+        fetch(report, FullCache(tmp_path), lock)
+    monkeypatch.setenv("CLICKSTREAM_LOCAL__ALLOW_UNPINNED", "true")
+    assert fetch(report, FullCache(tmp_path), lock).clickhouse_library is not None
+
+
+def test_a_binary_that_a_setting_names_is_taken(
     tmp_path: Path, report: ConsoleProgress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binary = tmp_path / "clickhouse"
     binary.touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CLICKSTREAM_LOCAL__CLICKHOUSE_BINARY", str(binary))
     cache = FullCache(tmp_path)
     installed = fetch(report, cache)
     assert installed.clickhouse_binary == binary
@@ -65,7 +90,6 @@ def test_binary_on_the_path_is_preferred(
     assert sorted(name.split("-")[0] for name in cache.asked) == ["kafka", "registry"]
 
 
-@pytest.mark.usefixtures("no_binary")
 def test_changed_lock_leads_to_another_place(tmp_path: Path, report: ConsoleProgress) -> None:
     cache = FullCache(tmp_path)
     lock = read_lock()

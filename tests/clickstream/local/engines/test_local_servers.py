@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -95,11 +97,11 @@ def register(engines: LocalServers, number: int) -> int:
 
 
 def sql(
-    engines: LocalServers | SharedEngines, query: str, user: str = "default", **bound: int
+    engines: LocalServers | SharedEngines, query: str, user: str = "owner", **bound: int
 ) -> httpx.Response:
-    parameters: dict[str, str | int] = {"user": user}
-    parameters |= {f"param_{name}": value for name, value in bound.items()}
-    return httpx.post(engines.clickhouse_url, params=parameters, content=query, timeout=20)
+    parameters: dict[str, str | int] = {f"param_{name}": value for name, value in bound.items()}
+    url = engines.clickhouse_url_of(user, "")
+    return httpx.post(url, params=parameters, content=query, timeout=20)
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,29 @@ def test_data_survives_a_kill_of_the_servers(first: Ended, again: LocalServers) 
     again.wait()
     assert_kept(again, first.written)
     assert_kept(again, second)
+
+
+def test_neither_a_page_nor_another_account_can_do_anything(engines: SharedEngines) -> None:
+    port = urlsplit(engines.clickhouse_url).port
+    statements = (
+        "SHOW DATABASES",
+        "DROP DATABASE IF EXISTS clickstream",
+        "CREATE DATABASE theirs",
+        "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+        "SELECT count() FROM numbers(10)",
+        "SELECT * FROM system.users",
+        "SYSTEM STOP LISTEN HTTP",
+        "SYSTEM SHUTDOWN",
+    )
+    for user, statement in itertools.product(("", "default", *engines.passwords), statements):
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/",
+            params={"user": user} if user else {},
+            content=statement,
+            headers={"Origin": "https://evil.example", "Content-Type": "text/plain"},
+            timeout=20,
+        )
+        assert not answer.is_success, (user, statement)
 
 
 def test_analyst_reads_but_cannot_write(engines: SharedEngines) -> None:

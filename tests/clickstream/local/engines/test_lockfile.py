@@ -54,7 +54,7 @@ def test_each_platform_has_its_own_library(system: str, machine: str, package: s
 
 
 def test_other_platform_is_told_what_to_do() -> None:
-    with pytest.raises(EngineError, match=r"sunos-sparc.*put a `clickhouse` binary on PATH"):
+    with pytest.raises(EngineError, match=r"sunos-sparc.*name a `clickhouse` binary"):
         clickhouse_package(read_lock(), platform_name("sunos", "sparc"))
 
 

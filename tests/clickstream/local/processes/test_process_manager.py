@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from clickstream.local.processes import process_manager
 from clickstream.local.processes.child_process import Child
 from clickstream.local.processes.process_manager import Command, ProcessManager
 
@@ -82,6 +84,57 @@ def start(manager: ProcessManager, program: str, log: Path) -> Child:
     child = manager.spawn(Command("sleeper", [sys.executable, "-c", program], log))
     child.wait_until_ready(lambda: log.read_text() != "", 20)
     return child
+
+
+WRITER = """
+import sys, time
+while True:
+    print("x" * 99)
+    sys.stdout.flush()
+    time.sleep(0.001)
+"""
+
+
+def test_the_log_of_a_long_run_stays_within_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_manager, "_LOG_BYTES", 2_000)
+    manager = ProcessManager()
+    log = tmp_path / "log.log"
+    child = manager.spawn(Command("writer", [sys.executable, "-c", WRITER], log))
+    child.wait_until_ready(lambda: log.stat().st_size > 3_000, 20)
+    manager.rotate_logs()
+    assert log.with_suffix(".log.1").stat().st_size >= 2_000
+    assert log.stat().st_size < 3_000
+    child.wait_until_ready(lambda: log.stat().st_size > 500, 20)
+    assert log.read_bytes()[:1] == b"x"  # not a hole as large as what was moved aside
+    child.kill()
+    manager.close()
+
+
+def test_a_child_that_ended_is_left_unreaped_until_its_group_is_killed(tmp_path: Path) -> None:
+    manager = ProcessManager()
+    child = manager.spawn(Command("short", [sys.executable, "-c", ""], tmp_path / "log"))
+    deadline = time.monotonic() + 20
+    while child.exit_status() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert child.exit_status() == 0
+    assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+    child.kill()
+    assert not psutil.pid_exists(child.pid)
+    assert child.exit_status() == 0
+    child.kill()  # again: nothing is killed that has its number by now
+    manager.close()
+
+
+def test_children_do_not_get_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKSTREAM_ADMIN_KEYS", "secret")
+    manager = ProcessManager()
+    log = tmp_path / "log"
+    child = start(manager, f"import os; print(dict(os.environ)); {SLEEPER}", log)
+    assert "secret" not in log.read_text()
+    child.kill()
+    manager.close()
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
@@ -160,6 +213,6 @@ def test_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> No
     manager = ProcessManager()
     child = start(manager, SLEEPER, log)
     assert log.read_text() == "up\n"
-    assert (tmp_path / "sleeper.log.1").read_bytes().startswith(b"old")
+    assert (tmp_path / "sleeper.log.1").read_bytes() == b"." * (16 * 1024 * 1024)
     child.kill()
     manager.close()
