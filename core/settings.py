@@ -16,7 +16,7 @@ from core.ids import ID_BYTES
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Limits(_Group):

@@ -32,6 +32,16 @@ class FileFormat(StrEnum):
     NDJSON = "ndjson"
 
 
+_ENDINGS = {
+    ".parquet": FileFormat.PARQUET,
+    ".arrow": FileFormat.ARROW,
+    ".feather": FileFormat.ARROW,
+    ".ndjson": FileFormat.NDJSON,
+    ".jsonl": FileFormat.NDJSON,
+}
+_OTHER_ENDINGS = {".csv", ".tsv", ".json", ".xlsx", ".xls", ".avro", ".orc", ".gz", ".zip"}
+
+
 def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file; replaced once the export is whole.")
@@ -64,9 +74,21 @@ def export(
         raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
+    _check_ending(output, format)
     selected = parse_selection(start, end, Relevance(relevance))
     written = asyncio.run(_export(operator_settings(), selected, dataset, format, output))
     print(f"{output}: {written:,} bytes")
+
+
+def _check_ending(output: Path, format: FileFormat) -> None:
+    """A file that is named as something else than it is would be opened as that."""
+    meant = _ENDINGS.get(output.suffix.lower())
+    if meant is None and output.suffix.lower() in _OTHER_ENDINGS:
+        raise typer.BadParameter(
+            f"{output.suffix} is not written: name the file .parquet, .arrow or .ndjson"
+        )
+    if meant is not None and meant is not format:
+        raise typer.BadParameter(f"{output.name} would hold {format}: add --format {meant}")
 
 
 async def _export(

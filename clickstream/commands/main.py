@@ -7,8 +7,10 @@ Those modules import their heavy parts inside the function, so that `--help` sta
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -38,7 +40,7 @@ COMMANDS: Final = {
     "bench": "Measure how fast it is on your servers.",
 }
 
-# EX_TEMPFAIL of sysexits.h: a server is away, time is up, or another operation is running.
+# EX_TEMPFAIL of sysexits.h: a server is away or busy.
 _TRY_AGAIN: Final = 75
 
 # These handle signals themselves: they finish what is under way.
@@ -64,10 +66,24 @@ def _before_every_command(
 
         typer.echo(f"clickstream {__version__}")
         raise typer.Exit
+    _check_settings()
     if context.invoked_subcommand not in _SERVERS:
         # SIGTERM raises SystemExit, so that an operation releases its locks and removes what it
         # has begun.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def _check_settings() -> None:
+    """A misspelt name is refused before anything is done. Help needs no settings."""
+    from core.kafka.check_options import check_kafka_options
+    from core.settings import Settings
+    from core.unknown_settings import refuse_unknown_settings
+
+    if {"--help", "-h"} & set(sys.argv):
+        return
+    refuse_unknown_settings(os.environ, Path(".env"))
+    if any(name.upper().startswith("CLICKSTREAM_KAFKA__") for name in os.environ):
+        check_kafka_options(Settings())
 
 
 for _name, _summary in COMMANDS.items():
@@ -79,14 +95,16 @@ for _name, _summary in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command; an expected error is one line on stderr and exit status 1, or 75 when it may
-    be gone at the next try."""
+    """Run the command. An expected error is one line on stderr; the exit status is 75 (EX_TEMPFAIL)
+    when the same command may succeed later, and 1 when something must be changed first."""
     try:
         app()
     except Unavailable as error:
         _fail(str(error), _TRY_AGAIN)
     except ClickstreamError as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(_said(error))
     except ValidationError as error:
         # Only settings are validated by pydantic here. Its own text would show the values, and some
         # of them are secrets.
@@ -96,6 +114,12 @@ def main() -> None:
         _fail("the settings cannot be used; docs/settings.md lists them")
 
 
+def _said(error: OSError) -> str:
+    """The path, if there is one, and what is wrong with it."""
+    why = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {why}" if error.filename else why
+
+
 def _fail(message: str, status: int = 1) -> NoReturn:
-    print(f"clickstream: {message}", file=sys.stderr)
+    print(f"clickstream: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)
