@@ -171,8 +171,8 @@ class TopicSettings(_Group):
         0,
         ge=0,
         lt=2**15,
-        description="Raise it by one when the topics are deleted and created again: without "
-        "it, their records would count as older than those that are stored.",
+        description="The least that the epoch of the topics is. It rises by itself when they are "
+        "deleted and created again; a worker writes it down in the table _topic_epochs.",
     )
 
 
@@ -230,6 +230,11 @@ class WorkerSettings(_Group):
     )
     day_window_future: int = Field(
         1, ge=0, description="The same for sessions dated later than their receipt."
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address of the worker's /metrics, /livez and /readyz. They ask for no key: "
+        "0.0.0.0 only where the network keeps strangers out, as a kubelet and Prometheus need it.",
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's /metrics, /livez and /readyz. 0: off."

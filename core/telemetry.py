@@ -93,6 +93,11 @@ WORKER_ERASED = Counter(
 WORKER_DEAD_LETTERS = Counter(
     "clickstream_worker_dead_letters_total", "Records that can never be processed", ["reason"]
 )
+WORKER_LOST = Counter(
+    "clickstream_worker_lost_total",
+    "Records that the topic's retention deleted before a worker had read them",
+    ["topic"],
+)
 WORKER_RETRIES = Counter(
     "clickstream_worker_retries_total", "Attempts repeated after a transient fault", ["server"]
 )

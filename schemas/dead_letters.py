@@ -45,6 +45,10 @@ class Reason(StrEnum):
     OVERSIZE = "oversize"
     """Larger than a record may be (`schemas.topics.max_record_bytes`)."""
 
+    UNDECODABLE_BATCH = "undecodable_batch"
+    """Not a record but a whole batch of Kafka's: its checksum is wrong, it does not uncompress, or
+    into too much, or the records in it do not end where they say. The value is the batch."""
+
 
 REPUBLISH_HEADER: Final = "clickstream-replay"
 """On a record that was republished: its `Attempt` as `partition/offset/number`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not marked as exported
     AdminClient,
     AlterConfigOpType,
@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     ConfigResource,
     NewTopic,
     ResourceType,
+    TopicDescription,
 )
 
 from core.errors import BrokerUnavailable, SetupError
@@ -59,6 +60,22 @@ def describe_topics(
     """Our topics that exist, by name. Raises BrokerUnavailable."""
     broker = _Broker(settings, timeout_seconds)
     return broker.describe([definition.name for definition in definitions(settings)])
+
+
+@dataclass(frozen=True, slots=True)
+class TopicIdentity:
+    """What tells a topic from one that was made anew under its name, and its partition count."""
+
+    topic_id: str
+    partitions: int
+
+
+def identify_topics(settings: Settings, names: Sequence[str]) -> dict[str, TopicIdentity]:
+    """Those of the topics that exist, by name. Whoever may read a topic may ask this.
+
+    Raises BrokerUnavailable, and SetupError when Kafka refuses the answer.
+    """
+    return _Broker(settings, _TIMEOUT_SECONDS).identify(names)
 
 
 def create_topics(settings: Settings) -> CreatedTopics:
@@ -148,6 +165,18 @@ class _Broker:
         futures = self._admin.incremental_alter_configs([resource], request_timeout=self._timeout)
         self._ask(partial(futures[resource].result, self._timeout))
 
+    def identify(self, names: Sequence[str]) -> dict[str, TopicIdentity]:
+        """Those of the topics that exist."""
+        futures = self._admin.describe_topics(
+            TopicCollection(list(names)), request_timeout=self._timeout
+        )
+        found = {}
+        for name, future in futures.items():
+            topic = self._ask(partial(_result_or_none, future, self._timeout))
+            if topic is not None:
+                found[name] = TopicIdentity(str(topic.topic_id), len(topic.partitions))
+        return found
+
     def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """Those of the topics that exist."""
         metadata = self._ask(partial(self._admin.list_topics, timeout=self._timeout))
@@ -200,3 +229,13 @@ class _Broker:
             f"Kafka at {self._servers} does not answer ({why}):"
             " start it, or set CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS"
         )
+
+
+def _result_or_none(future: Future[TopicDescription], seconds: float) -> TopicDescription | None:
+    """None for a topic that does not exist."""
+    try:
+        return future.result(seconds)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise

@@ -154,11 +154,16 @@ def drift(definition: TopicDefinition, state: TopicState) -> list[str]:
 
 def check_partitions(definition: TopicDefinition, state: TopicState) -> None:
     """SetupError when the topic exists with another partition count."""
-    if state.partitions != definition.partitions:
+    check_partition_count(state.name, definition.partitions, state.partitions)
+
+
+def check_partition_count(topic: str, wanted: int, found: int) -> None:
+    """SetupError when they differ."""
+    if found != wanted:
         raise SetupError(
-            f"topic {state.name} has {state.partitions} partitions and the settings say"
-            f" {definition.partitions}. A partition count is never changed in place, because the"
+            f"topic {topic} has {found} partitions and the settings say"
+            f" {wanted}. A partition count is never changed in place, because the"
             " sessions would move to other partitions than their events: set"
-            f" CLICKSTREAM_TOPICS__PARTITIONS={state.partitions}, or choose another"
+            f" CLICKSTREAM_TOPICS__PARTITIONS={found}, or choose another"
             " CLICKSTREAM_TOPICS__PREFIX and replay"
         )

@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.errors import BrokerUnavailable, SetupError
 from core.kafka.partitions import Partition
 from core.settings import Settings
+from schemas.dead_letters import Headers
 from stream_processors.consume.batches import FetchedBatch, Record, Records
 
 # How long to wait for a batch to fill. The last batch of all fills exactly, so only gaps in the log
@@ -133,5 +134,12 @@ class LogReader:
 
 
 def _record(message: Message) -> Record:
-    headers = cast("Sequence[tuple[str, bytes]]", message.headers() or ())
-    return Record(int(message.offset() or 0), message.key(), message.value(), headers)
+    return Record(int(message.offset() or 0), message.key(), message.value(), _headers(message))
+
+
+def _headers(message: Message) -> Headers:
+    """None where one has a name that is no UTF-8, which the library cannot give."""
+    try:
+        return cast("Sequence[tuple[str, bytes]]", message.headers() or ())
+    except (UnicodeDecodeError, SystemError):
+        return ()

@@ -117,13 +117,22 @@ class KafkaOffsets:
         return await self._retry_transient(ask)
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """The high watermark: see `Offsets.ends`."""
+        return await self._ends(partitions, IsolationLevel.READ_UNCOMMITTED)
+
+    async def stable_ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """As far as the workers may read now: up to the first transaction that is still open."""
+        return await self._ends(partitions, IsolationLevel.READ_COMMITTED)
+
+    async def _ends(
+        self, partitions: Collection[Partition], isolation_level: IsolationLevel
+    ) -> Mapping[Partition, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
 
         async def ask() -> Mapping[Partition, int]:
             answers = self._admin.list_offsets(
                 {TopicPartition(*partition): latest for partition in partitions},
-                # The high watermark: see `Offsets.ends`.
-                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                isolation_level=isolation_level,
                 request_timeout=self._request_seconds,
             )
             results = await asyncio.gather(*map(asyncio.wrap_future, answers.values()))

@@ -7,4 +7,5 @@ GRANT INSERT ON $database.unjoined_events
 GRANT INSERT ON $database.session_marks
 GRANT INSERT ON $database.dead_letters
 GRANT INSERT ON $database.erased_sessions
+GRANT INSERT ON $database._topic_epochs
 GRANT ALTER DELETE ON $database.*

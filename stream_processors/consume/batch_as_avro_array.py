@@ -59,18 +59,15 @@ class Block(NamedTuple):
 
     base_offset: int
     rows: int
-    data: bytes
+    data: memoryview
 
 
 def block_of(batch: memoryview) -> Block | None:
-    """The records of this batch, header included; None of an older format. Raises what aiokafka
-    raises for data that cannot be uncompressed."""
+    """The records of this uncompressed batch, header included; None of an older format."""
     if batch[_MAGIC_AT] != _MAGIC:
         return None
     opened = _DefaultRecordBatchPy(batch)
-    opened._maybe_uncompress()
-    data = memoryview(opened._buffer)[opened._pos :]
-    return Block(opened.base_offset, opened._num_records, bytes(data))
+    return Block(opened.base_offset, opened._num_records, batch[opened._pos :])
 
 
 def columns_of(blocks: Sequence[Block]) -> Records | None:

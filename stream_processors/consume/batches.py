@@ -7,7 +7,7 @@ does freeing it later, when it has left the processor's cache.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ class Records:
     keys: pa.BinaryArray
     values: pa.BinaryArray
     headers: Mapping[int, Headers]
+    undecodable: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Records:
@@ -57,15 +58,18 @@ class Records:
         if len(parts) == 1:
             return parts[0]
         headers: dict[int, Headers] = {}
+        undecodable: dict[int, str] = {}
         start = 0
         for part in parts:
             headers.update((start + row, found) for row, found in part.headers.items())
+            undecodable.update((start + row, why) for row, why in part.undecodable.items())
             start += len(part)
         return cls(
             np.concatenate([part.offsets for part in parts]),
             pa.concat_arrays([part.keys for part in parts]),
             pa.concat_arrays([part.values for part in parts]),
             headers,
+            undecodable,
         )
 
     def __len__(self) -> int:
@@ -81,6 +85,7 @@ class Records:
             self.keys.slice(first),
             self.values.slice(first),
             {row - first: found for row, found in self.headers.items() if row >= first},
+            {row - first: why for row, why in self.undecodable.items() if row >= first},
         )
 
     def record(self, row: int) -> Record:

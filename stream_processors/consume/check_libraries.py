@@ -14,7 +14,13 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher as aiokafka_fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import (
+    READ_COMMITTED,
+    Fetcher,
+    FetchResult,
+    OffsetResetStrategy,
+    PartitionRecords,
+)
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
@@ -38,7 +44,7 @@ _METHODS: Final[Sequence[tuple[type, Sequence[str]]]] = (
         Consumer,
         (
             *("_new_consumer_thread", "_wait_next_records", "_add_gap", "getmany", "ack"),
-            *("force_commit", "perform_seek", "stop_flow", "highwater", "earliest_offsets"),
+            *("force_commit", "perform_seek", "stop_flow", "highwaters", "earliest_offsets"),
             *("on_partitions_revoked", "on_partitions_assigned"),
         ),
     ),
@@ -46,7 +52,7 @@ _METHODS: Final[Sequence[tuple[type, Sequence[str]]]] = (
     (GroupCoordinator, ("need_rejoin",)),
     (SubscriptionState, ("subscription",)),
     (Assignment, ("state_value", "tps")),
-    (_DefaultRecordBatchPy, ("_maybe_uncompress", "validate_crc")),
+    (_DefaultRecordBatchPy, ("validate_crc",)),
     (RawRecords, ("has_next", "next_batch")),
 )
 
@@ -57,7 +63,8 @@ _USES: Final[Sequence[tuple[Any, Sequence[str]]]] = (
     (AIOKafkaConsumerThread.on_start, ("_consumer",)),
     (Fetcher._proc_fetch_request, ("MemoryRecords", "_records")),
     (Fetcher.__init__, ("_records", "_isolation_level", "_fetch_min_bytes", "_fetch_max_wait_ms")),
-    (FetchResult.__init__, ("_partition_records",)),
+    (Fetcher._update_fetch_positions, ("_default_reset_strategy",)),
+    (FetchResult.__init__, ("_partition_records", "_assignment", "_topic_partition")),
     (
         PartitionRecords.__init__,
         (
@@ -93,6 +100,11 @@ def check_consumer(consumer: AIOKafkaConsumer, min_bytes: int, max_wait_ms: int)
         for what, found, expected in (
             ("reads records that were never committed", fetcher._isolation_level, READ_COMMITTED),
             ("ignores the least bytes of a fetch", fetcher._fetch_min_bytes, min_bytes),
+            (
+                "skips what is not in the log without a word",
+                fetcher._default_reset_strategy,
+                OffsetResetStrategy.NONE,
+            ),
             ("ignores the longest wait of a fetch", fetcher._fetch_max_wait_ms, max_wait_ms),
         )
         if found != expected

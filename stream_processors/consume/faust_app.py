@@ -11,7 +11,7 @@ from typing import Any, cast
 import faust
 
 from core.settings import Settings
-from schemas.topics import Topics
+from schemas.topics import Topics, max_record_bytes
 from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.faust_transport import BatchTransport
 
@@ -25,6 +25,10 @@ _QUEUED_MESSAGES = 8
 # Of each partition at once, as they come, compressed: half of the usual. What is fetched is held
 # several times while it is taken apart; less than this costs CPU, by the batch.
 _PARTITION_FETCH_BYTES = 512 * 1024
+
+# Of each partition at once, unpacked, at least: a batch of more is set aside. Four of the largest
+# records that we take ourselves always fit.
+_UNPACKED_BYTES = 32 * 1024 * 1024
 
 # Of the session timeout. Members hear of a newcomer by their next heartbeat, and all of them stand
 # still until the last has heard: a third, as is usual, would make that 2.7 s at worst.
@@ -65,7 +69,8 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
         datadir=Path(tempfile.gettempdir()) / "clickstream-faust",
         web_enabled=False,
     )
-    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.transport = transport = BatchTransport(app.conf.broker_consumer, app)
+    transport.unpacked_bytes = max(_UNPACKED_BYTES, 4 * max_record_bytes(settings))
     topics = Topics.from_settings(settings)
     channel = app.topic(
         topics.sessions,

@@ -11,21 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Any, ClassVar, cast
 
-from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
-from aiokafka.structs import TopicPartition as KafkaPartition
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from aiokafka.errors import IllegalStateError, KafkaError
+from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from core.kafka.partitions import Partition
+from core.telemetry import WORKER_LOST
 from stream_processors.consume.batches import FetchedBatch, Records, portions
-from stream_processors.consume.check_libraries import check_consumer
-from stream_processors.consume.fetch_columns import deliver_columns
+from stream_processors.consume.consumer_thread import BatchConsumerThread, Fetch, LogEnd
 from stream_processors.consume.offset_ledger import OffsetLedger
 
 log = logging.getLogger(__name__)
@@ -35,92 +32,9 @@ log = logging.getLogger(__name__)
 _FINISH_SECONDS = 3.0
 
 
-# The broker answers a fetch once it has so much, or after so long. Records that trickle in would
-# otherwise come by ones and twos: at 5,000 a second that took a hundred times the CPU of a backlog.
-_FETCH_BYTES = 256 * 1024
-_FETCH_WAIT_MS = 25
-
 # Batches of so many bytes go to the agent together. A trickle has a few hundred bytes from each of
 # a dozen partitions in a fetch, and Faust took longer over them than we do.
 _MESSAGE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetch:
-    """What one fetch returned, with the consumer's position on either side of it.
-
-    Positions are read on the consumer's own thread, next to the fetch: read later, they could
-    already count records that nobody has been told of, and a commit would skip them.
-    """
-
-    records: Mapping[TP, Sequence[Records]]
-    before: Mapping[TP, int]
-    after: Mapping[TP, int]
-
-
-class BatchConsumerThread(AIOKafkaConsumerThread):
-    """The consumer's thread: fetches with positions, and a commit that fails is only logged."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._one_at_a_time = asyncio.Lock()
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        consumer = self._ensure_consumer()
-        deliver_columns(consumer._fetcher)
-        check_consumer(consumer, _FETCH_BYTES, _FETCH_WAIT_MS)
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        """Stock Faust sets none of these; the fetcher reads them when the consumer starts."""
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_min_bytes = _FETCH_BYTES
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        # What a producer took back (an aborted transaction) was never there.
-        consumer._isolation_level = "read_committed"
-        return consumer
-
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
-        # Faust cancels the caller at a rebalance, but not this: the abandoned fetch may still take
-        # records, even of the next assignment, and nobody gets them. One at a time, so that what it
-        # took shows as a gap between one fetch's `after` and the next one's `before`.
-        async with self._one_at_a_time:
-            before = _positions(consumer)
-            records = await super()._fetch_records(consumer, *args, **kwargs)
-            return _Fetch(records, before, _positions(consumer))
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Stock Faust crashes the app when a commit fails. A commit that fails costs a redelivery,
-        which changes nothing, and an outage of the broker must not take the worker down."""
-        assignment = self.assignment()
-        ours = {
-            KafkaPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
-            for tp, offset in offsets.items()
-            if tp in assignment
-        }
-        if not ours:
-            return False
-        try:
-            await self._ensure_consumer().commit(ours)
-        except KafkaError as error:
-            log.warning("offsets are not committed yet: %r", error)
-            return False
-        return True
-
-    def unready_reason(self) -> str | None:
-        """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
-        consumer = self._consumer
-        if consumer is None or consumer._coordinator is None:
-            return "connecting to Kafka"
-        if consumer._coordinator.coordinator_id is None:
-            return "Kafka does not answer: its group has no coordinator"
-        subscription = consumer._subscription.subscription
-        if subscription is None or consumer._coordinator.need_rejoin(subscription):
-            return "waiting for the group to assign partitions"
-        return None
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's own stall detector counts per-record events that we do not make; see watchdog."""
 
 
 class BatchConsumer(Consumer):
@@ -134,8 +48,13 @@ class BatchConsumer(Consumer):
         self.ledger = transport.ledger
         self.generation = 0
         self.finish_pending: Callable[[], Awaitable[None]] | None = None
+        self.before_assignment: Callable[[], Awaitable[None]] | None = None
         self.on_assignment: Callable[[Collection[int], int], None] | None = None
         self.in_group = asyncio.Event()
+
+    @property
+    def _consumer_thread(self) -> BatchConsumerThread:
+        return cast(BatchConsumerThread, self._thread)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -146,11 +65,14 @@ class BatchConsumer(Consumer):
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         generation = self.generation
         fetch, _ = await self._wait_next_records(timeout)
-        if not isinstance(fetch, _Fetch) or self.should_stop:
+        if not isinstance(fetch, Fetch) or self.should_stop:
             return
         if not self.flow_active or generation != self.generation:
             # A rebalance has begun. Faust seeks back to the committed offsets before it resumes, so
             # these records come again, to whoever owns them then.
+            return
+        if fetch.is_out_of_range:
+            await self._skip_deleted(generation)
             return
         skipped = await self._read_skipped_again(fetch, generation)
         for tp in fetch.after.keys() - fetch.records.keys() - skipped:
@@ -161,28 +83,54 @@ class BatchConsumer(Consumer):
             if TP(*tp) not in skipped
         ]
         for batches in portions(fetched, _MESSAGE_BYTES):
+            if not self.flow_active or generation != self.generation:
+                return  # the same, between two portions
             yield self._hand_out(batches)
 
-    async def _read_skipped_again(self, fetch: _Fetch, generation: int) -> set[TP]:
+    async def _read_skipped_again(self, fetch: Fetch, generation: int) -> set[TP]:
         """Go back where records were taken and never handed out; those partitions' part of this
         fetch is dropped, and comes again behind them."""
-        skipped = set()
+        skipped = {}
         for tp, before in fetch.before.items():
             partition = Partition(*tp)
             expected = self.ledger.position_of(partition, generation)
-            if expected is None or before <= expected:
+            if expected is not None and before > expected:
+                log.info("%s: fetched from %d, reading again from %d", partition, before, expected)
+                skipped[tp] = expected
+        if skipped:
+            await self._consumer_thread.read_from(skipped)
+        return set(skipped)
+
+    async def _skip_deleted(self, generation: int) -> None:
+        """Move on where the next record is not in the log any more, and say what is lost.
+
+        Looks at all partitions: aiokafka says of one at a time.
+        """
+        tps = self.assignment()
+        try:
+            begins, ends = await self.earliest_offsets(*tps), await self.highwaters(*tps)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("Kafka does not say yet where the log begins: %r", error)
+            return  # the next fetch is out of range as well
+        if generation != self.generation:
+            return
+        moved = {}
+        for tp, first in begins.items():
+            partition = Partition(*tp)
+            expected = self.ledger.position_of(partition, generation)
+            if expected is not None and first <= expected <= ends[tp]:
                 continue
-            earliest = (await self.earliest_offsets(tp))[tp]
-            if earliest > expected:
+            if expected is not None and expected < first:
+                _note_lost(partition, expected, first)
+                self.ledger.advance(partition, generation, first)
+            elif expected is not None:
                 log.error(
-                    "%s: records %d to %d were deleted by the topic's retention before they were"
-                    " read: they are lost", partition, expected, earliest - 1,
+                    "%s/%d: the log ends at %d, and %d was read before: what is left is read again",
+                    *partition, ends[tp], expected,
                 )  # fmt: skip
-                self.ledger.advance(partition, generation, earliest)
-            log.info("%s: fetched from %d, reading again from %d", partition, before, expected)
-            await self.seek(tp, max(expected, earliest))
-            skipped.add(tp)
-        return skipped
+                self.ledger.start_at(partition, generation, first)
+            moved[TP(*tp)] = first
+        await self._consumer_thread.read_from(moved)
 
     def _hand_out(self, batches: Sequence[FetchedBatch]) -> tuple[TP, ConsumerMessage]:
         for batch in batches:
@@ -217,6 +165,8 @@ class BatchConsumer(Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         # Kafka's eager rebalance takes everything away before it gives: each partition starts again
         # from its committed offset, also one that was ours before.
+        if self.before_assignment is not None:
+            await self.before_assignment()
         self.generation += 1
         self.ledger.assign((Partition(*tp) for tp in assigned), self.generation)
         if self.on_assignment is not None:
@@ -229,19 +179,20 @@ class BatchConsumer(Consumer):
         await super().perform_seek()
         committed = {tp: self._read_offset.get(tp) for tp in self.assignment()}
         uncommitted = [tp for tp, offset in committed.items() if offset is None]
-        # Without a commit reading begins at the beginning (consumer_auto_offset_reset=earliest).
+        # Without a commit reading begins at the beginning.
         beginnings = await self.earliest_offsets(*uncommitted) if uncommitted else {}
+        await self._consumer_thread.read_from({TP(*tp): at for tp, at in beginnings.items()})
         for tp, offset in committed.items():
             start = beginnings[tp] if offset is None else offset
             self.ledger.start_at(Partition(*tp), self.generation, start)
 
     def unready_reason(self) -> str | None:
         """Why it gets nothing to read now; None when it is a member of its group. Any thread."""
-        return cast(BatchConsumerThread, self._thread).unready_reason()
+        return self._consumer_thread.unready_reason()
 
-    def end_of(self, partition: Partition) -> int:
-        """End of the log as of the last fetch; 0 before the first."""
-        return self.highwater(TP(*partition)) or 0
+    def end_of(self, partition: Partition) -> LogEnd:
+        """End of the log as of the last fetch; zeros before the first."""
+        return self._consumer_thread.log_end(TP(*partition))
 
     def ack(self, message: Any) -> bool:
         """Faust's per-record acknowledgement, which is not ours. See OffsetLedger."""
@@ -270,9 +221,19 @@ class BatchTransport(Transport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ledger = OffsetLedger()
+        # The most bytes of a partition that a fetch may unpack; 0: the usual.
+        self.unpacked_bytes = 0
 
 
-def _batch(tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int) -> FetchedBatch:
+def _note_lost(partition: Partition, first: int, end: int) -> None:
+    WORKER_LOST.labels(partition.topic).inc(end - first)
+    log.error(
+        "%s/%d: records %d to %d are lost: the topic's retention deleted them before they were"
+        " read", *partition, first, end - 1,
+    )  # fmt: skip
+
+
+def _batch(tp: TP, parts: Sequence[Records], fetch: Fetch, generation: int) -> FetchedBatch:
     offset, last = int(parts[0].offsets[0]), int(parts[-1].offsets[-1])
     return FetchedBatch(
         source=Partition(*tp),
@@ -281,13 +242,3 @@ def _batch(tp: TP, parts: Sequence[Records], fetch: _Fetch, generation: int) -> 
         next=max(fetch.after.get(tp, 0), last + 1),
         parts=parts,
     )
-
-
-def _positions(consumer: Any) -> dict[TP, int]:
-    """Where each assigned partition stands; one without a position yet is left out."""
-    subscription = consumer._subscription.subscription
-    if subscription is None or subscription.assignment is None:
-        return {}
-    assignment = subscription.assignment
-    states = {tp: assignment.state_value(tp) for tp in assignment.tps}
-    return {TP(*tp): s.position for tp, s in states.items() if s.has_valid_position}

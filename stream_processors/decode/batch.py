@@ -118,12 +118,16 @@ class BatchDecoder:
     def _decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
         fetched = _Concatenated.of(batches)
         rejected: list[RejectedRecord] = []
-        too_large = sizes(fetched.records) > self._most_bytes
-        decoded = None if too_large.any() else self._decode_framed(fetched.records.values)
+        no_record = np.zeros(len(fetched.records), dtype=bool)
+        no_record[list(fetched.records.undecodable)] = True
+        too_large = (sizes(fetched.records) > self._most_bytes) & ~no_record
+        unread = too_large | no_record
+        decoded = None if unread.any() else self._decode_framed(fetched.records.values)
         kept = np.arange(len(fetched.records))
         if decoded is None:
             rejected += self._oversize(fetched, np.flatnonzero(too_large))
-            bodies, rows = self._read_one_by_one(fetched, np.flatnonzero(~too_large), rejected)
+            rejected += self._undecodable(fetched)
+            bodies, rows = self._read_one_by_one(fetched, np.flatnonzero(~unread), rejected)
             decoded, kept = self._to_arrow(bodies, rows, fetched, rejected)
         return self._sift(decoded, kept, fetched, rejected)
 
@@ -153,16 +157,17 @@ class BatchDecoder:
 
     def _oversize(self, fetched: _Concatenated, rows: Rows) -> Iterator[RejectedRecord]:
         """Nobody reads them, and what is kept of them is bounded."""
+        error = f"key, value and headers are longer than {self._most_bytes:,} bytes"
         for row in rows:
-            whole = fetched.records.record(int(row))
-            record, cut_bytes = cut(whole, kept_bytes(self._most_bytes))
-            yield RejectedRecord(
-                fetched.partition_of(int(row)),
-                record,
-                Reason.OVERSIZE,
-                f"key, value and headers are longer than {self._most_bytes:,} bytes",
-                cut_bytes,
-            )
+            yield self._cut(fetched, int(row), Reason.OVERSIZE, error)
+
+    def _undecodable(self, fetched: _Concatenated) -> Iterator[RejectedRecord]:
+        for row, error in fetched.records.undecodable.items():
+            yield self._cut(fetched, row, Reason.UNDECODABLE_BATCH, error)
+
+    def _cut(self, fetched: _Concatenated, row: int, reason: Reason, error: str) -> RejectedRecord:
+        record, cut_bytes = cut(fetched.records.record(row), kept_bytes(self._most_bytes))
+        return RejectedRecord(fetched.partition_of(row), record, reason, error, cut_bytes)
 
     def _read_one_by_one(
         self, fetched: _Concatenated, rows: Rows, rejected: list[RejectedRecord]

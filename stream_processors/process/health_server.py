@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -24,8 +24,17 @@ class _Quiet(WSGIRequestHandler):
         """Probes every few seconds would bury the log."""
 
 
-def serve_probe(port: int, alive: Health, ready: Health) -> WSGIServer:
-    """Answer on loopback until `shutdown()` is called on what this returns."""
+def serve_probe(
+    host: str,
+    port: int,
+    alive: Health,
+    ready: Health,
+    notes: Callable[[], Sequence[str]] = tuple,
+) -> WSGIServer:
+    """Answer at this address until `shutdown()` is called on what this returns.
+
+    `notes` are lines that `/readyz` adds while the worker is ready.
+    """
     for reason in Reason:
         WORKER_DEAD_LETTERS.labels(reason.value)  # it begins at zero
     metrics = make_wsgi_app(registry_of(["worker"]))
@@ -39,8 +48,9 @@ def serve_probe(port: int, alive: Health, ready: Health) -> WSGIServer:
         reason = check()
         status = "200 OK" if reason is None else "503 Service Unavailable"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [(reason or "ok").encode() + b"\n"]
+        more = notes() if reason is None and check is ready else ()
+        return ["\n".join([reason or "ok", *more, ""]).encode()]
 
-    server = make_server("127.0.0.1", port, application, handler_class=_Quiet)
+    server = make_server(host, port, application, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
     return server

@@ -8,23 +8,27 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import faust
 
 from core import telemetry
 from core.clock import Clock, SystemClock
+from core.errors import SetupError, Unavailable
 from core.health_probe import listens
 from core.kafka.partitions import Partition
 from core.logging import configure_logging
 from core.settings import Settings
+from schemas.topic_epochs import at_present_epoch
 from stream_processors.consume.check_libraries import check_names
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
 from stream_processors.consume.gather import FlushTriggers
 from stream_processors.join.recent_sessions import RecentSessions
-from stream_processors.process.assembly import assemble
+from stream_processors.process.assembly import FlushParts, assemble
+from stream_processors.process.check_topics import TopicCheck
 from stream_processors.process.fill_filter import FilterFiller
 from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import end_when_loop_hangs
@@ -50,6 +54,11 @@ _ASK_SECONDS = 1.0
 # New objects after which the garbage collector looks for cycles among the youngest.
 _GARBAGE_OBJECTS = 20_000
 
+# For Kafka's answer, while partitions are being assigned.
+_CHECK_SECONDS = 5.0
+
+# As of every command that an operator has to set up otherwise.
+_EX_SETUP = 1
 # Exit statuses, from sysexits.h: a supervisor restarts the worker after either.
 _EX_SOFTWARE = 70
 _EX_TEMPFAIL = 75
@@ -60,12 +69,17 @@ def run_worker(settings: Settings) -> None:
 
     Never returns, and does not wait for Faust's tasks and threads, which may never end: a worker
     that has been told to stop must stop. What is not committed then is read again by the successor.
-    Raises SetupError when a library has not the private names that we use.
+    Raises SetupError when a library has not the private names that we use; ends with 1 when the
+    topics are not those of the settings.
     """
     configure_logging(settings.log_level, settings.log_format)
     check_names()
     trim_malloc_periodically()
-    status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
+    try:
+        status = asyncio.new_event_loop().run_until_complete(_Worker(settings, SystemClock()).run())
+    except SetupError as error:
+        log.critical("the worker refuses to run: %s", error)
+        status = _EX_SETUP
     logging.shutdown()
     os._exit(status)
 
@@ -75,9 +89,11 @@ class _Worker:
         self._settings = settings
         self._clock = clock
         self._until_it_works = UntilItWorks()
+        self._check_topics = TopicCheck(settings)
         self._stop = asyncio.Event()
         self._unready: Callable[[], str | None] = lambda: "starting"
         self._stuck: str | None = None
+        self._held: Mapping[Partition, int] = {}
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -91,10 +107,14 @@ class _Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         if port := self._settings.worker.metrics_port:
-            serve_probe(port, alive=lambda: self._stuck, ready=self._why_not_ready)
-        assembling = asyncio.create_task(
-            asyncio.to_thread(assemble, self._settings, self._clock, self._until_it_works)
-        )
+            serve_probe(
+                self._settings.worker.metrics_host,
+                port,
+                alive=lambda: self._stuck,
+                ready=self._why_not_ready,
+                notes=self._notes,
+            )
+        assembling = asyncio.create_task(asyncio.to_thread(self._assemble))
         if not await self._before_stop(assembling):
             return 0
         parts = await assembling
@@ -116,15 +136,35 @@ class _Worker:
         finally:
             filler.stop()
 
+    def _assemble(self) -> FlushParts:
+        self._until_it_works(self._check_topics)
+        settings = self._until_it_works(partial(at_present_epoch, self._settings, record=True))
+        return assemble(settings, self._clock, self._until_it_works)
+
+    async def _check_assignment(self, refused: asyncio.Future[None]) -> None:
+        """Before the first fetch of an assignment. Does not return when it is refused."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await asyncio.to_thread(self._check_topics)
+        except SetupError as error:
+            refused.set_exception(error)
+            await asyncio.Event().wait()
+        except (Unavailable, TimeoutError) as error:
+            log.warning("the topics could not be checked: %s", error or "no answer in time")
+
     async def _consume(self, app: faust.App, pipeline: FlushPipeline, filler: FilterFiller) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = pipeline.drain
         consumer.on_assignment = filler.assigned
+        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        consumer.before_assignment = lambda: self._check_assignment(refused)
         starting = asyncio.create_task(app.start())
         flushing = asyncio.create_task(pipeline.run(consumer.ledger, consumer.commit))
         watching = asyncio.create_task(self._watch(consumer))
         ended = asyncio.create_task(self._ended(starting, app))
-        await self._before_stop(flushing, watching, ended)
+        await self._before_stop(flushing, watching, ended, refused)
+        if refused.done():
+            refused.result()
         for task in (flushing, watching, ended):
             if task.done():
                 # Nothing is committed past what is written, so a hard end loses nothing.
@@ -137,9 +177,9 @@ class _Worker:
             log.warning("what is not written yet will be read again: %s", flushing.exception())
         return 0
 
-    async def _before_stop(self, *tasks: asyncio.Task[Any]) -> bool:
+    async def _before_stop(self, *tasks: asyncio.Future[Any]) -> bool:
         """Wait for the first of the tasks, or for the order to stop. True: a task was first."""
-        stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait())
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         return not self._stop.is_set()
@@ -163,6 +203,14 @@ class _Worker:
         paused = self._until_it_works.outage
         return f"paused: {paused}" if paused else self._unready()
 
+    def _notes(self) -> list[str]:
+        """What is worth knowing of a worker that is ready. On the probe's thread."""
+        return [
+            f"{partition.topic}/{partition.partition}: {count} records wait for the end of a"
+            " transaction"
+            for partition, count in self._held.items()
+        ]
+
     async def _leave(
         self, app: faust.App, pipeline: FlushPipeline, consumer: BatchConsumer
     ) -> None:
@@ -178,9 +226,17 @@ class _Worker:
     async def _watch(self, consumer: BatchConsumer) -> None:
         """Ends the process when a partition has records and does not move."""
         watchdog = Watchdog(self._settings.worker.stall_seconds, self._kafka_listens)
+        lag = _LagMetric()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            progress = _progress_of(consumer)
+            committed = consumer.ledger.last_committed()
+            ends = {partition: consumer.end_of(partition) for partition in committed}
+            lag.show({p: max(0, ends[p].high - offset) for p, offset in committed.items()})
+            self._held = {
+                p: end.high - end.stable for p, end in ends.items() if end.high > end.stable
+            }
+            # What an open transaction holds back cannot be read: nobody is stuck because of it.
+            progress = {p: PartitionProgress(committed[p], end.stable) for p, end in ends.items()}
             now = self._clock.monotonic()
             if self._until_it_works.outage:
                 watchdog.restart_clocks(now)
@@ -194,16 +250,18 @@ class _Worker:
         return any(listens(server.strip(), _ASK_SECONDS) for server in servers)
 
 
-def _progress_of(consumer: BatchConsumer) -> dict[Partition, PartitionProgress]:
-    """Where each of our partitions stands; its lag goes to the metrics as well."""
-    progress = {
-        partition: PartitionProgress(committed, consumer.end_of(partition))
-        for partition, committed in consumer.ledger.last_committed().items()
-    }
-    for partition, where in progress.items():
-        lag = max(0, where.end - where.committed)
-        telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
-    return progress
+class _LagMetric:
+    """The lag of our partitions, and of no others: another worker has it of those."""
+
+    def __init__(self) -> None:
+        self._shown: set[Partition] = set()
+
+    def show(self, lags: Mapping[Partition, int]) -> None:
+        for partition in self._shown - lags.keys():
+            telemetry.WORKER_LAG.remove(partition.topic, str(partition.partition))
+        for partition, lag in lags.items():
+            telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
+        self._shown = set(lags)
 
 
 def _freeze_gc() -> None:

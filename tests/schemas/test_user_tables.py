@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HARMLESS = {
     "_schema_files",
     "_settled_days",
+    "_topic_epochs",
     "dead_letter_acts",
     "erasures",
     "erased_sessions",

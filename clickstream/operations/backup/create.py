@@ -43,6 +43,7 @@ from core.clock import Clock
 from core.errors import SetupError
 from core.settings import Settings
 from schemas.migrate import pending
+from schemas.topic_epochs import at_present_epoch
 
 _SUFFIX = "_backup"
 
@@ -78,6 +79,7 @@ def create_backup(
     operation is running. The target then has no manifest, and `restore` refuses it.
     """
     started = clock.monotonic()
+    settings = at_present_epoch(settings)
     live = database_of(settings)
     staging = live + _SUFFIX
     with lease(settings) as check_lease, connect_for_backup(settings) as server:

@@ -201,6 +201,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
         "Raise CLICKSTREAM_LIMITS__BODY_BYTES for edge and workers and republish, or fix the"
         " producer."
     ),
+    Reason.UNDECODABLE_BATCH: (
+        "The error names the offsets: all records between them are missing. A wrong checksum is a"
+        " broken disk of the broker or a bad network: look there, and post the records again if"
+        " their sender still has them. Anything else is a broken producer. Then purge it."
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from core.kafka.partitioner import partition_of_key
 from core.settings import Settings
 from schemas.codec import Decoder
 from schemas.contracts import MARK
-from schemas.dead_letters import Headers, without_republish_header
+from schemas.dead_letters import Headers, Reason, without_republish_header
 from schemas.registry import ConfluentRegistry, SchemaRegistry
 from schemas.topics import Topics, max_dead_letter_bytes
 
@@ -108,7 +108,12 @@ def outgoing(dead_letter: DeadLetter, partitions: int) -> Outgoing:
 
 
 def not_whole(dead_letter: DeadLetter) -> str | None:
-    """Why a dead letter that was cut cannot be republished; None for a whole one."""
+    """Why a dead letter cannot be republished that was cut, or is no record; None for others."""
+    if dead_letter.summary.reason == Reason.UNDECODABLE_BATCH and dead_letter.key is None:
+        return (
+            "it is a batch of Kafka's that nobody can read: give each of its records with --key and"
+            " --value-file"
+        )
     if dead_letter.summary.cut_bytes:
         return (
             f"{dead_letter.summary.cut_bytes:,} bytes of it are not kept: give the record with"

@@ -25,6 +25,15 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Lag:
+    """Records that the workers have not committed yet. They cannot read the last `held` of them
+    before a transaction ends."""
+
+    records: int
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The workers' consumer group: Kafka's word for its state, and the number of members."""
 
@@ -48,8 +57,8 @@ class KafkaClient(Protocol):
 
     def group(self) -> Group: ...
 
-    def lag(self) -> Mapping[str, int]:
-        """How many records the workers have not committed yet, of sessions, events and marks."""
+    def lag(self) -> Mapping[str, Lag]:
+        """How far the workers are behind, of sessions, events and marks."""
         ...
 
 
@@ -76,11 +85,11 @@ class KafkaAdmin:
         described = answers[name].result(self._request_seconds)
         return Group(name, described.state.name.lower(), len(described.members))
 
-    def lag(self) -> Mapping[str, int]:
+    def lag(self) -> Mapping[str, Lag]:
         names = Topics.from_settings(self._settings)
         return asyncio.run(self._lag((names.sessions, names.events, names.marks)))
 
-    async def _lag(self, topics: tuple[str, ...]) -> dict[str, int]:
+    async def _lag(self, topics: tuple[str, ...]) -> dict[str, Lag]:
         offsets = KafkaOffsets(
             self._settings.kafka_options(),
             group=self._settings.worker.group,
@@ -90,9 +99,13 @@ class KafkaAdmin:
         partitions = [Partition(topic, n) for topic, count in counts.items() for n in range(count)]
         # Committed offsets first: the ends can only grow in between, so no lag is negative.
         committed = await offsets.committed(partitions)
+        stable = await offsets.stable_ends(partitions)
         ends = await offsets.ends(partitions)
         return {
-            topic: sum(ends[p] - committed[p] for p in partitions if p.topic == topic)
+            topic: Lag(
+                sum(ends[p] - committed[p] for p in partitions if p.topic == topic),
+                sum(ends[p] - stable[p] for p in partitions if p.topic == topic),
+            )
             for topic in topics
         }
 

@@ -25,10 +25,17 @@ def check_worker(kafka: KafkaClient) -> CheckResult:
 
 
 def check_lag(kafka: KafkaClient) -> CheckResult:
-    """The workers are not far behind the end of the log."""
+    """The workers are not far behind the end of the log, and no open transaction holds them."""
     lag = kafka.lag()
-    detail = "behind by " + ", ".join(f"{count} in {topic}" for topic, count in lag.items())
-    if sum(lag.values()) > LAG_TO_WARN:
+    detail = "behind by " + ", ".join(f"{each.records} in {topic}" for topic, each in lag.items())
+    if held := {topic: each.held for topic, each in lag.items() if each.held}:
+        counts = ", ".join(f"{count} in {topic}" for topic, count in held.items())
+        return warn(
+            f"{detail}; held by an open transaction: {counts}",
+            "a producer began a transaction and has not ended it: Kafka aborts it after its"
+            " transaction.timeout.ms; `kafka-transactions.sh find-hanging` names it if it stays",
+        )
+    if sum(each.records for each in lag.values()) > LAG_TO_WARN:
         return warn(detail, "if it does not fall, add workers or look at ClickHouse's load")
     return ok(detail)
 

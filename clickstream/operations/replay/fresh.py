@@ -25,6 +25,7 @@ from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.errors import ClickstreamError, SetupError
 from core.settings import Settings
+from schemas.topic_epochs import at_present_epoch
 from schemas.topics import Topics
 from stream_processors.join import table_columns
 
@@ -42,6 +43,7 @@ def replay_fresh(
     Raises SetupError when a worker runs, the range is not covered or a check fails, Unavailable
     when a server stays away. After any error: run it again.
     """
+    settings = at_present_epoch(settings)
     started = clock.monotonic()
     live, fresh = database_of(settings), fresh_database(settings)
     with lease(settings) as check_lease, open_server(settings) as server:

@@ -32,6 +32,7 @@ from core.clickhouse.admin import Server, open_server
 from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.settings import Settings
+from schemas.topic_epochs import at_present_epoch
 from schemas.topics import Topics
 
 # Reading and rewriting tables, after a restore. Seconds.
@@ -60,6 +61,7 @@ class Outcome:
 
 def preview(settings: Settings, origin: Origin, *, fresh: bool = False) -> Plan:
     """What `replay` would read. Changes nothing; raises the same refusals."""
+    settings = at_present_epoch(settings)
     with open_server(settings) as server:
         check_tables(settings)
         return planned(settings, server, LogOffsets(settings), origin, fresh=fresh)
@@ -78,6 +80,7 @@ def replay(
     Goes on where the same replay was cut short, unless `restart`. Raises SetupError when the range
     is not covered or a check fails, Unavailable when a server stays away.
     """
+    settings = at_present_epoch(settings)
     started = clock.monotonic()
     live = database_of(settings)
     with lease(settings) as check_lease, open_server(settings) as server:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from clickstream.operations.log_offsets import LogOffsets
 from clickstream.operations.log_reader import LogReader
 from core.clock import SystemClock
 from core.errors import SetupError
 from core.kafka.partitions import Partition
 from stream_processors.consume.batches import FetchedBatch
+from tests.raw_batches import with_a_header_that_is_no_text, write_batches
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -101,3 +104,32 @@ def test_a_range_that_is_deleted_under_our_hands_is_not_skipped(settings: Settin
         future.result(timeout=30)
     with pytest.raises(SetupError, match="retention"):
         read(settings, {place: 0}, {place: 10})
+
+
+def test_an_open_transaction_ends_the_range_and_what_it_wrote_is_not_read(
+    settings: Settings,
+) -> None:
+    place = place_of(settings)
+    produce(settings, place, range(2))
+    options = {**settings.kafka_options(), "transactional.id": f"{place.topic}-open"}
+    producer = Producer(options)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(place.topic, b"not committed", partition=place.partition)
+    assert producer.flush(30) == 0
+    produce(settings, place, range(1))
+    ends = LogOffsets(settings).ends()
+    assert ends[place] == 2
+    assert offsets(read(settings, {place: 0}, {place: ends[place]}), place) == [0, 1]
+    producer.abort_transaction(30)
+    ends = LogOffsets(settings).ends()
+    assert ends[place] == 5  # with the marker
+    assert offsets(read(settings, {place: 0}, {place: ends[place]}), place) == [0, 1, 3]
+
+
+def test_a_header_whose_name_is_no_text_does_not_end_the_reading(settings: Settings) -> None:
+    place = place_of(settings)
+    raw = with_a_header_that_is_no_text(b"k", b"v")
+    asyncio.run(write_batches(settings, place.topic, raw, partition=place.partition))
+    (batch,) = read(settings, {place: 0}, {place: 1})
+    assert batch.parts[0].record(0)[:3] == (0, b"k", b"v")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.consume.batch_as_avro_array import Block, block_of, columns_of
+from stream_processors.consume.unpack_batch import Unpacker
 from tests.stream_processors.consume.test_fetch_columns import LZ4, stock, wire
 
 GZIP, SNAPPY, ZSTD = 1, 2, 4
@@ -26,7 +27,7 @@ def blocks_of(data: bytes) -> list[Block]:
     found, rest = [], memoryview(data)
     while rest:
         size = 12 + int.from_bytes(rest[8:12], "big")
-        block = block_of(rest[:size])
+        block = block_of(Unpacker(2**22).unpack(rest[:size]))
         assert block is not None
         found.append(block)
         rest = rest[size:]
@@ -62,7 +63,7 @@ def test_one_unusual_record_leaves_all_to_aiokafka(
 
 def test_a_batch_that_was_emptied_by_compaction_ends_nothing() -> None:
     one, other = blocks_of(wire([[(b"k", b"1", [])], [(b"k", b"2", [])]]))
-    found = columns_of([one, Block(1, 0, b""), other._replace(base_offset=9)])
+    found = columns_of([one, Block(1, 0, memoryview(b"")), other._replace(base_offset=9)])
     assert found is not None
     assert found.offsets.tolist() == [0, 9]
     assert found.values.to_pylist() == [b"1", b"2"]

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as aiokafka_fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, Fetcher
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, Fetcher, OffsetResetStrategy
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -19,10 +19,11 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from core.errors import SetupError
 from core.settings import Settings
-from stream_processors.consume import check_libraries, faust_transport
+from stream_processors.consume import check_libraries, consumer_thread
 from stream_processors.consume.check_libraries import check_consumer, check_names
+from stream_processors.consume.consumer_thread import BatchConsumerThread
 from stream_processors.consume.faust_app import build_app
-from stream_processors.consume.faust_transport import BatchConsumer, BatchConsumerThread
+from stream_processors.consume.faust_transport import BatchConsumer
 from stream_processors.consume.fetch_columns import ColumnarResults, ColumnsOfPartition
 
 
@@ -86,6 +87,7 @@ def started(**changes: Any) -> Any:
         "_isolation_level": READ_COMMITTED,
         "_fetch_min_bytes": 100,
         "_fetch_max_wait_ms": 25,
+        "_default_reset_strategy": OffsetResetStrategy.NONE,
         "_records": ColumnarResults(),
     }
     assignors = changes.pop("assignors", [assignor])
@@ -105,6 +107,7 @@ def test_a_consumer_that_does_as_it_was_told_is_taken() -> None:
         ({"_isolation_level": READ_UNCOMMITTED}, "reads records that were never committed"),
         ({"_fetch_min_bytes": 1}, "ignores the least bytes"),
         ({"_fetch_max_wait_ms": 500}, "ignores the longest wait"),
+        ({"_default_reset_strategy": OffsetResetStrategy.EARLIEST}, "without a word"),
         ({"_records": {}}, "hands out records one by one"),
         ({"assignors": [RoundRobinPartitionAssignor]}, "separates the partitions"),
     ],
@@ -162,6 +165,6 @@ def test_aiokafkas_assignor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_fetcher_that_keeps_its_own_buffer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faust_transport, "deliver_columns", lambda _: None)
+    monkeypatch.setattr(consumer_thread, "deliver_columns", lambda *_: None)
     with pytest.raises(SetupError, match="one by one"):
         start(monkeypatch)

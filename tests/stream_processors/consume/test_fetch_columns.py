@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +17,12 @@ from aiokafka.consumer.fetcher import (
     FetchResult,
     PartitionRecords,
 )
-from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.default_records import (
+    DefaultRecordBatchBuilder,
+    _DefaultRecordBatchBuilderPy,
+)
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,11 +32,12 @@ from stream_processors.consume.batches import Record, Records
 from stream_processors.consume.fetch_columns import (
     ColumnarResults,
     ColumnsOfPartition,
+    FetchLimits,
     RawRecords,
     deliver_columns,
 )
 
-LZ4 = 3
+GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 SOURCE = TopicPartition("events", 0)
 PRODUCER = 77
 
@@ -87,7 +92,7 @@ def rows(parts: Sequence[Records]) -> list[Record]:
 @given(
     sent=batches,
     start=st.integers(0, 12),
-    compression=st.sampled_from([0, LZ4]),
+    compression=st.sampled_from([0, GZIP, SNAPPY, LZ4, ZSTD]),
     few_bytes=st.sampled_from([0, 300, fetch_columns._FEW_BYTES]),
 )
 def test_columns_hold_what_stock_records_hold(
@@ -117,11 +122,129 @@ def test_what_a_transaction_took_back_is_hidden_as_stock_hides_it(
     assert ours.next_fetch_offset == theirs.next_fetch_offset == 2
 
 
+def fetch_until_read(batches: Sequence[bytes], limits: FetchLimits) -> Records:
+    """All of it, fetched on from where the fetch before ended: batch n begins at offset n."""
+    parts: list[Records] = []
+    at = 0
+    for _ in range(9):
+        data = b"".join(batches[at:])
+        fetched = ColumnsOfPartition(stock(data, at, records=RawRecords), limits, len(batches))
+        parts += list(fetched)
+        at = fetched.next_fetch_offset
+    assert at == len(batches)
+    return Records.concat(parts)
+
+
+GOOD = [(b"k", b"good" * 20, [])]
+
+
+def sealed(batch: bytes) -> bytes:
+    """With the checksum of what it holds now."""
+    checksum = calc_crc32c(batch[21:])
+    return batch[:17] + checksum.to_bytes(4, "big") + batch[21:]
+
+
+def wrong_checksum(batch: bytes) -> bytes:
+    return batch[:-3] + bytes([batch[-3] ^ 1]) + batch[-2:]
+
+
+def cut_short(batch: bytes) -> bytes:
+    """The length says so, too: what is left of an lz4 frame does not uncompress."""
+    left = batch[:-9]
+    return sealed(left[:8] + (len(left) - 12).to_bytes(4, "big") + left[12:])
+
+
+def unknown_codec(batch: bytes) -> bytes:
+    return sealed(batch[:22] + bytes([batch[22] & ~7 | 6]) + batch[23:])
+
+
+def more_records_than_there_are(batch: bytes) -> bytes:
+    return sealed(batch[:57] + (9).to_bytes(4, "big") + batch[61:])
+
+
+def wrong_last_offset(batch: bytes) -> bytes:
+    return batch[:23] + (2**30).to_bytes(4, "big") + batch[27:]
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (wrong_checksum, "checksum"),
+        (wrong_last_offset, "checksum"),
+        (cut_short, "unpacked"),
+        (unknown_codec, "codec"),
+        (more_records_than_there_are, "read"),
+    ],
+)
+@pytest.mark.parametrize("few_bytes", [0, fetch_columns._FEW_BYTES])
+def test_a_batch_that_cannot_be_read_is_one_row_and_the_others_are_read(
+    position: int, spoil: Callable[[bytes], bytes], why: str, few_bytes: int
+) -> None:
+    placed = [n.to_bytes(8, "big") + wire([GOOD], LZ4)[8:] for n in range(3)]
+    placed[position] = spoil(placed[position])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetch_columns, "_FEW_BYTES", few_bytes)
+        found = fetch_until_read(placed, FetchLimits())
+    read = [found.record(row) for row in range(len(found))]
+    assert [record.offset for record in read] == [0, 1, 2]
+    assert list(found.undecodable) == [position]
+    assert re.search(why, found.undecodable[position])
+    assert read[position].value == placed[position]
+    others = [record.value for row, record in enumerate(read) if row != position]
+    assert others == [b"good" * 20] * 2
+
+
 def test_a_batch_that_was_damaged_on_the_way_is_fetched_again() -> None:
-    data = bytearray(wire([[(b"k", b"value", [])]]))
-    data[-3] ^= 1
-    with pytest.raises(CorruptRecordException):
-        list(columns(bytes(data)))
+    data, limits = wire([GOOD]), FetchLimits()
+    for _ in range(2):
+        damaged = ColumnsOfPartition(stock(wrong_checksum(data), records=RawRecords), limits)
+        assert list(damaged) == []
+        assert damaged.next_fetch_offset == 0
+    (whole,) = ColumnsOfPartition(stock(data, records=RawRecords), limits)
+    assert whole.values.to_pylist() == [b"good" * 20]
+
+
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4, ZSTD])
+def test_what_is_small_packed_and_huge_unpacked_is_never_unpacked(codec: int) -> None:
+    data = wire([[(b"k", b"\0" * 500_000, [])]], codec)
+    limits = FetchLimits(unpacked_bytes=100_000)
+    (bomb,) = ColumnsOfPartition(stock(data, records=RawRecords), limits)
+    assert bomb.values.to_pylist() == [data]
+    assert "records 0 to 0" in bomb.undecodable[0]
+    (read,) = ColumnsOfPartition(stock(data, records=RawRecords), FetchLimits(600_000))
+    assert not read.undecodable
+
+
+def test_a_fetch_ends_where_its_batches_have_grown_too_large_together() -> None:
+    data = wire([[(b"k", b"\0" * 60_000, [])]] * 4, ZSTD)
+    fetched = ColumnsOfPartition(stock(data, records=RawRecords), FetchLimits(100_000))
+    (found,) = fetched
+    assert list(found.offsets) == [0, 1]
+    assert fetched.next_fetch_offset == 2
+
+
+class NoText(str):
+    """The name of a header, of bytes that are no UTF-8."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+@pytest.mark.parametrize("few_bytes", [0, fetch_columns._FEW_BYTES])
+def test_a_record_whose_header_has_a_name_that_is_no_text_is_read_all_the_same(
+    few_bytes: int,
+) -> None:
+    builder = _DefaultRecordBatchBuilderPy(2, 0, False, PRODUCER, 0, 0, 2**20)
+    builder.append(0, 1, b"k", b"v", [(NoText("x"), b"1"), ("own", None)])
+    builder.append(1, 1, None, None, [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetch_columns, "_FEW_BYTES", few_bytes)
+        read = rows(list(columns(bytes(builder.build()))))
+    assert read == [
+        Record(0, b"k", b"v", (("\\xff\\xfe", b"1"), ("own", None))),
+        Record(1, None, None, ()),
+    ]
 
 
 def test_what_was_fetched_before_anybody_asked_is_read_too() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,19 @@ def test_good_records_around_rejected_ones_are_unharmed() -> None:
     decoded = decode(record(0, good), record(1, good[:9]), record(2, good), record(3, b"\x01junk"))
     assert decoded.rows["kafka_offset"].to_pylist() == [0, 2]
     assert reasons(decoded) == [(3, Reason.BAD_MAGIC_BYTE), (1, Reason.UNDECODABLE)]
+
+
+def test_a_batch_of_kafkas_that_nobody_can_read_is_rejected_cut_and_the_others_are_read() -> None:
+    good = record(0, encoder().encode(event("s", "e")))
+    records = Records.of([good, Record(1, None, b"x" * 5_000)])
+    unread = replace(records, undecodable={1: "records 1 to 9: why"})
+    source = Partition(TOPICS.topic_of(EVENT), partition_of("s", PARTITIONS))
+    decoder = BatchDecoder(EVENT, SCHEMA_ID, registry_of(EVENT), PARTITIONS, most_bytes=1_000)
+    decoded = decoder.decode([FetchedBatch(source, 1, 0, 10, [unread])])
+    assert decoded.rows["kafka_offset"].to_pylist() == [0]
+    (rejected,) = decoded.rejected
+    assert (rejected.reason, rejected.error) == (Reason.UNDECODABLE_BATCH, "records 1 to 9: why")
+    assert rejected.cut_bytes == 4_000
 
 
 def test_batches_decode_to_the_same_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:

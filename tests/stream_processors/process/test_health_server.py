@@ -16,7 +16,7 @@ from stream_processors.process.health_server import Health, serve_probe
 @contextmanager
 def probe(alive: Health, ready: Health) -> Iterator[httpx.Client]:
     port = free_port()
-    server = serve_probe(port, alive, ready)
+    server = serve_probe("127.0.0.1", port, alive, ready)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
             yield client

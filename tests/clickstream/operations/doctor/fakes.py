@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clickstream.operations.doctor.clickhouse_client import Counts
 from clickstream.operations.doctor.http_client import Readiness
-from clickstream.operations.doctor.kafka_client import Cluster, Group
+from clickstream.operations.doctor.kafka_client import Cluster, Group, Lag
 from core.settings import Settings
 from schemas.contracts import ALL
 from schemas.registry import RegisteredSchema
@@ -38,7 +38,7 @@ class FakeKafka:
 
     members: int = 1
     states: dict[str, TopicState] = field(default_factory=declared_topics)
-    lags: dict[str, int] = field(default_factory=lambda: {"sessions": 0, "events": 3})
+    lags: dict[str, Lag] = field(default_factory=lambda: {"sessions": Lag(0), "events": Lag(3)})
     down: Exception | None = None
 
     def cluster(self) -> Cluster:
@@ -53,7 +53,7 @@ class FakeKafka:
         self._answer()
         return Group("clickstream-sink", "stable" if self.members else "empty", self.members)
 
-    def lag(self) -> Mapping[str, int]:
+    def lag(self) -> Mapping[str, Lag]:
         self._answer()
         return self.lags
 

@@ -11,6 +11,7 @@ from clickstream.operations.doctor import connectivity_checks, pipeline_checks, 
 from clickstream.operations.doctor.checks import Clients, checks, without_secrets
 from clickstream.operations.doctor.clickhouse_client import Counts
 from clickstream.operations.doctor.http_client import Readiness
+from clickstream.operations.doctor.kafka_client import Lag
 from clickstream.operations.doctor.result import Status, healthy
 from clickstream.operations.doctor.runner import run_checks
 from schemas.registry import RegisteredSchema
@@ -123,7 +124,13 @@ def test_a_group_without_members_fails() -> None:
     [(pipeline_checks.LAG_TO_WARN, Status.OK), (pipeline_checks.LAG_TO_WARN + 1, Status.WARN)],
 )
 def test_a_long_lag_warns(lag: int, status: Status) -> None:
-    assert pipeline_checks.check_lag(FakeKafka(lags={"events": lag})).status is status
+    assert pipeline_checks.check_lag(FakeKafka(lags={"events": Lag(lag)})).status is status
+
+
+def test_an_open_transaction_is_named_as_what_holds_the_workers() -> None:
+    result = pipeline_checks.check_lag(FakeKafka(lags={"events": Lag(3, held=2), "marks": Lag(0)}))
+    assert result.status is Status.WARN
+    assert "held by an open transaction: 2 in events" in result.detail
 
 
 def test_a_key_that_readers_see_twice_fails() -> None:

@@ -1,0 +1,221 @@
+"""What Kafka itself holds back, gives up or cannot deliver, on real engines with several workers.
+
+A batch that nobody can read, a transaction that is left open, records that retention deleted
+unread: no worker ends, and everything else is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from clickstream.local.up.app_services import PYTHON_MODULE
+from clickstream.operations.dead_letters.dead_letter import Selection, State
+from clickstream.operations.dead_letters.store import DeadLetterStore
+from core import clickhouse
+from core.clock import SystemClock
+from core.kafka.partitioner import partition_of
+from core.settings import TopicSettings, WorkerSettings
+from schemas.codec import Encoder
+from schemas.contracts import EVENT, SESSION
+from schemas.dead_letters import Reason
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics
+from tests.conftest import Corner
+from tests.e2e.process_pair import environment_of
+from tests.raw_batches import (
+    larger_than_memory,
+    with_a_header_that_is_no_text,
+    write_batches,
+)
+from tests.stream_processors.fleet import Fleet
+from tests.stream_processors.records import event, session
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+
+PARTITIONS = 4
+POISONED = 1
+STALL_SECONDS = 8.0
+
+
+class Posts:
+    """Sessions and events as an edge posts them, and those that must be stored."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self._topics = Topics.from_settings(settings)
+        self._producer = Producer({**settings.kafka_options(), "log_level": 0, **options})
+        with ConfluentRegistry.from_settings(settings) as registry:
+            self._encoders = {
+                contract.name: Encoder(
+                    contract, registry.register(self._topics.subject_of(contract), contract.text)
+                )
+                for contract in (SESSION, EVENT)
+            }
+
+    def session(self, session_id: str) -> None:
+        now = SystemClock().now_ms()
+        self._send(SESSION, session(session_id, ["x"], created_at=now, received_at=now))
+
+    def event(self, session_id: str, event_id: str) -> None:
+        now = SystemClock().now_ms()
+        self._send(EVENT, event(session_id, event_id, "x", created_at=now, received_at=now))
+
+    def encoded(self, session_id: str, event_id: str) -> tuple[bytes, bytes]:
+        """Key and value of an event."""
+        now = SystemClock().now_ms()
+        record = event(session_id, event_id, "x", created_at=now, received_at=now)
+        return session_id.encode(), self._encoders[EVENT.name].encode(record)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Open until the block ends; then it is taken back."""
+        self._producer.init_transactions(30)
+        self._producer.begin_transaction()
+        yield
+        self._producer.abort_transaction(30)
+
+    def _send(self, contract: Any, record: dict[str, Any]) -> None:
+        self._producer.produce(
+            self._topics.topic_of(contract),
+            key=record["session_id"].encode(),
+            value=self._encoders[contract.name].encode(record),
+            partition=partition_of(record["session_id"], PARTITIONS),
+        )
+        assert self._producer.flush(30) == 0
+
+
+@pytest.fixture
+def several(corner: Corner) -> Iterator[Settings]:
+    with corner() as named:
+        prefix = f"{named.topics.prefix}b."
+    with corner(
+        topics=TopicSettings(prefix=prefix, partitions=PARTITIONS),
+        worker=WorkerSettings(group=f"{prefix}sink", stall_seconds=STALL_SECONDS),
+    ) as settings:
+        yield settings
+
+
+def ids_by_partition() -> dict[int, str]:
+    """One session id for each partition."""
+    return {partition_of(f"s{n}", PARTITIONS): f"s{n}" for n in range(50)}
+
+
+def stored_events(settings: Settings) -> set[tuple[str, str]]:
+    with clickhouse.connect(settings) as client:
+        rows = client.query("SELECT session_id, event_id FROM events FINAL").result_rows
+    return {(row[0], row[1]) for row in rows}
+
+
+def test_batches_that_nobody_can_read_end_no_worker_and_lose_nothing(
+    several: Settings, tmp_path: Path
+) -> None:
+    topic = Topics.from_settings(several).events
+    posts, ids = Posts(several), ids_by_partition()
+    for session_id in ids.values():
+        posts.session(session_id)
+    expected = set()
+    with Fleet(several, tmp_path, count=3) as fleet:
+        workers = [worker.pid for worker in fleet.workers]
+        for n in range(6):
+            odd = posts.encoded(ids[POISONED], f"odd{n}")
+            poison = with_a_header_that_is_no_text(*odd), larger_than_memory()
+            asyncio.run(write_batches(several, topic, *poison, partition=POISONED))
+            expected.add((ids[POISONED], f"odd{n}"))
+            for session_id in ids.values():
+                posts.event(session_id, f"e{n}")
+                expected.add((session_id, f"e{n}"))
+        fleet.catch_up()
+        assert [worker.pid for worker in fleet.workers] == workers
+        assert [worker.exit_status() for worker in fleet.workers] == [None] * 3
+    assert stored_events(several) == expected
+    with DeadLetterStore(several, SystemClock()) as store:
+        letters = store.summaries(Selection(states=tuple(State)))
+    assert [letter.reason for letter in letters] == [Reason.UNDECODABLE_BATCH] * 6
+    first = min(letter.id.offset for letter in letters)
+    assert f"records {first} to {first + 1}" in next(
+        letter.error for letter in letters if letter.id.offset == first
+    )
+
+
+def test_an_open_transaction_ends_no_worker_and_readyz_names_it(
+    several: Settings, tmp_path: Path
+) -> None:
+    posts, ids = Posts(several), ids_by_partition()
+    name = f"{several.topics.prefix}open"
+    held = Posts(several, **{"transactional.id": name, "transaction.timeout.ms": 300_000})
+    posts.session(ids[0])
+    with Fleet(several, tmp_path, count=1) as fleet:
+        (worker,) = fleet.workers
+        posts.event(ids[0], "before")
+        fleet.catch_up()
+        with held.transaction():
+            held.event(ids[0], "taken back")
+            posts.event(ids[0], "behind it")
+            time.sleep(2 * STALL_SECONDS)
+            assert worker.exit_status() is None
+            assert "wait for the end of a transaction" in httpx.get(f"{worker.url}/readyz").text
+            assert stored_events(several) == {(ids[0], "before")}
+        fleet.catch_up()
+        assert worker.exit_status() is None
+    assert stored_events(several) == {(ids[0], "before"), (ids[0], "behind it")}
+
+
+def test_records_that_retention_deleted_unread_are_counted_and_the_worker_goes_on(
+    several: Settings, tmp_path: Path
+) -> None:
+    topic = Topics.from_settings(several).events
+    posts, ids = Posts(several), ids_by_partition()
+    posts.session(ids[0])
+    posts.event(ids[0], "read")
+    with Fleet(several, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+        fleet.scale(0)
+        for n in range(5):
+            posts.event(ids[0], f"lost{n}")
+        admin = AdminClient(dict(several.kafka_options()))
+        for future in admin.delete_records([TopicPartition(topic, 0, 6)]).values():
+            future.result(30)
+        posts.event(ids[0], "after")
+        fleet.scale(1)
+        fleet.catch_up()
+        (worker,) = fleet.workers
+        metrics = httpx.get(f"{worker.url}/metrics").text
+        assert worker.exit_status() is None
+    assert f'clickstream_worker_lost_total{{topic="{topic}"}} 5.0' in metrics
+    assert stored_events(several) == {(ids[0], "read"), (ids[0], "after")}
+
+
+@pytest.mark.parametrize("partitions", [PARTITIONS - 1, PARTITIONS + 4])
+def test_a_worker_with_another_partition_count_rejects_no_record(
+    several: Settings, partitions: int
+) -> None:
+    posts = Posts(several)
+    for n in range(20):
+        posts.session(f"s{n}")
+    variables = {
+        **os.environ,
+        **environment_of(several),
+        "CLICKSTREAM_TOPICS__PARTITIONS": str(partitions),
+    }
+    ended = subprocess.run(
+        [*PYTHON_MODULE, "worker"],
+        env=variables, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert f"CLICKSTREAM_TOPICS__PARTITIONS={PARTITIONS}" in ended.stdout + ended.stderr
+    with DeadLetterStore(several, SystemClock()) as store:
+        assert store.summaries(Selection(states=tuple(State))) == []
