@@ -33,7 +33,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         **_keys(settings),
         **{
             f"CLICKSTREAM_{group.upper()}__{name.upper()}": str(value)
-            for group in ("http", "limits")
+            for group in ("http", "limits", "topics", "worker")
             for name, value in getattr(settings, group).model_dump(exclude_unset=True).items()
         },
         **({"CLICKSTREAM_HTTPS_CA_FILE": settings.https_ca_file} if settings.https_ca_file else {}),
