@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httpclient import HttpClient
 from urllib3 import Timeout
@@ -34,6 +35,7 @@ ORDER BY name
 _TABLES_OF = """
 SELECT name FROM system.tables WHERE database = {name:String} AND endsWith(engine, 'MergeTree')
 """
+_TO_ERASE = "SELECT, ALTER DELETE, SYSTEM MERGES"
 _START_MERGES = "SYSTEM START MERGES {database:Identifier}.{table:Identifier}"
 
 _RUNNING_INSERTS = """
@@ -123,6 +125,10 @@ class Server:
     def owned(self, installation: str) -> tuple[str, ...]:
         """The databases that operations of this installation have made and that are there now."""
         return tuple(str(name) for (name,) in self.rows(_OWNED, installation=installation))
+
+    def may_erase(self, database: str) -> bool:
+        """Whether this user may read it, delete rows of it, and let its tables merge."""
+        return bool(self.number(f"CHECK GRANT {_TO_ERASE} ON {quote_identifier(database)}.*"))
 
     def start_merges(self, database: str) -> None:
         """Let its tables merge. A cut short backup or restore may have stopped them, and a deletion

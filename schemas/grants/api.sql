@@ -1,5 +1,7 @@
 -- The read API reads everything, keeps the facts of days that have come to rest, and erases users.
 GRANT SELECT ON $database.*
+-- To know whether an operation has left a database with rows of users.
+GRANT SHOW DATABASES ON *.*
 GRANT SELECT ON system.parts
 GRANT SELECT ON system.numbers
 GRANT SELECT ON system.processes

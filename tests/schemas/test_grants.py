@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from clickstream.commands.main import app
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
+from core.clickhouse.admin import Owner, Purpose, Server, open_server
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.grants import Role, grants, script
@@ -79,6 +80,21 @@ _WRITES = (
     "INSERT INTO events (session_id) VALUES ('forged')",
     "INSERT INTO session_marks (session_id, is_irrelevant) VALUES ('forged', 1)",
 )
+
+
+@pytest.mark.engines
+def test_the_api_knows_of_databases_in_which_it_may_not_erase(owner: Settings) -> None:
+    """Else it would say that nothing is left of a user while a killed backup has left a copy."""
+    left = f"{DATABASE}_backup"
+    with open_server(owner) as server:
+        server.create(left, Owner(DATABASE, Purpose.BACKUP))
+        try:
+            seen = Server(owner, client_of(HTTP_USER, owner))
+            assert seen.owned(DATABASE) == (left,)
+            assert seen.may_erase(left) is False
+            assert server.may_erase(left) is True
+        finally:
+            server.drop(left, Owner(DATABASE, Purpose.BACKUP))
 
 
 @pytest.mark.engines

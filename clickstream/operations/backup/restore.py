@@ -107,6 +107,7 @@ def preview(
     with connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
         manifest = _read_manifest(settings, storage)
+        _has_target(server, settings, target)
         if _resumable(server, settings, target, manifest, options) is None:
             check_empty(server, database_of(target))
         plan, losses = _plan(settings, manifest, options)
@@ -135,6 +136,7 @@ def restore(
     with _leases(settings, target) as check_lease, connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
         manifest = _read_manifest(settings, storage)
+        _has_target(server, settings, target)
         state = _resumable(server, settings, target, manifest, options)
         resumed = state is not None
         plan, losses = _plan(settings, manifest, options)
@@ -201,6 +203,12 @@ def _target(settings: Settings, options: RestoreOptions) -> Settings:
             f"--into-database {options.into_database} is the live database: leave the option out"
         )
     return on_database(settings, options.into_database)
+
+
+def _has_target(server: Server, settings: Settings, target: Settings) -> bool:
+    """Whether the database is there. Raises SetupError when somebody else made it."""
+    live, name = database_of(settings), database_of(target)
+    return name == live or server.has(name, Owner(live, Purpose.COPY))
 
 
 def _staging(target: Settings) -> str:
@@ -358,9 +366,8 @@ def _put_in_place(
 ) -> tuple[str, ...]:
     """Exchange the tables; returns a warning when rows of the replaced ones are kept."""
     live, staging = database_of(settings), _staging(target)
-    copy = Owner(live, Purpose.COPY)
-    if state.target != live and not server.has(state.target, copy):
-        server.create(state.target, copy)
+    if state.target != live and not _has_target(server, settings, target):
+        server.create(state.target, Owner(live, Purpose.COPY))
     migrate(target)
     # Again, and directly before: hours may have passed since the first look.
     if plan is not None:

@@ -20,6 +20,7 @@ from core.clickhouse.admin import Server
 from core.clickhouse.client import connect, database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
+from core.errors import SinkUnavailable
 from core.settings import Settings
 from core.user_ids import UserIds
 from schemas.erasures import session_hash
@@ -100,6 +101,7 @@ def erase(
         if remaining := deleter.count_remaining(ids):
             raise deadline.exceeded(f"rows are left in {', '.join(remaining)}")
         check_lease()
+        check_reach(finder)
         log("the deleted rows are removed from the disk")
         sessions = len(finder.published(queries.ERASED_SESSIONS))
         _add_to_log(server, live, subject, requested_by, sessions, deleter.deleted, clock)
@@ -145,6 +147,16 @@ def _mask_all(
         log(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
         wait_for_in_flight_writes(settings, server, steps.deadline)
         waited = True
+
+
+def check_reach(finder: UserDataFinder) -> None:
+    """Nothing is proven while there are tables that could not be looked into."""
+    if finder.out_of_reach:
+        raise SinkUnavailable(
+            f"the live tables have no row of the user, but {', '.join(finder.out_of_reach)}, which"
+            " a replay, a backup or a restore has made, may have: run `clickstream erase` as the"
+            " owner of ClickHouse, or run again what made it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

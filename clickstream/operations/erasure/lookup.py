@@ -22,8 +22,11 @@ class UserDataFinder:
         self._server = server
         self._live = live
         self._subject = subject
-        self.databases = (live, *(name for name in server.owned(live) if name != live))
+        others = [name for name in server.owned(live) if name != live]
+        self.databases = (live, *(name for name in others if server.may_erase(name)))
         """The live database is the first."""
+        self.out_of_reach = tuple(name for name in others if name not in self.databases)
+        """Those in which the user of the settings may not delete."""
 
     def tables(self) -> Iterator[tuple[str, UserDataTable]]:
         """Every table with data of users, with its database, without the dead letters."""

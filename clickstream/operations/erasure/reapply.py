@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
-from clickstream.operations.erasure.erase import Log, open_server
+from clickstream.operations.erasure.erase import Log, check_reach, open_server
 from clickstream.operations.erasure.lookup import UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
@@ -78,6 +78,7 @@ def delete_erased(
         raise SinkUnavailable(
             f"rows of erased users are left in {', '.join(remaining)}: run this again"
         )
+    check_reach(finder)
     return deleter.deleted
 
 

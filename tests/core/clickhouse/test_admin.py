@@ -38,6 +38,7 @@ def test_a_database_of_another_owner_is_neither_taken_nor_dropped_nor_ours(
         server.create(database, owner)
         try:
             assert server.has(database, owner)
+            assert server.may_erase(database)
             assert server.owned(ours) == (database,)
             assert server.owned(theirs) == server.owned(ours[:-1]) == ()
             for other in (Owner(theirs, Purpose.BACKUP), Owner(ours, Purpose.RESTORE)):
