@@ -28,6 +28,9 @@ from schemas.erasures import session_hash
 Log = Callable[[str], None]
 """Takes one sentence about the progress."""
 
+# Milliseconds. Clocks that NTP keeps differ by less.
+_CLOCK_MS = 1000
+
 _STATEMENTS = "finding and deleting rows"
 
 
@@ -85,6 +88,7 @@ def erase(
     started = clock.monotonic()
     deadline = Deadline(clock, seconds)
     with lease(settings) as check_lease, open_server(settings, seconds, deadline) as server:
+        _check_clock(server, clock)
         subject = _data_subject(settings, user_id, clock)
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
@@ -147,6 +151,19 @@ def _mask_all(
         log(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
         wait_for_in_flight_writes(settings, server, steps.deadline)
         waited = True
+
+
+def _check_clock(server: Server, clock: Clock) -> None:
+    """The cut-off is this clock: a slow one would leave what came just now, and prove that nothing
+    is left. Raises SinkUnavailable."""
+    before = clock.now_ms()
+    there = server.number(queries.NOW_MS)
+    off = max(before - there, there - clock.now_ms())
+    if off > _CLOCK_MS:
+        raise SinkUnavailable(
+            f"the clocks of this machine and of ClickHouse differ by {off / 1000:.1f} s:"
+            " synchronise them (NTP), and run this again"
+        )
 
 
 def check_reach(finder: UserDataFinder) -> None:

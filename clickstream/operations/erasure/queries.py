@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+NOW_MS: Final = "SELECT toUnixTimestamp64Milli(now64(3))"
+
 # --- Find the data of a user -----------------------------------------------------------------
 
 SESSIONS_OF: Final = """

@@ -264,6 +264,16 @@ def test_an_erasure_that_loses_its_lease_deletes_nothing_more(pipeline: Pipeline
     assert rows_naming(settings, "ann") == {}
 
 
+@pytest.mark.parametrize("off_ms", [-5_000, 5_000])
+def test_a_clock_that_is_off_erases_nothing(settings: Settings, off_ms: int) -> None:
+    class Off(SystemClock):
+        def now_ms(self) -> int:
+            return super().now_ms() + off_ms
+
+    with pytest.raises(SinkUnavailable, match="clocks"):
+        erase(settings, "ann", requested_by=None, clock=Off(), seconds=30, log=lambda _: None)
+
+
 def test_a_replay_under_way_refuses_an_erasure(settings: Settings) -> None:
     with lease(settings), pytest.raises(LeaseHeld, match="is running"):
         erased(settings, "ann")
