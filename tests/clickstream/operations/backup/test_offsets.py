@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from clickstream.operations.backup.manifest import SavedTopic
 from clickstream.operations.backup.offsets import LiveTopic, erasures_topic_recreated, plan_offsets
-from clickstream.operations.backup.restore_checks import Losses
+from clickstream.operations.backup.restore import RestoreOptions, _plan
+from clickstream.operations.backup.restore_checks import Losses, find_losses
 from core.errors import SetupError
 from core.kafka.partitions import Partition
+from core.settings import Settings
+from schemas.topics import Topics
 from tests.clickstream.operations.backup.test_manifest import MANIFEST
 
 NAMES = ("s", "e", "m")
@@ -92,3 +95,24 @@ def test_a_lost_topic_of_erasures_is_noticed() -> None:
     assert not erasures_topic_recreated(manifest, {"x": live("x")}, "x")
     assert erasures_topic_recreated(manifest, {}, "x")
     assert erasures_topic_recreated(manifest, {"x": replace(live("x"), topic_id="new")}, "x")
+
+
+def test_a_copy_beside_the_live_tables_needs_no_kafka_when_erasures_may_be_missing() -> None:
+    nowhere = Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:1")
+    options = RestoreOptions(into_database="copy", accept_missing_erasures=True)
+    plan, losses = _plan(nowhere, AT_REST, options)
+    assert plan is None
+    assert losses.without_kafka
+    losses.check_accepted(erasures=True, records=False)
+
+
+def test_each_kind_of_loss_is_told_in_a_sentence() -> None:
+    settings = Settings(_env_file=None)
+    topic = Topics.from_settings(settings).erasures
+    manifest = replace(AT_REST, topics=(*AT_REST.topics, saved(topic, None)))
+    aged = SAME | {"s": live("s", (80, 0)), topic: live(topic)}
+    plan = plan_offsets(manifest, aged, NAMES, 3)
+    assert find_losses(settings, manifest, SAME | {topic: live(topic)}, None) == Losses()
+    (lost,) = find_losses(settings, manifest, aged, plan).records
+    assert "s/0: 30 records" in lost
+    assert "clickstream erase" in find_losses(settings, manifest, SAME, None).erasures[0]
