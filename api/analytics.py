@@ -16,6 +16,7 @@ from api.responses import Overview, Positions, Queries, Range
 from api.selection import Selection, SelectionParam
 from api.store import Store
 from core.http.openapi import response_docs
+from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 
 EventType = Annotated[
@@ -40,7 +41,12 @@ OrderBy = Annotated[Order, Query(description="What to sort by, largest first")]
 def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
     """The three routes. A query that takes longer than `reads.query_seconds` is a 503."""
     router = APIRouter(
-        prefix="/analytics", tags=["read"], dependencies=[Depends(wait_for_position(reads))]
+        prefix="/analytics",
+        tags=["read"],
+        dependencies=[
+            Depends(known_parameters_only),
+            Depends(wait_for_position(reads)),
+        ],
     )
     seconds = settings.reads.query_seconds
 

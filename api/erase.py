@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from starlette.requests import Request
 
 from core.errors import FieldError, InvalidRequest, Overloaded
 from core.http.openapi import response_docs
+from core.http.query_parameters import known_parameters_only
 from core.http.scope_keys import CALLER
 from core.ids import check_id
 
@@ -50,7 +51,7 @@ _EXAMPLE = {
 
 def erase_router(erase: Eraser) -> APIRouter:
     """The route. Access control requires an admin key for every DELETE."""
-    router = APIRouter(tags=["admin"])
+    router = APIRouter(tags=["admin"], dependencies=[Depends(known_parameters_only)])
     # One at a time: each holds a thread, and the second would only wait for the first.
     busy = asyncio.Lock()
 

@@ -39,6 +39,7 @@ from api.store import Store
 from api.tables import ARROW, PARQUET, stream_table
 from core.errors import FieldError, InvalidRequest, TooManyExports
 from core.http.openapi import schema_of
+from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -67,7 +68,12 @@ AcceptHeader = Annotated[str, Header(alias="accept", include_in_schema=False)]
 def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
     """The routes. An error in mid-stream closes the connection before the response ends."""
     router = APIRouter(
-        prefix="/export", tags=["read"], dependencies=[Depends(wait_for_position(reads))]
+        prefix="/export",
+        tags=["read"],
+        dependencies=[
+            Depends(known_parameters_only),
+            Depends(wait_for_position(reads)),
+        ],
     )
     slots = asyncio.Semaphore(MAX_EXPORTS)
 

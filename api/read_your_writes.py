@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from fastapi import Header
+from starlette.requests import Request
 
 from core.consistency.position import POSITION_HEADER, Position, parse_positions
 
@@ -20,17 +21,20 @@ class ConsistentReads(Protocol):
     async def wait_for(self, positions: Sequence[Position]) -> None: ...
 
 
-def wait_for_position(reads: ConsistentReads) -> Callable[[str], Awaitable[None]]:
+def wait_for_position(reads: ConsistentReads) -> Callable[..., Awaitable[None]]:
     """A FastAPI dependency that waits for the positions in the header Clickstream-Position."""
 
     async def wait(
-        position: str = Header(
+        request: Request,
+        _position: str = Header(
             "",
             alias=POSITION_HEADER,
             description="Values of this header from responses to writes, joined by commas. The "
             "response then contains those writes.",
         ),
     ) -> None:
-        await reads.wait_for(parse_positions(position))
+        # All lines of it: together they are one list (RFC 9110, 5.3).
+        lines = request.headers.getlist(POSITION_HEADER)
+        await reads.wait_for(parse_positions(",".join(lines)))
 
     return wait

@@ -11,8 +11,10 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from core.errors import FieldError, InvalidRequest
+from core.times import why_not_millis
 
-_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_INTEGER = re.compile(r"-?[0-9]{1,30}")
+_BASIC_DATE = re.compile(r"(?:19|20|21|22)[0-9]{6}")  # ISO 8601 without hyphens
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -83,10 +85,12 @@ SelectionParam = Annotated[Selection, Depends(parse_selection)]
 def _parse(name: str, text: str) -> int | None:
     if not text:
         return None
+    if _INTEGER.fullmatch(text) and not _BASIC_DATE.fullmatch(text):
+        if (why := why_not_millis(int(text))) is not None:
+            raise InvalidRequest([FieldError(name, why)])
+        return int(text)
     try:
-        moment_ms = (
-            int(text) if _INTEGER.fullmatch(text) else _to_epoch_ms(datetime.fromisoformat(text))
-        )
+        moment_ms = _to_epoch_ms(datetime.fromisoformat(text))
     except ValueError:
         raise _invalid_time(name, text) from None
     if not _FIRST_MS <= moment_ms <= _LAST_MS:
@@ -107,9 +111,10 @@ def _invalid_time(name: str, text: str) -> InvalidRequest:
 
 
 def _to_epoch_ms(moment: datetime) -> int:
-    """Milliseconds; a time without an offset is UTC."""
+    """Milliseconds, rounded up: `created_at` has no microseconds, so the first time at or after
+    this one is meant. A time without an offset is UTC."""
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MILLISECOND
+    return -((_EPOCH - aware) // _MILLISECOND)
 
 
 def _day(moment_ms: int) -> str:

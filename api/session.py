@@ -19,6 +19,7 @@ from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Session
 from api.store import Store
 from core.http.openapi import response_docs
+from core.http.query_parameters import known_parameters_only
 from core.ids import check_id
 from core.settings import Settings
 
@@ -29,7 +30,13 @@ _SESSIONS_A_QUERY = 32
 
 def session_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
     """The route. It returns sessions that are marked irrelevant too, and says so."""
-    router = APIRouter(tags=["read"], dependencies=[Depends(wait_for_position(reads))])
+    router = APIRouter(
+        tags=["read"],
+        dependencies=[
+            Depends(known_parameters_only),
+            Depends(wait_for_position(reads)),
+        ],
+    )
     reader = SessionReader(store, settings.reads.wait_seconds)
 
     @router.get(

@@ -7,11 +7,7 @@ from typing import Final
 from core.errors import FieldError, InvalidRequest
 from core.ids import why_no_id
 from core.settings import Limits
-
-# Milliseconds for dates from 1973-03-03 to 2286-11-20. No date between the two, written in seconds,
-# microseconds or nanoseconds, is a number in this range, so a wrong unit is always noticed.
-EARLIEST_MS: Final = 100_000_000_000
-LATEST_MS: Final = 10_000_000_000_000
+from core.times import why_not_millis
 
 # More would make an answer longer than the request that it is about.
 _MOST_LISTED: Final = 100
@@ -60,15 +56,5 @@ class Findings:
         return True
 
     def check_millis(self, path: str, value: int | None, index: int | None = None) -> None:
-        if value is not None and not EARLIEST_MS <= value < LATEST_MS:
-            self.add(path, why_not_millis(value), index)
-
-
-def why_not_millis(value: int) -> str:
-    """Why this is no time, and what to send."""
-    advice = "send milliseconds since the epoch, such as 1701012345678"
-    for unit, per_second in (("seconds", 1), ("microseconds", 10**6), ("nanoseconds", 10**9)):
-        if EARLIEST_MS <= value * 1000 // per_second < LATEST_MS:
-            return f"{value} looks like {unit}: {advice}"
-    shown = value if abs(value) < 10**20 else "a number this large"
-    return f"{shown} is no time between 1973 and 2286: {advice}"
+        if value is not None and (why := why_not_millis(value)) is not None:
+            self.add(path, why, index)

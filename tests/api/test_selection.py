@@ -13,11 +13,13 @@ from core.errors import InvalidRequest
     [
         ("", None),
         ("1700049600000", 1700049600000),
-        ("-1", -1),
+        ("20231115", 1700006400000),
+        ("20231115T120000", 1700049600000),
         ("2023-11-15", 1700006400000),
         ("2023-11-15T12:00:00", 1700049600000),
         ("2023-11-15T12:00:00Z", 1700049600000),
-        ("2023-11-15T12:00:00.123456Z", 1700049600123),
+        ("2023-11-15T12:00:00.123456Z", 1700049600124),
+        ("2023-11-15T12:00:00.123000Z", 1700049600123),
         ("2023-11-15 13:00:00+01:00", 1700049600000),
         ("1969-12-31T23:59:59.999Z", -1),
     ],
@@ -39,7 +41,22 @@ def test_other_text_is_refused_and_the_parameter_named(text: str) -> None:
 
 def test_end_before_the_start_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        parse_selection("2", "1")
+        parse_selection("1700049600000", "1700049599999")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("1700049600", "seconds"), ("1700049600000000", "micro"), ("1700049600000000000", "nano")],
+)
+def test_a_time_in_another_unit_is_refused_with_advice(text: str, unit: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"looks like {unit}.*send milliseconds"):
+        parse_selection(text, "")
+
+
+@pytest.mark.parametrize("text", ["2026", "0", "-1", "20231315", "12345678"])
+def test_a_number_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_selection(text, "")
 
 
 def test_days_cover_the_range_as_far_as_a_date_goes() -> None:

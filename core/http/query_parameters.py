@@ -1,0 +1,55 @@
+"""Query parameters that a route does not have, or has only once, are refused: ignoring one of them
+would answer another question than the one that was asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import lru_cache
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from core.errors import FieldError, InvalidRequest
+
+_MOST_LISTED = 20
+_LONGEST_NAME = 64
+
+
+async def known_parameters_only(request: Request) -> None:
+    """FastAPI dependency. Raises InvalidRequest, naming each wrong parameter."""
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    if not sent:
+        return
+    known = _parameters_of(request.scope["route"])
+    errors = []
+    for name, times in sent.items():
+        if name not in known:
+            errors.append(_unknown(name, known))
+        elif times > 1:
+            errors.append(FieldError(f"query.{name}", f"is there {times} times: send it once"))
+    if errors:
+        raise InvalidRequest(errors[:_MOST_LISTED])
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> FieldError:
+    shown = name[:_LONGEST_NAME]
+    nearest = get_close_matches(shown.lower(), known, 1)
+    if nearest:
+        hint = f"did you mean {nearest[0]}?"
+    else:
+        hint = f"there are {', '.join(known)}" if known else "there are none here"
+    return FieldError(f"query.{shown}", f"is not known: {hint}")
+
+
+@lru_cache(256)
+def _parameters_of(route: APIRoute) -> tuple[str, ...]:
+    return tuple(sorted(set(_names(route.dependant))))
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _names(below)
