@@ -121,7 +121,7 @@ def republish(
     Doing it twice changes nothing. A dead letter that fails again is pending again, with one more
     attempt. Exit status 1 when some cannot be republished as they are.
     """
-    from clickstream.local.target_settings import operator_settings
+    from clickstream.local.target_settings import settings_to_change
     from clickstream.operations.dead_letters import report
     from clickstream.operations.dead_letters import republish as republishing
     from core.clock import SystemClock
@@ -131,7 +131,7 @@ def republish(
     value = value_file.read_bytes() if value_file else None
     if (value is not None or key is not None) and len(names or ()) != 1:
         raise SetupError("--value-file and --key are for one dead letter: give its name")
-    settings = operator_settings()
+    settings = settings_to_change()
     selection = _selection(settings, names, reason, topic, since, state)
     if dry_run:
         result = report.preview(settings, SystemClock(), selection)
@@ -158,12 +158,12 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Delete dead letters from ClickHouse. Their topic keeps its copies until its retention."""
-    from clickstream.local.target_settings import operator_settings
+    from clickstream.local.target_settings import settings_to_change
     from clickstream.operations.dead_letters.store import DeadLetterStore
     from core.clock import SystemClock
 
     _need_a_filter(names, reason, topic, since, everything=everything)
-    settings = operator_settings()
+    settings = settings_to_change()
     with DeadLetterStore(settings, SystemClock()) as store:
         selection = _selection(settings, names, reason, topic, since, state)
         summaries = store.summaries(selection)

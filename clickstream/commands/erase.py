@@ -49,7 +49,7 @@ def erase(
     elif user_id == "-":
         user_id = sys.stdin.readline().rstrip("\n")
 
-    from clickstream.local.target_settings import operator_settings
+    from clickstream.local.target_settings import settings_to_change
     from clickstream.operations.erasure import erase as erasure
     from clickstream.operations.erasure import report
     from clickstream.operations.erasure.reapply import reapply as reapply_erasures
@@ -58,7 +58,7 @@ def erase(
 
     if user_id is not None and (why := why_no_id(user_id)) is not None:
         raise typer.BadParameter(why, param_hint="--user-id")
-    settings, clock, log = operator_settings(), SystemClock(), partial(typer.echo, err=True)
+    settings, clock, log = settings_to_change(), SystemClock(), partial(typer.echo, err=True)
     if user_id is None:
         deleted = reapply_erasures(settings, clock, timeout, log)
         fields, lines = report.reapplied_as_dict(deleted), report.reapplied_lines(deleted)

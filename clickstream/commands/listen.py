@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 def settings_listening(host: str | None, port: int | None) -> Settings:
     """The settings with these in place; None leaves the setting. Logging is set up by them."""
+    from clickstream.local.target_settings import process_settings
     from core.logging import configure_logging
-    from core.settings import Settings
 
-    settings = Settings()
+    settings = process_settings()
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     configure_logging(settings.log_level, settings.log_format)
     return settings.model_copy(update={"http": settings.http.model_copy(update=given)})

@@ -48,7 +48,7 @@ def replay(
     """
     from rich.console import Console
 
-    from clickstream.local.target_settings import operator_settings
+    from clickstream.local.target_settings import settings_to_change
     from clickstream.operations.replay.fresh import replay_fresh
     from clickstream.operations.replay.report import (
         as_dict,
@@ -63,7 +63,7 @@ def replay(
 
     # An order to stop is an error like any other: the lease is given back.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    start, settings = parse_origin(origin), operator_settings()
+    start, settings = parse_origin(origin), settings_to_change()
     if dry_run:
         plan = preview(settings, start, fresh=fresh)
         if as_json:

@@ -48,7 +48,7 @@ def restore(
     workers must be stopped; they resume from the backup's offsets. Exit status 0 when the restore
     is complete.
     """
-    from clickstream.local.target_settings import operator_settings
+    from clickstream.local.target_settings import settings_to_change
     from clickstream.operations.backup.report import restore_as_dict, restore_lines
     from clickstream.operations.backup.restore import RestoreOptions, preview, restore
     from clickstream.progress import ConsoleProgress
@@ -56,10 +56,10 @@ def restore(
 
     options = RestoreOptions(into_database, resume, accept_missing_erasures, accept_data_loss)
     if dry_run:
-        result = preview(operator_settings(), source, options)
+        result = preview(settings_to_change(), source, options)
     else:
         progress = ConsoleProgress()
-        result = restore(operator_settings(), source, SystemClock(), progress, options)
+        result = restore(settings_to_change(), source, SystemClock(), progress, options)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

@@ -12,7 +12,7 @@ def worker() -> None:
 
     limit_malloc_arenas()  # before the others bring in Arrow, and threads
 
-    from core.settings import Settings
+    from clickstream.local.target_settings import process_settings
     from stream_processors.process.worker import run_worker
 
-    run_worker(Settings())
+    run_worker(process_settings())

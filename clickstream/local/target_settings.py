@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import Endpoints, load_endpoints
+from core.errors import SetupError
 from core.settings import Settings
 
 _SERVERS: Final = {"kafka_bootstrap_servers", "schema_registry_url", "clickhouse_url"}
@@ -24,6 +27,43 @@ def operator_settings() -> Settings:
         return settings
     endpoints = load_endpoints(default_data_directory())
     return settings if endpoints is None else settings_for(endpoints)
+
+
+def process_settings() -> Settings:
+    """The settings of an HTTP process or a worker: as `operator_settings`, but any one server may
+    be set alone, as its defaults are those of containers beside it."""
+    settings = Settings()
+    if has_explicit_servers(settings):
+        return settings
+    endpoints = load_endpoints(default_data_directory())
+    if endpoints is None:
+        return settings
+    print(f"using the servers of `clickstream up` on {endpoints.data_dir}", file=sys.stderr)
+    return settings_for(endpoints)
+
+
+def settings_to_change() -> Settings:
+    """`operator_settings` for a command that changes what is stored; says on standard error where.
+
+    Raises SetupError when some servers are set and others are not.
+    """
+    settings = operator_settings()
+    _refuse_a_mixture(settings)
+    clickhouse = urlsplit(settings.clickhouse_url.get_secret_value())
+    print(
+        f"target: Kafka {settings.kafka_bootstrap_servers}, ClickHouse"
+        f" {clickhouse.netloc.rpartition('@')[2]}{clickhouse.path}",
+        file=sys.stderr,
+    )
+    return settings
+
+
+def _refuse_a_mixture(settings: Settings) -> None:
+    """A server that was left out would be whatever runs on this machine's default port."""
+    missing = sorted(_SERVERS - settings.model_fields_set)
+    if missing and len(missing) < len(_SERVERS):
+        names = " and ".join(f"CLICKSTREAM_{name.upper()}" for name in missing)
+        raise SetupError(f"name all three servers, or none: {names} not set")
 
 
 def has_explicit_servers(settings: Settings) -> bool:

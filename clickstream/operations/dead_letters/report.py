@@ -178,15 +178,20 @@ def print_list(console: Console, summaries: Sequence[Summary], counts: Mapping[s
         console.print("no dead letters")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "reason", "state", "attempt", "failed at", "bytes", "error"):
-        table.add_column(column, justify="right" if column in ("attempt", "bytes") else "left")
+    # A name is typed again, so it is never cut or folded; the others give way.
+    widest = max((len(printable(str(summary.id))) for summary in summaries), default=0)
+    table.add_column("name", no_wrap=True, min_width=widest)
+    for column in ("reason", "state", "attempt", "failed at", "bytes", "error"):
+        table.add_column(
+            column, overflow="fold", justify="right" if column in ("attempt", "bytes") else "left"
+        )
     for summary in summaries:
         table.add_row(
-            Text(printable(str(summary.id)), no_wrap=True, overflow="fold"),
+            Text(printable(str(summary.id))),
             Text(printable(summary.reason)),
             Text(summary.state.value),
             Text(str(summary.attempt)),
-            Text(rfc3339(summary.failed_at), no_wrap=True),
+            Text(rfc3339(summary.failed_at)),
             Text(f"{summary.value_bytes:,}"),
             Text(printable(summary.error)[:200]),
         )
