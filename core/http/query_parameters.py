@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import lru_cache
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -44,7 +43,6 @@ def _unknown(name: str, known: tuple[str, ...]) -> FieldError:
     return FieldError(f"query.{shown}", f"is not known: {hint}")
 
 
-@lru_cache(256)
 def _parameters_of(route: APIRoute) -> tuple[str, ...]:
     return tuple(sorted(set(_names(route.dependant))))
 
