@@ -24,6 +24,7 @@ ClickstreamError
 │   ├── Overloaded            this process is at one of its limits; nothing was done
 │   │   └── TooManyExports    as many exports run as one process serves
 │   ├── SinkUnavailable       ClickHouse cannot be reached
+│   │   └── StatementTooLarge  it has not the memory for a statement of this size
 │   ├── LeaseHeld             another operation works on the same database
 │   └── SinkBehind            the sink did not reach the requested position in time
 ├── TablesTooLarge            a check was not made: its query would take too long
@@ -171,6 +172,10 @@ class SinkUnavailable(Unavailable):
     """ClickHouse did not answer."""
 
 
+class StatementTooLarge(SinkUnavailable):
+    """ClickHouse has not the memory or the time for a statement of this size now."""
+
+
 class LeaseHeld(Unavailable):
     """A replay, erasure, backup or restore of the same database is running. Nothing was done."""
 
@@ -252,6 +257,7 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     RegistryUnavailable: HttpMeaning(
         503, "registry-unavailable", "The schema registry does not answer"
     ),
+    StatementTooLarge: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     SinkUnavailable: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     LeaseHeld: HttpMeaning(503, "operation-running", "Another operation is running"),
     SinkBehind: HttpMeaning(503, "sink-behind", "The sink has not caught up yet"),

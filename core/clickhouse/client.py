@@ -24,7 +24,7 @@ from clickhouse_connect.driver.exceptions import (
 from pydantic import SecretStr
 
 from core.clickhouse.pool import pool_for
-from core.errors import ClickstreamError, SetupError, SinkUnavailable
+from core.errors import ClickstreamError, SetupError, SinkUnavailable, StatementTooLarge
 from core.settings import Settings
 
 # The library logs what it also raises: without a handler, Python would print it as well.
@@ -67,7 +67,6 @@ _REFUSED: Final = "it refuses the user or password of CLICKSTREAM_CLICKHOUSE_URL
 _TRANSIENT: Final[Mapping[int, str]] = {
     60: "a table is missing: run `clickstream migrate`",
     81: "the database is missing: run `clickstream migrate`",
-    159: "it took too long",
     193: _REFUSED,
     194: _REFUSED,
     198: "it cannot resolve a host",
@@ -76,7 +75,6 @@ _TRANSIENT: Final[Mapping[int, str]] = {
     209: "it lost a connection",
     210: "it lost a connection",
     225: "it has lost its Keeper",
-    241: "it is out of memory",
     242: "the table is read-only",
     243: "its disk is full",
     252: "too many parts wait to be merged",
@@ -89,6 +87,16 @@ _TRANSIENT: Final[Mapping[int, str]] = {
     516: _REFUSED,
     745: "it is overloaded",
     999: "its Keeper does not answer",
+}
+
+
+# Of these, a smaller statement may be spared.
+_TOO_LARGE: Final[Mapping[int, str]] = {
+    158: "it may not read so many rows",
+    159: "it took too long",
+    241: "it is out of memory",
+    307: "it may not read so many bytes",
+    396: "it may not answer with so many rows",
 }
 
 
@@ -185,7 +193,8 @@ async def connect_async(
 def translate(
     settings: Settings, *, on_refusal: type[ClickstreamError] | None = None
 ) -> Iterator[None]:
-    """Turn the library's errors into ours: those that pass by themselves into SinkUnavailable.
+    """Turn the library's errors into ours: those that pass by themselves into SinkUnavailable,
+    those that a smaller statement may be spared into StatementTooLarge.
 
     Any other refusal of ClickHouse becomes an `on_refusal`; without one it goes through as the
     library's ClickHouseError. No message holds the password: the library is never given a URL with
@@ -195,6 +204,11 @@ def translate(
         yield
     except ClickHouseError as error:
         why = _TRANSIENT.get(error.code or 0) if isinstance(error, DatabaseError) else None
+        too_large = _TOO_LARGE.get(error.code or 0) if isinstance(error, DatabaseError) else None
+        if too_large is not None:
+            raise StatementTooLarge(
+                f"ClickHouse at {address_of(settings).url}: {too_large}"
+            ) from error
         if why is not None:
             raise SinkUnavailable(
                 f"ClickHouse at {address_of(settings).url}: {why}", public=f"ClickHouse: {why}"

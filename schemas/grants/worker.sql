@@ -9,3 +9,7 @@ GRANT INSERT ON $database.dead_letters
 GRANT INSERT ON $database.erased_sessions
 GRANT INSERT ON $database._topic_epochs
 GRANT ALTER DELETE ON $database.*
+-- Before it deletes waiting events, it looks whether a deletion is under way, and ends one that fails:
+-- a deletion is an update of the hidden column of deleted rows.
+GRANT SELECT ON system.mutations
+GRANT ALTER UPDATE ON $database.unjoined_events

@@ -97,6 +97,34 @@ def join(events: pa.Table, known: pa.Table) -> Joined:
     return Joined(events.append_column("session_day", known["session_day"].take(rows)), unjoined)
 
 
+def join_stored(events: pa.Table, stored: pa.Table, positions: pa.Array) -> pa.Table:
+    """As `join`, for events of sessions that were looked up (schema `STORED`), every one of them.
+
+    `positions[i]` is the place of event `i`'s object in its session's list.
+    """
+    rows = pc.index_in(events["session_id"], value_set=_one_chunk(stored["session_id"]))
+    events = events.append_column("position", positions)
+    events = events.append_column("session_created_at", stored["created_at"].take(rows))
+    return events.append_column("session_day", stored["session_day"].take(rows))
+
+
+def exploded_lists(sessions: pa.Table) -> pa.Table:
+    """The lists of these (schema `KNOWN`) as rows: session_id, object_id and its first position."""
+    lists = _one_chunk(sessions["object_ids"])
+    parents = pc.list_parent_indices(lists)
+    starts = lists.offsets.take(parents).to_numpy() - lists.offsets[0].as_py()
+    positions = np.arange(1, len(parents) + 1) - starts
+    listed = pa.table(
+        {
+            "session_id": _one_chunk(sessions["session_id"]).take(parents),
+            "object_id": lists.flatten(),
+            "position": pa.array(positions.astype(np.uint16)),
+        }
+    )
+    firsts = listed.group_by(["session_id", "object_id"]).aggregate([("position", "min")])
+    return firsts.rename_columns({"position_min": "position"}).select(listed.schema.names)
+
+
 def _positions(
     sessions: npt.NDArray[np.int32], objects: pa.StringArray, lists: pa.ChunkedArray
 ) -> npt.NDArray[np.uint16]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.retrying import Retry
 from schemas.topics import Topics
@@ -20,10 +21,11 @@ from stream_processors.join.join import (
     as_known,
     first_post_per_session,
     join,
+    join_stored,
     new_or_redelivered,
     with_day,
 )
-from stream_processors.join.recent_sessions import RecentSessions
+from stream_processors.join.recent_sessions import STORED, RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 
@@ -32,11 +34,12 @@ class Lookups(Protocol):
     """What a plan asks the store. Both block and raise SinkUnavailable."""
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
-        """Those of these sessions that are stored, each once (schema `recent_sessions.KNOWN`)."""
+        """Those of these sessions that are stored, each once (schema `recent_sessions.STORED`)."""
         ...
 
-    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
-        """Events waiting for one of these sessions, each once (schema `UNJOINED_COLUMNS`)."""
+    def find_positions(self, asked: pa.Table) -> pa.Array:
+        """For each row of `asked` (`STORED` and `object_id`), the first place of the object in that
+        version of its session's list, from 1; 0 where it is not in it. As unsigned 16-bit."""
         ...
 
 
@@ -53,7 +56,7 @@ class FlushRules:
 class FlushPlan:
     """Everything one flush will write. Fixed before the first insert, so that a retry repeats it.
 
-    `known` are the stored sessions this flush met, new ones included: what the index learns.
+    `known` are the sessions with their lists, new ones included: what the index learns.
     `erased` are sessions that came after their user was erased (`SESSION_COLUMNS`).
     `duplicates` counts sessions that were already known.
     """
@@ -63,17 +66,18 @@ class FlushPlan:
     sessions: pa.Table
     known: pa.Table
     erased: pa.Table
-    adopted: int
     duplicates: int
     rejected: tuple[RejectedRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sessions:
-    """The sessions of one flush: to be written, known afterwards, and not written since erased."""
+    """The sessions of one flush: to be written; known afterwards, with their lists; looked up,
+    without their lists; and not written since erased."""
 
     new: pa.Table
     known: pa.Table
+    stored: pa.Table
     erased: pa.Table
 
 
@@ -105,24 +109,21 @@ class FlushPlanner:
         )
         sessions = self._sessions(decoded, events_, erased)
         erased = erased.with_sessions(sessions.erased["session_id"].to_pylist())
-        adopted = table_columns.UNJOINED_COLUMNS.empty_table()
-        if sessions.new.num_rows:
-            adopted = self._retry(lambda: self._lookups.find_unjoined(_ids(sessions.new)))
-        joined = join(
-            table_columns.concat([*events, adopted], table_columns.UNJOINED_COLUMNS),
-            sessions.known,
-        )
+        joined = join(events_, sessions.known)
+        of_stored, unjoined = self._join_stored(joined.unjoined, sessions.stored)
         return FlushPlan(
             marks=without_erased(marks_, erased.of_ids(marks_["session_id"])),
             joined=Joined(
-                table_columns.joined_rows(joined.events),
+                table_columns.concat(
+                    [table_columns.joined_rows(joined.events), of_stored],
+                    table_columns.EVENT_COLUMNS,
+                ),
                 # An erased session is not known, so its events are among those without a session.
-                without_erased(joined.unjoined, erased.of_ids(joined.unjoined["session_id"])),
+                without_erased(unjoined, erased.of_ids(unjoined["session_id"])),
             ),
             sessions=sessions.new,
             known=sessions.known,
             erased=sessions.erased,
-            adopted=adopted.num_rows,
             duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
             - sessions.new.num_rows,
             rejected=tuple(r for d in decoded.values() for r in d.rejected if not erased.covers(r)),
@@ -137,8 +138,9 @@ class FlushPlanner:
             for d in _of(decoded, rules.topics.sessions)
         ]
         sessions = table_columns.concat(posted, table_columns.SESSION_COLUMNS)
-        known = self._known(sessions, events, erased)
-        new = new_or_redelivered(sessions, known)
+        known, stored = self._known(sessions, events, erased)
+        versions = [table.select(["session_id", "version"]) for table in (known, stored)]
+        new = new_or_redelivered(sessions, pa.concat_tables(versions))
         of_erased_users = table_columns.SESSION_COLUMNS.empty_table()
         if erased:
             new = without_erased(new, erased.of_ids(new["session_id"]))
@@ -146,13 +148,28 @@ class FlushPlanner:
             of_users = erased.of_users(new)
             of_erased_users = new.filter(pa.array(of_users))
             new = without_erased(new, of_users)
-            known = anti_join(known, of_erased_users)
+            known, stored = (anti_join(each, of_erased_users) for each in (known, stored))
         if new.num_rows:
             known = pa.concat_tables([anti_join(known, new), as_known(new)])
-        return _Sessions(new, known, of_erased_users)
+            stored = anti_join(stored, new)
+        return _Sessions(new, known, stored, of_erased_users)
 
-    def _known(self, sessions: pa.Table, events: pa.Table, erased: Erased) -> pa.Table:
-        """The stored ones of the sessions that these records name.
+    def _join_stored(self, events: pa.Table, stored: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """The events of sessions that were looked up (`EVENT_COLUMNS`), and all others."""
+        rows = pc.index_in(events["session_id"], value_set=_ids(stored))
+        found = pc.is_valid(rows)
+        if not pc.any(found).as_py():
+            return table_columns.EVENT_COLUMNS.empty_table(), events
+        ours = events.filter(found)
+        asked = stored.take(rows.filter(found)).append_column("object_id", ours["object_id"])
+        positions = self._retry(lambda: self._lookups.find_positions(asked))
+        joined = table_columns.joined_rows(join_stored(ours, stored, positions))
+        return joined, events.filter(pc.invert(found))
+
+    def _known(
+        self, sessions: pa.Table, events: pa.Table, erased: Erased
+    ) -> tuple[pa.Table, pa.Table]:
+        """The stored ones of the sessions that these records name: `KNOWN` and `STORED`.
 
         The index is asked first. The store is asked for the others, except those that the filter
         knows not to be stored; what it returns may still hold erased sessions.
@@ -164,10 +181,10 @@ class FlushPlanner:
         missing = anti_join(distinct, remembered)
         missing = missing.filter(pa.array(~self._stored_ids.certainly_not_stored(_ids(missing))))
         if not missing.num_rows:
-            return remembered
+            return remembered, STORED.empty_table()
         looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
         looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
-        return pa.concat_tables([remembered, looked_up])
+        return remembered, looked_up
 
 
 def _of(decoded: DecodedTopics, topic: str) -> Iterator[Decoded]:

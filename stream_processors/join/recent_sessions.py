@@ -20,6 +20,17 @@ from stream_processors.join.stored_ids_filter import hashes_of
 
 Hashes64 = npt.NDArray[np.uint64]
 
+STORED: Final = pa.schema(
+    [
+        pa.field("session_id", pa.string()),
+        pa.field("created_at", pa.timestamp("ms")),
+        pa.field("session_day", pa.date32()),
+        pa.field("version", pa.uint64()),
+        pa.field("results", pa.uint64()),
+    ]
+)
+"""What is looked up of a stored session: never its list, only the length of it (`results`)."""
+
 KNOWN: Final = pa.schema(
     [
         pa.field("session_id", pa.string()),
@@ -42,6 +53,9 @@ _BATCH_BYTES = 6_000
 _MOST_ROWS = 16_384
 
 _ROW_BITS = 20
+
+# Rows of a batch that a location can tell apart.
+_MOST_AT_ONCE = 1 << _ROW_BITS
 
 
 class RecentSessions:
@@ -73,6 +87,10 @@ class RecentSessions:
 
     def admit(self, sessions: pa.Table) -> None:
         """Remember these (schema `KNOWN`); ones already here are kept as they are."""
+        for first in range(0, sessions.num_rows, _MOST_AT_ONCE):
+            self._admit(sessions.slice(first, _MOST_AT_ONCE))
+
+    def _admit(self, sessions: pa.Table) -> None:
         hashes, rows = np.unique(_hashes_of(_ids(sessions)), return_index=True)
         _, is_here = self._look_up(hashes)
         fresh = np.sort(rows[~is_here])

@@ -72,6 +72,10 @@ class FlushPipeline:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writing_since: float | None = None
 
+    def owns_clean_up(self, owns: bool) -> None:
+        """Whether this worker is the one that deletes what any of them has adopted."""
+        self._deletions.owns_clean_up = owns
+
     async def feed(self, batches: Sequence[FetchedBatch]) -> None:
         """Hand batches over. Waits while the buffer is full: fetching then pauses by itself."""
         await self._buffer.put(batches)

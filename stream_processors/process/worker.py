@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -155,7 +155,13 @@ class _Worker:
     async def _consume(self, app: faust.App, pipeline: FlushPipeline, filler: FilterFiller) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = pipeline.drain
-        consumer.on_assignment = filler.assigned
+
+        def assigned(partitions: Collection[int], generation: int) -> None:
+            filler.assigned(partitions, generation)
+            # One of all workers: who has the first partition.
+            pipeline.owns_clean_up(0 in partitions)
+
+        consumer.on_assignment = assigned
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         consumer.before_assignment = lambda: self._check_assignment(refused)
         starting = asyncio.create_task(app.start())

@@ -28,7 +28,8 @@ class _Pauses:
 OWN = _Pauses(2.0, 60.0)
 
 # A worker may die between its commit and its deletion, and one that has lost its partitions without
-# noticing may store an event as waiting that its successor has joined. This reads all days.
+# noticing may store an event as waiting that its successor has joined. So one worker looks through
+# everything that waits, step by step.
 EVERYWHERE = _Pauses(60.0, 600.0)
 
 
@@ -40,8 +41,9 @@ class AdoptedDeletions(Protocol):
         """Of what this worker has adopted."""
         ...
 
-    def delete_adopted_everywhere(self) -> None:
-        """Of what any worker has adopted, once it has adopted what every worker missed."""
+    def clean_up_portion(self) -> bool:
+        """Of what any worker has adopted, once it has adopted what every worker missed: the next
+        bounded portion. Returns whether that was the last."""
         ...
 
 
@@ -49,6 +51,8 @@ class DeleteAdoptedSchedule:
     """Runs each deletion when it is due. A deletion that fails is tried again after its pause."""
 
     def __init__(self, deletions: AdoptedDeletions, clock: Clock) -> None:
+        self.owns_clean_up = True
+        """Whether this worker is the one that cleans up after everybody. From any thread."""
         self._deletions = deletions
         self._clock = clock
         self._adopted = False
@@ -61,22 +65,27 @@ class DeleteAdoptedSchedule:
     def is_due(self) -> bool:
         """Whether `run` would delete anything now."""
         now = self._clock.monotonic()
-        return now >= self._everywhere_at or (self._adopted and now >= self._own_at)
+        return self._is_everywhere_due(now) or (self._adopted and now >= self._own_at)
+
+    def _is_everywhere_due(self, now: float) -> bool:
+        return self.owns_clean_up and now >= self._everywhere_at
 
     def run(self) -> None:
-        """The deletion that is due; that of everybody's adoptions includes our own. Blocks."""
+        """The deletion that is due; of everybody's adoptions, the next portion. Blocks."""
         started = self._clock.monotonic()
-        everywhere = started >= self._everywhere_at
+        everywhere = self._is_everywhere_due(started)
+        is_last = True
         try:
             if everywhere:
-                self._deletions.delete_adopted_everywhere()
+                is_last = self._deletions.clean_up_portion()
             else:
                 self._deletions.delete_adopted()
+            if is_last:
+                self._adopted = False
         except Unavailable as error:
             log.warning("adopted events are not deleted yet: %s", error)
-        else:
-            self._adopted = False
         ended = self._clock.monotonic()
         self._own_at = ended + OWN.pause_after(ended - started)
         if everywhere:
-            self._everywhere_at = ended + EVERYWHERE.pause_after(ended - started)
+            pauses = EVERYWHERE if is_last else OWN
+            self._everywhere_at = ended + pauses.pause_after(ended - started)

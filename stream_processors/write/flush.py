@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.clock import Clock
 from core.retrying import Retry
@@ -19,13 +19,16 @@ from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import FlushPlan, FlushPlanner, FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.sink import Sink
+from stream_processors.write.sink import ADOPTED, Portion, Sink
 from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter
 
 # A flush reads the erasures anew before it writes when they are older than this, seconds. Each
 # flush reads them after its write as well; but what is only taken back then stays on the disk until
 # the next merge, although no reader sees it.
 _ERASURES_SECONDS = 1.0
+
+# Sessions that adopted since the last deletion: some megabytes.
+_MOST_ADOPTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,12 @@ class FlushReport:
     erased: int = 0
 
     @classmethod
-    def of(cls, plan: FlushPlan) -> FlushReport:
+    def of(cls, plan: FlushPlan, adopted: int) -> FlushReport:
         """Of a plan that is written."""
         return cls(
             sessions=plan.sessions.num_rows,
-            joined=plan.joined.events.num_rows,
-            adopted=plan.adopted,
+            joined=plan.joined.events.num_rows + adopted,
+            adopted=adopted,
             unjoined=plan.joined.unjoined.num_rows,
             marks=plan.marks.num_rows,
             duplicates=plan.duplicates,
@@ -84,7 +87,8 @@ class Flush:
         self._retry = retry
         self._erased = Erased()
         self._erasures_read_at = -math.inf
-        self._adopted_days: set[date] = set()
+        self._adopted = ADOPTED.empty_table()
+        self._portions: list[Portion] = []
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
         """Decode and write."""
@@ -95,27 +99,30 @@ class Flush:
         if self._clock.monotonic() - self._erasures_read_at > _ERASURES_SECONDS:
             self._reload_erasures()
         plan = self._planner.plan(decoded, self._erased)
-        self._writer.write(plan)
+        adopted = self._writer.write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
         self._stored_ids.add(plan.sessions["session_id"].chunks)
         self._take_back_erased(plan)
-        if plan.adopted:
-            # These may be more days than those of the sessions that adopted; that does no harm.
-            self._adopted_days.update(plan.sessions["session_day"].unique().to_pylist())
-        return FlushReport.of(plan)
+        if adopted.num_rows:
+            # What is forgotten here, the clean-up of everything finds.
+            self._adopted = pa.concat_tables([self._adopted, adopted]).slice(0, _MOST_ADOPTED)
+        return FlushReport.of(plan, pc.sum(adopted["waiting"]).as_py() or 0)
 
     def delete_adopted(self) -> None:
         """Delete the waiting events that this one adopted. One attempt; raises SinkUnavailable."""
-        self._sink.delete_adopted(self._adopted_days)
-        self._adopted_days.clear()
+        self._sink.delete_adopted(self._adopted)
+        self._adopted = ADOPTED.empty_table()
 
-    def delete_adopted_everywhere(self) -> None:
-        """Adopt the waiting events that everybody missed, then delete those that anybody adopted.
-        One attempt; raises SinkUnavailable."""
-        self._sink.adopt_waiting()
-        self._sink.delete_adopted_everywhere()
-        self._adopted_days.clear()
+    def clean_up_portion(self) -> bool:
+        """Adopt the waiting events that everybody missed, then delete those that anybody adopted:
+        the next portion of all that wait. Returns whether it was the last. One attempt; raises
+        SinkUnavailable."""
+        if not self._portions:
+            self._portions = list(self._sink.waiting_portions())
+        if self._portions:
+            self._sink.delete_adopted(self._sink.adopt_waiting(self._portions.pop()))
+        return not self._portions
 
     def _reload_erasures(self) -> bool:
         """Read the erasures if there are new ones; returns whether there were."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -14,6 +13,23 @@ from stream_processors.decode.batch import RejectedRecord
 from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import Lookups
 from stream_processors.join.stored_ids_filter import Hashes32
+
+ADOPTED: Final = pa.schema(
+    [
+        pa.field("session_id", pa.string()),
+        pa.field("session_day", pa.date32()),
+        pa.field("waiting", pa.uint64()),
+    ]
+)
+"""Sessions that adopted, and how many events waited for each. One row per session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The waiting events whose hash modulo `of` is `number`."""
+
+    number: int = 0
+    of: int = 1
 
 
 class Sink(Lookups, Protocol):
@@ -46,18 +62,24 @@ class Sink(Lookups, Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
-    def adopt_waiting(self) -> None:
-        """Write every waiting event whose session is stored into `events`, as `join` would. Most
+    def adopt(self, sessions: pa.Table) -> pa.Table:
+        """Write the events that wait for one of these (`KNOWN`, not erased, stored or just about to
+        be) into `events`, as `join` would. Returns whose they were (`ADOPTED`)."""
+        ...
+
+    def waiting_portions(self) -> Sequence[Portion]:
+        """All that waits, in portions that are small enough for one statement."""
+        ...
+
+    def adopt_waiting(self, portion: Portion) -> pa.Table:
+        """The same for every stored session that an event of this portion names. Most of its events
         are there already, with the same key and version; the others were missed: their session was
         written by somebody else, just then (a replay, a worker whose partition was taken)."""
         ...
 
-    def delete_adopted(self, days: Collection[date]) -> None:
-        """Delete waiting events that are in `events` on one of these days. Reads no other day."""
-        ...
-
-    def delete_adopted_everywhere(self) -> None:
-        """Delete waiting events that are in `events`, whatever their day."""
+    def delete_adopted(self, adopted: pa.Table) -> None:
+        """Delete the events that wait for one of these (`ADOPTED`) and are in `events`, and no
+        others. May leave some, or all, to the next time."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Writes a plan in the order that makes every crash harmless.
 
-Rejected records, then marks, joined and adopted events, unjoined events, sessions last. So a
+Rejected records, then marks, joined events, adopted events, unjoined events, sessions last. So a
 session row that a reader can see proves that the marks and events that came before it are written;
 and a crash anywhere in between leaves nothing that a redelivery would not write again under the
 same keys and versions.
@@ -17,8 +17,9 @@ import pyarrow as pa
 from core.clock import Clock
 from core.retrying import Retry
 from stream_processors.join import table_columns
+from stream_processors.join.join import as_known
 from stream_processors.join.plan import FlushPlan
-from stream_processors.write.sink import DeadLetter, Sink
+from stream_processors.write.sink import ADOPTED, DeadLetter, Sink
 
 
 class DeadLetterTopic(Protocol):
@@ -40,21 +41,25 @@ class PlanWriter:
         self._clock = clock
         self._retry = retry
 
-    def write(self, plan: FlushPlan) -> None:
-        """All of it, in the order of this module."""
+    def write(self, plan: FlushPlan) -> pa.Table:
+        """All of it, in the order of this module. Returns what was adopted (`sink.ADOPTED`)."""
         dead_letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
         if dead_letters:
             self._retry(partial(self._dead_letters.publish, dead_letters))
             self._retry(partial(self._sink.write_dead_letters, dead_letters))
         self.erase_sessions(plan.erased)
-        for table, rows in (
-            (table_columns.MARKS, plan.marks),
-            (table_columns.EVENTS, plan.joined.events),
-            (table_columns.UNJOINED, plan.joined.unjoined),
-            (table_columns.SESSIONS, plan.sessions),
-        ):
-            if rows.num_rows:
-                self._retry(partial(self._sink.write, table, rows))
+        self._write(table_columns.MARKS, plan.marks)
+        self._write(table_columns.EVENTS, plan.joined.events)
+        adopted = ADOPTED.empty_table()
+        if plan.sessions.num_rows:
+            adopted = self._retry(partial(self._sink.adopt, as_known(plan.sessions)))
+        self._write(table_columns.UNJOINED, plan.joined.unjoined)
+        self._write(table_columns.SESSIONS, plan.sessions)
+        return adopted
+
+    def _write(self, table: str, rows: pa.Table) -> None:
+        if rows.num_rows:
+            self._retry(partial(self._sink.write, table, rows))
 
     def erase_sessions(self, sessions: pa.Table) -> None:
         """Record these sessions (`SESSION_COLUMNS`) as erased, then delete what is stored of them.

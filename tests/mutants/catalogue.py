@@ -20,9 +20,10 @@ from stream_processors.join import plan, table_columns
 from stream_processors.join.erasures import Erased
 from stream_processors.join.join import anti_join
 from stream_processors.join.plan import FlushPlanner
-from stream_processors.join.recent_sessions import KNOWN
+from stream_processors.join.recent_sessions import STORED
 from stream_processors.join.row_version import first_wins, last_wins
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
+from stream_processors.write.sink import ADOPTED, Portion
 from tests.stream_processors.cluster import Cluster, SlowSink
 from tests.stream_processors.memory_sink import MemorySink
 
@@ -61,14 +62,13 @@ def last_session_wins(patch: pytest.MonkeyPatch) -> None:
 
 def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
     """Only memory is asked, so a restart forgets every session."""
-    patch.setattr(SlowSink, "find_sessions", lambda *_: KNOWN.empty_table())
+    patch.setattr(SlowSink, "find_sessions", lambda *_: STORED.empty_table())
 
 
 def never_adopt(patch: pytest.MonkeyPatch) -> None:
     """A session that comes late leaves its earlier events waiting."""
-    patch.setattr(
-        SlowSink, "find_unjoined", lambda *_: table_columns.UNJOINED_COLUMNS.empty_table()
-    )
+    patch.setattr(SlowSink, "adopt", lambda *_: ADOPTED.empty_table())
+    patch.setattr(MemorySink, "adopt_waiting", lambda *_: ADOPTED.empty_table())
 
 
 def sessions_before_their_events(patch: pytest.MonkeyPatch) -> None:
@@ -126,9 +126,40 @@ def the_deletion_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Waiting events are deleted although their session has not come."""
     patch.setattr(
         MemorySink,
-        "delete_adopted_everywhere",
-        lambda sink: sink.tables[table_columns.UNJOINED].clear(),
+        "delete_adopted",
+        lambda sink, _: sink.tables[table_columns.UNJOINED].clear(),
     )
+
+
+def _delete_all_of(sink: MemorySink, adopted: pa.Table) -> None:
+    """Of these sessions, whether they are in `events` or not."""
+    ids = set(adopted["session_id"].to_pylist())
+    waiting = sink.tables[table_columns.UNJOINED]
+    for key in [key for key in waiting if key[0] in ids]:
+        del waiting[key]
+
+
+def delete_what_could_be_adopted(patch: pytest.MonkeyPatch) -> None:
+    """The clean-up deletes what waits for a stored session, and adopts nothing."""
+
+    def could_be(sink: MemorySink, _: Portion) -> pa.Table:
+        rows = [{**row, "waiting": 1} for row in sink.tables[table_columns.SESSIONS].values()]
+        return pa.Table.from_pylist(rows, schema=ADOPTED)
+
+    patch.setattr(MemorySink, "adopt_waiting", could_be)
+    patch.setattr(MemorySink, "delete_adopted", _delete_all_of)
+
+
+def delete_before_adoption(patch: pytest.MonkeyPatch) -> None:
+    """The clean-up deletes what it is about to adopt."""
+    adopt_waiting = MemorySink.adopt_waiting
+
+    def delete_first(sink: MemorySink, portion: Portion) -> pa.Table:
+        rows = [{**row, "waiting": 1} for row in sink.tables[table_columns.SESSIONS].values()]
+        _delete_all_of(sink, pa.Table.from_pylist(rows, schema=ADOPTED))
+        return adopt_waiting(sink, portion)
+
+    patch.setattr(MemorySink, "adopt_waiting", delete_first)
 
 
 def the_day_is_the_moment_of_processing(patch: pytest.MonkeyPatch) -> None:
@@ -175,6 +206,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     unjoined_events_are_dropped,
     topics_are_not_copartitioned,
     the_deletion_takes_all,
+    delete_what_could_be_adopted,
+    delete_before_adoption,
     the_day_is_the_moment_of_processing,
     an_old_generation_still_counts,
     a_duplicate_stops_the_flush,

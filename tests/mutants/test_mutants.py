@@ -24,7 +24,7 @@ THOROUGH = settings(
 
 
 def run_the_models() -> None:
-    for inserts in range(4):
+    for inserts in range(5):
         scenarios.test_a_crash_between_the_inserts_of_an_adoption_loses_no_event(inserts)
     scenarios.test_a_batch_of_before_the_rebalance_acknowledges_nothing_after_it()
     scenarios.test_a_session_read_before_and_after_a_takeover_has_one_day()

@@ -7,9 +7,8 @@ worker that lost its partitions without noticing are all just interleavings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,19 +19,20 @@ from schemas.contracts import EVENT, MARK, SESSION
 from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.batch import BatchDecoder
+from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes32, StoredIdsFilter
 from stream_processors.write.flush import Flush
-from stream_processors.write.sink import DeadLetter, Sink
+from stream_processors.write.sink import ADOPTED, DeadLetter, Portion, Sink
 from tests.clock import ManualClock
 from tests.stream_processors.flushing import DeadLetterList, once
-from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.memory_sink import MemorySink, clean_up
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 
-Write = Callable[[], None]
+Write = partial[Any]
 
 
 class Store(Sink, Protocol):
@@ -54,8 +54,8 @@ class SlowSink:
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_sessions(session_ids)
 
-    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
-        return self.store.find_unjoined(session_ids)
+    def find_positions(self, asked: pa.Table) -> pa.Array:
+        return self.store.find_positions(asked)
 
     def stored_session_hashes(
         self, partitions: Sequence[int], of: int
@@ -74,11 +74,18 @@ class SlowSink:
     def erase(self, session_ids: Sequence[str]) -> None:
         self.pending.append(partial(self.store.erase, session_ids))
 
-    def delete_adopted(self, days: Collection[date]) -> None:
-        self.store.delete_adopted(days)
+    def adopt(self, sessions: pa.Table) -> pa.Table:
+        self.pending.append(partial(self.store.adopt, sessions))
+        return ADOPTED.empty_table()
 
-    def delete_adopted_everywhere(self) -> None:
-        self.store.delete_adopted_everywhere()
+    def waiting_portions(self) -> Sequence[Portion]:
+        return self.store.waiting_portions()
+
+    def adopt_waiting(self, portion: Portion) -> pa.Table:
+        return self.store.adopt_waiting(portion)
+
+    def delete_adopted(self, adopted: pa.Table) -> None:
+        self.store.delete_adopted(adopted)
 
 
 class FakeWorker:
@@ -171,7 +178,7 @@ class Cluster:
     generation: int = 0
 
     def __post_init__(self) -> None:
-        self.workers = [self._spawn() for _ in range(self.count)]
+        self.workers = [self.spawn() for _ in range(self.count)]
         self.rebalance(0)
 
     def append(self, record: dict[str, Any]) -> None:
@@ -195,13 +202,13 @@ class Cluster:
     def crash(self, number: int, writes: int) -> None:
         """The process dies, after `writes` of the inserts it had under way."""
         self.workers[number].finish(writes)
-        self.workers[number] = self._spawn()
+        self.workers[number] = self.spawn()
         self.rebalance(self.generation)
 
     def lose_without_noticing(self, number: int) -> FakeWorker:
         """The worker goes on writing; its partitions are a new worker's."""
         zombie = self.workers[number]
-        self.workers[number] = self._spawn()
+        self.workers[number] = self.spawn()
         self.rebalance(self.generation)
         return zombie
 
@@ -210,8 +217,9 @@ class Cluster:
         self.committed.update(due)
         self.workers[number].ledger.committed(due)
 
-    def settle(self) -> None:
-        """Let everybody finish: no faults any more."""
+    def settle(self, *, with_clean_up: bool = True) -> None:
+        """Let everybody finish: no faults any more. Without clean-up, what is adopted already is
+        deleted, and nothing is adopted in addition."""
         for number, worker in enumerate(self.workers):
             worker.finish()
             for source in list(worker.positions):
@@ -219,7 +227,14 @@ class Cluster:
             worker.begin()
             worker.finish()
             self.commit(number)
-        self.store.delete_adopted_everywhere()
+        if with_clean_up:
+            clean_up(self.store)
+            return
+        joined = {key[1:] for key in self.store.tables[table_columns.EVENTS]}
+        waiting = self.store.tables[table_columns.UNJOINED]
+        for key in [key for key in waiting if key in joined]:
+            del waiting[key]
 
-    def _spawn(self) -> FakeWorker:
+    def spawn(self) -> FakeWorker:
+        """A process that has nothing assigned yet."""
         return FakeWorker(self.log, self.store, self.index_bytes)

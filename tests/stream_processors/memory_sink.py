@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import date
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,10 +13,10 @@ from schemas.erasures import session_hash
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.join import join
-from stream_processors.join.recent_sessions import KNOWN
+from stream_processors.join.recent_sessions import KNOWN, STORED
 from stream_processors.join.stored_ids_filter import Hashes32, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
-from stream_processors.write.sink import DeadLetter
+from stream_processors.write.sink import ADOPTED, DeadLetter, Portion, Sink
 
 Row = dict[str, Any]
 
@@ -43,20 +43,23 @@ class MemorySink:
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
         found = [
-            {**row, "object_ids": row["search_results.object_id"]}
+            {**row, "results": len(row["search_results.object_id"])}
             for row in self.tables[table_columns.SESSIONS].values()
             if row["session_id"] in wanted
         ]
-        return pa.Table.from_pylist(found, schema=KNOWN)
+        return pa.Table.from_pylist(found, schema=STORED)
 
-    def find_unjoined(self, session_ids: pa.Array) -> pa.Table:
-        wanted = set(session_ids.to_pylist())
-        found = [
-            row
-            for row in self.tables[table_columns.UNJOINED].values()
-            if row["session_id"] in wanted
+    def find_positions(self, asked: pa.Table) -> pa.Array:
+        lists = {
+            (row["session_id"], row["version"]): row["search_results.object_id"]
+            for row in self.tables[table_columns.SESSIONS].values()
+        }
+        shown = [
+            (lists[row["session_id"], row["version"]], row["object_id"])
+            for row in asked.to_pylist()
         ]
-        return pa.Table.from_pylist(found, schema=table_columns.UNJOINED_COLUMNS)
+        positions = [list_.index(id_) + 1 if id_ in list_ else 0 for list_, id_ in shown]
+        return pa.array(positions, pa.uint16())
 
     def stored_session_hashes(
         self, partitions: Sequence[int], of: int
@@ -97,31 +100,47 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
-    def adopt_waiting(self) -> None:
+    def adopt(self, sessions: pa.Table) -> pa.Table:
         waiting = pa.Table.from_pylist(
             list(self.tables[table_columns.UNJOINED].values()),
             schema=table_columns.UNJOINED_COLUMNS,
         )
-        ids = [
-            each
-            for each in waiting["session_id"].to_pylist()
-            if session_hash(each) not in self.erased_sessions
+        joined = join(waiting, sessions).events
+        if joined.num_rows:
+            self.write(table_columns.EVENTS, table_columns.joined_rows(joined))
+        counts = Counter(joined["session_id"].to_pylist())
+        adopted = [
+            {**row, "waiting": counts[row["session_id"]]}
+            for row in sessions.to_pylist()
+            if counts[row["session_id"]]
         ]
-        known = self.find_sessions(pa.array(ids, pa.string()))
-        self.write(table_columns.EVENTS, table_columns.joined_rows(join(waiting, known).events))
+        return pa.Table.from_pylist(adopted, schema=ADOPTED)
 
-    def delete_adopted(self, days: Collection[date]) -> None:
-        self._delete_waiting(lambda event: event["session_day"] in days)
+    def waiting_portions(self) -> Sequence[Portion]:
+        return [Portion()]
 
-    def delete_adopted_everywhere(self) -> None:
-        self._delete_waiting(lambda _: True)
+    def adopt_waiting(self, portion: Portion) -> pa.Table:
+        assert portion == Portion()
+        stored = [
+            {**row, "object_ids": row["search_results.object_id"]}
+            for row in self.tables[table_columns.SESSIONS].values()
+            if session_hash(row["session_id"]) not in self.erased_sessions
+        ]
+        return self.adopt(pa.Table.from_pylist(stored, schema=KNOWN))
 
-    def _delete_waiting(self, chosen: Callable[[Row], bool]) -> None:
+    def delete_adopted(self, adopted: pa.Table) -> None:
+        ids = set(adopted["session_id"].to_pylist())
         joined = {
             (event["session_id"], event["event_id"], event["version"])
             for event in self.tables[table_columns.EVENTS].values()
-            if chosen(event)
+            if event["session_id"] in ids
         }
         waiting = self.tables[table_columns.UNJOINED]
         for key in [key for key, row in waiting.items() if (*key, row["version"]) in joined]:
             del waiting[key]
+
+
+def clean_up(sink: Sink) -> None:
+    """What the owner of the clean-up does, all of it: adopt what waits, then delete it."""
+    for portion in sink.waiting_portions():
+        sink.delete_adopted(sink.adopt_waiting(portion))

@@ -57,7 +57,8 @@ class LogToTables:
                     self.records += len(batch)
                 written(reached)
         # Events that somebody wrote as unjoined while their session was not there yet.
-        wait_for_server(self._flush.delete_adopted_everywhere)
+        while not wait_for_server(self._flush.clean_up_portion):
+            pass
 
     @property
     def on_two_days(self) -> int:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from clickstream.operations.replay import queries
 from core.settings import Settings
 from stream_processors.join import table_columns
-from stream_processors.join.recent_sessions import KNOWN
+from stream_processors.join.recent_sessions import STORED
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.sink import DeadLetter
 
@@ -27,7 +27,7 @@ class ReplaySink(ClickHouseSink):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._stored = KNOWN.empty_table()
+        self._stored = STORED.empty_table()
         self.on_two_days = 0
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
@@ -40,7 +40,7 @@ class ReplaySink(ClickHouseSink):
             ids = self._stored["session_id"].combine_chunks()
             days = self._stored["session_day"].take(pc.index_in(rows["session_id"], value_set=ids))
             self.on_two_days += pc.sum(pc.not_equal(days, rows["session_day"])).as_py() or 0
-            self._stored = KNOWN.empty_table()
+            self._stored = STORED.empty_table()
 
     def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Those that are not stored yet: a dead letter keeps the moment at which a worker gave up

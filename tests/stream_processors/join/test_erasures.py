@@ -15,7 +15,7 @@ from schemas.erasures import dead_letter_hash, session_hash, user_hash
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from tests.stream_processors.flushing import World
-from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.memory_sink import MemorySink, clean_up
 from tests.stream_processors.records import NOW_MS, TOPICS, event, mark, session
 
 CUT_OFF = NOW_MS + 5
@@ -105,7 +105,7 @@ def expected(log: Sequence[dict[str, Any]]) -> tuple[set[str], set[tuple[str, st
 
 
 def stored(world: World) -> tuple[set[str], set[tuple[str, str]], set[str]]:
-    world.sink.delete_adopted_everywhere()
+    clean_up(world.sink)
     return (
         set(world.sessions()),
         {*world.events(), *((key[0], key[1]) for key in world.unjoined())},

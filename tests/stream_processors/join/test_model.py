@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 from stream_processors.join import table_columns
 from tests.examples import examples
 from tests.stream_processors.cluster import Cluster, FakeWorker, Store
-from tests.stream_processors.memory_sink import MemorySink
-from tests.stream_processors.records import NOW_MS, event, mark, session
+from tests.stream_processors.memory_sink import MemorySink, clean_up
+from tests.stream_processors.records import NOW_MS, TOPICS, event, mark, session
 from tests.stream_processors.reference import Reference, compare
 
 ids = st.sampled_from([f"s{n}" for n in range(3)])
@@ -64,6 +64,26 @@ class Life(RuleBasedStateMachine):
         worker = self.cluster.workers[number]
         for source in sorted(worker.positions):
             worker.fetch(source, count)
+
+    @rule(number=numbers, topic=st.sampled_from([TOPICS.sessions, TOPICS.events]))
+    def fetch_one_topic(self, number: int, topic: str) -> None:
+        """A broker answers for the topics one by one."""
+        worker = self.cluster.workers[number]
+        for source in sorted(worker.positions):
+            if source.topic == topic:
+                worker.fetch(source, 100)
+
+    @rule()
+    def store_sessions_again(self) -> None:
+        """Somebody else stores the sessions of the log, and adopts nothing: a restored table."""
+        replay = self.cluster.spawn()
+        replay.assign({s: 0 for s in self.cluster.committed if s.topic == TOPICS.sessions}, 0)
+        for source in sorted(replay.positions):
+            replay.fetch(source, 100)
+        replay.begin()
+        of_sessions = [w for w in replay.sink.pending if w.args[:1] == (table_columns.SESSIONS,)]
+        replay.sink.pending = of_sessions
+        replay.finish()
 
     @rule(number=numbers)
     def warm(self, number: int) -> None:
@@ -115,9 +135,13 @@ class Life(RuleBasedStateMachine):
     def zombie_writes(self, zombie: FakeWorker, writes: int | None) -> None:
         zombie.finish(writes)
 
+    @rule(zombie=zombies)
+    def zombie_writes_one(self, zombie: FakeWorker) -> None:
+        zombie.write_one()
+
     @rule()
     def sweep(self) -> None:
-        self.cluster.store.delete_adopted_everywhere()
+        clean_up(self.cluster.store)
 
     @precondition(lambda self: self.reference.sessions)
     @rule()

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from tests.stream_processors.flushing import World
+from tests.stream_processors.memory_sink import clean_up
 from tests.stream_processors.records import NOW_MS, event, mark, session
 
 MESSAGES = 10_000
@@ -64,7 +65,7 @@ def tables_after(records: list[dict[str, Any]], chance: random.Random) -> dict[s
         rest = rest[size:]
         if chance.random() < 0.2:
             world.restart()
-    world.sink.delete_adopted_everywhere()
+    clean_up(world.sink)
     return {
         name: {
             key: tuple(str(value) for field, value in row.items() if field not in PROVENANCE)

@@ -65,8 +65,9 @@ class Stages:
     def delete_adopted(self) -> None:
         self._delete("adopted")
 
-    def delete_adopted_everywhere(self) -> None:
+    def clean_up_portion(self) -> bool:
         self._delete("everywhere")
+        return True
 
     def _delete(self, which: str) -> None:
         with self._alone():

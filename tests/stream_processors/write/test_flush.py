@@ -9,6 +9,7 @@ import pytest
 from core.errors import SinkUnavailable
 from stream_processors.join import table_columns
 from tests.stream_processors.flushing import World
+from tests.stream_processors.memory_sink import clean_up
 from tests.stream_processors.records import NOW_MS, event, mark, session
 
 
@@ -42,7 +43,7 @@ def test_adopted_clicks_wait_no_more_once_they_are_deleted() -> None:
     world = World()
     world.post(event("s", "e"), event("other", "e"))
     world.post(session("s"))
-    world.sink.delete_adopted_everywhere()
+    clean_up(world.sink)
     assert list(world.unjoined()) == [("other", "e")]
 
 
@@ -55,7 +56,7 @@ def test_a_worker_deletes_what_it_adopted_or_what_anybody_did() -> None:
     world.post(session("ours", **ours))
     world.flush.delete_adopted()
     assert list(world.unjoined()) == [("theirs", "e")]
-    world.flush.delete_adopted_everywhere()
+    assert world.flush.clean_up_portion()
     assert list(world.unjoined()) == []
 
 
@@ -81,7 +82,7 @@ def test_an_event_that_missed_its_session_is_adopted_by_tidying_and_never_just_d
     world.sink.tables[table_columns.EVENTS].clear()
     world.flush.delete_adopted()
     assert list(world.unjoined()) == [("s", "e")]
-    world.flush.delete_adopted_everywhere()
+    assert world.flush.clean_up_portion()
     assert list(world.unjoined()) == []
     assert world.events()["s", "e"]["position"] == 2
 
@@ -95,7 +96,7 @@ def test_the_order_of_arrival_leaves_no_trace() -> None:
     early.post(session("s"), event("s", "e", "b"))
     late.post(event("s", "e", "b"))
     late.post(session("s"))
-    late.sink.delete_adopted_everywhere()
+    clean_up(late.sink)
     assert early.sink.tables == late.sink.tables
 
 
@@ -152,11 +153,11 @@ def test_reading_the_whole_log_again_changes_nothing() -> None:
     world = World()
     world.post(event("s", "e1"), session("s"), mark("t"))
     world.post(session("t"), event("t", "e"), event("s", "e1", "b"), event("nobody", "e"))
-    world.sink.delete_adopted_everywhere()
+    clean_up(world.sink)
     before = {name: dict(table) for name, table in world.sink.tables.items()}
     world.restart()
     world.flush_everything()
-    world.sink.delete_adopted_everywhere()
+    clean_up(world.sink)
     assert world.sink.tables == before
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from core.clock import SystemClock
@@ -17,10 +18,10 @@ from schemas.dead_letters import Reason
 from stream_processors.consume.batches import Record
 from stream_processors.decode.batch import BatchDecoder, RejectedRecord
 from stream_processors.join import table_columns
-from stream_processors.join.join import as_known, join, with_day
+from stream_processors.join.join import as_known, join, join_stored, with_day
 from stream_processors.join.session_day import DayWindow
-from stream_processors.write.sink import DeadLetter, Sink
-from tests.stream_processors.memory_sink import KEYS, MemorySink
+from stream_processors.write.sink import ADOPTED, DeadLetter, Sink
+from tests.stream_processors.memory_sink import KEYS, MemorySink, clean_up
 from tests.stream_processors.records import (
     NOW_MS,
     PARTITIONS,
@@ -107,21 +108,23 @@ def test_a_stored_session_is_found_with_its_list_and_its_day(store: Store) -> No
     sink.write(table_columns.SESSIONS, session_table(session("s", ["x", "y"]), session("t", [])))
     found = {row["session_id"]: row for row in sink.find_sessions(ids("s", "t", "u")).to_pylist()}
     assert set(found) == {"s", "t"}
-    assert found["s"]["object_ids"] == ["x", "y"]
+    assert found["s"]["results"] == 2
     assert found["s"]["created_at"].timestamp() * 1000 == pytest.approx(NOW_MS, abs=86_400_000)
     assert found["s"]["session_day"].toordinal() == 719_163 + NOW_MS // 86_400_000
 
 
-def test_what_find_sessions_gives_is_what_the_join_takes(store: Store) -> None:
+def test_events_are_joined_to_stored_sessions_as_to_those_in_memory(store: Store) -> None:
     sink, _ = store
-    posted = table_columns.session_rows(
-        with_day(decoded(SESSION, session("s", ["x", "y"])), WINDOW), epoch=0
-    )
+    posted = session_table(session("s", ["x", "y", "y"]), session("t", []), session("u", ["y"]))
     sink.write(table_columns.SESSIONS, posted)
-    events = event_table(event("s", "e", "y"))
-    from_store = join(events, sink.find_sessions(ids("s")))
-    from_memory = join(events, as_known(posted))
-    assert from_store.events.equals(from_memory.events)
+    clicks = [("u", "y"), ("s", "y"), ("t", "y"), ("s", "nowhere"), ("s", "x"), ("s", "y")]
+    events = event_table(*(event(s, str(n), o) for n, (s, o) in enumerate(clicks)))
+    stored = sink.find_sessions(events["session_id"].unique())
+    rows = pc.index_in(events["session_id"], value_set=stored["session_id"].combine_chunks())
+    asked = stored.take(rows).append_column("object_id", events["object_id"])
+    from_store = join_stored(events, stored, sink.find_positions(asked))
+    from_memory = join(events, as_known(posted)).events
+    assert from_store.to_pylist() == from_memory.to_pylist()
 
 
 def test_rows_come_back_as_they_were_written(store: Store) -> None:
@@ -154,7 +157,6 @@ def test_of_an_event_written_in_any_order_the_lowest_offset_stays(store: Store) 
     sink.write(table_columns.UNJOINED, both.slice(1))
     sink.write(table_columns.UNJOINED, both.slice(0, 1))
     assert [row["object_id"] for row in read(table_columns.UNJOINED)] == ["first"]
-    assert sink.find_unjoined(ids("s"))["object_id"].to_pylist() == ["first"]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -183,14 +185,6 @@ def test_of_a_mark_written_in_any_order_the_highest_offset_stays(store: Store) -
     assert [row["is_irrelevant"] for row in read(table_columns.MARKS)] == [False]
 
 
-def test_waiting_events_are_found_by_their_session_only(store: Store) -> None:
-    sink, _ = store
-    sink.write(table_columns.UNJOINED, event_table(event("s", "e"), event("t", "e")))
-    found = sink.find_unjoined(ids("s", "nobody"))
-    assert found.schema == table_columns.UNJOINED_COLUMNS
-    assert found["session_id"].to_pylist() == ["s"]
-
-
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Without time zones, and without what only ClickHouse knows."""
     return {
@@ -199,19 +193,34 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_waiting_events_whose_session_is_stored_are_adopted_as_the_join_would(
-    store: Store,
+def adopt_as_new(sink: Sink, sessions: pa.Table) -> pa.Table:
+    """Before they are stored."""
+    return sink.adopt(as_known(sessions))
+
+
+def adopt_as_stored(sink: Sink, sessions: pa.Table) -> pa.Table:
+    sink.write(table_columns.SESSIONS, sessions)
+    (portion,) = sink.waiting_portions()
+    return sink.adopt_waiting(portion)
+
+
+@pytest.mark.parametrize("adopt", [adopt_as_new, adopt_as_stored])
+def test_waiting_events_are_adopted_as_the_join_would(
+    store: Store, adopt: Callable[[Sink, pa.Table], pa.Table]
 ) -> None:
     sink, read = store
     clicked = zip("123", "ab?", strict=True)
     waiting = event_table(*(event("s", name, object_id) for name, object_id in clicked))
     sink.write(table_columns.UNJOINED, waiting)
     sink.write(table_columns.UNJOINED, event_table(event("without a session", "1")))
-    stored = session_table(session("s", objects=["a", "b", "b"]))
-    sink.write(table_columns.SESSIONS, stored)
+    sessions = session_table(session("s", objects=["a", "b", "b"]), session("t"))
     for _ in range(2):
-        sink.adopt_waiting()
-        expected = table_columns.joined_rows(join(waiting, as_known(stored)).events).to_pylist()
+        adopted = adopt(sink, sessions)
+        assert adopted.schema == ADOPTED
+        assert adopted.select(["session_id", "waiting"]).to_pylist() == [
+            {"session_id": "s", "waiting": 3}
+        ]
+        expected = table_columns.joined_rows(join(waiting, as_known(sessions)).events).to_pylist()
         found = [plain(row) for row in read(table_columns.EVENTS)]
         assert found == [plain(row) for row in expected]
         assert [row["position"] for row in found] == [1, 2, 0]
@@ -224,8 +233,14 @@ def test_nothing_of_an_erased_session_is_adopted(store: Store) -> None:
     stored = session_table(session("s", user_id="u"))
     sink.write(table_columns.SESSIONS, stored)
     sink.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(stored))
-    sink.adopt_waiting()
+    clean_up(sink)
     assert read(table_columns.EVENTS) == []
+
+
+def adopted_by(sessions: pa.Table) -> pa.Table:
+    """As if an event or two had waited for each."""
+    waiting = pa.array([2] * sessions.num_rows, pa.uint64())
+    return sessions.append_column("waiting", waiting).select(ADOPTED.names)
 
 
 def test_waiting_events_are_deleted_that_are_joined_and_no_others(store: Store) -> None:
@@ -234,11 +249,11 @@ def test_waiting_events_are_deleted_that_are_joined_and_no_others(store: Store) 
     sink.write(table_columns.UNJOINED, waiting)
     stored = session_table(session("s"))
     sink.write(table_columns.SESSIONS, stored)
-    sink.delete_adopted_everywhere()
+    sink.delete_adopted(adopted_by(stored))
     assert len(read(table_columns.UNJOINED)) == 3, "a stored session is not enough"
     joined = table_columns.joined_rows(join(event_table(event("s", "e")), as_known(stored)).events)
     sink.write(table_columns.EVENTS, joined)
-    sink.delete_adopted_everywhere()
+    sink.delete_adopted(adopted_by(stored))
     left = [(row["session_id"], row["event_id"]) for row in read(table_columns.UNJOINED)]
     assert sorted(left) == [("s", "f"), ("t", "e")]
 
@@ -250,19 +265,18 @@ def test_an_earlier_post_of_a_joined_event_is_not_deleted(store: Store) -> None:
     sink.write(table_columns.UNJOINED, both.slice(0, 1))
     later = table_columns.joined_rows(join(both.slice(1), as_known(stored)).events)
     sink.write(table_columns.EVENTS, later)
-    sink.delete_adopted_everywhere()
+    sink.delete_adopted(adopted_by(stored))
     assert len(read(table_columns.UNJOINED)) == 1
 
 
-def test_of_some_days_only_events_of_sessions_of_those_days_are_deleted(store: Store) -> None:
+def test_only_events_of_the_sessions_named_are_deleted(store: Store) -> None:
     sink, read = store
     sink.write(table_columns.UNJOINED, event_table(*(event(name, "e") for name in ("s", "t", "u"))))
     days_ago = {"s": 0, "t": 1, "u": 2}
     stored = [session(name, created_at=NOW_MS - n * 86_400_000) for name, n in days_ago.items()]
     tables = {record["session_id"]: session_table(record) for record in stored}
-    sink.write(table_columns.SESSIONS, pa.concat_tables(tables.values()))
-    sink.adopt_waiting()
-    sink.delete_adopted({tables[name]["session_day"][0].as_py() for name in ("s", "u")})
+    adopt_as_stored(sink, pa.concat_tables(tables.values()))
+    sink.delete_adopted(adopted_by(pa.concat_tables([tables["s"], tables["u"]])))
     assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
 
 

@@ -1,0 +1,223 @@
+"""Waiting events → joined events, inside ClickHouse. No event comes to us, whatever their number.
+
+Every statement is bounded: by the sessions, by the results in their lists, and by the events. A
+statement that is repeated writes the same rows under the same keys and versions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.clickhouse.id_batches import id_batches
+from stream_processors.join import table_columns
+from stream_processors.join.join import exploded_lists
+from stream_processors.write.sink import ADOPTED, Portion
+from stream_processors.write.statements import Statements, in_halves
+
+log = logging.getLogger(__name__)
+
+FindSessions = Callable[[pa.Array], pa.Table]
+
+# Sessions named in one statement, results in their lists, and events that one statement reads or
+# writes: 100 MB of ClickHouse's memory with the longest ids.
+_SESSIONS_AT_ONCE: Final = 50_000
+_RESULTS_AT_ONCE: Final = 100_000
+_EVENTS_AT_ONCE: Final = 200_000
+
+# Sessions whose events one clean-up deletes: each 1,000 of them are a mutation. The others are left
+# to the next clean-up.
+_DELETED_AT_ONCE: Final = 10_000
+
+_COUNT_WAITING = """
+SELECT session_id, count() AS waiting
+FROM unjoined_events WHERE session_id IN (SELECT session_id FROM named)
+GROUP BY session_id
+"""
+
+# Sessions that are being erased are left out: an erasure waits only for the inserts that began
+# before it.
+_COUNT_ADOPTABLE = """
+SELECT session_id, count() AS waiting
+FROM unjoined_events
+WHERE cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+    AND session_id IN (
+        SELECT session_id FROM sessions WHERE session_id IN (
+            SELECT session_id FROM unjoined_events
+            WHERE cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+        )
+    )
+    AND substring(SHA256(session_id), 1, 16) NOT IN (SELECT session_hash FROM erased_sessions)
+GROUP BY session_id
+"""
+
+# The lists of stored sessions, as `exploded_lists` gives those of new ones.
+_LISTED_IN_SESSIONS = """(
+    SELECT session_id, object_id, toUInt16(min(place)) AS position
+    FROM sessions
+    ARRAY JOIN `search_results.object_id` AS object_id,
+        arrayEnumerate(`search_results.object_id`) AS place
+    PREWHERE session_id IN (SELECT session_id FROM stored)
+        AND (session_id, version) IN (SELECT session_id, version FROM stored)
+    WHERE session_day IN (SELECT session_day FROM stored)
+    GROUP BY session_id, object_id
+)"""
+
+# As `join` does it. Small blocks: one thread, and an insert of 200,000 events at the most.
+_ADOPT = f"""
+INSERT INTO events ({", ".join(table_columns.EVENT_COLUMNS.names)})
+SELECT
+    {", ".join(f"waiting.{name}" for name in table_columns.UNJOINED_COLUMNS.names)},
+    listed.position, stored.created_at, stored.session_day
+FROM (
+    SELECT {", ".join(table_columns.UNJOINED_COLUMNS.names)} FROM unjoined_events
+    WHERE session_id IN (SELECT session_id FROM stored)
+        AND cityHash64(session_id, event_id) % {{of:UInt32}} = {{number:UInt32}}
+) AS waiting
+INNER JOIN stored ON stored.session_id = waiting.session_id
+LEFT JOIN {{listed}} AS listed
+    ON listed.session_id = waiting.session_id AND listed.object_id = waiting.object_id
+SETTINGS max_partitions_per_insert_block = 0, max_threads = 1, max_insert_threads = 1,
+    join_use_nulls = 0
+"""  # noqa: S608 - names of our own columns
+
+# Only what is in `events`: an event that is not there yet is late, and must not be lost.
+_DELETE = """
+DELETE FROM unjoined_events
+WHERE session_id IN {ids:Array(String)}
+    AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+    AND (session_id, event_id, version) IN (
+        SELECT session_id, event_id, version FROM events
+        WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
+            AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+    )
+"""
+
+_UNFINISHED = """
+SELECT count() AS mutations, countIf(latest_fail_reason != '') AS failing
+FROM system.mutations
+WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done
+"""
+_KILL_FAILING = """
+KILL MUTATION WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done
+    AND latest_fail_reason != ''
+"""
+
+_WAITING = pa.schema([pa.field("session_id", pa.string()), pa.field("waiting", pa.uint64())])
+_WAITING_ALONE = pa.schema([pa.field("waiting", pa.uint64())])
+_MUTATIONS = pa.schema([pa.field("mutations", pa.uint64()), pa.field("failing", pa.uint64())])
+
+
+class WaitingEvents:
+    """What `Sink` promises of events that wait. Blocks; raises SinkUnavailable."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def count(self, session_ids: pa.Array) -> pa.Table:
+        """How many wait for each of these, if any do (session_id, waiting)."""
+        named = pa.table({"session_id": session_ids})
+        counted = [
+            part
+            for first in range(0, len(named), _SESSIONS_AT_ONCE)
+            for part in in_halves(
+                named.slice(first, _SESSIONS_AT_ONCE),
+                lambda some: self._statements.select(_COUNT_WAITING, _WAITING, {}, named=some),
+            )
+        ]
+        return table_columns.concat(counted, _WAITING)
+
+    def adopt(self, sessions: pa.Table) -> pa.Table:
+        """See `Sink.adopt`."""
+        waiting = self.count(sessions["session_id"].combine_chunks())
+        if not waiting.num_rows:
+            return ADOPTED.empty_table()
+        rows = _counted(sessions, waiting)
+        results = np.asarray(pc.list_value_length(rows["object_ids"]), dtype=np.int64)
+        for part in _parts(rows, results):
+            in_halves(part, self._adopt_new)
+        return rows.select(ADOPTED.names).cast(ADOPTED)
+
+    def adopt_portion(self, portion: Portion, find_sessions: FindSessions) -> pa.Table:
+        """See `Sink.adopt_waiting`."""
+        parameters = {"of": portion.of, "number": portion.number}
+        waiting = self._statements.select(_COUNT_ADOPTABLE, _WAITING, parameters)
+        if not waiting.num_rows:
+            return ADOPTED.empty_table()
+        rows = _counted(find_sessions(waiting["session_id"].combine_chunks()), waiting)
+        for part in _parts(rows, rows["results"].to_numpy().astype(np.int64)):
+            in_halves(part, self._adopt_stored)
+        return rows.select(ADOPTED.names).cast(ADOPTED)
+
+    def portions(self) -> Sequence[Portion]:
+        """See `Sink.waiting_portions`."""
+        counted = self._statements.select(
+            "SELECT count() AS waiting FROM unjoined_events", _WAITING_ALONE, {}
+        )
+        of = -(-counted["waiting"][0].as_py() // _EVENTS_AT_ONCE)
+        return [Portion(number, of) for number in range(of)]
+
+    def delete(self, adopted: pa.Table) -> None:
+        """See `Sink.delete_adopted`."""
+        if not adopted.num_rows or not self._may_delete():
+            return
+        adopted = adopted.slice(0, _DELETED_AT_ONCE)
+        days = {"days": adopted["session_day"].unique().to_pylist()}
+        for ids in id_batches(adopted["session_id"].to_pylist()):
+            chosen = adopted.filter(pc.is_in(adopted["session_id"], pa.array(ids, pa.string())))
+            for portion in _portions_of(chosen):
+                parameters = {**days, **portion, "ids": ids}
+                self._statements.run(_DELETE, parameters)
+
+    def _may_delete(self) -> bool:
+        """Whether no deletion is under way. Those that fail are ended: ClickHouse would try them
+        for ever, each time with all their memory."""
+        mutations, failing = (
+            self._statements.select(_UNFINISHED, _MUTATIONS, {}).to_pylist()[0].values()
+        )
+        if failing:
+            log.warning("%d deletions of waiting events fail; they are ended", failing)
+            self._statements.run(_KILL_FAILING, {})
+        return not mutations
+
+    def _adopt_new(self, sessions: pa.Table) -> None:
+        self._adopt(sessions, "listed", listed=exploded_lists(sessions))
+
+    def _adopt_stored(self, sessions: pa.Table) -> None:
+        self._adopt(sessions, _LISTED_IN_SESSIONS)
+
+    def _adopt(self, sessions: pa.Table, lists: str, **tables: pa.Table) -> None:
+        stored = sessions.select(["session_id", "created_at", "session_day", "version"])
+        statement = _ADOPT.replace("{listed}", lists)
+        for portion in _portions_of(sessions):
+            self._statements.run(statement, portion, stored=stored, **tables)
+
+
+def _counted(sessions: pa.Table, waiting: pa.Table) -> pa.Table:
+    """The sessions for which events wait, with their number as column `waiting`."""
+    at = pc.index_in(sessions["session_id"], value_set=waiting["session_id"].combine_chunks())
+    kept = pc.is_valid(at)
+    counts = waiting["waiting"].take(at.filter(kept))
+    return sessions.filter(kept).append_column("waiting", counts)
+
+
+def _parts(sessions: pa.Table, results: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
+    """In parts with at most so many results and events each, or of one session."""
+    events = sessions["waiting"].to_numpy().astype(np.int64)
+    weight = np.maximum(results / _RESULTS_AT_ONCE, events / _EVENTS_AT_ONCE)
+    parts = np.floor(np.cumsum(weight)).astype(np.int64)
+    starts = np.flatnonzero(np.diff(parts, prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(parts)], strict=True):
+        yield sessions.slice(int(start), int(end - start))
+
+
+def _portions_of(sessions: pa.Table) -> Iterator[dict[str, int]]:
+    """Portions of the events that wait for these, small enough for one statement each."""
+    of = max(1, -(-int(pc.sum(sessions["waiting"]).as_py()) // _EVENTS_AT_ONCE))
+    return ({"of": of, "number": number} for number in range(of))
