@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import examples
+from api.cancellation import while_connected
 from api.measures import overview, position_statistics, query_statistics
 from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
 from api.read_your_writes import ConsistentReads, wait_for_position
@@ -56,13 +57,17 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
         responses=response_docs(Overview, examples.OVERVIEW),
     )
     async def analytics_overview(
-        selection: SelectionParam, event_type: EventType = CLICK
+        request: Request, selection: SelectionParam, event_type: EventType = CLICK
     ) -> Response:
         query = OVERVIEW.for_event_type(event_type)
-        (counted,) = await store.rows(
-            query, seconds, **selection.parameters(), event_type=event_type
-        )
-        return _json_response(overview(counted, _range(selection, event_type)))
+
+        async def respond() -> Response:
+            (counted,) = await store.rows(
+                query, seconds, **selection.parameters(), event_type=event_type
+            )
+            return _json_response(overview(counted, _range(selection, event_type)))
+
+        return await while_connected(request, respond())
 
     @router.get(
         "/queries",
@@ -70,6 +75,7 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
         responses=response_docs(Queries, examples.QUERIES),
     )
     async def analytics_queries(
+        request: Request,
         selection: SelectionParam,
         event_type: EventType = CLICK,
         order: OrderBy = Order.SESSIONS,
@@ -79,19 +85,22 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
         ),
         limit: int = Query(20, ge=1, le=1_000, description="Most queries to return"),
     ) -> Response:
-        rows = await store.rows(
-            QUERIES.for_event_type(event_type),
-            seconds,
-            **selection.parameters(),
-            event_type=event_type,
-            order=order.value,
-            direction=1 if ascending else -1,
-            min_sessions=min_sessions,
-            limit=limit,
-        )
-        return _json_response(
-            Queries(_range(selection, event_type), [query_statistics(r) for r in rows])
-        )
+        async def respond() -> Response:
+            rows = await store.rows(
+                QUERIES.for_event_type(event_type),
+                seconds,
+                **selection.parameters(),
+                event_type=event_type,
+                order=order.value,
+                direction=1 if ascending else -1,
+                min_sessions=min_sessions,
+                limit=limit,
+            )
+            return _json_response(
+                Queries(_range(selection, event_type), [query_statistics(r) for r in rows])
+            )
+
+        return await while_connected(request, respond())
 
     @router.get(
         "/positions",
@@ -99,17 +108,22 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
         responses=response_docs(Positions, examples.POSITIONS),
     )
     async def analytics_positions(
+        request: Request,
         selection: SelectionParam,
         event_type: EventType = CLICK,
         limit: int = Query(50, ge=1, le=10_000, description="Number of positions, from the top"),
     ) -> Response:
         query = POSITIONS.for_event_type(event_type)
-        rows = await store.rows(
-            query, seconds, **selection.parameters(), event_type=event_type, limit=limit
-        )
-        return _json_response(
-            Positions(_range(selection, event_type), [position_statistics(r) for r in rows])
-        )
+
+        async def respond() -> Response:
+            rows = await store.rows(
+                query, seconds, **selection.parameters(), event_type=event_type, limit=limit
+            )
+            return _json_response(
+                Positions(_range(selection, event_type), [position_statistics(r) for r in rows])
+            )
+
+        return await while_connected(request, respond())
 
     return router
 

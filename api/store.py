@@ -29,6 +29,8 @@ _COMMON_SETTINGS = {
     # Integers as numbers; NaN and infinity, which JSON lacks, as null.
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
+    # Nobody waits for the answer of a closed connection.
+    "cancel_http_readonly_queries_on_client_close": 1,
 }
 _ROWS_SETTINGS = {
     **_COMMON_SETTINGS,
@@ -67,7 +69,10 @@ class Store(Protocol):
     """Reads ClickHouse. Every method raises SinkUnavailable when there is no response in time."""
 
     async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
-        """All rows of a small result, within `seconds`. `values` are the query's parameters."""
+        """All rows of a small result, within `seconds`. `values` are the query's parameters.
+
+        The query ends when the call is cancelled.
+        """
         ...
 
     def stream(

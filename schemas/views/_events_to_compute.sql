@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW _events_to_compute
 AS SELECT *
 FROM events FINAL
 WHERE session_day NOT IN (SELECT session_day FROM _settled_builds)
+SETTINGS do_not_merge_across_partitions_select_final = 1
 UNION ALL
 SELECT *
 FROM events FINAL

@@ -22,14 +22,15 @@ FROM
         user_id AS user, toUInt32(length(search_results.object_id)) AS shown,
         toUInt16(0) AS place, false AS is_click
     FROM sessions FINAL
+    SETTINGS do_not_merge_across_partitions_select_final = 1
     UNION ALL
     SELECT
         session_day, session_id, false AS is_session, toDateTime64(0, 3, 'UTC') AS session_created_at, '' AS query,
         NULL AS user, toUInt32(0) AS shown,
         position AS place, event_type = 'click' AS is_click
     FROM events FINAL
+    SETTINGS do_not_merge_across_partitions_select_final = 1
 )
 GROUP BY session_day, session_id
 HAVING countIf(is_session) > 0
-SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'The facts of every session, computed now. Read _session_facts_now'

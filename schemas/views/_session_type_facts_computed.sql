@@ -20,7 +20,11 @@ FROM
         minIf(place, place > 0) AS position,
         groupBitOrIf(bitShiftLeft(toUInt64(1), toUInt8(place - 1)), place BETWEEN 1 AND 64) AS places,
         groupUniqArrayIf(place, place > 64) AS deep
-    FROM (SELECT session_day, session_id, event_type, position AS place FROM events FINAL WHERE event_type != 'click')
+    FROM
+    (
+        SELECT session_day, session_id, event_type, position AS place FROM events FINAL WHERE event_type != 'click'
+        SETTINGS do_not_merge_across_partitions_select_final = 1
+    )
     GROUP BY session_day, session_id, event_type
 ) AS acted
 INNER JOIN
@@ -29,6 +33,6 @@ INNER JOIN
         session_day, session_id, created_at, search_query,
         toUInt32(length(search_results.object_id)) AS impressions
     FROM sessions FINAL
+    SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS searched USING (session_day, session_id)
-SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'The rows of _session_type_facts of every day, computed now'

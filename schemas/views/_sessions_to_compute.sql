@@ -4,6 +4,7 @@ CREATE OR REPLACE VIEW _sessions_to_compute
 AS SELECT *
 FROM sessions FINAL
 WHERE session_day NOT IN (SELECT session_day FROM _settled_builds)
+SETTINGS do_not_merge_across_partitions_select_final = 1
 UNION ALL
 SELECT *
 FROM sessions FINAL

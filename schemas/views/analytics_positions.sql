@@ -1,4 +1,5 @@
--- Both sides of an `if` are evaluated for every row, so no bit may be asked for that is not there.
+-- Memory and time are linear in the clicks and in the lengths of the lists: a list of n results is
+-- counted once, at position n, and each position sums up the lists that end there or further down.
 CREATE OR REPLACE VIEW analytics_positions
 (
     session_day Date COMMENT 'Day of created_at (UTC); 1970-01-01 when that was too far from received_at',
@@ -10,24 +11,47 @@ CREATE OR REPLACE VIEW analytics_positions
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     session_day,
-    toUInt16(place) AS position,
-    sum(lists) AS impressions,
-    sum(if(place > 64, countEqual(deep, place), if(bitTest(places, least(place, 64) - 1), lists, 0)))
-        AS clicked_impressions,
+    at_position.1 AS position,
+    at_position.2 AS impressions,
+    at_position.3 AS clicked_impressions,
     clicked_impressions / impressions AS click_through_rate
 FROM
 (
-    -- Lists of one length that were clicked at the same places count together.
+    -- Positions where a list ends or that were clicked, in order, as (position, lists, clicked).
     SELECT
         session_day,
-        facts.impressions AS listed,
-        clicked_places AS places,
-        count() AS lists,
-        groupArrayArray(clicked_deep) AS deep
-    FROM _relevant_session_facts AS facts
-    GROUP BY session_day, listed, places
+        arraySort(groupArray((at, ending, clicked))) AS cells,
+        arrayReverse(arrayCumSum(arrayReverse(cells.2))) AS lists_from,
+        arrayPopBack(arrayPushFront(cells.1, toUInt32(0))) AS positions_before
+    FROM
+    (
+        SELECT session_day, change.1 AS at, sum(change.2) AS ending, sum(change.3) AS clicked
+        FROM
+        (
+            -- Lists of one length that were clicked at the same positions are one group.
+            SELECT
+                session_day,
+                facts.impressions AS listed,
+                clicked_places AS clicked_mask,
+                count() AS lists,
+                sumMap(clicked_deep, arrayWithConstant(length(clicked_deep), toUInt64(1))) AS deep_clicks
+            FROM _relevant_session_facts AS facts
+            GROUP BY session_day, listed, clicked_mask
+        )
+        ARRAY JOIN arrayConcat(
+            [(toUInt32(listed), lists, toUInt64(0))],
+            arrayMap(bit -> (toUInt32(bit + 1), toUInt64(0), lists), bitPositionsToArray(clicked_mask)),
+            arrayMap((place, clicks) -> (toUInt32(place), toUInt64(0), clicks), deep_clicks.1, deep_clicks.2)
+        ) AS change
+        GROUP BY session_day, at
+    )
+    GROUP BY session_day
 )
--- A list of n results is one impression at each of the places 1 to n.
-ARRAY JOIN range(1, listed + 1) AS place
-GROUP BY session_day, position
+-- A position between two of these was shown as often as the next one, and never clicked.
+ARRAY JOIN arrayFlatten(arrayMap(
+    (cell, shown, before) -> arrayMap(
+        place -> (toUInt16(place), shown, if(place = cell.1, cell.3, 0)), range(before + 1, cell.1 + 1)
+    ),
+    cells, lists_from, positions_before
+)) AS at_position
 COMMENT 'How often each place of the list was shown and clicked, by day'

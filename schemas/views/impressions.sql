@@ -1,4 +1,5 @@
--- size0 is the subcolumn of the lengths of the lists; length() would read every id of every list.
+-- The arrays are unfolded side by side: an expression `object_id[place]` would copy the whole list
+-- once for each of its places, which is quadratic in its length.
 CREATE OR REPLACE VIEW impressions
 (
     session_id String COMMENT 'The search in which it was shown',
@@ -14,19 +15,23 @@ CREATE OR REPLACE VIEW impressions
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     session_id,
-    toUInt16(place) AS position,
-    search_results.object_id[place] AS object_id,
-    search_results.rank[place] AS rank,
-    search_results.meta[place] AS meta,
+    place AS position,
+    shown_object AS object_id,
+    shown_rank AS rank,
+    shown_meta AS meta,
     search_query, user_id, created_at, session_day
 FROM
 (
     SELECT
-        session_id, search_results.object_id, search_results.rank, search_results.meta,
-        search_results.object_id.size0 AS shown, search_query, user_id, created_at, session_day
+        session_id, search_results.object_id AS objects, search_results.rank AS ranks,
+        search_results.meta AS metas, search_query, user_id, created_at, session_day
     FROM sessions FINAL
     WHERE session_id NOT IN (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
     SETTINGS do_not_merge_across_partitions_select_final = 1
 )
-ARRAY JOIN range(1, shown + 1) AS place
+ARRAY JOIN
+    objects AS shown_object,
+    ranks AS shown_rank,
+    metas AS shown_meta,
+    arrayMap(each -> toUInt16(each), arrayEnumerate(objects)) AS place
 COMMENT 'One row per result shown in a session that counts'

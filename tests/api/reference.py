@@ -74,7 +74,6 @@ def selected(world: World, asked: Asked) -> list[Search]:
 def overview(world: World, asked: Asked) -> dict[str, object]:
     searches = selected(world, asked)
     events = [event for s in searches for event in events_once(world, s.session_id)]
-    joined = {search.session_id for search in world.searches}
     return {
         "users": len({s.user_id for s in searches if s.user_id is not None}),
         **_measures(world, searches, asked),
@@ -84,11 +83,7 @@ def overview(world: World, asked: Asked) -> dict[str, object]:
             is_irrelevant(world, s.session_id) for s in in_range(world, asked)
         ),
         "unjoined_events": len(
-            {
-                (event.search.session_id, event.event_id)
-                for event in world.unjoined
-                if event.search.session_id not in joined
-            }
+            {(event.search.session_id, event.event_id) for event in world.unjoined}
         ),
         "dead_letters": 0,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -156,17 +155,6 @@ def test_impressions_are_the_lists_that_count_place_by_place(
         for search in reference.selected(BY_HAND, Asked())
         for place, shown in enumerate(search.results, 1)
     )
-
-
-def test_places_are_counted_without_reading_what_was_there(
-    read_settings: Settings, sql: Client
-) -> None:
-    shown = tuple((f"{number:1000}", None, None) for number in range(20))
-    store(read_settings, World(tuple(Search(f"s{n}", results=shown) for n in range(50))))
-    asked = "SELECT position, count() FROM impressions GROUP BY ALL ORDER BY ALL"
-    assert [tuple(row.values()) for row in rows(sql, asked)] == [(n, 50) for n in range(1, 21)]
-    read = json.loads(sql.raw_query(asked, fmt="JSON"))["statistics"]["bytes_read"]
-    assert 0 < read < 50 * 20 * 100
 
 
 @pytest.fixture

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.lookup import UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
-from schemas.user_tables import delete as delete_rows
+
+# Mutations of different partitions run side by side in ClickHouse's background threads; more at
+# once would leave none for merges.
+_STATEMENTS_AT_ONCE: Final = 4
 
 
 class Deleter:
@@ -32,10 +37,13 @@ class Deleter:
         """Delete, for every reader, the rows of these sessions and the published dead letters."""
         for database, table, condition, values in self._conditions(session_ids):
             names = {"database": database, "table": table}
-            rows = self._server.number(queries.count(condition), **names, **values)
-            if rows:
-                self._server.command(delete_rows(condition), **names, **values)
-                self.deleted[self._name(database, table)] += rows
+            by_partition = self._server.rows(
+                queries.rows_by_partition(condition), **names, **values
+            )
+            statement = queries.delete_in_partition(condition)
+            self._run_in_partitions([str(id_) for id_, _ in by_partition], statement, names, values)
+            if by_partition:
+                self.deleted[self._name(database, table)] += sum(rows for _, rows in by_partition)
 
     def remove_from_disk(self) -> None:
         """Rewrite the parts that have deleted rows.
@@ -49,8 +57,9 @@ class Deleter:
         }
         for database, table in sorted(tables):
             names = {"database": database, "table": table}
-            if self._server.number(queries.HAS_DELETED_ROWS, **names):
-                self._server.command(queries.REMOVE_DELETED_ROWS, **names)
+            rows = self._server.rows(queries.PARTITIONS_WITH_DELETED_ROWS, **names)
+            partitions = [str(id_) for (id_,) in rows]
+            self._run_in_partitions(partitions, queries.REMOVE_DELETED_ROWS, names, {})
 
     def count_remaining(self, session_ids: Sequence[str]) -> Counter[str]:
         """The rows that still exist, masked or not, by table; empty when there are none."""
@@ -60,6 +69,22 @@ class Deleter:
             rows = self._server.number(query, database=database, table=table, **values)
             remaining[self._name(database, table)] += rows
         return +remaining
+
+    def _run_in_partitions(
+        self,
+        partitions: Sequence[str],
+        statement: str,
+        names: Mapping[str, str],
+        values: Mapping[str, object],
+    ) -> None:
+        """Run a statement once for each partition, some at a time: most of each is waiting."""
+
+        def run(partition: str) -> None:
+            self._server.command(statement, partition=partition, **names, **values)
+
+        with ThreadPoolExecutor(_STATEMENTS_AT_ONCE) as pool:
+            for _ in pool.map(run, partitions):
+                pass
 
     def _conditions(
         self, session_ids: Sequence[str]

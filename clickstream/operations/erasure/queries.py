@@ -85,22 +85,40 @@ SELECT DISTINCT hex(user_hash), toUnixTimestamp64Milli(cut_off) FROM {live:Ident
 # --- Deletion ---------------------------------------------------------------------------------
 
 
-def count(condition: str) -> str:
-    """Counts the rows that readers see."""
-    return f"SELECT count() FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608
+def rows_by_partition(condition: str) -> str:
+    """Partition ids, and how many rows readers see in each. Partitions without such rows are left
+    out."""
+    return (
+        "SELECT _partition_id, count() FROM {database:Identifier}.{table:Identifier}"  # noqa: S608  (our own text)
+        f" WHERE {condition} GROUP BY _partition_id ORDER BY _partition_id"
+    )
 
 
 def count_deleted_too(condition: str) -> str:
     """Counts all rows, deleted or not."""
-    return f"{count(condition)} SETTINGS apply_deleted_mask = 0"
+    return (
+        f"SELECT count() FROM {{database:Identifier}}.{{table:Identifier}} WHERE {condition}"  # noqa: S608  (our own text)
+        " SETTINGS apply_deleted_mask = 0"
+    )
 
 
-HAS_DELETED_ROWS: Final = """
-SELECT count() FROM system.parts
+def delete_in_partition(condition: str) -> str:
+    """Deletes rows for every reader; they stay on the disk. ClickHouse would read, and write anew,
+    every part of a table without the partition."""
+    return (
+        "DELETE FROM {database:Identifier}.{table:Identifier}"  # noqa: S608  (our own text)
+        f" IN PARTITION ID {{partition:String}} WHERE {condition}"
+    )
+
+
+PARTITIONS_WITH_DELETED_ROWS: Final = """
+SELECT DISTINCT partition_id FROM system.parts
 WHERE database = {database:String} AND table = {table:String} AND active AND has_lightweight_delete
+ORDER BY partition_id
 """
 REMOVE_DELETED_ROWS: Final = (
-    "ALTER TABLE {database:Identifier}.{table:Identifier} APPLY DELETED MASK"
+    "ALTER TABLE {database:Identifier}.{table:Identifier}"
+    " APPLY DELETED MASK IN PARTITION ID {partition:String}"
 )
 
 # --- Store the erasure -----------------------------------------------------------------------

@@ -1,0 +1,94 @@
+"""Memory of the views and of /analytics/positions is linear in the length of lists."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import schemas
+from api.queries import POSITIONS, PositionRow
+from api.selection import Relevance, Selection
+from api.store import ClickHouseStore
+from core.clickhouse.client import connect
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+SESSIONS, RESULTS, DEEP_CLICKS = 200, 10_000, 20
+# Copies of a list, or of all deep clicks, for each place of a list would take gigabytes.
+SIZES = {"sessions": SESSIONS, "results": RESULTS, "deep_clicks": DEEP_CLICKS}
+MEMORY = {"max_memory_usage": 150_000_000}
+
+# Every list has 10,000 results, and every session clicks on places beyond 64.
+_SESSIONS = """
+INSERT INTO sessions (session_id, search_query, search_results.object_id, search_results.rank,
+    search_results.meta, created_at, received_at, session_day, version)
+SELECT 's' || toString(number), 'q', arrayMap(n -> toString(n), range({results:UInt32})),
+    arrayMap(n -> CAST(n AS Nullable(Float64)), range({results:UInt32})),
+    arrayMap(n -> CAST(NULL AS Nullable(String)), range({results:UInt32})),
+    toDateTime64('2023-11-15 12:00:00', 3, 'UTC') AS at, at, toDate(at), 1
+FROM numbers({sessions:UInt32}) SETTINGS max_block_size = 50, min_insert_block_size_rows = 50
+"""
+_CLICKS = """
+INSERT INTO events (session_id, event_id, object_id, event_type, position, created_at, received_at,
+    session_created_at, session_day, version)
+SELECT 's' || toString(intDiv(number, {deep_clicks:UInt32})), toString(number), 'o', 'click',
+    65 + 101 * (number % {deep_clicks:UInt32}),
+    toDateTime64('2023-11-15 12:00:00', 3, 'UTC') AS at, at, at, toDate(at), 1
+FROM numbers({sessions:UInt32} * {deep_clicks:UInt32})
+"""
+
+
+@pytest.mark.engines
+def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> None:
+    with connect(read_settings) as client:
+        client.command(_SESSIONS, parameters=SIZES)
+        client.command(_CLICKS, parameters=SIZES)
+        shown = client.query(
+            "SELECT count(), uniqExact(object_id), max(position), sum(rank), countIf(meta IS NULL)"
+            " FROM (SELECT object_id, position, rank, meta FROM impressions)",
+            settings=MEMORY,
+        ).result_rows
+        by_position = client.query(
+            "SELECT position, impressions, clicked_impressions FROM analytics_positions"
+            " ORDER BY position",
+            settings=MEMORY,
+        ).result_rows
+    of_ranks = SESSIONS * (RESULTS - 1) * RESULTS // 2
+    assert shown == [(SESSIONS * RESULTS, RESULTS, RESULTS, of_ranks, SESSIONS * RESULTS)]
+    clicked = set(range(65, 65 + 101 * DEEP_CLICKS, 101))
+    expected = [(p, SESSIONS, SESSIONS if p in clicked else 0) for p in range(1, RESULTS + 1)]
+    assert by_position == expected
+    for limit in (50, 66, 5_000, RESULTS):
+        answered = asyncio.run(_positions(read_settings, limit))
+        assert answered == [PositionRow(*row) for row in expected[:limit]]
+
+
+async def _positions(settings: Settings, limit: int) -> list[PositionRow]:
+    store = ClickHouseStore(settings)
+    try:
+        values = Selection(None, None, Relevance.EXCLUDE).parameters()
+        query = POSITIONS.for_event_type("click")
+        return await store.rows(query, 30, **values, event_type="click", limit=limit)
+    finally:
+        await store.close()
+
+
+_FINAL = re.compile(r"\bFROM (?:sessions|events) FINAL\b")
+_PARTITION_BY_PARTITION = "SETTINGS do_not_merge_across_partitions_select_final = 1"
+
+
+@pytest.mark.parametrize(
+    "view", sorted((Path(schemas.__path__[0]) / "views").glob("*.sql")), ids=lambda view: view.stem
+)
+def test_every_branch_of_a_view_reads_final_partition_by_partition(view: Path) -> None:
+    """A SELECT's settings do not reach the other branches of its UNION ALL, so each has its own."""
+    sql = view.read_text(encoding="utf-8")
+    selects = _FINAL.split(sql)[1:]
+    for after in selects:
+        branch = re.split(r"\bUNION ALL\b|\n\)", after)[0]
+        assert _PARTITION_BY_PARTITION in branch, branch
