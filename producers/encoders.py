@@ -41,8 +41,8 @@ class Encoders:
         self._encoders: dict[str, Encoder] = {}
         # By name: the contracts without an id, and why they have none.
         self._missing = {contract.name: contract for contract in contracts}
-        asked_soon: Exception = RegistryUnavailable("the schema registry has not been asked yet")
-        self._errors = dict.fromkeys(self._missing, asked_soon)
+        self._not_asked = RegistryUnavailable("the schema registry has not been asked yet")
+        self._errors: dict[str, Exception] = dict.fromkeys(self._missing, self._not_asked)
         self._throttle = Throttle()
         self._task: asyncio.Task[None] | None = None
 
@@ -79,14 +79,16 @@ class Encoders:
             except Exception as error:
                 found = dict.fromkeys(self._missing, error)
             for name, answer in found.items():
-                if isinstance(answer, Exception):
-                    self._log(name, answer)
-                    self._errors[name] = answer
-                    # The others are asked for first next time.
-                    self._missing[name] = self._missing.pop(name)
-                else:
+                if not isinstance(answer, Exception):
                     self._encoders[name] = answer
                     del self._missing[name], self._errors[name]
+                    continue
+                self._log(name, answer)
+                # The others are asked for first next time; until then the reason is theirs too.
+                self._missing[name] = self._missing.pop(name)
+                for other in self._missing:
+                    if other == name or self._errors[other] is self._not_asked:
+                        self._errors[other] = answer
             if not self._missing:
                 return
             await asyncio.sleep(pause)

@@ -160,3 +160,17 @@ def test_a_fault_of_ours_is_logged_once_with_its_traceback(
     lines = [line for line in caplog.records if "no schema id" in line.message]
     assert len(lines) == 2  # one for each schema
     assert all(line.exc_info for line in lines)
+
+
+def test_a_registry_that_answers_nothing_is_the_reason_of_all_records() -> None:
+    class Silent(MemoryRegistry):
+        def register(self, _subject: str, _schema: str) -> int:
+            raise RegistryUnavailable("it is silent")
+
+    async def run() -> None:
+        found = encoders(lambda: nullcontext(Silent()))
+        await found.start(0.1)
+        assert found.reasons() == ["it is silent"]
+        await found.stop()
+
+    asyncio.run(run())
