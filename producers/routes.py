@@ -84,7 +84,7 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     @router.post(
         SESSION_PATH,
         summary="Record a search and the list that was shown",
-        openapi_extra=request_body(SessionBody, _SESSION_EXAMPLE),
+        openapi_extra=request_body(SessionBody, _SESSION_EXAMPLE, is_open=True),
         responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def create_session(request: Request) -> Response:
@@ -95,7 +95,7 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     @router.post(
         EVENTS_PATH,
         summary="Record clicks and other events of a session",
-        openapi_extra=request_body(EventsBody, _EVENTS_EXAMPLE),
+        openapi_extra=request_body(EventsBody, _EVENTS_EXAMPLE, is_open=True),
         responses=response_docs(Accepted, _ACCEPTED_EXAMPLE, _HEADERS),
     )
     async def push_events(request: Request) -> Response:

@@ -41,9 +41,14 @@ def schema_of(shape: type) -> Part:
     return {**schema, _DEFINITIONS: definitions}
 
 
-def request_body(shape: type, example: Part) -> Part:
-    """`openapi_extra` of a route that reads its JSON body itself."""
-    content = {"application/json": {"schema": schema_of(shape), "example": example}}
+def request_body(shape: type, example: Part, *, is_open: bool = False) -> Part:
+    """`openapi_extra` of a route that reads its JSON body itself. `is_open`: it takes further
+    fields, although the decoder of its shape does not."""
+    schema = schema_of(shape)
+    if is_open:
+        for each in schema[_DEFINITIONS].values():
+            each.pop("additionalProperties", None)
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
