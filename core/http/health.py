@@ -63,6 +63,7 @@ def health_router(readiness: Readiness, access: Access, registry: CollectorRegis
             str | None,
             Query(
                 alias="for",
+                pattern="^(write|read|all)$",
                 description="`write`, `read` or `all`. Without it: the write side where the process"
                 " has one, else all",
             ),
