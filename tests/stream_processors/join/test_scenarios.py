@@ -92,6 +92,7 @@ def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
     cluster.workers[0].fetch(sessions, 1)
     cluster.workers[0].begin()
     zombie = cluster.lose_without_noticing(0)
+    zombie.write_one()  # it adopts: nothing waits yet
     post(cluster, reference, event("s", "e"))
     (events,) = cluster.workers[0].positions.keys() - {sessions}
     cluster.workers[0].fetch(events, 1)
