@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -13,7 +13,6 @@ from core.clock import Clock
 from core.errors import BrokerUnavailable, SetupError
 from core.kafka.partitions import Partition
 from core.settings import Settings
-from schemas.dead_letters import Headers
 from stream_processors.consume.batches import FetchedBatch, Record, Records
 
 # How long to wait for a batch to fill. The last batch of all fills exactly, so only gaps in the log
@@ -134,12 +133,6 @@ class LogReader:
 
 
 def _record(message: Message) -> Record:
-    return Record(int(message.offset() or 0), message.key(), message.value(), _headers(message))
-
-
-def _headers(message: Message) -> Headers:
-    """None where one has a name that is no UTF-8, which the library cannot give."""
-    try:
-        return cast("Sequence[tuple[str, bytes]]", message.headers() or ())
-    except (UnicodeDecodeError, SystemError):
-        return ()
+    """Without its headers. The library ends the process at a header whose name is no UTF-8, and no
+    record of ours needs any to be stored; only a dead letter that is stored anew lacks them."""
+    return Record(int(message.offset() or 0), message.key(), message.value())

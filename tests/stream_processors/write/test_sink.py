@@ -134,7 +134,7 @@ def test_rows_come_back_as_they_were_written(store: Store) -> None:
     sink.write(table_columns.SESSIONS, session_table(record))
     row = read(table_columns.SESSIONS)[0]
     assert row["search_query"] == "\x00 ünï"
-    assert row["search_meta"] == '{"a": 1.0}'
+    assert row["search_meta"] == '{"a":1.0}'
     assert (row["user_id"], row["sort_by"]) == ("u", None)
     assert row["search_results.rank"] == [0.5]
     assert row["search_results.meta"] == ['{"b":[]}']
