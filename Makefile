@@ -29,8 +29,9 @@ demo: install ## start the whole system, drive traffic through it, print the led
 up: install ## start the whole system on port 8000, until Ctrl-C
 	$(BIN)/clickstream up
 
-# Processes that run tests side by side, on the same engines; 0 runs them in one.
-TESTS_AT_ONCE ?= 2
+# Processes that run tests side by side, on the same engines; 0 runs them in one. Tests on engines
+# mostly wait, so there are more than cores.
+TESTS_AT_ONCE ?= 4
 PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test

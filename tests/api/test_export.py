@@ -15,7 +15,7 @@ from hypothesis import settings as effort
 from api.export import MEDIA_TYPE, ndjson
 from api.queries import Query, SessionRow
 from api.selection import Relevance, Selection
-from core.errors import SinkUnavailable
+from core.errors import SinkUnavailable, TooManyExports
 from tests.api import reference
 from tests.api.reference import Asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
@@ -163,7 +163,7 @@ def test_client_that_leaves_frees_the_connections_and_the_slot() -> None:
 def test_one_export_too_many_is_told_to_come_back() -> None:
     async def test() -> None:
         lines = ndjson(BreakingStore(), EVERYTHING, [], asyncio.Semaphore(0), with_events=True)
-        with pytest.raises(SinkUnavailable) as caught:
+        with pytest.raises(TooManyExports) as caught:
             await anext(lines)
         assert caught.value.retry_after > 1
 

@@ -79,10 +79,10 @@ def create_backup(
     operation is running. The target then has no manifest, and `restore` refuses it.
     """
     started = clock.monotonic()
-    settings = at_present_epoch(settings)
     live = database_of(settings)
     staging = live + _SUFFIX
     with lease(settings) as check_lease, connect_for_backup(settings) as server:
+        settings = at_present_epoch(settings)
         if waiting := pending(settings):
             raise SetupError(f"{waiting[0]} is not applied: run `clickstream migrate` first")
         storage = open_storage(target, settings, server)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -84,8 +85,12 @@ class CuttingProxy(Listener):
 
 
 def through(settings: Settings, port: int) -> Settings:
-    database = clickhouse.database_of(settings)
-    url = f"http://{LOOPBACK}:{port}/{database}"
+    """The same settings, with ClickHouse behind the proxy on this port."""
+    direct = urlsplit(settings.clickhouse_url.get_secret_value())
+    user, _, _ = direct.netloc.rpartition("@")
+    url = direct._replace(
+        netloc=f"{user}@{LOOPBACK}:{port}" if user else f"{LOOPBACK}:{port}"
+    ).geturl()
     return Settings.model_validate({**settings.model_dump(), "clickhouse_url": url})
 
 

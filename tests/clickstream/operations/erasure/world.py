@@ -64,7 +64,7 @@ def erased(settings: Settings, user: str) -> ErasureResult:
 def lose_lease(settings: Settings) -> None:
     """End the query that is the lease, as a restart of ClickHouse or a cut connection does."""
     query_id = f"clickstream-lease-{clickhouse.database_of(settings)}"
-    with clickhouse.connect(settings) as client:
+    with clickhouse.connect(settings, database="system") as client:
         client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": query_id})
     time.sleep(1)
 
