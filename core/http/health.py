@@ -56,7 +56,11 @@ def health_router(readiness: Readiness, access: Access, registry: CollectorRegis
     @router.get(
         "/readyz",
         summary="Whether the process can do its work now",
-        responses={**response_docs(Ready, {"ready": True, "reasons": []}), 503: not_ready},
+        responses={
+            **problems(),
+            **response_docs(Ready, {"ready": True, "reasons": []}),
+            503: not_ready,
+        },
     )
     async def readyz(
         wanted: Annotated[

@@ -11,7 +11,9 @@ from core.json_text import compact, deeper_than, is_out_of_range
 from tests.producers.bodies import UNHURRIED
 
 _ANY_JSON = st.recursive(
-    st.integers() | st.floats(allow_nan=False) | st.text(alphabet='[]{}"\\ax1e90 \n', max_size=12),
+    st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet='[]{}"\\ax1e90 \n', max_size=12),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(alphabet='[{"\\1 ', max_size=4), inner, max_size=3)

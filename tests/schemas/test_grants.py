@@ -83,13 +83,15 @@ _WRITES = (
 
 
 @pytest.mark.engines
-def test_the_api_knows_of_databases_in_which_it_may_not_erase(owner: Settings) -> None:
+def test_the_api_knows_of_databases_in_which_it_may_not_erase(
+    engines: SharedEngines, owner: Settings
+) -> None:
     """Else it would say that nothing is left of a user while a killed backup has left a copy."""
     left = f"{DATABASE}_backup"
     with open_server(owner) as server:
         server.create(left, Owner(DATABASE, Purpose.BACKUP))
         try:
-            seen = Server(owner, client_of(HTTP_USER, owner))
+            seen = Server(owner, client_of(HTTP_USER, engines))
             assert seen.owned(DATABASE) == (left,)
             assert seen.may_erase(left) is False
             assert server.may_erase(left) is True

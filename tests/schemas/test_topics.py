@@ -157,13 +157,13 @@ def test_more_replicas_than_brokers_is_an_operators_mistake(settings: Settings) 
 def test_the_command_lists_creates_and_lists(
     settings: Settings, environment: Callable[..., None]
 ) -> None:
-    from clickstream.commands.topics import command
+    from clickstream.commands.topics import app
 
     prefix = f"{settings.topics.prefix}new."
     environment(settings, topics={"prefix": prefix})
 
     def run(*arguments: str) -> tuple[int, dict[str, list[dict[str, object]]]]:
-        result = CliRunner().invoke(command, [*arguments, "--json"])
+        result = CliRunner().invoke(app, [*arguments, "--json"])
         return result.exit_code, json.loads(result.output)
 
     status, listed = run("list")

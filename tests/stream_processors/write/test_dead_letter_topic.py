@@ -22,6 +22,7 @@ from stream_processors.consume.batches import Record
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.write.dead_letter_topic import KafkaDeadLetters
 from stream_processors.write.sink import DeadLetter
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -83,6 +84,12 @@ def test_more_letters_than_the_producers_queue_holds_are_all_published(settings:
     assert len(read(settings, 2_000)) == 2_000
 
 
+def takes_at_most(admin: AdminClient, topic: str) -> str:
+    """What the broker says; a change reaches it a moment after its acknowledgement."""
+    (found,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+    return str(found.result(10)["max.message.bytes"].value)
+
+
 @pytest.mark.engines
 def test_a_topic_that_takes_too_little_does_not_stop_the_worker(settings: Settings) -> None:
     topic = Topics.from_settings(settings).dead_letters
@@ -91,6 +98,7 @@ def test_a_topic_that_takes_too_little_does_not_stop_the_worker(settings: Settin
     admin = AdminClient({**settings.kafka_options()})
     for done in admin.incremental_alter_configs([limit]).values():
         done.result(10)
+    wait_until(lambda: takes_at_most(admin, topic) == "10000", seconds=30)
     repeated = Attempt(5, 6, 2).header()
     dead_letters(settings).publish([letter(b"\xff" * 50_000, [repeated]), letter(b"v")])
     found = {message.value(): dict(message.headers()) for message in read(settings, 2)}
