@@ -30,6 +30,7 @@ def run_the_models() -> None:
     scenarios.test_a_session_read_before_and_after_a_takeover_has_one_day()
     scenarios.test_workers_that_flush_at_the_same_time_miss_no_pair()
     scenarios.test_a_session_that_a_dead_worker_stored_still_adopts()
+    scenarios.test_the_clean_up_between_two_workers_deletes_no_event_that_is_not_joined()
     scenarios.test_a_session_that_a_reader_can_see_has_what_came_before_it()
     # First what catches most of them: it ends there.
     run_state_machine_as_test(Life, settings=THOROUGH)

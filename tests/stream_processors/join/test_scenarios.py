@@ -6,6 +6,7 @@ import pytest
 
 from stream_processors.join import table_columns
 from tests.stream_processors.cluster import Cluster
+from tests.stream_processors.memory_sink import clean_up
 from tests.stream_processors.records import event, mark, session
 from tests.stream_processors.reference import Reference, compare
 
@@ -84,8 +85,8 @@ def test_workers_that_flush_at_the_same_time_miss_no_pair() -> None:
     compare(cluster, reference)
 
 
-def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
-    """Its successor reads it again, finds it stored, and events have been waiting meanwhile."""
+def waiting_for_a_session_that_a_dead_worker_stored() -> tuple[Cluster, Reference]:
+    """The event was flushed while its session was not stored, and the session after it."""
     cluster, reference = Cluster(1), Reference()
     post(cluster, reference, session("s"))
     (sessions,) = cluster.workers[0].positions
@@ -100,6 +101,20 @@ def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
     cluster.workers[0].finish()
     cluster.commit(0)
     zombie.finish()  # now it is
+    return cluster, reference
+
+
+def test_a_session_that_a_dead_worker_stored_still_adopts() -> None:
+    """Its successor reads it again, finds it stored, and events have been waiting meanwhile."""
+    cluster, reference = waiting_for_a_session_that_a_dead_worker_stored()
+    cluster.crash(0, 0)
+    cluster.settle(with_clean_up=False)
+    compare(cluster, reference)
+
+
+def test_the_clean_up_between_two_workers_deletes_no_event_that_is_not_joined() -> None:
+    cluster, reference = waiting_for_a_session_that_a_dead_worker_stored()
+    clean_up(cluster.store)
     cluster.crash(0, 0)
     cluster.settle(with_clean_up=False)
     compare(cluster, reference)
