@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +149,7 @@ def test_a_click_on_a_session_that_a_replay_brought_back_is_joined_although_no_w
     """The worker has filled its filter of stored ids while the session was missing, so it is sure
     that there is no such session, and writes the click as one that waits."""
     from clickstream.operations.replay.run import replay
+    from stream_processors.write.delete_adopted import OWN
     from tests.clickstream.operations.replay.traffic import Traffic
     from tests.stream_processors.fleet import Fleet
 
@@ -164,6 +166,11 @@ def test_a_click_on_a_session_that_a_replay_brought_back_is_joined_although_no_w
         traffic.flush()
         fleet.catch_up()
         wait_until(lambda: filters_filled(tmp_path) > before, seconds=60, pause=0.5)
+        # The clean-up after its start comes with this flush, and the next one a minute later.
+        time.sleep(OWN.shortest)
+        traffic.session("another")
+        traffic.flush()
+        fleet.catch_up()
         replay(settings, Earliest(), SystemClock(), Silent())
         traffic.event("old", "late")
         traffic.flush()
