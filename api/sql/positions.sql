@@ -41,7 +41,7 @@ FROM
             arrayMap(bit -> (toUInt32(bit + 1), toUInt64(0), rows_of_group), bitPositionsToArray(clicked_mask)),
             arrayMap((place, clicks) -> (toUInt32(place), toUInt64(0), clicks), deep_clicks.1, deep_clicks.2)
         ) AS change
-        WHERE at <= {limit:UInt32}
+        WHERE at <= listed  -- a click beyond its list is at no position
         GROUP BY at
     )
 )

@@ -43,6 +43,7 @@ FROM
             arrayMap(bit -> (toUInt32(bit + 1), toUInt64(0), lists), bitPositionsToArray(clicked_mask)),
             arrayMap((place, clicks) -> (toUInt32(place), toUInt64(0), clicks), deep_clicks.1, deep_clicks.2)
         ) AS change
+        WHERE at <= listed  -- a click beyond its list is at no position
         GROUP BY session_day, at
     )
     GROUP BY session_day
