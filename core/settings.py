@@ -92,7 +92,9 @@ class HttpSettings(_Group):
         description="Port on which the HTTP processes listen.",
     )
     ack_timeout_seconds: float = Field(
-        5.0, gt=0, description="Longest wait for Kafka to acknowledge a write. Beyond it: 503."
+        5.0,
+        ge=2,  # the producer needs a second of it to report what is overdue
+        description="Longest wait for Kafka to acknowledge a write. Beyond it: 503.",
     )
     cors_origins: Texts = Field(
         (),
@@ -102,7 +104,8 @@ class HttpSettings(_Group):
     trusted_proxies: Texts = Field(
         (),
         description="Addresses or networks of the proxies in front, separated by commas, such as "
-        "10.0.0.0/8. From them alone X-Forwarded-For is believed, for the rate of each client.",
+        "10.0.0.0/8. From them alone X-Forwarded-For is believed, for the rate and the share of "
+        "each client; and they may have every connection.",
     )
     connections: int = Field(8_192, gt=0, description="Most open connections. The next gets a 503.")
     requests_in_flight: int = Field(
@@ -113,6 +116,14 @@ class HttpSettings(_Group):
         gt=0,
         description="Most bytes of request bodies in progress, and of records that Kafka "
         "has not acknowledged. The next request gets a 503.",
+    )
+    client_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Largest part of the connections, of the requests and of the bytes in progress "
+        "that one client address may have: beyond it 503, for that client. 1: all. Behind a proxy "
+        "that trusted_proxies does not name, all clients are one.",
     )
     shutdown_delay_seconds: float = Field(
         0.0,

@@ -159,7 +159,7 @@ class KafkaPublisher:
         begun = perf_counter()
         try:
             encode = self._encoders.of(contract).encode
-            with _Held(self._in_flight) as held:
+            with self._in_flight.begin() as held:
                 values: list[bytes] = []
                 for first in range(0, len(records), _RECORDS_A_SLICE):
                     if first:
@@ -233,24 +233,3 @@ class KafkaPublisher:
                 )
                 if self._throttle.allows(type(error).__name__):
                     _log.exception("no new Kafka producer yet; trying again")
-
-
-class _Held:
-    """Bytes that are counted in a limit while this is entered. Growing raises Overloaded."""
-
-    __slots__ = ("_limit", "_size")
-
-    def __init__(self, limit: InFlightLimit) -> None:
-        self._limit = limit
-        self._size = 0
-
-    def __enter__(self) -> _Held:
-        self._limit.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._limit.end(self._size)
-
-    def grow(self, size: int) -> None:
-        self._limit.grow(size)
-        self._size += size

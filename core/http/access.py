@@ -52,7 +52,7 @@ class Access:
         clock: Clock,
         addresses: ClientAddresses,
     ) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
         self.keys = keys
         self._by_digest = {key.digest: key for key in keys}
         self._limiter = limiter
@@ -144,7 +144,7 @@ class Access:
         page's key, cannot take it from all others."""
         if self._limiter is None:
             return ()
-        address = self._addresses.of(peer, headers)
+        address = self.addresses.of(peer, headers)
         return self._limiter.admit(address if key is None else f"{key.name} {address}")
 
     def _find_key(self, presented: bytes) -> Key:

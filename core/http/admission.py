@@ -1,4 +1,5 @@
-"""`InFlightLimit`: how many requests and body bytes one process works on at a time.
+"""`InFlightLimit`: how many requests and body bytes one process works on at a time, and how much of
+that one client may have.
 
 More is refused at once: it would wait, hold memory, and be answered after its caller has given up.
 """
@@ -13,44 +14,111 @@ _RETRY_SECONDS = 1
 
 
 class InFlightLimit:
-    """Requests, and bytes of their bodies. Used on one event loop."""
+    """Requests, and bytes of their bodies. Used on one event loop.
 
-    def __init__(self, most_requests: int, most_bytes: int) -> None:
-        self._most_requests = most_requests
-        self._most_bytes = most_bytes
-        self.requests = 0
-        self.bytes = 0
+    Bytes count when they are here, not when they are announced: who sends nothing holds nothing.
+    One request alone is never too large.
+    """
+
+    def __init__(self, most_requests: int, most_bytes: int, client_share: float = 1.0) -> None:
+        self._most = _Use(most_requests, most_bytes)
+        self._most_of_client = _Use(
+            max(1, int(most_requests * client_share)), int(most_bytes * client_share)
+        )
+        self._all = _Use()
+        self._clients: dict[str, _Use] = {}
 
     @classmethod
     def from_settings(cls, http: HttpSettings) -> InFlightLimit:
-        return cls(http.requests_in_flight, http.bytes_in_flight)
+        return cls(http.requests_in_flight, http.bytes_in_flight, http.client_share)
 
-    def begin(self, size: int = 0) -> None:
-        """Count a request of which `size` bytes are here.
+    @property
+    def requests(self) -> int:
+        return self._all.requests
 
-        Raises Overloaded, and counts nothing, when that is too much; one alone never is.
+    @property
+    def bytes(self) -> int:
+        return self._all.bytes
+
+    def begin(self, client: str = "", announced: int = 0, here: int = 0) -> InFlight:
+        """Count a request of `client`, of which `here` bytes of `announced` have come.
+
+        Raises Overloaded, and counts nothing, when all that is announced would be too much.
         """
-        if self.requests >= self._most_requests or (
-            self.bytes + size > self._most_bytes and self.requests
-        ):
-            raise self._overloaded()
-        self.requests += 1
-        self.bytes += size
+        if not self._all.takes(announced, self._most, others=0):
+            raise _overloaded(self._all, "this process takes on")
+        use = self._clients.get(client)
+        if use is None:
+            use = self._clients[client] = _Use()
+        elif not use.takes(announced, self._most_of_client, others=0):
+            raise _overloaded(use, "one client address may have")
+        for each in (self._all, use):
+            each.requests += 1
+            each.bytes += here
+        return InFlight(self, client, use, here)
+
+    def _grow(self, use: _Use, size: int) -> None:
+        if not self._all.takes_bytes(size, self._most, others=1):
+            raise _overloaded(self._all, "this process takes on")
+        if not use.takes_bytes(size, self._most_of_client, others=1):
+            raise _overloaded(use, "one client address may have")
+        self._all.bytes += size
+        use.bytes += size
+
+    def _end(self, client: str, use: _Use, size: int) -> None:
+        for each in (self._all, use):
+            each.requests -= 1
+            each.bytes -= size
+        if not use.requests:
+            del self._clients[client]
+
+
+class InFlight:
+    """One request in progress, until `end` or the end of its `with`."""
+
+    __slots__ = ("_client", "_limit", "_size", "_use")
+
+    def __init__(self, limit: InFlightLimit, client: str, use: _Use, size: int) -> None:
+        self._limit = limit
+        self._client = client
+        self._use = use
+        self._size = size
+
+    def __enter__(self) -> InFlight:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def grow(self, size: int) -> None:
-        """Count more bytes of a request. Raises Overloaded, and counts nothing, if too many."""
-        if self.bytes + size > self._most_bytes and self.requests > 1:
-            raise self._overloaded()
-        self.bytes += size
+        """Count more bytes. Raises Overloaded, and counts nothing, if too many."""
+        self._limit._grow(self._use, size)
+        self._size += size
 
-    def end(self, size: int) -> None:
-        """Count a request no longer; `size` is the sum of its bytes."""
-        self.requests -= 1
-        self.bytes -= size
+    def end(self) -> None:
+        """Count it no longer. To be called once."""
+        self._limit._end(self._client, self._use, self._size)
 
-    def _overloaded(self) -> Overloaded:
-        return Overloaded(
-            f"{self.requests} requests with {self.bytes} bytes are under way, which is as much as"
-            " this process takes on: try again in a moment",
-            _RETRY_SECONDS,
-        )
+
+class _Use:
+    """What is in progress, or may be."""
+
+    __slots__ = ("bytes", "requests")
+
+    def __init__(self, requests: int = 0, size: int = 0) -> None:
+        self.requests = requests
+        self.bytes = size
+
+    def takes(self, size: int, most: _Use, others: int) -> bool:
+        return self.requests < most.requests and self.takes_bytes(size, most, others)
+
+    def takes_bytes(self, size: int, most: _Use, others: int) -> bool:
+        return self.bytes + size <= most.bytes or self.requests <= others
+
+
+def _overloaded(use: _Use, who: str) -> Overloaded:
+    return Overloaded(
+        f"{use.requests} requests with {use.bytes} bytes are in progress, as much as {who}: try"
+        " again in a moment",
+        _RETRY_SECONDS,
+    )

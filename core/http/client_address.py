@@ -36,6 +36,10 @@ class ClientAddresses:
         forwarded = headers.get(b"x-forwarded-for", b"") if self._trusted else b""
         return self._client(peer, forwarded)
 
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the connection is one of our proxies'."""
+        return self._is_trusted(peer)
+
     def _client_uncached(self, peer: str, forwarded: bytes) -> str:
         found = peer
         for hop in (*reversed(forwarded.decode("latin-1").split(",")),):

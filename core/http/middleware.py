@@ -13,7 +13,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.http import scope_keys
-from core.http.admission import InFlightLimit
+from core.http.admission import InFlight
 from core.http.cors import is_preflight
 from core.http.head_request import HeadOnly
 from core.http.html_headers import with_html_security_headers
@@ -75,8 +75,8 @@ class MetricsAndErrors:
             elif scope["path"] in HEALTH_PATHS:
                 await self._app(scope, receive, watched)
             else:
-                with _Metered(receive, self._policies.in_flight, headers) as metered:
-                    await self._app(scope, metered, watched)
+                with self._begin(scope, headers) as in_flight:
+                    await self._app(scope, _Metered(receive, in_flight), watched)
         except Exception as error:
             if not is_expected(error):
                 _log.exception(
@@ -89,6 +89,11 @@ class MetricsAndErrors:
         finally:
             label = method if method in _METHODS else "other"
             count_request(_route(scope), label, watched.status, perf_counter() - begun)
+
+    def _begin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> InFlight:
+        peer = scope.get("client")
+        client = self._policies.access.addresses.of(peer[0] if peer else "", headers)
+        return self._policies.in_flight.begin(client, int(headers.get(b"content-length", b"0")))
 
 
 class _Watched:
@@ -120,34 +125,18 @@ class _Watched:
 
 
 class _Metered:
-    """`receive` whose request is counted as in flight while it is entered: with the bytes that are
-    announced, or with those that come. Entering and receiving raise Overloaded when that is too
-    much."""
+    """`receive` that counts what comes as in flight. Raises Overloaded when that is too much."""
 
-    __slots__ = ("_is_announced", "_limit", "_receive", "_size")
+    __slots__ = ("_in_flight", "_receive")
 
-    def __init__(
-        self, receive: Receive, limit: InFlightLimit, headers: Mapping[bytes, bytes]
-    ) -> None:
+    def __init__(self, receive: Receive, in_flight: InFlight) -> None:
         self._receive = receive
-        self._limit = limit
-        announced = headers.get(b"content-length")
-        self._is_announced = announced is not None
-        self._size = int(announced or 0)
-
-    def __enter__(self) -> _Metered:
-        self._limit.begin(self._size)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._limit.end(self._size)
+        self._in_flight = in_flight
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        size = len(message.get("body", b""))
-        if size and not self._is_announced:
-            self._limit.grow(size)
-            self._size += size
+        if body := message.get("body"):
+            self._in_flight.grow(len(body))
         return message
 
 

@@ -31,6 +31,7 @@ from core.errors import (
     TransferCodingUnknown,
     UrlTooLong,
 )
+from core.http.open_connections import OpenConnections
 from core.http.paths import right_to_post
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
@@ -48,6 +49,9 @@ _DRAINED: Final = 4
 # How long a client that is hung up on may go on sending what nobody reads, seconds: closed at once,
 # the kernel would answer its bytes by a reset, and the refusal would be lost.
 _LINGER_SECONDS: Final = 1.0
+# Refused connections that are told why, at a time. Each is an open file for a moment; beyond this
+# they are cut off.
+_MOST_REFUSED: Final = 128
 
 # As nginx logs it: the client has gone before its request was whole.
 _HUNG_UP: Final = 499
@@ -72,6 +76,7 @@ class ProtocolFactory:
         self.policies = policies
         self.http = http
         self.limits = limits
+        self.connections = OpenConnections(http, policies.access.addresses)
 
     def __call__(
         self,
@@ -99,6 +104,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._bounds = shared.http
         self._limits = shared.limits
         self._in_flight = shared.policies.in_flight
+        self._addresses = shared.policies.access.addresses
+        self._open = shared.connections
+        self._counted: str | None = None  # the client as which this connection is counted
         # None where there is nothing to check: a request costs microseconds here.
         access, cors = shared.policies.access, shared.policies.cors
         self._access = None if access.is_idle else access
@@ -122,17 +130,22 @@ class HttpProtocol(HttpToolsProtocol):
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        is_one_too_many = len(self.connections) >= self._bounds.connections
         super().connection_made(transport)
-        self._idle_since = self.loop.time()
-        if is_one_too_many:
+        self._head_since = self.loop.time()  # without a request it is not kept as long as with one
+        try:
+            self._counted = self._open.begin(self._address())
+        except Overloaded as error:
             HTTP_CONNECTIONS_REFUSED.inc()
-            open_ones = len(self.connections) - 1
-            self._refuse(Overloaded(f"{open_ones} connections are open: try again in a moment"))
+            if len(self.connections) - self._open.total > _MOST_REFUSED:
+                transport.abort()
+            else:
+                self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         cycle: object = self.cycle
-        if isinstance(cycle, PostCycle) and cycle.is_admitted and cycle.more_body:
+        if self._counted is not None:
+            self._open.end(self._counted)
+        if isinstance(cycle, PostCycle) and cycle.held is not None and cycle.more_body:
             self._release(cycle)
             count_request(cycle.path, "POST", _HUNG_UP, None)
         super().connection_lost(exc)
@@ -227,6 +240,11 @@ class HttpProtocol(HttpToolsProtocol):
                 self._hang_up_slowly()
         elif isinstance(cycle, PostCycle):
             cycle.body = cycle.body + body if cycle.body else body
+            if cycle.held is not None:
+                try:
+                    cycle.held.grow(len(body))
+                except Overloaded as error:
+                    self._end_body(cycle, error)
         else:
             super().on_body(body)
 
@@ -241,7 +259,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._idle_since = self.loop.time()
         elif isinstance(cycle, PostCycle):
             cycle.more_body = False
-            if cycle.is_admitted:
+            if cycle.held is not None:
                 self._start(cycle)
         else:
             super().on_message_complete()
@@ -343,13 +361,13 @@ class HttpProtocol(HttpToolsProtocol):
                 raise BodyTooLarge(
                     f"the body has {cycle.size} bytes, at most {self._limits.body_bytes} are taken"
                 )
-            self._in_flight.begin(cycle.size)
+            client = self._addresses.of(self._address(), cycle.headers)
+            cycle.held = self._in_flight.begin(client, cycle.size, len(cycle.body))
         except ClickstreamError as error:
             response = problem_of(error, cycle.request_id)
             count_request(cycle.path, "POST", response.status, None)
             self._answer(cycle, response)
             return
-        cycle.is_admitted = True
         if not cycle.more_body:
             self._start(cycle)
             return
@@ -399,8 +417,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _release(self, cycle: PostCycle) -> None:
-        cycle.is_admitted = False
-        self._in_flight.end(cycle.size)
+        if cycle.held is not None:
+            cycle.held.end()
+            cycle.held = None
 
     # Refusals, and the end of a connection.
 
@@ -460,12 +479,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._hang_up_slowly()
             return
         cycle.keep_alive = False
-        self._release(cycle)
-        error = BodyTooSlow(
-            f"the body was not here after {self._limits.body_seconds:g} s: send it again"
+        self._end_body(
+            cycle,
+            BodyTooSlow(
+                f"the body was not here after {self._limits.body_seconds:g} s: send it again"
+            ),
         )
-        count_request(cycle.path, "POST", 408, None)
-        self._answer(cycle, problem_of(error, cycle.request_id))
+
+    def _end_body(self, cycle: PostCycle, error: ClickstreamError) -> None:
+        """Answer a hot POST of which a part is here."""
+        self._body_since = None
+        self._release(cycle)
+        cycle.body = b""
+        response = problem_of(error, cycle.request_id)
+        count_request(cycle.path, "POST", response.status, None)
+        self._answer(cycle, response)
 
     def _hang_up(self) -> None:
         """Close, without waiting for a client that does not read what was sent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from core.http.admission import InFlight
 from core.http.raw_response import Header, RawResponse
 from core.http.request_id import request_id_of
 
@@ -33,7 +34,7 @@ class PostCycle:
         "expects_100",
         "handle",
         "headers",
-        "is_admitted",
+        "held",
         "keep_alive",
         "more_body",
         "path",
@@ -60,7 +61,7 @@ class PostCycle:
         self.expects_100 = headers.get(b"expect", b"").lower() == b"100-continue"
         self.body = b""
         self.more_body = True
-        self.is_admitted = False  # counted as in flight, and started once its body is here
+        self.held: InFlight | None = None  # once admitted; it starts when its body is here
         self.disconnected = False
         self.response_complete = False
         self.sees_positions = True

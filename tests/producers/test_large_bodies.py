@@ -15,7 +15,6 @@ from core.http.admission import InFlightLimit
 from core.settings import Limits
 from core.user_ids import UserIds
 from producers.ingest import Ingest
-from producers.kafka_publisher import _Held
 from producers.publisher import Records
 from schemas.contracts import Contract
 from tests.producers.memory_publisher import MemoryPublisher
@@ -90,9 +89,9 @@ def test_no_body_keeps_the_event_loop(name: str) -> None:
 
 def test_encoded_records_count_as_much_as_bodies() -> None:
     limit = InFlightLimit(10, 1_000)
-    with _Held(limit) as first:
+    with limit.begin() as first:
         first.grow(900)
-        with _Held(limit) as second, pytest.raises(Overloaded):
+        with limit.begin() as second, pytest.raises(Overloaded):
             second.grow(200)
         assert limit.bytes == 900
     assert (limit.requests, limit.bytes) == (0, 0)

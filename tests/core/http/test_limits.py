@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.errors import Overloaded
-from core.http.admission import InFlightLimit
+from core.http.admission import InFlight, InFlightLimit
 from core.settings import HttpSettings, Limits, Settings
 from tests.core.http.served import EVENTS, WAYS, served
 
@@ -66,23 +68,23 @@ def test_without_a_rate_nothing_is_said_of_it(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_full_process_answers_503_at_once_and_health_goes_on(way: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(requests_in_flight=1))) as side:
-        side.policies.in_flight.begin()
+        held = side.policies.in_flight.begin()
         reply = side.post(way)
         assert (reply.status, reply.headers["retry-after"] in "12") == (503, True)
         assert b"urn:clickstream:problem:overloaded" in reply.body
         for path in ("/livez", "/readyz", "/metrics"):
             assert side.ask("chunked", "GET", path).status == 200
-        side.policies.in_flight.end(0)
+        held.end()
         assert side.post(way).status == 200
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_so_does_one_with_too_many_bytes(way: str) -> None:
     with served(Settings(_env_file=None, http=HttpSettings(bytes_in_flight=1000))) as side:
-        side.policies.in_flight.begin(900)
+        held = side.policies.in_flight.begin(announced=900, here=900)
         large = {**EVENTS, "session_id": "s" * 500}
         assert side.post(way, large).status == 503
-        side.policies.in_flight.end(900)
+        held.end()
         assert side.post(way, large).status == 200
 
 
@@ -98,23 +100,43 @@ def test_what_is_answered_is_no_longer_under_way(way: str, body: object) -> None
         assert (side.policies.in_flight.requests, side.policies.in_flight.bytes) == (0, 0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=200))
-def test_no_more_is_under_way_than_allowed_but_for_one_alone(steps: list[tuple[int, bool]]) -> None:
-    limit = InFlightLimit(most_requests=5, most_bytes=60)
-    held: list[int] = []
-    for size, is_end in steps:
-        if is_end and held:
-            limit.end(held.pop())
-            continue
+STEP = st.tuples(
+    st.sampled_from("ab"), st.integers(0, 40), st.sampled_from(("begin", "end", "grow"))
+)
+
+
+@given(st.lists(STEP, max_size=200))
+def test_no_more_is_under_way_than_allowed_but_for_one_alone(
+    steps: list[tuple[str, int, str]],
+) -> None:
+    limit = InFlightLimit(most_requests=6, most_bytes=80, client_share=0.5)
+    held: list[tuple[str, int, InFlight]] = []
+
+    def of(client: str) -> list[int]:
+        return [size for whose, size, _ in held if whose == client]
+
+    for client, size, step in steps:
+        mine, everybodys = of(client), [each for _, each, _ in held]
+        is_too_much = (sum(mine) + size > 40 and mine) or (sum(everybodys) + size > 80 and held)
         try:
-            limit.begin(size)
+            if step == "begin":
+                held.append((client, size, limit.begin(client, size, size)))
+            elif held and step == "end":
+                held.pop()[2].end()
+            elif held:
+                whose, before, it = held[-1]
+                it.grow(size)
+                held[-1] = (whose, before + size, it)
         except Overloaded:
-            assert len(held) == 5 or sum(held) + size > 60
-        else:
-            held.append(size)
-        assert (limit.requests, limit.bytes) == (len(held), sum(held))
-        assert len(held) <= 5
-        assert sum(held) <= 60 or len(held) == 1
+            assert step == "grow" or len(mine) == 3 or len(held) == 6 or is_too_much
+        assert (limit.requests, limit.bytes) == (len(held), sum(each for _, each, _ in held))
+        for one in "ab":
+            assert len(of(one)) <= 3
+            assert sum(of(one)) <= 40 or len(of(one)) == 1
+        assert limit.bytes <= 80 or len(held) == 1
+    while held:
+        held.pop()[2].end()
+    assert (limit.requests, limit.bytes, limit._clients) == (0, 0, {})
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -128,6 +150,60 @@ def test_one_connection_too_many_is_told_and_hung_up_on(way: str) -> None:
             assert (reply.status, reply.headers["connection"]) == (503, "close")
         finally:
             held.close()
+
+
+PROXIED = HttpSettings(
+    bytes_in_flight=2_000, requests_in_flight=4, connections=8, trusted_proxies=("127.0.0.1",)
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_client_has_its_share_and_others_theirs(way: str) -> None:
+    with served(Settings(_env_file=None, http=PROXIED)) as side:
+        held = side.policies.in_flight.begin("192.0.2.1", announced=990, here=990)
+        reply = side.post(way, X_Forwarded_For="192.0.2.1")
+        assert (reply.status, b"one client address" in reply.body) == (503, True)
+        assert side.post(way, X_Forwarded_For="192.0.2.2").status == 200
+        held.end()
+        assert side.post(way, X_Forwarded_For="192.0.2.1").status == 200
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_that_is_too_much_in_its_middle_is_answered(way: str) -> None:
+    """It was not when its first bytes came."""
+    with served(Settings(_env_file=None, http=PROXIED)) as side:
+        large = {**EVENTS, "session_id": "s" * 500}
+        others: list[InFlight] = []
+        begin = side.policies.in_flight.begin
+
+        def crowded(client: str = "", announced: int = 0, here: int = 0) -> InFlight:
+            mine = begin(client, announced, here)
+            others.append(begin("192.0.2.9", announced=990, here=990))
+            others.append(begin("192.0.2.8", announced=990, here=990))
+            return mine
+
+        side.policies.in_flight.begin = crowded  # type: ignore[method-assign]
+        assert side.post(way, large).status == 503
+        side.policies.in_flight.begin = begin  # type: ignore[method-assign]
+        for each in others:
+            each.end()
+        assert side.post(way, large).status == 200
+
+
+@pytest.mark.parametrize(("proxies", "most"), [((), 4), (("127.0.0.1",), 8)])
+def test_one_address_cannot_have_all_connections_unless_it_is_our_proxy(
+    proxies: tuple[str, ...], most: int
+) -> None:
+    http_settings = HttpSettings(connections=8, trusted_proxies=proxies)
+    with served(Settings(_env_file=None, http=http_settings)) as side, ExitStack() as stack:
+        for _ in range(most):
+            stack.enter_context(socket.create_connection(("127.0.0.1", side.port)))
+        deadline = time.monotonic() + 10
+        while side.post("plain").status != 503 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        reply = side.post("plain")
+        assert (reply.status, reply.headers["connection"]) == (503, "close")
+        assert (b"your address" in reply.body) == (not proxies)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -430,12 +430,18 @@ def test_a_key_is_asked_for_before_the_body() -> None:
     with_client(act, SETTINGS.model_copy(update={"write_keys": (SecretStr("key"),)}))
 
 
-def test_a_body_is_counted_from_its_head_to_its_answer() -> None:
+def test_a_body_is_counted_as_it_comes_until_the_answer() -> None:
+    """Who announces much and sends nothing holds nothing."""
+
     async def act(client: Client, server: uvicorn.Server) -> None:
-        client.writer.write(request(b"x" * 1000)[:-1000])
+        whole = request(b"x" * 200_000)
+        client.writer.write(whole[:-200_000])
         await asyncio.sleep(0.1)
         in_flight = protocol_of(server)._in_flight
-        assert (in_flight.requests, in_flight.bytes) == (1, 1000)
+        assert (in_flight.requests, in_flight.bytes) == (1, 0)
+        client.writer.write(whole[-200_000:-1_000])
+        await asyncio.sleep(0.1)
+        assert (in_flight.requests, in_flight.bytes) == (1, 199_000)
         client.writer.close()
         await asyncio.sleep(0.1)
         assert (in_flight.requests, in_flight.bytes) == (0, 0)

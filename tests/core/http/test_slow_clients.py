@@ -66,6 +66,18 @@ def test_a_head_has_to_come_within_its_time(before: bytes, begun: bytes) -> None
     asyncio.run(act())
 
 
+def test_a_connection_that_never_asks_ends_as_soon_as_one_that_never_ends_its_head() -> None:
+    async def act() -> None:
+        async with connected() as (client, server):
+            await settle()
+            look(server, BOUNDS.head_seconds - 1)
+            assert not client.reader.at_eof()
+            look(server, BOUNDS.head_seconds + 1)
+            assert await client.is_closed()
+
+    asyncio.run(act())
+
+
 @pytest.mark.parametrize("drip", [b"", b"\r\n"])
 @pytest.mark.parametrize("line", ["POST /hot HTTP/1.1", "GET / HTTP/1.1"])
 def test_silence_between_requests_ends(line: str, drip: bytes) -> None:
