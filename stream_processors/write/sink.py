@@ -78,8 +78,8 @@ class Sink(Lookups, Protocol):
         ...
 
     def delete_adopted(self, adopted: pa.Table) -> None:
-        """Delete the events that wait for one of these (`ADOPTED`) and are in `events`, and no
-        others. May leave some, or all, to the next time."""
+        """Delete the events that wait for one of these (`ADOPTED`) and are in `events`, in this or
+        an earlier post, and no others. May leave some, or all, to the next time."""
         ...
 
 

@@ -87,15 +87,26 @@ SETTINGS max_partitions_per_insert_block = 0, max_threads = 1, max_insert_thread
     join_use_nulls = 0
 """  # noqa: S608 - names of our own columns
 
-# Only what is in `events`: an event that is not there yet is late, and must not be lost.
+# Only what is in `events`: an event that is not there yet is late, and must not be lost. When an
+# event has waited twice, only its first post is there: of the two, FINAL, an insert or a merge
+# leaves one. Without FINAL, whatever the profile says, both posts are seen here.
 _DELETE = """
 DELETE FROM unjoined_events
 WHERE session_id IN {ids:Array(String)}
     AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
     AND (session_id, event_id, version) IN (
-        SELECT session_id, event_id, version FROM events
-        WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
+        SELECT session_id, event_id, version
+        FROM unjoined_events
+        INNER JOIN (
+            SELECT session_id, event_id, max(version) AS first_post
+            FROM events
+            WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
+                AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+            GROUP BY session_id, event_id
+        ) AS joined USING (session_id, event_id)
+        WHERE session_id IN {ids:Array(String)} AND version <= first_post
             AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+        SETTINGS final = 0
     )
 """
 

@@ -131,12 +131,12 @@ class MemorySink:
     def delete_adopted(self, adopted: pa.Table) -> None:
         ids = set(adopted["session_id"].to_pylist())
         joined = {
-            (event["session_id"], event["event_id"], event["version"])
+            (event["session_id"], event["event_id"]): event["version"]
             for event in self.tables[table_columns.EVENTS].values()
             if event["session_id"] in ids
         }
         waiting = self.tables[table_columns.UNJOINED]
-        for key in [key for key, row in waiting.items() if (*key, row["version"]) in joined]:
+        for key in [key for key, row in waiting.items() if row["version"] <= joined.get(key, -1)]:
             del waiting[key]
 
 

@@ -269,6 +269,28 @@ def test_an_earlier_post_of_a_joined_event_is_not_deleted(store: Store) -> None:
     assert len(read(table_columns.UNJOINED)) == 1
 
 
+def test_of_an_event_that_waited_twice_no_post_is_left(store: Store) -> None:
+    """In `events` a merge, or the insert itself, keeps the first post alone."""
+    sink, read = store
+    both = event_table(event("s", "e"), event("s", "e"))
+    for post in (both.slice(0, 1), both.slice(1)):
+        sink.write(table_columns.UNJOINED, post)
+    sink.delete_adopted(adopt_as_stored(sink, session_table(session("s"))))
+    assert read(table_columns.UNJOINED) == []
+    assert [row["kafka_offset"] for row in read(table_columns.EVENTS)] == [0]
+
+
+def test_a_later_post_of_a_joined_event_is_deleted(store: Store) -> None:
+    sink, read = store
+    both = event_table(event("s", "e"), event("s", "e"))
+    stored = session_table(session("s"))
+    sink.write(table_columns.UNJOINED, both.slice(1))
+    first = table_columns.joined_rows(join(both.slice(0, 1), as_known(stored)).events)
+    sink.write(table_columns.EVENTS, first)
+    sink.delete_adopted(adopted_by(stored))
+    assert read(table_columns.UNJOINED) == []
+
+
 def test_only_events_of_the_sessions_named_are_deleted(store: Store) -> None:
     sink, read = store
     sink.write(table_columns.UNJOINED, event_table(*(event(name, "e") for name in ("s", "t", "u"))))

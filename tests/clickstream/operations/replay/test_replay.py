@@ -54,9 +54,12 @@ def test_into_full_tables_it_changes_nothing_also_when_repeated(filled: Filled) 
     assert databases(filled.settings) == {""}
 
 
-def test_into_empty_tables_every_row_is_what_it_was(filled: Filled) -> None:
+@pytest.mark.parametrize("rows", [150, 100_000])
+def test_into_empty_tables_every_row_is_what_it_was(filled: Filled, rows: int) -> None:
+    """`rows` a flush: with few of them, events wait for sessions of later flushes."""
+    worker = filled.settings.worker.model_copy(update={"flush_rows": rows})
     empty(filled.settings, but={"dead_letters"})
-    outcome = replayed(filled.settings, Earliest())
+    outcome = replayed(filled.settings.model_copy(update={"worker": worker}), Earliest())
     assert contents(filled.settings) == filled.contents
     assert outcome.before["sessions"] == 0
     assert outcome.after["sessions"] == len(filled.contents["sessions"])
