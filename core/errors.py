@@ -102,7 +102,14 @@ class RecordTooLarge(RequestRefused):
 
 
 class UnsupportedMedia(RequestRefused):
-    """The body is announced as something other than JSON."""
+    """The body is announced as something other than JSON, or in a coding that is not undone.
+
+    `headers`: those that tell the caller what is taken.
+    """
+
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = dict(headers or {})
 
 
 class MalformedRequest(RequestRefused):

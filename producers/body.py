@@ -1,4 +1,4 @@
-"""Read a JSON body off the connection: right media type, bounded in bytes and in time."""
+"""Read a body off the connection, bounded in bytes and in time; and check that it may be JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ _CURL_DEFAULT: Final = b"application/x-www-form-urlencoded"
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
-    """The whole body.
+    """The whole body, as it was sent.
 
-    Raises UnsupportedMedia, BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
+    Raises BodyTooLarge or BodyTooSlow, and Disconnected when the client left.
     """
-    _check_media_type(headers.get(b"content-type", b""))
     announced = int(headers.get(b"content-length", b"0"))
     if announced > limits.body_bytes:
         raise _too_large(announced, limits.body_bytes)
@@ -32,9 +31,12 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
         ) from None
 
 
-def check_body(headers: Mapping[bytes, bytes], body: bytes, limits: Limits) -> None:
-    """Check a body that is here as a whole. Raises UnsupportedMedia or BodyTooLarge."""
-    _check_media_type(headers.get(b"content-type", b""))
+def check_body(
+    headers: Mapping[bytes, bytes], body: bytes, limits: Limits, *, takes_text: bool
+) -> None:
+    """Check a body that is here as a whole. `takes_text`: also one announced as text/plain, which
+    is what a browser's beacon sends. Raises UnsupportedMedia or BodyTooLarge."""
+    _check_media_type(headers.get(b"content-type", b""), takes_text)
     if len(body) > limits.body_bytes:
         raise _too_large(len(body), limits.body_bytes)
 
@@ -60,12 +62,13 @@ def _too_large(size: int, limit: int, least: str = "") -> BodyTooLarge:
     return BodyTooLarge(f"the body has {least}{size} bytes, at most {limit} are taken")
 
 
-def _check_media_type(header: bytes) -> None:
+def _check_media_type(header: bytes, takes_text: bool) -> None:
     """JSON in UTF-8, by whichever of its names; a body without a media type is taken for JSON."""
     if header in (b"application/json", b""):
         return
     media_type, *parameters = (part.strip() for part in header.lower().split(b";"))
-    if media_type != b"application/json" and not media_type.endswith(b"+json"):
+    is_json = media_type == b"application/json" or media_type.endswith(b"+json")
+    if not is_json and not (takes_text and media_type == b"text/plain"):
         said = header.decode("latin-1")[:100]
         hint = " (curl: add -H 'Content-Type: application/json')"
         raise UnsupportedMedia(

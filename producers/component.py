@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
@@ -39,9 +40,17 @@ class WriteComponent:
         self._publisher = publisher
         self._reader = reader
         self._sessions = sessions
-        self._ingest = Ingest(publisher, settings.limits, clock, UserIds.from_settings(settings))
+        # One: what large bodies need of the processor is bounded, and they wait for each other.
+        self._large_bodies = ThreadPoolExecutor(1, "large-bodies")
+        ingest = Ingest(
+            publisher,
+            settings.limits,
+            clock,
+            UserIds.from_settings(settings),
+            self._large_bodies,
+        )
         marker = Marker(publisher, reader, sessions, settings.limits, clock)
-        self._endpoints = Endpoints(self._ingest, marker, settings.limits)
+        self._endpoints = Endpoints(ingest, marker, settings, self._large_bodies)
 
     @classmethod
     def from_settings(cls, settings: Settings, reader: ConsistentReader) -> WriteComponent:
@@ -64,7 +73,7 @@ class WriteComponent:
         async with AsyncExitStack() as stack:  # each is called, also when another one raises
             stack.push_async_callback(self._sessions.close)
             stack.push_async_callback(self._reader.stop)
-            stack.callback(self._ingest.close)
+            stack.callback(self._large_bodies.shutdown, wait=False)
             await self._publisher.stop()
 
     async def ready(self) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -39,18 +39,18 @@ class Ingest:
     written) or Unavailable (the outcome is unknown: send it again)."""
 
     def __init__(
-        self, publisher: Publisher, limits: Limits, clock: Clock, user_ids: UserIds
+        self,
+        publisher: Publisher,
+        limits: Limits,
+        clock: Clock,
+        user_ids: UserIds,
+        large_bodies: Executor,
     ) -> None:
         self._publisher = publisher
         self._limits = limits
         self._clock = clock
         self._pseudonymize = user_ids.pseudonymize if user_ids.enabled else None
-        # One: what large bodies need of the processor is bounded, and they wait for each other.
-        self._reader = ThreadPoolExecutor(1, "large-bodies")
-
-    def close(self) -> None:
-        """Let the thread go."""
-        self._reader.shutdown(wait=False)
+        self._large_bodies = large_bodies
 
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
@@ -79,4 +79,4 @@ class Ingest:
     async def _read(self, body: bytes, read: Callable[[], T]) -> T:
         if len(body) <= _LARGE_BYTES:
             return read()
-        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        return await asyncio.get_running_loop().run_in_executor(self._large_bodies, read)

@@ -89,7 +89,8 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     )
     async def create_session(request: Request) -> Response:
         """200 means that the session is durable in Kafka. The first POST of a session_id wins;
-        posting it again changes nothing and answers 200."""
+        posting it again changes nothing and answers 200. Bodies may come in
+        `Content-Encoding: gzip` or `zstd`, and as `text/plain`, from a browser's beacon."""
         return await respond(endpoints.post_session, request)
 
     @router.post(
@@ -100,7 +101,8 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     )
     async def push_events(request: Request) -> Response:
         """Events may come before their session, or days after it. A request is accepted as a whole
-        or refused as a whole."""
+        or refused as a whole. Bodies may come in `Content-Encoding: gzip` or `zstd`, and as
+        `text/plain`, from a browser's beacon."""
         return await respond(endpoints.post_events, request)
 
     @router.post(

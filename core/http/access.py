@@ -1,14 +1,17 @@
 """The check in front of every route: whose key it is, which right it has and at what rate it asks.
 
-A key comes as `Authorization: Bearer <key>` or as `X-API-Key: <key>`. Admin keys may do everything.
-Without any key in the settings everything is open, and the server listens on loopback only
-(`core.http.server` sees to that). As soon as there is one key of any kind, a right that has
-no key of its own is left to the admin keys.
+A key comes as `Authorization: Bearer <key>` or as `X-API-Key: <key>`; a page's own, when it posts,
+also as `?key=<key>`, because a browser's beacon has no headers of its own. Admin keys may do
+everything. Without any key in the settings everything is open, and the server listens on loopback
+only (`core.http.server` sees to that). As soon as there is one key of any kind, a right that has no
+key of its own is left to the admin keys.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -35,6 +38,8 @@ _DEEDS = {
     Right.READ: "read",
     Right.ADMIN: "do that",
 }
+_BEACONS = frozenset({Right.SESSIONS, Right.EVENTS})
+_KEY_PARAMETER = re.compile(rb"(?:^|&)key=([^&]*)")
 _NEEDED = {"GET": Right.READ, "HEAD": Right.READ, "DELETE": Right.ADMIN}
 
 # Nothing is checked here (auto_error=False): they put the two headers into the OpenAPI document.
@@ -78,15 +83,22 @@ class Access:
         """There is nothing to check: neither keys nor rates."""
         return not self.keys and self._limiter is None
 
-    def authenticate(self, headers: Mapping[bytes, bytes], right: Right) -> Key | None:
-        """The key that came with these headers; None when access is open.
+    def authenticate(
+        self, headers: Mapping[bytes, bytes], right: Right, query: bytes = b""
+    ) -> Key | None:
+        """The key that came with these headers, or in this query; None when access is open.
 
         Raises Unauthorized for no key, an unknown or an expired one, Forbidden for one without that
         right or from a page that it is not for.
         """
         if not self.keys:
             return None
-        key = self._find_key(_presented(headers))
+        presented = _presented(headers)
+        key = self._find_key(presented or _in_query(query, right))
+        if presented is None and not key.origins:
+            raise Forbidden(
+                "addresses are logged: only a key that names its pages (origins=) may be in one"
+            )
         if key.expires_ms is not None and self._clock.now_ms() >= key.expires_ms:
             raise Unauthorized(f"this key expired at {moment(key.expires_ms)}: use a new one")
         if key.origins:
@@ -116,7 +128,7 @@ class Access:
         one token."""
         is_first = CALLER not in scope
         headers = dict(scope["headers"])
-        key = self.authenticate(headers, right)
+        key = self.authenticate(headers, right, scope.get("query_string", b""))
         scope[CALLER] = None if key is None else key.name
         scope[SEES_POSITIONS] = key is None or key.sees_positions
         if self._limiter is not None and is_first:
@@ -155,12 +167,18 @@ class Access:
         return key
 
 
-def _presented(headers: Mapping[bytes, bytes]) -> bytes:
+def _presented(headers: Mapping[bytes, bytes]) -> bytes | None:
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer" and token.strip():
         return token.strip()
     if key := headers.get(b"x-api-key", b"").strip():
         return key
+    return None
+
+
+def _in_query(query: bytes, right: Right) -> bytes:
+    if right in _BEACONS and (found := _KEY_PARAMETER.search(query)) is not None:
+        return unquote_to_bytes(found[1])
     raise Unauthorized("send a key: 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
 
 

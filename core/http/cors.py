@@ -28,8 +28,8 @@ _EXPOSED: Final = (
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
     # Tracing libraries in pages send the last three: not allowed, every click would be blocked.
-    "access-control-allow-headers": f"Authorization, Content-Type, X-API-Key, {POSITION_HEADER},"
-    " X-Request-ID, traceparent, tracestate",
+    "access-control-allow-headers": "Authorization, Content-Type, Content-Encoding, X-API-Key,"
+    f" {POSITION_HEADER}, X-Request-ID, traceparent, tracestate",
     "access-control-max-age": _MAX_AGE,
     "vary": "Access-Control-Request-Method, Access-Control-Request-Headers",
 }

@@ -33,6 +33,7 @@ from core.errors import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    UnsupportedMedia,
 )
 from core.http.raw_response import RawResponse
 from core.http.scope_keys import REQUEST_ID
@@ -89,6 +90,8 @@ def problem_of(error: BaseException, request_id: bytes | None = None) -> RawResp
     if isinstance(error, TooManyRequests):
         headers.update(error.headers)
         headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, UnsupportedMedia):
+        headers.update(error.headers)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
     errors = error.errors if isinstance(error, InvalidRequest) else ()

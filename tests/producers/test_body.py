@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from core.errors import BodyTooLarge, BodyTooSlow, Disconnected, UnsupportedMedia
 from core.settings import Limits
-from producers.body import read_body
+from producers.body import check_body, read_body
 
 LIMITS = Limits(body_bytes=10)
 
@@ -32,15 +32,8 @@ class Connection:
         return self._messages[-1 - self.unread]
 
 
-def read(
-    connection: Connection,
-    media_type: str = "",
-    seconds: float = 60.0,
-    announced: int | None = None,
-) -> bytes:
-    headers = {b"content-type": media_type.encode()} if media_type else {}
-    if announced is not None:
-        headers[b"content-length"] = b"%d" % announced
+def read(connection: Connection, seconds: float = 60.0, announced: int | None = None) -> bytes:
+    headers = {} if announced is None else {b"content-length": b"%d" % announced}
     limits = LIMITS.model_copy(update={"body_seconds": seconds})
     return asyncio.run(read_body(headers, connection.receive, limits))
 
@@ -87,7 +80,7 @@ def test_a_body_that_never_ends_to_arrive_is_given_up() -> None:
     ],
 )
 def test_json_by_any_name_is_taken(media_type: str) -> None:
-    assert read(Connection([b"{}"]), media_type) == b"{}"
+    check({b"content-type": media_type.encode()} if media_type else {})
 
 
 @pytest.mark.parametrize(
@@ -102,9 +95,23 @@ def test_json_by_any_name_is_taken(media_type: str) -> None:
 )
 def test_another_media_type_is_refused(media_type: str) -> None:
     with pytest.raises(UnsupportedMedia):
-        read(Connection([b"{}"]), media_type)
+        check({b"content-type": media_type.encode()})
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "Text/Plain;charset=UTF-8"])
+def test_a_beacons_text_is_taken_where_beacons_are(media_type: str) -> None:
+    check({b"content-type": media_type.encode()}, takes_text=True)
+
+
+def test_text_in_another_encoding_is_refused_there_too() -> None:
+    with pytest.raises(UnsupportedMedia, match="UTF-8"):
+        check({b"content-type": b"text/plain; charset=latin-1"}, takes_text=True)
 
 
 def test_what_curl_sends_by_default_is_refused_with_the_remedy() -> None:
     with pytest.raises(UnsupportedMedia, match="-H 'Content-Type: application/json'"):
-        read(Connection([b"{}"]), "application/x-www-form-urlencoded")
+        check({b"content-type": b"application/x-www-form-urlencoded"})
+
+
+def check(headers: dict[bytes, bytes], *, takes_text: bool = False) -> None:
+    check_body(headers, b"{}", LIMITS, takes_text=takes_text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -68,7 +69,8 @@ def test_no_body_keeps_the_event_loop(name: str) -> None:
     waits: list[float] = []
 
     async def run() -> None:
-        ingest = Ingest(Nowhere(), LIMITS, SystemClock(), UserIds(None))
+        thread = ThreadPoolExecutor(1)
+        ingest = Ingest(Nowhere(), LIMITS, SystemClock(), UserIds(None), thread)
         loop = asyncio.get_running_loop()
 
         async def neighbour() -> None:
@@ -81,7 +83,7 @@ def test_no_body_keeps_the_event_loop(name: str) -> None:
         with suppress(InvalidRequest):
             await ingest.events(BODIES[name])
         task.cancel()
-        ingest.close()
+        thread.shutdown()
 
     asyncio.run(run())
     assert max(waits, default=0) < 0.25, name

@@ -19,6 +19,7 @@ from core.http.policies import RequestPolicies
 from core.http.protocol import ProtocolFactory
 from core.settings import Settings
 from producers.component import WriteComponent
+from producers.endpoints import Endpoints
 from schemas.topics import Topics
 from tests.clock import ManualClock
 from tests.producers.memory_publisher import MemoryPublisher
@@ -46,6 +47,7 @@ class Served:
     clock: ManualClock
     policies: RequestPolicies
     publisher: MemoryPublisher
+    endpoints: Endpoints
 
     def post(self, way: str, body: Any = EVENTS, **headers: str) -> Reply:
         """POST /session/events in one of `WAYS`.
@@ -59,19 +61,20 @@ class Served:
         way: str,
         method: str,
         path: str,
-        body: str | None = None,
+        body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """One request on a connection of its own."""
         sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         sent["Connection"] = "close" if way == "close" else "keep-alive"
+        content = body.encode() if isinstance(body, str) else body
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            if way == "chunked" and body is not None:
+            if way == "chunked" and content is not None:
                 sent["Transfer-Encoding"] = "chunked"
-                connection.request(method, path, [body.encode()], sent, encode_chunked=True)
+                connection.request(method, path, [content], sent, encode_chunked=True)
             else:
-                connection.request(method, path, body, sent)
+                connection.request(method, path, content, sent)
             answer = connection.getresponse()
             given = {name.lower(): value for name, value in answer.getheaders()}
             return Reply(answer.status, given, answer.read())
@@ -114,7 +117,7 @@ def served(settings: Settings) -> Iterator[Served]:
     thread.start()
     try:
         assert started.wait(30)
-        yield Served(port, clock, app.policies, publisher)
+        yield Served(port, clock, app.policies, publisher, component._endpoints)
     finally:
         server.should_exit = True
         thread.join(30)

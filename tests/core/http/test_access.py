@@ -35,6 +35,35 @@ SHOP = b"https://shop.example"
 ALL = settings(write="w-key", read="r-key", admin="a-key")
 
 
+PAGE = Settings(
+    _env_file=None,
+    write_keys=(
+        SecretStr("page+key;rights=events;origins=https://shop.example"),
+        SecretStr("server-key"),
+    ),
+)
+
+
+@pytest.mark.parametrize("query", [b"key=page%2Bkey", b"a=b&key=page+key&key=other"])
+def test_the_key_of_a_page_may_be_in_the_address(query: bytes) -> None:
+    access = Access.from_settings(PAGE)
+    key = access.authenticate({b"origin": SHOP}, Right.EVENTS, query)
+    assert key is not None
+    with pytest.raises(Forbidden, match="origin"):
+        access.authenticate({b"origin": b"https://other.example"}, Right.EVENTS, query)
+    for other in (Right.MARKS, Right.READ, Right.ADMIN):
+        with pytest.raises(Unauthorized, match="send a key"):
+            access.authenticate({b"origin": SHOP}, other, query)
+
+
+def test_no_other_key_may() -> None:
+    access = Access.from_settings(PAGE)
+    with pytest.raises(Forbidden, match="addresses are logged"):
+        access.authenticate({b"origin": SHOP}, Right.EVENTS, b"key=server-key")
+    with pytest.raises(Unauthorized, match="not known"):
+        access.authenticate({b"origin": SHOP}, Right.EVENTS, b"key=")
+
+
 def test_without_any_key_everything_is_open() -> None:
     access = Access.from_settings(settings())
     assert access.is_open
