@@ -49,7 +49,7 @@ class WriteComponent:
             UserIds.from_settings(settings),
             self._large_bodies,
         )
-        marker = Marker(publisher, reader, sessions, settings.limits, clock)
+        marker = Marker(publisher, reader, sessions, settings, clock)
         self._endpoints = Endpoints(ingest, marker, settings, self._large_bodies)
 
     @classmethod

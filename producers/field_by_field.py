@@ -56,6 +56,7 @@ class _Field:
     decoder: msgspec.json.Decoder[Any]
     items: type[Struct] | None
     is_required: bool
+    stand_in: Any  # in the place of what is wrong or missing
 
 
 def read_object(
@@ -65,8 +66,9 @@ def read_object(
     ignored: list[str],
     path: str = "$",
     kind: str = "$",
-) -> Shape | None:
-    """The struct; None when something of it is wrong, which `found` then has.
+) -> Shape:
+    """The struct. What is wrong of it is in `found`, and something that is right in its place: so
+    the values beside it can be checked, and are listed as well.
 
     `kind` is the path without indexes. Raises msgspec.DecodeError for what is not JSON.
     """
@@ -74,34 +76,46 @@ def read_object(
         sent = _OBJECT.decode(text)
     except msgspec.ValidationError as error:
         found.add(*wrong_type(path, str(error)))
-        return None
+        return _stand_in(shape)
     fields = _fields_of(shape)
     absent = frozenset(fields.keys() - sent.keys())
-    is_right = True
     for name in sent.keys() - fields.keys():
         if found.is_full:
-            return None
+            return _stand_in(shape)
         meant = _meant(name, absent)
         if meant is not None or shape is MarkBody:
             hint = f": did you mean {meant}?" if meant else f": there are {', '.join(fields)}"
-            found.add(f"{path}.{_plain(name)}", f"is not known{hint}")
-            is_right = False
-        elif (place := f"{kind}.{_plain(name)}") not in ignored:
+            found.add(f"{path}.{plain_name(name)}", f"is not known{hint}")
+        elif (place := f"{kind}.{plain_name(name)}") not in ignored:
             if len(ignored) == _MOST_IGNORED:
                 found.add(path, f"there are more than {_MOST_IGNORED} fields that are not known")
-                return None
+                return _stand_in(shape)
             ignored.append(place)
+    return shape(**_read_known(shape, sent, found, ignored, path))
+
+
+def check_known(shape: type[Struct], text: Raw, found: Findings, path: str) -> None:
+    """Find what is wrong of the fields that an object must or may have; others are not looked at.
+    The text is a JSON object."""
+    _read_known(shape, _OBJECT.decode(text), found, [], path)
+
+
+def _read_known(
+    shape: type[Struct],
+    sent: Mapping[str, Raw],
+    found: Findings,
+    ignored: list[str],
+    path: str,
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, field in fields.items():
+    for name, field in _fields_of(shape).items():
         place = f"{path}.{name}"
         if name in sent:
-            value = _read_field(field, sent[name], found, ignored, place)
-            is_right = is_right and value is not _WRONG
-            values[name] = value
+            values[name] = _read_field(field, sent[name], found, ignored, place)
         elif field.is_required:
             found.add(place, "is missing")
-            is_right = False
-    return shape(**values) if is_right else None
+            values[name] = field.stand_in
+    return values
 
 
 # msgspec's sentences: "Expected `str`, got `int` - at `$.session_id`" and "Object missing required
@@ -126,9 +140,6 @@ def wrong_type(path: str, sentence: str) -> tuple[str, str]:
     return place, plain[:1].lower() + plain[1:]
 
 
-_WRONG: Final = object()
-
-
 def _read_field(field: _Field, text: Raw, found: Findings, ignored: list[str], path: str) -> Any:
     try:
         if field.items is None:
@@ -136,25 +147,38 @@ def _read_field(field: _Field, text: Raw, found: Findings, ignored: list[str], p
         items = _ARRAY.decode(text)
     except msgspec.ValidationError as error:
         found.add(*wrong_type(path, str(error)))
-        return _WRONG
+        return field.stand_in
     if found.too_many(path, len(items)):
-        return _WRONG
+        return field.stand_in
     read = []
     for index, item in enumerate(items):
         read.append(read_object(field.items, item, found, ignored, f"{path}[{index}]", f"{path}[]"))
         if found.is_full:
             break
-    return _WRONG if None in read else read
+    return read
 
 
 @cache
 def _fields_of(shape: type[Struct]) -> Mapping[str, _Field]:
-    return {
-        field.encode_name: _Field(
-            msgspec.json.Decoder(field.type), _LISTS.get(field.encode_name), field.required
-        )
-        for field in msgspec.structs.fields(shape)
-    }
+    return {field.encode_name: _field_of(field) for field in msgspec.structs.fields(shape)}
+
+
+def _field_of(field: msgspec.structs.FieldInfo) -> _Field:
+    items = _LISTS.get(field.encode_name)
+    if items is not None:
+        stand_in: Any = [_stand_in(items)]
+    elif field.required:
+        stand_in = "-"  # all of them are texts
+    elif field.default_factory is msgspec.NODEFAULT:
+        stand_in = field.default
+    else:
+        stand_in = field.default_factory()
+    return _Field(msgspec.json.Decoder(field.type), items, field.required, stand_in)
+
+
+def _stand_in(shape: type[Shape]) -> Shape:
+    fields = _fields_of(shape)
+    return shape(**{name: field.stand_in for name, field in fields.items() if field.is_required})
 
 
 @lru_cache(4_096)
@@ -168,5 +192,6 @@ def _meant(name: str, absent: frozenset[str]) -> str | None:
     return None if nearest is None else ours[nearest]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """As it is written in a path."""
     return name[:_LONGEST_NAME].replace("{", "(").replace("}", ")")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from msgspec import Struct
@@ -9,7 +10,9 @@ from msgspec import Struct
 from core.clock import Clock
 from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
-from core.settings import Limits
+from core.errors import SinkBehind
+from core.settings import Settings
+from producers.json_bodies import MarkBody
 from producers.publisher import Publisher
 from producers.records import mark_record
 from producers.session_lookup import SessionLookup
@@ -34,13 +37,15 @@ class Marker:
         publisher: Publisher,
         reader: ConsistentReader,
         sessions: SessionLookup,
-        limits: Limits,
+        settings: Settings,
         clock: Clock,
     ) -> None:
+        """A mark takes at most as long as a read and a write may wait: beyond it, SinkBehind."""
         self._publisher = publisher
         self._reader = reader
         self._sessions = sessions
-        self._limits = limits
+        self._limits = settings.limits
+        self._seconds = settings.reads.wait_seconds + settings.http.ack_timeout_seconds
         self._clock = clock
 
     async def mark(self, body: bytes, caller: str | None) -> tuple[Marked, Position]:
@@ -50,6 +55,16 @@ class Marker:
         RequestRefused (nothing was written), or Unavailable (it may be stored: send it again).
         """
         sent = parse_mark(body, self._limits)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._mark(sent, caller)
+        except TimeoutError:
+            raise SinkBehind(
+                f"the mark was not visible after {self._seconds:g} s, and may be stored: send it"
+                " again"
+            ) from None
+
+    async def _mark(self, sent: MarkBody, caller: str | None) -> tuple[Marked, Position]:
         session_id = sent.session_id
         await self._reader.find(session_id, lambda: self._sessions.find(session_id))
         record = mark_record(sent, caller, self._clock.now_ms())

@@ -17,7 +17,8 @@ from msgspec import Raw
 from core.errors import FieldError, InvalidRequest, MalformedBody
 from core.json_text import OUT_OF_RANGE, deeper_than, is_out_of_range
 from core.settings import Limits
-from producers.field_by_field import read_object, wrong_type
+from producers.field_by_field import check_known, read_object
+from producers.half_surrogates import half_surrogates
 from producers.json_bodies import (
     EventItem,
     EventsBody,
@@ -34,7 +35,6 @@ Body = TypeVar("Body", SessionBody, EventsBody, MarkBody)
 _SESSION: Final = msgspec.json.Decoder(SessionBody)
 _EVENTS: Final = msgspec.json.Decoder(EventsBody)
 _MARK: Final = msgspec.json.Decoder(MarkBody)
-_SORT_ORDER: Final = msgspec.json.Decoder(SortOrder)
 
 
 def parse_session(body: bytes, limits: Limits, ignored: list[str] | None = None) -> SessionBody:
@@ -106,11 +106,13 @@ class _Metas:
             for path, index, text in self._places:
                 if deeper_than(most, text):
                     self._found.add(path, f"nested deeper than {most} objects and arrays", index)
-                    break  # one is enough: each takes its time
+                if self._found.is_full:
+                    break
         if is_out_of_range(together):
             for path, index, text in self._places:
                 if is_out_of_range(text):
                     self._found.add(path, OUT_OF_RANGE, index)
+                if self._found.is_full:
                     break
 
 
@@ -135,12 +137,8 @@ def _check_events(events: Sequence[EventItem], found: Findings, metas: _Metas) -
 
 
 def _check_sort_order(sort_by: Raw, found: Findings) -> None:
-    if bytes(sort_by)[:1] != b"{":
-        return
-    try:
-        _SORT_ORDER.decode(sort_by)
-    except msgspec.ValidationError as error:
-        found.add(*wrong_type("$.sort_by", str(error)))
+    if bytes(sort_by)[:1] == b"{":
+        check_known(SortOrder, sort_by, found, "$.sort_by")
 
 
 def _decode(
@@ -152,17 +150,18 @@ def _decode(
         try:
             return decoder.decode(body)
         except msgspec.ValidationError:
-            sent = read_object(decoder.type, Raw(body), found, [] if ignored is None else ignored)
+            return read_object(decoder.type, Raw(body), found, [] if ignored is None else ignored)
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8 (byte {error.start})") from None
     except RecursionError:
         raise InvalidRequest([FieldError("$", "is nested too deep")]) from None
     except msgspec.DecodeError as error:
-        raise MalformedBody(f"the body is not valid JSON: {error}") from None
-    if sent is None:
+        for path in half_surrogates(body):
+            found.add(path, "has half of a surrogate pair: half an emoji, perhaps")
+            if found.is_full:
+                break
         found.raise_if_any()
-        raise AssertionError("a body that cannot be read has an error")
-    return sent
+        raise MalformedBody(f"the body is not valid JSON: {error}") from None
 
 
 def _kind_of(text: bytes) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import SecretStr
 
 from core.consistency.position import POSITION_HEADER, parse_positions
 from core.errors import BrokerUnavailable, SinkBehind, SinkUnavailable, Unavailable
-from core.settings import Settings
+from core.settings import HttpSettings, ReadSettings, Settings
 from schemas.contracts import MARK
 from tests.producers.write_side import WriteSide, write_side
 
@@ -71,6 +72,29 @@ def test_a_mark_that_kafka_does_not_acknowledge_is_a_503(side: WriteSide) -> Non
     side.publisher.failing = BrokerUnavailable("down")
     assert side.client.post(PATH, json={"session_id": "s-1"}).status_code == 503
     assert not side.reader.waited
+
+
+@pytest.mark.parametrize("slow", ["find", "publish", "wait"])
+def test_all_waits_of_a_mark_have_one_deadline(slow: str) -> None:
+    settings = Settings(
+        _env_file=None,
+        http=HttpSettings(ack_timeout_seconds=2),
+        reads=ReadSettings(wait_seconds=0.1),
+    )
+
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    with write_side(settings) as side:
+        side.sessions.stored.add("s-1")
+        if slow == "find":
+            side.sessions.find = hang  # type: ignore[method-assign, assignment]
+        elif slow == "publish":
+            side.publisher.publish = hang  # type: ignore[method-assign, assignment]
+        else:
+            side.reader.wait_for = hang  # type: ignore[method-assign]
+        answer = side.client.post(PATH, json={"session_id": "s-1"})
+        assert (answer.status_code, "after 2.1 s" in answer.json()["detail"]) == (503, True)
 
 
 def test_the_key_that_asked_is_on_record_by_name_alone() -> None:

@@ -186,8 +186,9 @@ def test_numbers_that_readers_cannot_hold_are_refused(number: str, at: str) -> N
     body = json.dumps(session(search_meta=0, search_results=[{"object_id": "a", "meta": 0}] * 2))
     mark = '"search_meta": 0' if at == "search_meta" else '"meta": 0'
     sent = body.replace(mark, mark[:-1] + meta).replace(": 0", ": null")
-    place = {"search_meta": "$.search_meta", "results": "$.search_results[0].meta"}[at]
-    assert list(errors_of(parse_session, sent.encode())) == [place]
+    results = [f"$.search_results[{n}].meta" for n in range(2)]
+    places = {"search_meta": ["$.search_meta"], "results": results}[at]
+    assert list(errors_of(parse_session, sent.encode())) == places
 
 
 @pytest.mark.parametrize("rank", [True, "1", [1], {}])
@@ -346,18 +347,94 @@ def test_nul_and_unicode_come_through_exactly() -> None:
         b"{",
         b"not json",
         encoded(session()) + b" trailing",
-        b'{"session_id": "\\ud800"}',
-        b'{"session_id": "\\ud800x"}',
         b'{"session_id": "\xff"}',
         b'{"sort_by": {"a": "\xff"},' + encoded(session())[1:],
         b'{"sort_by": {"a": NaN},' + encoded(session())[1:],
-        b'{"sort_by": {"a": "\\ud800"},' + encoded(session())[1:],
         b'{"sort_by": {"a": 01},' + encoded(session())[1:],
     ],
 )
 def test_bytes_that_are_not_json_are_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBody):
         parse_session(body, LIMITS)
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "\ude00 ", "\ude00\ud83d", "x\ud83dx"])
+def test_half_of_an_emoji_is_named(half: str) -> None:
+    """A page that cuts texts by UTF-16 units makes one, in one event of a hundred."""
+    whole = event(meta={"t": "\U0001f600"})
+    cut = event(object_id=half, meta={"{t}": [1, {"u": half}], half: 1})
+    assert list(errors_of(parse_events, encoded(events(whole, whole, cut)))) == [
+        "$.events[2].object_id",
+        "$.events[2].meta",
+        "$.events[2].meta.(t)[1].u",
+    ]
+    assert list(errors_of(parse_session, encoded(session(search_query=half)))) == ["$.search_query"]
+
+
+def test_a_body_with_half_an_emoji_that_is_no_json_either_is_malformed() -> None:
+    for body in (b'{"a": "\\ud83d"', b'["\\ud83d",' + b"[" * 100_000):
+        with pytest.raises(RequestRefused):
+            parse_session(body, LIMITS)
+
+
+# What can be wrong with each field of an event: of its type, of its value, or that it is missing.
+_MISTAKES: dict[str, list[Any]] = {
+    "event_id": [..., "", 7, None, "x" * 600],
+    "object_id": [..., " ", [], None],
+    "event_type": ["", 1, {}],
+    "created_at": [5, "today", True, 1.5],
+    "meta": [7, "{}", [1], {"deep": [[[[[]]]]]}, {"n": 2**65}],
+}
+
+
+@UNHURRIED
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(list(_MISTAKES)), st.integers(0, 4), max_size=len(_MISTAKES)
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_all_wrong_places_of_a_body_are_named_at_once(
+    spoilt: list[dict[str, int]], is_id_wrong: bool
+) -> None:
+    body = events(*(event() for _ in spoilt))
+    expected = set()
+    if is_id_wrong:
+        body["session_id"] = ""
+        expected.add("$.session_id")
+    for index, mistakes in enumerate(spoilt):
+        for name, which in mistakes.items():
+            some = _MISTAKES[name]
+            wrong = some[which % len(some)]
+            if wrong is ...:
+                del body["events"][index][name]
+            else:
+                body["events"][index][name] = wrong
+            expected.add(f"$.events[{index}].{name}")
+    limits = Limits(nesting=4)
+    if expected:
+        assert set(errors_of(parse_events, body, limits)) == expected
+    else:
+        parse_events(encoded(body), limits)
+
+
+def test_all_wrong_places_of_a_session_are_named_at_once() -> None:
+    body = session(
+        session_id="",
+        search_query=5,
+        search_results=[{"object_id": ""}, 7, {"rank": "1"}],
+        sort_by={"field": 3, "order": "up"},
+        created_at="x",
+    )
+    assert set(errors_of(parse_session, body)) == {
+        *("$.session_id", "$.search_query", "$.created_at", "$.sort_by.field", "$.sort_by.order"),
+        *("$.search_results[0].object_id", "$.search_results[1]"),
+        *("$.search_results[2].object_id", "$.search_results[2].rank"),
+    }
 
 
 @pytest.mark.parametrize("parse", PARSERS)
