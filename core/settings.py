@@ -221,6 +221,12 @@ class WorkerSettings(_Group):
         description="Memory for the filter that recognises new sessions without a query, bytes. "
         "Rounded down to a power of two; size it at 10 bits per stored session. 0: off.",
     )
+    max_waiting_per_session: int = Field(
+        10_000,
+        gt=0,
+        description="Most events that wait for one session that has not come. Further ones become "
+        "dead letters (too_many_waiting), which can be republished once it has.",
+    )
     session_timeout_seconds: float = Field(
         8.0,
         gt=0,

@@ -49,6 +49,9 @@ class Reason(StrEnum):
     """Not a record but a whole batch of Kafka's: its checksum is wrong, it does not uncompress, or
     into too much, or the records in it do not end where they say. The value is the batch."""
 
+    TOO_MANY_WAITING = "too_many_waiting"
+    """An event whose session has not come, and for which as many events wait as are allowed."""
+
 
 REPUBLISH_HEADER: Final = "clickstream-replay"
 """On a record that was republished: its `Attempt` as `partition/offset/number`."""

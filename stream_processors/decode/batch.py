@@ -72,10 +72,24 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`rows` have the contract's columns, `kafka_partition` and `kafka_offset`."""
+    """`rows` have the contract's columns, `kafka_partition` and `kafka_offset`.
+
+    `fetched` is what they were decoded of.
+    """
 
     rows: pa.Table
     rejected: tuple[RejectedRecord, ...]
+    fetched: Sequence[FetchedBatch] = ()
+
+    def reject(self, partition: int, offset: int, reason: Reason, error: str) -> RejectedRecord:
+        """A record of `rows` that is rejected all the same, as it came."""
+        for batch in self.fetched:
+            if batch.source.partition == partition and batch.first <= offset < batch.next:
+                for part in batch.parts:
+                    row = int(np.searchsorted(part.offsets, offset))
+                    if row < len(part) and part.offsets[row] == offset:
+                        return RejectedRecord(batch.source, part.record(row), reason, error)
+        raise LookupError(f"no record of offset {offset} was fetched from partition {partition}")
 
 
 class BatchDecoder:
@@ -113,7 +127,7 @@ class BatchDecoder:
         """
         parts = [self._decode(piece) for piece in portions(batches, _PIECE_BYTES)]
         rejected = tuple(found for part in parts for found in part.rejected)
-        return Decoded(pa.concat_tables(part.rows for part in parts), rejected)
+        return Decoded(pa.concat_tables(part.rows for part in parts), rejected, tuple(batches))
 
     def _decode(self, batches: Sequence[FetchedBatch]) -> Decoded:
         fetched = _Concatenated.of(batches)

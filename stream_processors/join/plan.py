@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.retrying import Retry
+from schemas.dead_letters import Reason
 from schemas.topics import Topics
 from stream_processors.decode.batch import Decoded, RejectedRecord
 from stream_processors.decode.topics import DecodedTopics
@@ -28,6 +29,7 @@ from stream_processors.join.join import (
 from stream_processors.join.recent_sessions import STORED, RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
+from stream_processors.join.waiting_cap import WaitingCap
 
 
 class Lookups(Protocol):
@@ -42,6 +44,11 @@ class Lookups(Protocol):
         version of its session's list, from 1; 0 where it is not in it. As unsigned 16-bit."""
         ...
 
+    def count_waiting(self, asked: pa.Table) -> pa.Array:
+        """For each row of `asked` (session_id, version), how many events wait for the session that
+        were posted before the one of this version. As unsigned 64-bit."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FlushRules:
@@ -50,6 +57,7 @@ class FlushRules:
     topics: Topics
     window: DayWindow
     epoch: int
+    most_waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class _Sessions:
 
 
 class FlushPlanner:
-    """Decoded records → the plan of their flush. Changes nothing: not its memory, not the store."""
+    """Decoded records → the plan of their flush. Changes nothing in the index and the store."""
 
     def __init__(
         self,
@@ -97,6 +105,7 @@ class FlushPlanner:
         self._stored_ids = stored_ids
         self._lookups = lookups
         self._retry = retry
+        self._cap = WaitingCap(rules.most_waiting)
 
     def plan(self, decoded: DecodedTopics, erased: Erased) -> FlushPlan:
         """Blocks for the look-ups; raises only what `retry` gives up on."""
@@ -111,6 +120,10 @@ class FlushPlanner:
         erased = erased.with_sessions(sessions.erased["session_id"].to_pylist())
         joined = join(events_, sessions.known)
         of_stored, unjoined = self._join_stored(joined.unjoined, sessions.stored)
+        # An erased session is not known, so its events are among those without a session.
+        unjoined = without_erased(unjoined, erased.of_ids(unjoined["session_id"]))
+        unjoined, too_many = self._within_cap(unjoined, decoded)
+        rejected = [r for d in decoded.values() for r in d.rejected if not erased.covers(r)]
         return FlushPlan(
             marks=without_erased(marks_, erased.of_ids(marks_["session_id"])),
             joined=Joined(
@@ -118,16 +131,39 @@ class FlushPlanner:
                     [table_columns.joined_rows(joined.events), of_stored],
                     table_columns.EVENT_COLUMNS,
                 ),
-                # An erased session is not known, so its events are among those without a session.
-                without_erased(unjoined, erased.of_ids(unjoined["session_id"])),
+                unjoined,
             ),
             sessions=sessions.new,
             known=sessions.known,
             erased=sessions.erased,
             duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
             - sessions.new.num_rows,
-            rejected=tuple(r for d in decoded.values() for r in d.rejected if not erased.covers(r)),
+            rejected=(*rejected, *too_many),
         )
+
+    def _within_cap(
+        self, unjoined: pa.Table, decoded: DecodedTopics
+    ) -> tuple[pa.Table, list[RejectedRecord]]:
+        """The events that wait, and those that are too many for their session."""
+        if not unjoined.num_rows:
+            return unjoined, []
+        beyond = self._cap.beyond(
+            unjoined, lambda asked: self._retry(lambda: self._lookups.count_waiting(asked))
+        )
+        if not beyond.any():
+            return unjoined, []
+        too_many = unjoined.filter(pa.array(beyond))
+        events = decoded[self._rules.topics.events]
+        error = (
+            f"{self._rules.most_waiting:,} events wait already for this session, which has not come"
+        )
+        records = zip(
+            too_many["kafka_partition"].to_pylist(),
+            too_many["kafka_offset"].to_pylist(),
+            strict=True,
+        )
+        rejected = [events.reject(*place, Reason.TOO_MANY_WAITING, error) for place in records]
+        return unjoined.filter(pa.array(~beyond)), rejected
 
     def _sessions(self, decoded: DecodedTopics, events: pa.Table, erased: Erased) -> _Sessions:
         rules = self._rules

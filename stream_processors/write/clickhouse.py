@@ -136,6 +136,9 @@ class ClickHouseSink:
         columns = ["number", "session_id", "object_id", "session_day", "version"]
         return self._statements.select(_FIND_POSITIONS, _POSITIONS, {}, asked=asked.select(columns))
 
+    def count_waiting(self, asked: pa.Table) -> pa.Array:
+        return self._waiting.count_before(asked)
+
     def stored_session_hashes(
         self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:

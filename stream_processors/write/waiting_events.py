@@ -41,6 +41,18 @@ FROM unjoined_events WHERE session_id IN (SELECT session_id FROM named)
 GROUP BY session_id
 """
 
+# An event that was delivered twice, and is not merged yet, is one.
+_COUNT_BEFORE = """
+SELECT asked.number AS number, uniqExact(waiting.event_id) AS waiting
+FROM (
+    SELECT session_id, event_id, version FROM unjoined_events
+    WHERE session_id IN (SELECT session_id FROM asked)
+) AS waiting
+INNER JOIN asked ON asked.session_id = waiting.session_id
+WHERE waiting.version > asked.version
+GROUP BY number
+"""
+
 # Sessions that are being erased are left out: an erasure waits only for the inserts that began
 # before it.
 _COUNT_ADOPTABLE = """
@@ -121,6 +133,7 @@ KILL MUTATION WHERE database = currentDatabase() AND table = 'unjoined_events' A
 """
 
 _WAITING = pa.schema([pa.field("session_id", pa.string()), pa.field("waiting", pa.uint64())])
+_WAITING_BEFORE = pa.schema([pa.field("number", pa.uint32()), pa.field("waiting", pa.uint64())])
 _WAITING_ALONE = pa.schema([pa.field("waiting", pa.uint64())])
 _MUTATIONS = pa.schema([pa.field("mutations", pa.uint64()), pa.field("failing", pa.uint64())])
 
@@ -143,6 +156,18 @@ class WaitingEvents:
             )
         ]
         return table_columns.concat(counted, _WAITING)
+
+    def count_before(self, asked: pa.Table) -> pa.Array:
+        """See `plan.Lookups.count_waiting`."""
+        numbers = pa.array(np.arange(asked.num_rows, dtype=np.uint32))
+        asked = asked.append_column("number", numbers).combine_chunks()
+        waiting = np.zeros(asked.num_rows, dtype=np.uint64)
+        for part in in_halves(
+            asked,
+            lambda some: self._statements.select(_COUNT_BEFORE, _WAITING_BEFORE, {}, asked=some),
+        ):
+            waiting[part["number"].to_numpy()] = part["waiting"].to_numpy()
+        return pa.array(waiting)
 
     def adopt(self, sessions: pa.Table) -> pa.Table:
         """See `Sink.adopt`."""

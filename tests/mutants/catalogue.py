@@ -80,6 +80,18 @@ def sessions_before_their_events(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SlowSink, "write", write)
 
 
+def too_many_waiting_are_dropped(patch: pytest.MonkeyPatch) -> None:
+    """What is beyond the cap of a session leaves no dead letter."""
+    patch.setattr(MemorySink, "write_dead_letters", lambda *_: None)
+
+
+def all_that_waits_is_within_the_cap(patch: pytest.MonkeyPatch) -> None:
+    """Nobody counts what waits already."""
+    patch.setattr(
+        SlowSink, "count_waiting", lambda _, asked: pa.array([0] * len(asked), pa.uint64())
+    )
+
+
 def unjoined_events_are_dropped(patch: pytest.MonkeyPatch) -> None:
     """An event whose session is unknown is thrown away."""
     write = MemorySink.write
@@ -203,6 +215,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     an_empty_filter_is_complete,
     what_others_stored_is_forgotten,
     sessions_before_their_events,
+    too_many_waiting_are_dropped,
+    all_that_waits_is_within_the_cap,
     unjoined_events_are_dropped,
     topics_are_not_copartitioned,
     the_deletion_takes_all,

@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.mutants.catalogue import CATALOGUE, Mutant
 from tests.stream_processors.consume.test_offset_ledger import Worker
 from tests.stream_processors.join import test_scenarios as scenarios
-from tests.stream_processors.join.test_model import Life
+from tests.stream_processors.join.test_model import CappedLife, Life
 
 # No shrinking: that it fails is all we want to know. The same lives every time.
 THOROUGH = settings(
@@ -35,6 +35,7 @@ def run_the_models() -> None:
     # First what catches most of them: it ends there.
     run_state_machine_as_test(Life, settings=THOROUGH)
     run_state_machine_as_test(Worker, settings=THOROUGH)
+    run_state_machine_as_test(CappedLife, settings=THOROUGH)
 
 
 @pytest.mark.parametrize("mutant", CATALOGUE, ids=lambda mutant: mutant.__name__)

@@ -57,6 +57,9 @@ class SlowSink:
     def find_positions(self, asked: pa.Table) -> pa.Array:
         return self.store.find_positions(asked)
 
+    def count_waiting(self, asked: pa.Table) -> pa.Array:
+        return self.store.count_waiting(asked)
+
     def stored_session_hashes(
         self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:
@@ -91,7 +94,7 @@ class SlowSink:
 class FakeWorker:
     """One worker process: what it remembers is gone when it crashes."""
 
-    def __init__(self, log: Log, store: Store, index_bytes: int) -> None:
+    def __init__(self, log: Log, store: Store, index_bytes: int, most_waiting: int) -> None:
         self._log = log
         self.ledger = OffsetLedger()
         self.positions: dict[Partition, int] = {}
@@ -105,7 +108,7 @@ class FakeWorker:
             for c in (SESSION, EVENT, MARK)
         }
         self._flush = Flush(
-            FlushRules(TOPICS, DayWindow(past=35, future=1), epoch=0),
+            FlushRules(TOPICS, DayWindow(past=35, future=1), epoch=0, most_waiting=most_waiting),
             decoders,
             self.sink,
             DeadLetterList(),
@@ -171,8 +174,10 @@ class Cluster:
 
     count: int
     index_bytes: int = 10_000_000
+    most_waiting: int = 10_000
     log: Log = field(default_factory=Log)
     store: Store = field(default_factory=MemorySink)
+    posted: dict[tuple[str, int, int], dict[str, Any]] = field(default_factory=dict)
     committed: dict[Partition, int] = field(default_factory=dict)
     workers: list[FakeWorker] = field(default_factory=list)
     generation: int = 0
@@ -182,7 +187,8 @@ class Cluster:
         self.rebalance(0)
 
     def append(self, record: dict[str, Any]) -> None:
-        source, _ = self.log.append(record)
+        source, offset = self.log.append(record)
+        self.posted[source.topic, source.partition, offset] = record
         if source not in self.committed:
             # A partition gets its first record: the owner of its number begins at 0.
             self.committed[source] = 0
@@ -237,4 +243,4 @@ class Cluster:
 
     def spawn(self) -> FakeWorker:
         """A process that has nothing assigned yet."""
-        return FakeWorker(self.log, self.store, self.index_bytes)
+        return FakeWorker(self.log, self.store, self.index_bytes, self.most_waiting)

@@ -46,6 +46,7 @@ class World:
     sink: MemorySink = field(default_factory=MemorySink)
     topic: DeadLetterList = field(default_factory=DeadLetterList)
     index_bytes: int = 10_000_000
+    most_waiting: int = 10_000
     flush: Flush = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class World:
             for c in (SESSION, EVENT, MARK)
         }
         self.flush = Flush(
-            FlushRules(TOPICS, DayWindow(past=35, future=1), epoch=0),
+            FlushRules(TOPICS, DayWindow(past=35, future=1), 0, self.most_waiting),
             decoders,
             self.sink,
             self.topic,

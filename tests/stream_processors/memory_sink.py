@@ -61,6 +61,16 @@ class MemorySink:
         positions = [list_.index(id_) + 1 if id_ in list_ else 0 for list_, id_ in shown]
         return pa.array(positions, pa.uint16())
 
+    def count_waiting(self, asked: pa.Table) -> pa.Array:
+        waiting = self.tables[table_columns.UNJOINED].values()
+        return pa.array(
+            [
+                sum(row["session_id"] == session_id and row["version"] > version for row in waiting)
+                for session_id, version in zip(*asked.to_pydict().values(), strict=True)
+            ],
+            pa.uint64(),
+        )
+
     def stored_session_hashes(
         self, partitions: Sequence[int], of: int
     ) -> Iterator[tuple[Hashes32, Hashes32]]:

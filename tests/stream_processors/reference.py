@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -9,6 +10,7 @@ from typing import Any
 
 from stream_processors.join import table_columns
 from tests.stream_processors.cluster import Cluster
+from tests.stream_processors.memory_sink import MemorySink
 
 
 @dataclass
@@ -45,6 +47,23 @@ class Reference:
     def _position(self, session_id: str, object_id: str) -> int:
         shown = [result["object_id"] for result in self.sessions[session_id]["search_results"]]
         return shown.index(object_id) + 1 if object_id in shown else 0
+
+
+def compare_capped(cluster: Cluster, reference: Reference, most_waiting: int) -> None:
+    """Every event is joined, waits or is a dead letter, and not more wait than may."""
+    tables = cluster.store.tables
+    assert {key[-1] for key in tables[table_columns.SESSIONS]} == reference.sessions.keys()
+    joined = {key[1:] for key in tables[table_columns.EVENTS]}
+    waiting = set(tables[table_columns.UNJOINED])
+    assert joined <= reference.joined().keys()
+    assert waiting <= reference.unjoined()
+    assert isinstance(cluster.store, MemorySink)
+    kept = [cluster.posted[place] for place in cluster.store.dead_letters]
+    rejected = {(record["session_id"], record["event_id"]) for record in kept}
+    assert joined | waiting | rejected == reference.events.keys()
+    assert not Counter(id_ for id_, _ in waiting) - Counter(
+        {id_: most_waiting for id_, _ in reference.unjoined()}
+    )
 
 
 def compare(cluster: Cluster, reference: Reference) -> None:

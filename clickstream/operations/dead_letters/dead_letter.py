@@ -206,6 +206,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " broken disk of the broker or a bad network: look there, and post the records again if"
         " their sender still has them. Anything else is a broken producer. Then purge it."
     ),
+    Reason.TOO_MANY_WAITING: (
+        "Look at the session id: one such as 'undefined' is a mistake of the caller, then purge"
+        " these. If the session has come meanwhile, or"
+        " CLICKSTREAM_WORKER__MAX_WAITING_PER_SESSION was raised, republish them."
+    ),
 }
 
 

@@ -7,6 +7,9 @@ import pyarrow as pa
 import pytest
 
 from core.errors import SinkUnavailable
+from schemas.codec import Encoder
+from schemas.contracts import EVENT
+from schemas.dead_letters import Reason
 from stream_processors.join import table_columns
 from tests.stream_processors.flushing import World
 from tests.stream_processors.memory_sink import clean_up
@@ -230,3 +233,36 @@ def test_a_session_that_was_not_written_is_not_remembered() -> None:
     # The same worker, without a restart, reads the session again.
     world.flush_everything()
     assert set(world.sessions()) == {"s"}
+
+
+def test_events_beyond_the_cap_of_their_session_are_kept_as_dead_letters() -> None:
+    world = World(most_waiting=2)
+    posts = [event("undefined", f"e{n}") for n in range(3)]
+    world.post_together([*posts, event("other", "e")])
+    report = world.post(event("undefined", "e3"))
+    assert set(world.unjoined()) == {("undefined", "e0"), ("undefined", "e1"), ("other", "e")}
+    assert [rejected.reason for rejected in report.rejected] == [Reason.TOO_MANY_WAITING]
+    kept = [letter.rejected.record.value for letter in world.topic.dead_letters]
+    assert kept == [Encoder(EVENT, world.log.schema_id(EVENT)).encode(p) for p in posts[2:]] + [
+        Encoder(EVENT, world.log.schema_id(EVENT)).encode(event("undefined", "e3"))
+    ]
+
+
+def test_records_that_come_again_meet_the_same_decision_about_the_cap() -> None:
+    world = World(most_waiting=2)
+    world.post_together([event("undefined", f"e{n}") for n in (0, 1, 1, 2, 3)])
+    first = set(world.unjoined()), set(world.sink.dead_letters)
+    assert first == ({("undefined", "e0"), ("undefined", "e1")}, set(world.sink.dead_letters))
+    world.restart()
+    world.flush_everything()
+    assert (set(world.unjoined()), set(world.sink.dead_letters)) == first
+    assert len(world.sink.dead_letters) == 2
+
+
+def test_events_that_waited_and_those_that_were_too_many_find_their_session() -> None:
+    world = World(most_waiting=1)
+    posts = [event("s", "e0"), event("s", "e1")]
+    world.post_together(posts)
+    assert world.post(session("s")).adopted == 1
+    world.post(posts[1])  # as republishing does
+    assert set(world.events()) == {("s", "e0"), ("s", "e1")}

@@ -185,6 +185,19 @@ def test_of_a_mark_written_in_any_order_the_highest_offset_stays(store: Store) -
     assert [row["is_irrelevant"] for row in read(table_columns.MARKS)] == [False]
 
 
+def test_waiting_events_are_counted_up_to_a_version_each_once(store: Store) -> None:
+    sink, _ = store
+    events = event_table(*(event(s, e) for s in ("s", "t") for e in ("e1", "e2", "e3")))
+    for _ in range(2):
+        sink.write(table_columns.UNJOINED, events)
+    asked = events.select(["session_id", "version"]).filter(
+        pc.is_in(events["event_id"], pa.array(["e1", "e3"]))
+    )
+    unknown = pa.table({"session_id": ["u"], "version": pa.array([0], pa.uint64())})
+    counted = sink.count_waiting(pa.concat_tables([asked, unknown]))
+    assert counted.to_pylist() == [0, 2, 0, 2, 0]
+
+
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Without time zones, and without what only ClickHouse knows."""
     return {
