@@ -164,8 +164,22 @@ async def ndjson(
         for day in days:
             async with aclosing(_sessions_of_day(store, selection, day, with_events)) as blocks:
                 async for sessions in blocks:
-                    yield encoder.encode_lines(sessions)
+                    yield _escape_separators(encoder.encode_lines(sessions))
                     await asyncio.sleep(0)  # a fast client must not keep other requests waiting
+
+
+# Whatever JSON calls a character of a text, many readers of lines end a line at it.
+_SEPARATORS = {
+    "\u2028".encode(): rb"\u2028",
+    "\u2029".encode(): rb"\u2029",
+    "\u0085".encode(): rb"\u0085",
+}
+
+
+def _escape_separators(lines: bytes) -> bytes:
+    for separator, escape in _SEPARATORS.items():
+        lines = lines.replace(separator, escape)
+    return lines
 
 
 async def _sessions_of_day(
