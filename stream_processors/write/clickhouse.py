@@ -207,8 +207,8 @@ class ClickHouseSink:
     def adopt(self, sessions: pa.Table) -> pa.Table:
         return self._waiting.adopt(sessions)
 
-    def waiting_portions(self) -> Sequence[Portion]:
-        return self._waiting.portions()
+    def waiting_portion(self, after: str) -> Portion | None:
+        return self._waiting.next_portion(after)
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
         return self._waiting.adopt_portion(portion, self.find_sessions)

@@ -19,7 +19,7 @@ from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import FlushPlan, FlushPlanner, FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.sink import ADOPTED, Portion, Sink
+from stream_processors.write.sink import ADOPTED, Sink
 from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter
 
 # A flush reads the erasures anew before it writes when they are older than this, seconds. Each
@@ -88,7 +88,7 @@ class Flush:
         self._erased = Erased()
         self._erasures_read_at = -math.inf
         self._adopted = ADOPTED.empty_table()
-        self._portions: list[Portion] = []
+        self._cleaned_up_to = ""
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
         """Decode and write."""
@@ -118,11 +118,12 @@ class Flush:
         """Adopt the waiting events that everybody missed, then delete those that anybody adopted:
         the next portion of all that wait. Returns whether it was the last. One attempt; raises
         SinkUnavailable."""
-        if not self._portions:
-            self._portions = list(self._sink.waiting_portions())
-        if self._portions:
-            self._sink.delete_adopted(self._sink.adopt_waiting(self._portions.pop()))
-        return not self._portions
+        portion = self._sink.waiting_portion(self._cleaned_up_to)
+        if portion is not None:
+            self._sink.delete_adopted(self._sink.adopt_waiting(portion))
+        is_last = portion is None or portion.is_last
+        self._cleaned_up_to = "" if portion is None or portion.is_last else portion.last
+        return is_last
 
     def _reload_erasures(self) -> bool:
         """Read the erasures if there are new ones; returns whether there were."""

@@ -26,10 +26,12 @@ ADOPTED: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The waiting events whose hash modulo `of` is `number`."""
+    """The waiting events of the sessions after one id, up to and with another; `is_last`: no event
+    waits beyond."""
 
-    number: int = 0
-    of: int = 1
+    after: str
+    last: str
+    is_last: bool
 
 
 class Sink(Lookups, Protocol):
@@ -67,8 +69,10 @@ class Sink(Lookups, Protocol):
         be) into `events`, as `join` would. Returns whose they were (`ADOPTED`)."""
         ...
 
-    def waiting_portions(self) -> Sequence[Portion]:
-        """All that waits, in portions that are small enough for one statement."""
+    def waiting_portion(self, after: str) -> Portion | None:
+        """What waits for the next sessions after this id: few enough events to look through at
+        once, or those of one session. None when nothing waits there. Ids are in any fixed order
+        that begins with ""."""
         ...
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:

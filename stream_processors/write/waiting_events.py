@@ -7,7 +7,7 @@ statement that is repeated writes the same rows under the same keys and versions
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -53,17 +53,30 @@ WHERE waiting.version > asked.version
 GROUP BY number
 """
 
+# In the order of the table, so that only this part of it is read.
+_NEXT_PORTION = """
+SELECT count() AS waiting, max(session_id) AS last FROM (
+    SELECT session_id FROM unjoined_events
+    WHERE session_id > {after:String}
+    ORDER BY session_id
+    LIMIT {most:UInt64}
+)
+SETTINGS optimize_read_in_order = 1, max_threads = 1
+"""
+
 # Sessions that are being erased are left out: an erasure waits only for the inserts that began
 # before it.
 _COUNT_ADOPTABLE = """
 SELECT session_id, count() AS waiting
 FROM unjoined_events
-WHERE cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+WHERE session_id > {after:String} AND session_id <= {last:String}
     AND session_id IN (
-        SELECT session_id FROM sessions WHERE session_id IN (
-            SELECT session_id FROM unjoined_events
-            WHERE cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
-        )
+        SELECT session_id FROM sessions
+        WHERE session_id > {after:String} AND session_id <= {last:String}
+            AND session_id IN (
+                SELECT session_id FROM unjoined_events
+                WHERE session_id > {after:String} AND session_id <= {last:String}
+            )
     )
     AND substring(SHA256(session_id), 1, 16) NOT IN (SELECT session_hash FROM erased_sessions)
 GROUP BY session_id
@@ -134,7 +147,7 @@ KILL MUTATION WHERE database = currentDatabase() AND table = 'unjoined_events' A
 
 _WAITING = pa.schema([pa.field("session_id", pa.string()), pa.field("waiting", pa.uint64())])
 _WAITING_BEFORE = pa.schema([pa.field("number", pa.uint32()), pa.field("waiting", pa.uint64())])
-_WAITING_ALONE = pa.schema([pa.field("waiting", pa.uint64())])
+_NEXT = pa.schema([pa.field("waiting", pa.uint64()), pa.field("last", pa.string())])
 _MUTATIONS = pa.schema([pa.field("mutations", pa.uint64()), pa.field("failing", pa.uint64())])
 
 
@@ -182,7 +195,7 @@ class WaitingEvents:
 
     def adopt_portion(self, portion: Portion, find_sessions: FindSessions) -> pa.Table:
         """See `Sink.adopt_waiting`."""
-        parameters = {"of": portion.of, "number": portion.number}
+        parameters = {"after": portion.after, "last": portion.last}
         waiting = self._statements.select(_COUNT_ADOPTABLE, _WAITING, parameters)
         if not waiting.num_rows:
             return ADOPTED.empty_table()
@@ -191,13 +204,13 @@ class WaitingEvents:
             in_halves(part, self._adopt_stored)
         return rows.select(ADOPTED.names).cast(ADOPTED)
 
-    def portions(self) -> Sequence[Portion]:
-        """See `Sink.waiting_portions`."""
-        counted = self._statements.select(
-            "SELECT count() AS waiting FROM unjoined_events", _WAITING_ALONE, {}
-        )
-        of = -(-counted["waiting"][0].as_py() // _EVENTS_AT_ONCE)
-        return [Portion(number, of) for number in range(of)]
+    def next_portion(self, after: str) -> Portion | None:
+        """See `Sink.waiting_portion`."""
+        parameters = {"after": after, "most": _EVENTS_AT_ONCE}
+        (found,) = self._statements.select(_NEXT_PORTION, _NEXT, parameters).to_pylist()
+        if not found["waiting"]:
+            return None
+        return Portion(after, found["last"], is_last=found["waiting"] < _EVENTS_AT_ONCE)
 
     def delete(self, adopted: pa.Table) -> None:
         """See `Sink.delete_adopted`."""

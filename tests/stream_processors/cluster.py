@@ -81,8 +81,8 @@ class SlowSink:
         self.pending.append(partial(self.store.adopt, sessions))
         return ADOPTED.empty_table()
 
-    def waiting_portions(self) -> Sequence[Portion]:
-        return self.store.waiting_portions()
+    def waiting_portion(self, after: str) -> Portion | None:
+        return self.store.waiting_portion(after)
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
         return self.store.adopt_waiting(portion)

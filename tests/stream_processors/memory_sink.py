@@ -126,11 +126,13 @@ class MemorySink:
         ]
         return pa.Table.from_pylist(adopted, schema=ADOPTED)
 
-    def waiting_portions(self) -> Sequence[Portion]:
-        return [Portion()]
+    def waiting_portion(self, after: str) -> Portion | None:
+        """All that waits beyond, at once."""
+        ids = [id_ for id_, _ in self.tables[table_columns.UNJOINED] if id_ > after]
+        return Portion(after, max(ids), is_last=True) if ids else None
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
-        assert portion == Portion()
+        assert portion.is_last
         stored = [
             {**row, "object_ids": row["search_results.object_id"]}
             for row in self.tables[table_columns.SESSIONS].values()
@@ -152,5 +154,7 @@ class MemorySink:
 
 def clean_up(sink: Sink) -> None:
     """What the owner of the clean-up does, all of it: adopt what waits, then delete it."""
-    for portion in sink.waiting_portions():
+    after = ""
+    while (portion := sink.waiting_portion(after)) is not None:
         sink.delete_adopted(sink.adopt_waiting(portion))
+        after = portion.last

@@ -20,6 +20,7 @@ from stream_processors.decode.batch import BatchDecoder, RejectedRecord
 from stream_processors.join import table_columns
 from stream_processors.join.join import as_known, join, join_stored, with_day
 from stream_processors.join.session_day import DayWindow
+from stream_processors.write import waiting_events
 from stream_processors.write.sink import ADOPTED, DeadLetter, Sink
 from tests.stream_processors.memory_sink import KEYS, MemorySink, clean_up
 from tests.stream_processors.records import (
@@ -198,6 +199,24 @@ def test_waiting_events_are_counted_up_to_a_version_each_once(store: Store) -> N
     assert counted.to_pylist() == [0, 2, 0, 2, 0]
 
 
+@pytest.mark.engines
+def test_the_clean_up_goes_through_all_that_waits_in_portions(
+    endless: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In ids that a parameter of a statement must escape, and with a session larger than a
+    portion."""
+    monkeypatch.setattr(waiting_events, "_EVENTS_AT_ONCE", 3)
+    names = ["a\tb", "a'b\\", "ü\n", "undefined", "z", "\x7f"]
+    posts = [event(name, str(n)) for name in names for n in range(5 if name == "z" else 2)]
+    for sink, read in clickhouse_store(endless):
+        sink.write(table_columns.UNJOINED, event_table(*posts))
+        stored = session_table(*(session(name) for name in names if name != "undefined"))
+        sink.write(table_columns.SESSIONS, stored)
+        clean_up(sink)
+        assert {row["session_id"] for row in read(table_columns.UNJOINED)} == {"undefined"}
+        assert len(read(table_columns.EVENTS)) == len(posts) - 2
+
+
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Without time zones, and without what only ClickHouse knows."""
     return {
@@ -213,7 +232,9 @@ def adopt_as_new(sink: Sink, sessions: pa.Table) -> pa.Table:
 
 def adopt_as_stored(sink: Sink, sessions: pa.Table) -> pa.Table:
     sink.write(table_columns.SESSIONS, sessions)
-    (portion,) = sink.waiting_portions()
+    portion = sink.waiting_portion("")
+    assert portion is not None
+    assert portion.is_last
     return sink.adopt_waiting(portion)
 
 
