@@ -71,7 +71,7 @@ faults-short: install ## the fault lab, each fault once or twice
 
 # Those about what is sent, and about erasures: nothing in them is timed to a second.
 INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py \
-  erasure.py slow_clients.py below_the_record.py)
+  erasure.py slow_clients.py below_the_record.py waiting_flood.py)
 
 # Processes and servers die, freeze and stay away, under load.
 .PHONY: faults-system
@@ -84,7 +84,7 @@ faults-system: install ## half of it: processes and servers die, freeze and stay
 .PHONY: faults-input
 faults-input: install ## the other half: poison, fuzzing, what clients send, erasures
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_POISON_RECORDS=20000 CLICKSTREAM_TEST_ORDERS=50 \
-	  CLICKSTREAM_TEST_SESSIONS=1000 \
+	  CLICKSTREAM_TEST_SESSIONS=1000 CLICKSTREAM_TEST_WAITING_EVENTS=400000 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 CLICKSTREAM_TEST_CUTS=24000 \
 	  nice -n 10 $(PYTEST) \
 	  tests/fuzz tests/core/http/test_protocol.py tests/stream_processors/join/test_orders.py $(INPUT_FAULTS)

@@ -1,0 +1,134 @@
+"""A flood of events for one session id that no session has, as a page with a mistake sends them.
+
+Others' events are joined meanwhile, the worker goes on, and every event of the flood waits or is a
+dead letter.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Producer
+
+from core import clickhouse
+from core.clock import SystemClock
+from core.kafka.partitioner import partition_of
+from core.settings import TopicSettings, WorkerSettings
+from schemas.codec import Encoder
+from schemas.contracts import EVENT, SESSION, Contract
+from schemas.registry import ConfluentRegistry
+from schemas.topics import Topics
+from tests.conftest import Corner
+from tests.stream_processors.fleet import Fleet
+from tests.stream_processors.records import event, session
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
+
+FLOOD = int(os.environ.get("CLICKSTREAM_TEST_WAITING_EVENTS", "20000"))
+MOST_WAITING = 500
+PARTITIONS = 2
+ID = "undefined"
+
+# From the acknowledgement of another session's event to its row, seconds, on a busy machine.
+MOST_DELAY = 30.0
+
+
+class Posts:
+    """Records as an edge posts them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = Topics.from_settings(settings)
+        self._producer = Producer({**settings.kafka_options(), "linger.ms": 20, "log_level": 0})
+        with ConfluentRegistry.from_settings(settings) as registry:
+            self._encoders = {
+                contract.name: Encoder(
+                    contract, registry.register(self._topics.subject_of(contract), contract.text)
+                )
+                for contract in (SESSION, EVENT)
+            }
+
+    def session(self, session_id: str) -> None:
+        now = SystemClock().now_ms()
+        self._send(SESSION, session(session_id, ["a"], created_at=now, received_at=now))
+
+    def event(self, session_id: str, event_id: str) -> None:
+        now = SystemClock().now_ms()
+        self._send(EVENT, event(session_id, event_id, created_at=now, received_at=now))
+
+    def acknowledged(self) -> None:
+        assert self._producer.flush(60) == 0
+
+    def _send(self, contract: Contract, record: dict[str, object]) -> None:
+        session_id = str(record["session_id"])
+        topic, key = self._topics.topic_of(contract), session_id.encode()
+        value = self._encoders[contract.name].encode(record)
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition_of(session_id, PARTITIONS))
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+
+@pytest.fixture
+def capped(corner: Corner) -> Iterator[Settings]:
+    with corner() as named:
+        prefix = f"{named.topics.prefix}w."
+    with corner(
+        topics=TopicSettings(prefix=prefix, partitions=PARTITIONS),
+        worker=WorkerSettings(
+            group=f"{prefix}sink", max_waiting_per_session=MOST_WAITING, stall_seconds=60.0
+        ),
+    ) as settings:
+        yield settings
+
+
+def test_a_flood_for_one_unknown_id_is_bounded_and_holds_up_nobody(
+    capped: Settings, tmp_path: Path
+) -> None:
+    posts = Posts(capped)
+    with clickhouse.connect(capped) as client, Fleet(capped, tmp_path, count=1) as fleet:
+
+        def counted(query: str) -> int:
+            return int(client.query(query).first_row[0])
+
+        (worker,) = fleet.workers
+        others = []
+        for step in range(4):
+            for n in range(step * FLOOD // 4, (step + 1) * FLOOD // 4):
+                posts.event(ID, f"e{n}")
+            others.append(delay_of_another(posts, f"other{step}", counted))
+        fleet.catch_up()
+        waiting = counted("SELECT uniqExact(event_id) FROM unjoined_events")
+        kept = counted("SELECT uniqExact(offset) FROM dead_letters WHERE reason='too_many_waiting'")
+        assert MOST_WAITING <= waiting <= MOST_WAITING * 1.1
+        assert waiting + kept == FLOOD
+        assert counted("SELECT count() FROM dead_letters FINAL") == kept
+        assert max(others) < MOST_DELAY, others
+        posts.session(ID)
+        posts.acknowledged()
+        fleet.catch_up()
+        assert counted(f"SELECT count() FROM events FINAL WHERE session_id = '{ID}'") == waiting  # noqa: S608 - our own id
+        assert worker.exit_status() is None
+    print(f"{FLOOD:,} events for one id: others were joined after {others}")
+
+
+def delay_of_another(posts: Posts, session_id: str, counted: Callable[[str], int]) -> float:
+    """From the post of a session and its event to the joined row, seconds."""
+    posts.session(session_id)
+    posts.event(session_id, "e")
+    posts.acknowledged()
+    began = time.monotonic()
+    question = f"SELECT count() FROM events FINAL WHERE session_id = '{session_id}'"  # noqa: S608 - our own id
+    while not counted(question):
+        assert time.monotonic() - began < 10 * MOST_DELAY
+        time.sleep(0.1)
+    return round(time.monotonic() - began, 1)
