@@ -72,7 +72,9 @@ class SearchResultItem(Struct, frozen=True, forbid_unknown_fields=True):
     """One result shown; its place in the list is its position."""
 
     object_id: Annotated[str, Meta(description="What was shown", extra_json_schema=_ID)]
-    rank: Annotated[float | None, Meta(description="Your own rank or score, kept untouched")] = None
+    rank: Annotated[
+        float | None, Meta(description="Your own rank or score, as a double: exact up to 2^53")
+    ] = None
     meta: ResultMeta = field(default_factory=lambda: ABSENT)
 
 

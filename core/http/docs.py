@@ -3,6 +3,7 @@ shows what the product can do, not what is stored. Requests sent from the page n
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
@@ -72,5 +73,10 @@ def docs_router() -> APIRouter:
 
 
 def _part(name: str, media_type: str) -> Response:
-    content = files("fastapi_swagger.resources").joinpath(name).read_bytes()
-    return Response(content, media_type=media_type, headers=_CACHED)
+    return Response(_content(name), media_type=media_type, headers=_CACHED)
+
+
+@cache
+def _content(name: str) -> bytes:
+    # 1.7 MB of them: read anew for each request, they would keep others waiting.
+    return files("fastapi_swagger.resources").joinpath(name).read_bytes()

@@ -15,7 +15,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from typing import Final
 
@@ -146,11 +146,14 @@ def checked_origin(text: str) -> str:
 
 def day_or_time(text: str) -> int:
     """The end of a day in UTC, or an ISO time; milliseconds. ValueError if it is neither."""
-    moment = datetime.fromisoformat(text)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    else:
+        moment = datetime.combine(day + timedelta(days=1), time())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    if len(text) == len("2027-01-31"):
-        moment += timedelta(days=1)
     return int(moment.timestamp() * 1000)
 
 

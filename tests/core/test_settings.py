@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from core.settings import Settings
+from core.settings import HttpSettings, Settings
 
 
 def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -34,3 +34,10 @@ def test_settings_cannot_be_changed_after_they_are_read() -> None:
         settings.worker.flush_rows = 1  # type: ignore[misc]  # that it is refused is the point
     with pytest.raises(ValidationError, match="frozen"):
         settings.http.port = 1  # type: ignore[misc]  # that it is refused is the point
+
+
+def test_the_wait_for_kafka_is_long_enough_for_its_producer_to_report() -> None:
+    """Its reports of what is overdue come up to a second late, and it wants one second itself."""
+    assert HttpSettings(ack_timeout_seconds=2).ack_timeout_seconds == 2
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        HttpSettings(ack_timeout_seconds=1.9)
