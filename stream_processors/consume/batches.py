@@ -88,6 +88,19 @@ class Records:
             {row - first: why for row, why in self.undecodable.items() if row >= first},
         )
 
+    def until(self, offset: int) -> Records:
+        """Those below this offset; the same where that is all of them."""
+        end = int(np.searchsorted(self.offsets, offset))
+        if end == len(self):
+            return self
+        return Records(
+            self.offsets[:end],
+            self.keys.slice(0, end),
+            self.values.slice(0, end),
+            {row: found for row, found in self.headers.items() if row < end},
+            {row: why for row, why in self.undecodable.items() if row < end},
+        )
+
     def record(self, row: int) -> Record:
         """One of them."""
         return Record(

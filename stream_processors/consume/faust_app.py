@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from core.settings import Settings
 from schemas.topics import Topics, max_record_bytes
@@ -70,7 +71,7 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
         web_enabled=False,
     )
     app.transport = transport = BatchTransport(app.conf.broker_consumer, app)
-    transport.unpacked_bytes = max(_UNPACKED_BYTES, 4 * max_record_bytes(settings))
+    transport.unpacked_bytes = most_unpacked_bytes(settings)
     topics = Topics.from_settings(settings)
     channel = app.topic(
         topics.sessions,
@@ -87,6 +88,20 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
 
     app.agent(channel, name="sink")(cast(Any, sink))
     return app
+
+
+def most_unpacked_bytes(settings: Settings) -> int:
+    """The most that a batch of Kafka's may have uncompressed; one of more cannot be read."""
+    return max(_UNPACKED_BYTES, 4 * max_record_bytes(settings))
+
+
+def consumer_options(settings: Settings) -> dict[str, Any]:
+    """For a consumer of aiokafka's own: the servers, how to get in, and how much to fetch."""
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
+        **credentials_to_aiokafka_auth(_credentials(settings.kafka_options())),
+    }
 
 
 def _credentials(options: dict[str, str]) -> Any:

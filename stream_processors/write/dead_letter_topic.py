@@ -25,7 +25,9 @@ _QUEUE_SECONDS = 0.1
 
 class KafkaDeadLetters:
     """Publishes and waits for the acknowledgement. A flush tried again publishes again: readers of
-    the topic know a letter by its (topic, partition, offset)."""
+    the topic know a letter by its (topic, partition, offset). Copies of an attempt that was given
+    up are taken out of the producer's queue, so an outage leaves only those that were on their
+    way."""
 
     def __init__(self, producer: Producer, topic: str) -> None:
         """The producer's `message.max.bytes` is `schemas.topics.max_dead_letter_bytes`."""
@@ -33,6 +35,14 @@ class KafkaDeadLetters:
         self._topic = topic
 
     def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
+        try:
+            self._publish(dead_letters)
+        except BrokerUnavailable:
+            self._producer.purge(in_queue=True, in_flight=False)
+            self._producer.poll(0)  # which frees their room in the queue
+            raise
+
+    def _publish(self, dead_letters: Sequence[DeadLetter]) -> None:
         too_large: list[DeadLetter] = []
         self._publish_all(dead_letters, too_large)
         for letter in too_large:  # a batch is refused as a whole: most of these are well alone

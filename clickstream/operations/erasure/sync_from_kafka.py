@@ -12,11 +12,12 @@ from clickstream.operations.log_reader import LogReader
 from core.clickhouse.admin import Server
 from core.clickhouse.client import database_of
 from core.clock import Clock
-from core.errors import BrokerUnavailable
+from core.errors import BrokerUnavailable, RecordRejected
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from schemas.codec import Decoder
 from schemas.contracts import ERASURE
+from schemas.dead_letters import Reason
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 
@@ -101,6 +102,9 @@ def read_erasures(settings: Settings, clock: Clock) -> Iterator[Erasure]:
         for batches in reader.read(starts, ends, _ROWS):
             for batch in batches:
                 for part in batch.parts:
+                    for why in part.undecodable.values():
+                        place = f"{batch.source.topic}/{batch.source.partition}"
+                        raise RecordRejected(Reason.UNDECODABLE_BATCH.value, f"{place}: {why}")
                     yield from (decoder.decode(value) for value in part.values.to_pylist())
 
 

@@ -15,7 +15,7 @@ from core.clock import SystemClock
 from core.errors import SetupError
 from core.kafka.partitions import Partition
 from stream_processors.consume.batches import FetchedBatch
-from tests.raw_batches import with_a_header_that_is_no_text, write_batches
+from tests.raw_batches import larger_than_memory, with_a_header_that_is_no_text, write_batches
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -127,9 +127,28 @@ def test_an_open_transaction_ends_the_range_and_what_it_wrote_is_not_read(
     assert offsets(read(settings, {place: 0}, {place: ends[place]}), place) == [0, 1, 3]
 
 
-def test_a_header_whose_name_is_no_text_does_not_end_the_reading(settings: Settings) -> None:
+def test_headers_are_read_also_those_whose_name_is_no_text(settings: Settings) -> None:
     place = place_of(settings)
     raw = with_a_header_that_is_no_text(b"k", b"v")
     asyncio.run(write_batches(settings, place.topic, raw, partition=place.partition))
     (batch,) = read(settings, {place: 0}, {place: 1})
-    assert batch.parts[0].record(0)[:3] == (0, b"k", b"v")
+    assert batch.parts[0].record(0) == (0, b"k", b"v", (("\\xff\\xfe", b"1"),))
+
+
+def test_a_batch_that_cannot_be_read_is_one_row_and_the_reading_goes_on(settings: Settings) -> None:
+    place = place_of(settings)
+    produce(settings, place, range(3))
+    asyncio.run(
+        write_batches(settings, place.topic, larger_than_memory(), partition=place.partition)
+    )
+    produce(settings, place, range(4))
+    end = LogOffsets(settings).ends()[place]
+    for rows in (1, 4, 1000):
+        batches = read(settings, {place: 0}, {place: end}, rows)
+        assert offsets(batches, place) == [0, 1, 2, 3, end - 4, end - 3, end - 2, end - 1]
+        reasons = [
+            why for batch in batches for part in batch.parts for why in part.undecodable.values()
+        ]
+        assert [why.split(":")[0] for why in reasons] == [f"records 3 to {end - 5}"]
+        assert [batch.first for batch in batches[1:]] == [batch.next for batch in batches[:-1]]
+        assert batches[-1].next == end

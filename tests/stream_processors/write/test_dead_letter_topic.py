@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not marked 
 
 from core.errors import BrokerUnavailable
 from core.kafka.partitions import Partition
+from core.retrying import retry
 from schemas.dead_letters import Attempt, Headers, Reason
 from schemas.topics import Topics, max_dead_letter_bytes
 from stream_processors.consume.batches import Record
@@ -53,6 +54,17 @@ def read(settings: Settings, count: int) -> list[Any]:
     try:
         consumer.assign([TopicPartition(topic, n, 0) for n in range(settings.topics.partitions)])
         return [consumer.poll(30) for _ in range(count)]
+    finally:
+        consumer.close()
+
+
+def stored(settings: Settings) -> int:
+    """How many dead letters are there now."""
+    topic = Topics.from_settings(settings).dead_letters
+    consumer = Consumer({**settings.kafka_options(), "group.id": "reader"})
+    try:
+        places = [TopicPartition(topic, n) for n in range(settings.topics.partitions)]
+        return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
     finally:
         consumer.close()
 
@@ -112,3 +124,35 @@ def test_a_broker_that_is_away_is_an_error_to_try_again() -> None:
     )
     with pytest.raises(BrokerUnavailable, match="could not be published"):
         KafkaDeadLetters(producer, "letters").publish([letter(b"v")])
+
+
+def test_an_attempt_that_was_given_up_leaves_no_copy_in_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stream_processors.write.dead_letter_topic._ACK_SECONDS", 0.2)
+    producer = Producer(
+        {"bootstrap.servers": "127.0.0.1:1", "enable.idempotence": True, "log_level": 0}
+    )
+    letters = KafkaDeadLetters(producer, "letters")
+    for _ in range(3):
+        with pytest.raises(BrokerUnavailable, match="2 not acknowledged"):
+            letters.publish([letter(b"v"), letter(b"w")])
+        assert len(producer) == 0
+
+
+@pytest.mark.engines
+def test_after_attempts_that_were_given_up_the_next_is_published(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = dead_letters(settings, **{"enable.idempotence": True, "linger.ms": 20})
+    letters.publish([letter(b"first")])
+    with monkeypatch.context() as hurry:
+        hurry.setattr("stream_processors.write.dead_letter_topic._ACK_SECONDS", 0.0)
+        for n in range(20):
+            with pytest.raises(BrokerUnavailable):
+                letters.publish([letter(b"given up %d" % n)])
+    retry(lambda: letters.publish([letter(b"last")]), seconds=30)
+    copies = [message.value() for message in read(settings, stored(settings))]
+    assert copies[0] == b"first"
+    assert b"last" in copies
+    assert len(copies) < 12, "the others were taken back"

@@ -73,8 +73,10 @@ def test_lost_dead_letters_are_back_with_the_moment_of_the_replay(filled: Filled
     empty(filled.settings, but=set(filled.contents) - {"dead_letters"})
     replayed(filled.settings, Earliest())
     found = contents(filled.settings)["dead_letters"]
-    # All but the headers, which a replay does not read.
-    assert [row[:7] for row in found] == [row[:7] for row in filled.contents["dead_letters"]]
+    failed_at = 8
+    everything_else = [(*row[:failed_at], *row[failed_at + 1 :]) for row in found]
+    was = filled.contents["dead_letters"]
+    assert everything_else == [(*row[:failed_at], *row[failed_at + 1 :]) for row in was]
     with clickhouse.connect(filled.settings) as client:
         client.command("TRUNCATE TABLE dead_letters")
         client.command("INSERT INTO dead_letters SELECT * FROM saved")
