@@ -98,7 +98,15 @@ def main() -> None:
     """Run the command. An expected error is one line on stderr; the exit status is 75 (EX_TEMPFAIL)
     when the same command may succeed later, and 1 when something must be changed first."""
     try:
-        app()
+        try:
+            app()
+        except Unavailable:
+            # A server that is spoken to in the wrong way looks as if it did not answer.
+            from core.settings import Settings
+            from core.tls_check import refuse_tls_mistakes
+
+            refuse_tls_mistakes(Settings())
+            raise
     except Unavailable as error:
         _fail(str(error), _TRY_AGAIN)
     except ClickstreamError as error:

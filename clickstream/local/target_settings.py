@@ -12,6 +12,7 @@ from clickstream.local.data_directory import default_data_directory
 from clickstream.local.endpoints import Endpoints, load_endpoints
 from core.errors import SetupError
 from core.settings import Settings
+from core.tls_check import refuse_tls_mistakes
 
 _SERVERS: Final = {"kafka_bootstrap_servers", "schema_registry_url", "clickhouse_url"}
 
@@ -31,9 +32,14 @@ def operator_settings() -> Settings:
 
 def process_settings() -> Settings:
     """The settings of an HTTP process or a worker: as `operator_settings`, but any one server may
-    be set alone, as its defaults are those of containers beside it."""
+    be set alone, as its defaults are those of containers beside it.
+
+    Raises SetupError for a server that expects TLS and is not asked for it, or the other way round:
+    waiting for it, as for one that is away, would never end.
+    """
     settings = Settings()
     if has_explicit_servers(settings):
+        refuse_tls_mistakes(settings)
         return settings
     endpoints = load_endpoints(default_data_directory())
     if endpoints is None:

@@ -13,8 +13,9 @@ import pytest
 
 from clickstream.operations.provision import prepare
 from core.clickhouse.client import connect
-from core.errors import SinkUnavailable
+from core.errors import SetupError, SinkUnavailable
 from core.settings import Settings
+from core.tls_check import refuse_tls_mistakes
 from tests.e2e.process_pair import ProcessPair, environment_of
 from tests.e2e.secure import PASSWORD, USER, Authority, TlsDoor, secure_kafka
 from tests.shared_engines import SharedEngines
@@ -103,3 +104,29 @@ def test_kafka_lets_nobody_in_without_the_password_and_the_authority(
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_asking_these_servers_in_plain_text_is_said(settings: Settings) -> None:
+    plain = Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=settings.kafka_bootstrap_servers,
+        schema_registry_url=settings.schema_registry_url.replace("https", "http"),
+        kafka={**settings.kafka, "security_protocol": "SASL_PLAINTEXT"},
+    )
+    with pytest.raises(SetupError) as refused:
+        refuse_tls_mistakes(plain)
+    assert str(refused.value).count("expects TLS") == 2
+    refuse_tls_mistakes(settings)
+
+
+def test_asking_plain_servers_for_tls_is_said(engines: SharedEngines) -> None:
+    asked = Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=engines.kafka_bootstrap_servers,
+        schema_registry_url=engines.schema_registry_url.replace("http", "https"),
+        clickhouse_url=engines.clickhouse_url.replace("http", "https"),  # type: ignore[arg-type]
+        kafka={"security_protocol": "SSL"},
+    )
+    with pytest.raises(SetupError) as refused:
+        refuse_tls_mistakes(asked)
+    assert str(refused.value).count("speaks plain text") == 3

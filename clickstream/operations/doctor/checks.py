@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from clickstream.operations.doctor import connectivity_checks, pipeline_checks, schema_checks
 from clickstream.operations.doctor.clickhouse_client import ClickHouseClient, ClickHouseQueries
@@ -14,6 +13,7 @@ from clickstream.operations.doctor.kafka_client import KafkaAdmin, KafkaClient
 from clickstream.operations.doctor.registry_client import RegistryClient
 from clickstream.operations.doctor.result import Check
 from core.settings import Settings
+from core.tls_check import clickhouse_server, kafka_server, registry_server
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics, definitions
 
@@ -60,14 +60,14 @@ def checks(settings: Settings, clients: Clients, *, http_expected: bool) -> tupl
     kafka, registry, clickhouse = clients.kafka, clients.registry, clients.clickhouse
     declared = definitions(settings)
     topics = Topics.from_settings(settings)
-    brokers = settings.kafka_bootstrap_servers
-    registry_url = without_secrets(settings.schema_registry_url)
-    clickhouse_url = without_secrets(settings.clickhouse_url.get_secret_value())
     connectivity, schema, pipeline = connectivity_checks, schema_checks, pipeline_checks
     return (
-        Check("kafka", lambda: connectivity.check_kafka(kafka, brokers)),
-        Check("registry", lambda: connectivity.check_registry(registry, registry_url)),
-        Check("clickhouse", lambda: connectivity.check_clickhouse(clickhouse, clickhouse_url)),
+        Check("kafka", lambda: connectivity.check_kafka(kafka, kafka_server(settings))),
+        Check("registry", lambda: connectivity.check_registry(registry, registry_server(settings))),
+        Check(
+            "clickhouse",
+            lambda: connectivity.check_clickhouse(clickhouse, clickhouse_server(settings)),
+        ),
         Check("http", lambda: connectivity.check_http(clients.http, expected=http_expected)),
         Check("topics", lambda: schema.check_topics(kafka, declared), ("kafka",)),
         Check("schemas", lambda: schema.check_schemas(registry, topics), ("registry",)),
@@ -79,9 +79,3 @@ def checks(settings: Settings, clients: Clients, *, http_expected: bool) -> tupl
         Check("dead letters", lambda: pipeline.check_dead_letters(clickhouse), ("tables",)),
         Check("unjoined", lambda: pipeline.check_unjoined(clickhouse), ("tables",)),
     )
-
-
-def without_secrets(url: str) -> str:
-    """The URL without user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
