@@ -35,6 +35,10 @@ _SERVER = {
     "background_schedule_pool_size": 8,
     "background_fetches_pool_size": 1,
     "background_common_pool_size": 2,
+    # Seconds between two background tasks of a table. A deletion is a task for each of its parts,
+    # and by default a tenth of a second passes between them: five for a month of days.
+    "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": 0.01,
+    "background_processing_pool_task_sleep_seconds_when_no_work_random_part": 0.01,
 }
 
 # Whoever reads sees each row once, without knowing of FINAL: redelivered rows are merged at read

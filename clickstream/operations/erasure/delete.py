@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.lookup import UserDataFinder
@@ -13,15 +15,30 @@ from clickstream.operations.erasure.subject import DataSubject
 from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
 
-# Mutations of different partitions run side by side in ClickHouse's background threads; more at
-# once would leave none for merges.
-_STATEMENTS_AT_ONCE: Final = 4
+# ClickHouse visits every part of a table for a mutation, whatever its partition, one part after the
+# other with a pause between them. Mutations that wait together share the visit.
+_STATEMENTS_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a table: those that satisfy the condition, which has parameters."""
+
+    database: str
+    table: str
+    condition: str
+    parameters: dict[str, object]
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        return {"database": self.database, "table": self.table, **self.parameters}
 
 
 class Deleter:
     """Deletes the rows of one user.
 
-    Every method blocks and may be repeated. `deleted` counts the deleted rows by table.
+    Every method blocks and may be repeated. `deleted` counts the deleted rows by table. `None` for
+    session ids stands for all published sessions of the user: ClickHouse then reads every id.
     """
 
     def __init__(
@@ -33,17 +50,15 @@ class Deleter:
         self._subject = subject
         self.deleted: Counter[str] = Counter()
 
-    def mask_rows(self, session_ids: Sequence[str]) -> None:
-        """Delete, for every reader, the rows of these sessions and the published dead letters."""
-        for database, table, condition, values in self._conditions(session_ids):
-            names = {"database": database, "table": table}
-            by_partition = self._server.rows(
-                queries.rows_by_partition(condition), **names, **values
-            )
-            statement = queries.delete_in_partition(condition)
-            self._run_in_partitions([str(id_) for id_, _ in by_partition], statement, names, values)
-            if by_partition:
-                self.deleted[self._name(database, table)] += sum(rows for _, rows in by_partition)
+    def mask_rows(self, session_ids: Sequence[str] | None) -> None:
+        """Delete, for every reader, the rows of these sessions and the published dead letters.
+
+        The rows of `sessions` are the last: while a session exists, an erasure that was cut short
+        can start from it again.
+        """
+        order = sorted(self._rows_of(session_ids), key=lambda rows: rows.table == "sessions")
+        for _, some in groupby(order, key=lambda rows: rows.table == "sessions"):
+            self._mask(list(some))
 
     def remove_from_disk(self) -> None:
         """Rewrite the parts that have deleted rows.
@@ -51,60 +66,73 @@ class Deleter:
         The old parts stay on the disk, where no query reads them, until ClickHouse removes them
         after `old_parts_lifetime`, by default 8 minutes.
         """
-        tables = {
-            *((database, found.table) for database, found in self._finder.tables()),
-            *self._finder.dead_letter_tables(),
-        }
-        for database, table in sorted(tables):
-            names = {"database": database, "table": table}
-            rows = self._server.rows(queries.PARTITIONS_WITH_DELETED_ROWS, **names)
-            partitions = [str(id_) for (id_,) in rows]
-            self._run_in_partitions(partitions, queries.REMOVE_DELETED_ROWS, names, {})
 
-    def count_remaining(self, session_ids: Sequence[str]) -> Counter[str]:
+        def remove(place: tuple[str, str]) -> None:
+            names = {"database": place[0], "table": place[1]}
+            found = self._server.rows(queries.PARTITIONS_WITH_DELETED_ROWS, **names)
+            partitions = {f"p{n}": str(id_) for n, (id_,) in enumerate(found)}
+            if partitions:
+                statement = queries.remove_deleted_rows(len(partitions))
+                self._server.command(statement, **names, **partitions)
+
+        _side_by_side(
+            remove,
+            {
+                *((database, found.table) for database, found in self._finder.tables()),
+                *self._finder.dead_letter_tables(),
+            },
+        )
+
+    def count_remaining(self, session_ids: Sequence[str] | None) -> Counter[str]:
         """The rows that still exist, masked or not, by table; empty when there are none."""
         remaining: Counter[str] = Counter()
-        for database, table, condition, values in self._conditions(session_ids):
-            query = queries.count_deleted_too(condition)
-            rows = self._server.number(query, database=database, table=table, **values)
-            remaining[self._name(database, table)] += rows
+        for rows in self._rows_of(session_ids):
+            query = queries.count_deleted_too(rows.condition)
+            remaining[self._name(rows)] += self._server.number(query, **rows.bound)
         return +remaining
 
-    def _run_in_partitions(
-        self,
-        partitions: Sequence[str],
-        statement: str,
-        names: Mapping[str, str],
-        values: Mapping[str, object],
-    ) -> None:
-        """Run a statement once for each partition, some at a time: most of each is waiting."""
+    def _mask(self, places: Sequence[_Rows]) -> None:
+        partitions: list[tuple[_Rows, str]] = []
+        for rows in places:
+            query = queries.rows_by_partition(rows.condition)
+            for partition, count in self._server.rows(query, **rows.bound):
+                partitions.append((rows, str(partition)))
+                self.deleted[self._name(rows)] += int(count)
 
-        def run(partition: str) -> None:
-            self._server.command(statement, partition=partition, **names, **values)
+        def mask(place: tuple[_Rows, str]) -> None:
+            rows, partition = place
+            statement = queries.delete_in_partition(rows.condition)
+            self._server.command(statement, **rows.bound, partition=partition)
 
-        with ThreadPoolExecutor(_STATEMENTS_AT_ONCE) as pool:
-            for _ in pool.map(run, partitions):
-                pass
+        _side_by_side(mask, partitions)
 
-    def _conditions(
-        self, session_ids: Sequence[str]
-    ) -> Iterator[tuple[str, str, str, dict[str, object]]]:
-        """Database, table, condition, and the condition's parameters."""
-        for database, found in self._finder.tables():
-            if not found.keyed_by_session:
-                yield database, found.table, found.condition, {"users": self._subject.users}
-                continue
-            for ids in id_batches(session_ids):
-                yield database, found.table, found.condition, {"ids": ids}
-        hashes: dict[str, object] = {
+    def _rows_of(self, session_ids: Sequence[str] | None) -> Iterator[_Rows]:
+        published: dict[str, object] = {
             "live": self._live,
             "user_hashes": self._subject.user_hashes,
             "every": int(self._subject.every),
         }
+        for database, found in self._finder.tables():
+            if not found.keyed_by_session:
+                users: dict[str, object] = {"users": self._subject.users}
+                yield _Rows(database, found.table, found.condition, users)
+            elif session_ids is None:
+                by = queries.PUBLISHED_BY_ID if found.has_session_id else queries.PUBLISHED_BY_KEY
+                yield _Rows(database, found.table, by, published)
+            else:
+                for ids in id_batches(session_ids):
+                    yield _Rows(database, found.table, found.condition, {"ids": ids})
         for database, table in self._finder.dead_letter_tables():
-            yield database, table, queries.PUBLISHED_DEAD_LETTERS, hashes
-            for ids in id_batches(session_ids):
-                yield database, table, queries.DEAD_LETTERS_OF_SESSIONS, {"ids": ids}
+            yield _Rows(database, table, queries.PUBLISHED_DEAD_LETTERS, published)
+            for ids in id_batches(session_ids or ()):
+                yield _Rows(database, table, queries.DEAD_LETTERS_OF_SESSIONS, {"ids": ids})
 
-    def _name(self, database: str, table: str) -> str:
-        return table if database == self._live else f"{database}.{table}"
+    def _name(self, rows: _Rows) -> str:
+        return rows.table if rows.database == self._live else f"{rows.database}.{rows.table}"
+
+
+def _side_by_side(run: Callable[[Any], None], places: Iterable[object]) -> None:
+    """Run it for each place, some at a time: most of each is waiting. Raises what one raises."""
+    with ThreadPoolExecutor(_STATEMENTS_AT_ONCE) as pool:
+        for _ in pool.map(run, places):
+            pass

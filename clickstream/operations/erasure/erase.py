@@ -5,7 +5,7 @@ docs/decisions/0010-erasure.md has the argument why nothing remains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
 from clickstream.operations.erasure.drain import wait_for_in_flight_writes
-from clickstream.operations.erasure.lookup import UserDataFinder
+from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.tombstones import TombstonePublisher
 from core.clickhouse.admin import Server
@@ -65,9 +65,18 @@ def preview(settings: Settings, user_id: str, clock: Clock, seconds: float) -> P
     with open_server(settings, seconds) as server:
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
-        ids = sorted(finder.sessions() | finder.residual_sessions())
-        rows = Deleter(server, finder, live, subject).count_remaining(ids)
-        return Preview(len(ids), dict(rows))
+        deleter = Deleter(server, finder, live, subject)
+        residual = finder.residual_sessions()
+        rows = deleter.count_remaining(None if residual is None else sorted(residual))
+        # The dead letters that are published are counted once.
+        published = deleter.count_remaining([])
+        sessions = finder.number_of_sessions() if residual is None else len(residual)
+        for page in finder.session_pages():
+            hashes = {session_hash(id_).hex(): id_ for id_ in page}
+            new = finder.unpublished(queries.UNPUBLISHED_SESSIONS, hashes)
+            rows += deleter.count_remaining([hashes[each] for each in new]) - published
+            sessions += len(new)
+        return Preview(sessions, dict(rows))
 
 
 def erase(
@@ -107,7 +116,7 @@ def erase(
         check_lease()
         check_reach(finder)
         log("the deleted rows are removed from the disk")
-        sessions = len(finder.published(queries.ERASED_SESSIONS))
+        sessions = finder.number_of_sessions()
         _add_to_log(server, live, subject, requested_by, sessions, deleter.deleted, clock)
     return ErasureResult(
         subject.user_hashes[0],
@@ -127,8 +136,9 @@ def _mask_all(
     publisher: TombstonePublisher,
     steps: _Steps,
     log: Log,
-) -> list[str]:
-    """Delete until a search after a wait finds nothing; returns the ids of all sessions found.
+) -> list[str] | None:
+    """Delete until a search after a wait finds nothing; returns the ids of all sessions found, or
+    None when there are more than `MOST_IDS`.
 
     The hashes of what is found are published before the rows are deleted: afterwards nothing would
     tell what they were.
@@ -137,20 +147,30 @@ def _mask_all(
     waited = False
     while True:
         steps.check_lease()
-        found = finder.sessions()
-        ids |= found
-        dead_letters = finder.dead_letters(sorted(ids))
-        dead_letters -= finder.published(queries.ERASED_DEAD_LETTERS)
-        hashes = {session_hash(id_).hex() for id_ in ids}
-        new = hashes - finder.published(queries.ERASED_SESSIONS)
-        publisher.publish_sessions(sorted(new))
-        publisher.publish_dead_letters(sorted(dead_letters))
-        deleter.mask_rows(sorted(ids))
-        if waited and not (found or dead_letters):
-            return sorted(ids)
-        log(f"{len(ids)} sessions are deleted for every reader; waiting for the workers")
+        found = False
+        for page in finder.session_pages():
+            found = True
+            ids = None if ids is None or len(ids) + len(page) > MOST_IDS else ids.union(page)
+            _publish(finder, publisher, page)
+            steps.check_lease()
+        found |= _publish(finder, publisher, sorted(ids or ()))
+        deleter.mask_rows(None if ids is None else sorted(ids))
+        if waited and not found:
+            return None if ids is None else sorted(ids)
+        sessions = finder.number_of_sessions()
+        log(f"{sessions} sessions are deleted for every reader; waiting for the workers")
         wait_for_in_flight_writes(settings, server, steps.deadline)
         waited = True
+
+
+def _publish(finder: UserDataFinder, publisher: TombstonePublisher, ids: Sequence[str]) -> bool:
+    """Publish these sessions, and the dead letters that name the user or one of them; returns
+    whether a dead letter is new."""
+    hashes = [session_hash(id_).hex() for id_ in ids]
+    dead_letters = finder.unpublished(queries.UNPUBLISHED_DEAD_LETTERS, finder.dead_letters(ids))
+    publisher.publish_sessions(finder.unpublished(queries.UNPUBLISHED_SESSIONS, hashes))
+    publisher.publish_dead_letters(dead_letters)
+    return bool(dead_letters)
 
 
 def _check_clock(server: Server, clock: Clock) -> None:

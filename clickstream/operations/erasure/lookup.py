@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from typing import Final
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.subject import DataSubject, byte_patterns, record_prefix
 from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
 from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_with_user_data
+
+# Session ids that are held in memory at once: some MB.
+MOST_IDS: Final = 20_000
 
 
 class UserDataFinder:
@@ -41,40 +45,37 @@ class UserDataFinder:
             if self._server.rows(queries.HAS_TABLE, database=database, table=DEAD_LETTERS):
                 yield database, DEAD_LETTERS
 
-    def sessions(self) -> set[str]:
-        """The ids of the user's sessions that the edge received until the cut-off."""
-        return {
-            str(id_)
-            for database, found in self.tables()
-            if found.table == "sessions"
-            for (id_,) in self._server.rows(
-                queries.SESSIONS_OF,
-                database=database,
-                users=self._subject.users,
-                cut_off=self._subject.cut_off,
-            )
-        }
+    def session_pages(self) -> Iterator[list[str]]:
+        """The ids of the user's sessions that the edge received until the cut-off, at most
+        `MOST_IDS` at a time."""
+        for database, found in self.tables():
+            if found.table == "sessions":
+                yield from self._pages(database)
 
-    def residual_sessions(self) -> set[str]:
-        """The ids of sessions that an earlier erasure has published and that still have rows.
+    def residual_sessions(self) -> set[str] | None:
+        """The ids of sessions that an earlier erasure has published and that still have rows; None:
+        more than `MOST_IDS`.
 
         Reads every session id of every table, if there was an earlier erasure.
         """
-        if not self._subject.every and not self.published(queries.ERASED_SESSIONS):
+        if not self._subject.every and not self.number_of_sessions():
             return set()
-        return {
-            str(id_)
-            for database, found in self.tables()
-            if found.has_session_id
-            for (id_,) in self._server.rows(
-                queries.RESIDUAL_SESSIONS,
-                database=database,
-                table=found.table,
-                live=self._live,
-                user_hashes=self._subject.user_hashes,
-                every=int(self._subject.every),
-            )
-        }
+        ids: set[str] = set()
+        for database, found in self.tables():
+            if found.has_session_id:
+                rows = self._server.rows(
+                    queries.RESIDUAL_SESSIONS,
+                    database=database,
+                    table=found.table,
+                    live=self._live,
+                    user_hashes=self._subject.user_hashes,
+                    every=int(self._subject.every),
+                    most=MOST_IDS + 1,
+                )
+                ids.update(str(id_) for (id_,) in rows)
+                if len(ids) > MOST_IDS:
+                    return None
+        return ids
 
     def dead_letters(self, session_ids: Sequence[str]) -> set[str]:
         """The hashes, in hex, of the dead letters that name the user or one of these sessions."""
@@ -85,10 +86,37 @@ class UserDataFinder:
                 found.update(self._dead_letters(database, ids, [*patterns, *_patterns(ids)]))
         return found
 
-    def published(self, query: str) -> set[str]:
-        """The hashes that are published already, in hex; `query` says of what."""
-        rows = self._server.rows(query, live=self._live, user_hashes=self._subject.user_hashes)
-        return {str(hash_).lower() for (hash_,) in rows}
+    def number_of_sessions(self) -> int:
+        """How many of the user's sessions are published."""
+        return self._server.number(
+            queries.NUMBER_OF_SESSIONS, live=self._live, user_hashes=self._subject.user_hashes
+        )
+
+    def unpublished(self, query: str, hashes: Iterable[str]) -> list[str]:
+        """Of these hashes, in hex, those that are not published yet; `query` says of what."""
+        return [
+            str(hash_)
+            for batch in id_batches(sorted(hashes))
+            for (hash_,) in self._server.rows(
+                query, live=self._live, user_hashes=self._subject.user_hashes, hashes=batch
+            )
+        ]
+
+    def _pages(self, database: str) -> Iterator[list[str]]:
+        after, page = "", [""] * MOST_IDS
+        while len(page) == MOST_IDS:
+            rows = self._server.rows(
+                queries.SESSIONS_OF,
+                database=database,
+                users=self._subject.users,
+                cut_off=self._subject.cut_off,
+                after=after,
+                most=MOST_IDS,
+            )
+            page = [str(id_) for (id_,) in rows]
+            if page:
+                after = page[-1]
+                yield page
 
     def _dead_letters(
         self, database: str, ids: Iterable[str], patterns: Sequence[str]

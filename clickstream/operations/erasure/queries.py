@@ -6,31 +6,45 @@ from typing import Final
 
 NOW_MS: Final = "SELECT toUnixTimestamp64Milli(now64(3))"
 
+_PUBLISHED_SESSIONS: Final = """
+SELECT session_hash FROM {live:Identifier}.erased_sessions
+WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
+"""
+
 # --- Find the data of a user -----------------------------------------------------------------
 
+# A page of them: those whose ids come after `after`.
 SESSIONS_OF: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.sessions
 WHERE user_id IN {users:Array(String)}
     AND received_at <= fromUnixTimestamp64Milli({cut_off:Int64})
+    AND session_id > {after:String}
+ORDER BY session_id
+LIMIT {most:UInt64}
 """
 
-# The same for every erased user.
+# The same for every erased user, without an order.
 SESSIONS_OF_ERASED: Final = """
 SELECT DISTINCT session_id FROM {database:Identifier}.sessions
 INNER JOIN (
     SELECT user_hash, max(cut_off) AS cut_off FROM {live:Identifier}.erasures GROUP BY user_hash
 ) AS erased ON SHA256(assumeNotNull(user_id)) = erased.user_hash
 WHERE isNotNull(user_id) AND received_at <= erased.cut_off
+LIMIT {most:UInt64}
 """
 
-# Rows of sessions that an earlier erasure has published. Reads every id.
-RESIDUAL_SESSIONS: Final = """
-SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}
-WHERE substring(SHA256(session_id), 1, 16) IN (
-    SELECT session_hash FROM {live:Identifier}.erased_sessions
-    WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
+# Rows of all published sessions. Both read every id.
+PUBLISHED_BY_ID: Final = f"substring(SHA256(session_id), 1, 16) IN ({_PUBLISHED_SESSIONS})"
+PUBLISHED_BY_KEY: Final = (
+    "session_key IN (SELECT reinterpretAsUInt128(sipHash128(session_id))"  # noqa: S608  (our own text)
+    f" FROM {{database:Identifier}}.sessions WHERE {PUBLISHED_BY_ID})"
 )
-"""
+
+# Some of the published sessions that have rows.
+RESIDUAL_SESSIONS: Final = (
+    "SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}"  # noqa: S608  (our own text)
+    f" WHERE {PUBLISHED_BY_ID} LIMIT {{most:UInt64}}"
+)
 
 # The session id is the first field of each of our records, after the five bytes of the wire header.
 # The user id can be anywhere, as the second branch of a union. Other values may be JSON.
@@ -49,13 +63,24 @@ WHERE isNotNull(value) AND (
 )
 """
 
-ERASED_SESSIONS: Final = """
-SELECT DISTINCT hex(session_hash) FROM {live:Identifier}.erased_sessions
+NUMBER_OF_SESSIONS: Final = """
+SELECT uniqExact(session_hash) FROM {live:Identifier}.erased_sessions
 WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
 """
-ERASED_DEAD_LETTERS: Final = """
-SELECT DISTINCT hex(dead_letter_hash) FROM {live:Identifier}.erased_dead_letters
-WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+# Of these hashes, those that are not published yet.
+UNPUBLISHED_SESSIONS: Final = """
+SELECT arrayJoin({hashes:Array(String)}) AS hash
+WHERE unhex(hash) NOT IN (
+    SELECT session_hash FROM {live:Identifier}.erased_sessions
+    WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+)
+"""
+UNPUBLISHED_DEAD_LETTERS: Final = """
+SELECT arrayJoin({hashes:Array(String)}) AS hash
+WHERE unhex(hash) NOT IN (
+    SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
+    WHERE lower(hex(user_hash)) IN {user_hashes:Array(String)}
+)
 """
 
 HAS_TABLE: Final = """
@@ -63,16 +88,14 @@ SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table
 """
 
 DEAD_LETTERS_OF_SESSIONS: Final = "key IN {ids:Array(String)}"
-PUBLISHED_DEAD_LETTERS: Final = """(
+PUBLISHED_DEAD_LETTERS: Final = f"""(
     isNotNull(value) AND substring(SHA256(assumeNotNull(value)), 1, 16) IN (
-        SELECT dead_letter_hash FROM {live:Identifier}.erased_dead_letters
-        WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
+        SELECT dead_letter_hash FROM {{live:Identifier}}.erased_dead_letters
+        WHERE {{every:UInt8}} OR lower(hex(user_hash)) IN {{user_hashes:Array(String)}}
     )
-    OR isNotNull(key) AND substring(SHA256(assumeNotNull(key)), 1, 16) IN (
-        SELECT session_hash FROM {live:Identifier}.erased_sessions
-        WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
-    )
-)"""
+    OR isNotNull(key)
+        AND substring(SHA256(assumeNotNull(key)), 1, 16) IN ({_PUBLISHED_SESSIONS})
+)"""  # noqa: S608  (our own text)
 
 ANYBODY_ERASED: Final = """
 SELECT (SELECT count() FROM {live:Identifier}.erasures)
@@ -116,10 +139,15 @@ SELECT DISTINCT partition_id FROM system.parts
 WHERE database = {database:String} AND table = {table:String} AND active AND has_lightweight_delete
 ORDER BY partition_id
 """
-REMOVE_DELETED_ROWS: Final = (
-    "ALTER TABLE {database:Identifier}.{table:Identifier}"
-    " APPLY DELETED MASK IN PARTITION ID {partition:String}"
-)
+
+
+def remove_deleted_rows(partitions: int) -> str:
+    """Rewrites the parts with deleted rows of that many partitions, {p0}, {p1}, … One mutation for
+    all of them: ClickHouse visits every part of the table for each mutation."""
+    return "ALTER TABLE {database:Identifier}.{table:Identifier} " + ", ".join(
+        f"APPLY DELETED MASK IN PARTITION ID {{p{n}:String}}" for n in range(partitions)
+    )
+
 
 # --- Store the erasure -----------------------------------------------------------------------
 

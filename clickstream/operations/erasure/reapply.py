@@ -8,7 +8,7 @@ from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
 from clickstream.operations.erasure.erase import Log, check_reach, open_server
-from clickstream.operations.erasure.lookup import UserDataFinder
+from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from core.clickhouse.admin import Server
@@ -64,17 +64,18 @@ def delete_erased(
     deleter = Deleter(server, finder, live, everybody)
     for database in finder.databases[1:]:
         server.start_merges(database)
-    ids: set[str] = set()
     while True:
         check_lease()
-        found = finder.residual_sessions() | _sessions_of_erased_users(server, finder, live)
-        deleter.mask_rows(sorted(found))
-        ids |= found
-        if not found:
+        residual = finder.residual_sessions()
+        found = _sessions_of_erased_users(server, finder, live)
+        if residual is None:
+            deleter.mask_rows(None)
+        deleter.mask_rows(sorted(found.union(residual or ())))
+        if residual is not None and not residual and not found:
             break
     check_lease()
     deleter.remove_from_disk()
-    if remaining := deleter.count_remaining(sorted(ids)):
+    if remaining := deleter.count_remaining(None):
         raise SinkUnavailable(
             f"rows of erased users are left in {', '.join(remaining)}: run this again"
         )
@@ -83,8 +84,11 @@ def delete_erased(
 
 
 def _sessions_of_erased_users(server: Server, finder: UserDataFinder, live: str) -> set[str]:
+    """At most `MOST_IDS` of each database: those that are deleted are not found again."""
     return {
         str(id_)
         for database in finder.databases
-        for (id_,) in server.rows(queries.SESSIONS_OF_ERASED, database=database, live=live)
+        for (id_,) in server.rows(
+            queries.SESSIONS_OF_ERASED, database=database, live=live, most=MOST_IDS
+        )
     }

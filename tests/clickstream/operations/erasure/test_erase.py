@@ -12,7 +12,9 @@ import pytest
 
 from api.settling.settler import Settler
 from clickstream.operations.backup.queries import attach_partitions
-from clickstream.operations.erasure.erase import erase
+from clickstream.operations.erasure import erase as erase_module
+from clickstream.operations.erasure import lookup
+from clickstream.operations.erasure.erase import erase, preview
 from clickstream.operations.erasure.reapply import reapply
 from clickstream.operations.replay.fresh import fresh_database, replay_fresh
 from clickstream.operations.replay.run import Outcome, replay
@@ -70,6 +72,13 @@ def pipeline(settings: Settings, tmp_path: Path) -> Iterator[Pipeline]:
         drop_kept(settings)
 
 
+async def settle(settings: Settings) -> None:
+    settler = Settler(settings, SystemClock())
+    for due in await settler.due(quiet_seconds=0):
+        await settler.settle(due)
+    await settler.close()
+
+
 def replayed(settings: Settings, origin: Origin) -> Outcome:
     return replay(settings, origin, SystemClock(), Silent())
 
@@ -89,6 +98,60 @@ def test_nothing_of_the_user_is_left_and_all_of_the_others(pipeline: Pipeline, u
     assert rows_naming(settings, user) == {}
     assert views_naming(settings, user) == {}
     assert {other: read_naming(settings, other) for other in others} == others
+
+
+def test_a_user_with_more_sessions_than_memory_holds_is_erased(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = pipeline.settings
+    monkeypatch.setattr(lookup, "MOST_IDS", SESSIONS // 3)
+    monkeypatch.setattr(erase_module, "MOST_IDS", SESSIONS // 3)
+    before = rows_naming(settings, "ann")
+    others = {other: read_naming(settings, other) for other in USERS if other != "ann"}
+    asyncio.run(settle(settings))
+    seen = preview(settings, "ann", SystemClock(), 60)
+
+    outcome = erased(settings, "ann")
+
+    assert seen.sessions == outcome.sessions == SESSIONS
+    assert seen.rows["events"] == outcome.deleted["events"] == before["events"]
+    assert rows_naming(settings, "ann") == {}
+    assert views_naming(settings, "ann") == {}
+    assert {other: read_naming(settings, other) for other in others} == others
+    assert erased(settings, "ann").deleted == {}
+    with clickhouse.connect(settings) as client:
+        client.command(
+            "INSERT INTO session_marks (session_id) VALUES ('ann-s0'), ('ann-s1'), ('ann-s2')"
+        )
+    reapply(settings, SystemClock(), 60, lambda _: None)
+    assert rows_naming(settings, "ann") == {}
+
+
+def test_only_the_days_of_the_user_are_rewritten_in_few_mutations(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    with clickhouse.connect(settings) as client:
+        client.command(
+            "INSERT INTO sessions (session_id, session_day, created_at, received_at)"
+            " SELECT concat('old', toString(number)), day, day, day"
+            " FROM (SELECT number, toDate('2020-01-01') + number AS day FROM numbers(20))"
+        )
+    erased(settings, "ann")
+    with clickhouse.connect(settings) as client:
+        commands = [
+            str(command)
+            for (command,) in client.query(
+                "SELECT command FROM system.mutations WHERE database = currentDatabase()"
+                " AND table = 'sessions'"
+            ).result_rows
+        ]
+        days = client.query("SELECT DISTINCT toYYYYMMDD(session_day) FROM sessions").result_rows
+    assert len(days) > 20
+    # One that hides the rows, one that takes them from the disk.
+    assert len(commands) == 2
+    assert all("IN PARTITION" in command for command in commands)
+    assert not any(
+        f"'{day}'" in command for (day,) in days if day < 20210000 for command in commands
+    )
 
 
 def test_what_comes_of_erased_sessions_later_is_not_stored_and_new_sessions_are(
@@ -211,13 +274,7 @@ def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> Non
 
 
 def test_facts_of_settled_days_go_with_their_sessions(pipeline: Pipeline) -> None:
-    async def settle() -> None:
-        settler = Settler(pipeline.settings, SystemClock())
-        for due in await settler.due(quiet_seconds=0):
-            await settler.settle(due)
-        await settler.close()
-
-    asyncio.run(settle())
+    asyncio.run(settle(pipeline.settings))
     assert {"_session_facts", "_session_type_facts"} <= set(rows_naming(pipeline.settings, "ann"))
     erased(pipeline.settings, "ann")
     assert rows_naming(pipeline.settings, "ann") == {}
