@@ -49,6 +49,13 @@ def test_the_first_admission_stays() -> None:
     assert len(index) == 2
 
 
+def test_more_sessions_at_once_than_a_location_can_tell_apart_are_all_found() -> None:
+    last = 2**20 + 4
+    index = RecentSessions(2**31)
+    index.admit(known(*map(str, range(last + 1))))
+    assert found(index, "0", str(last)) == {"0": ["0-object"], str(last): [f"{last}-object"]}
+
+
 def test_memory_stays_below_its_bound_and_the_newest_sessions_stay() -> None:
     index = RecentSessions(100_000)
     for n in range(2_000):

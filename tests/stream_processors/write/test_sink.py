@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from core.clock import SystemClock
+from core.errors import SinkUnavailable
 from core.kafka.partitioner import partition_of
 from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION, Contract
@@ -342,6 +343,16 @@ def test_a_write_over_more_days_than_one_insert_may_touch_is_split(store: Store)
     tables = [session_table(record) for record in many]
     sink.write(table_columns.SESSIONS, pa.concat_tables(tables))
     assert len(read(table_columns.SESSIONS)) == 130
+
+
+@pytest.mark.engines
+def test_a_refusal_that_does_not_pass_is_waited_for_in_the_words_of_clickhouse(
+    endless: Settings,
+) -> None:
+    """As of a table that was altered by hand. The next worker would be refused as well."""
+    sink, _ = next(clickhouse_store(endless))
+    with pytest.raises(SinkUnavailable, match=r"ClickHouse refuses: .*search_query"):
+        sink.write(table_columns.MARKS, session_table(session("s")))
 
 
 def test_nothing_is_found_for_no_ids(store: Store) -> None:
