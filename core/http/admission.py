@@ -45,30 +45,37 @@ class InFlightLimit:
 
         Raises Overloaded, and counts nothing, when all that is announced would be too much.
         """
-        if not self._all.takes(announced, self._most, others=0):
-            raise _overloaded(self._all, "this process takes on")
-        use = self._clients.get(client)
+        every, most = self._all, self._most
+        if every.requests >= most.requests or (
+            every.requests and every.bytes + announced > most.bytes
+        ):
+            raise _overloaded(every, "this process takes on")
+        use, most = self._clients.get(client), self._most_of_client
         if use is None:
             use = self._clients[client] = _Use()
-        elif not use.takes(announced, self._most_of_client, others=0):
+        elif use.requests >= most.requests or use.bytes + announced > most.bytes:
             raise _overloaded(use, "one client address may have")
-        for each in (self._all, use):
-            each.requests += 1
-            each.bytes += here
+        every.requests += 1
+        every.bytes += here
+        use.requests += 1
+        use.bytes += here
         return InFlight(self, client, use, here)
 
     def _grow(self, use: _Use, size: int) -> None:
-        if not self._all.takes_bytes(size, self._most, others=1):
-            raise _overloaded(self._all, "this process takes on")
-        if not use.takes_bytes(size, self._most_of_client, others=1):
+        every = self._all
+        if every.bytes + size > self._most.bytes and every.requests > 1:
+            raise _overloaded(every, "this process takes on")
+        if use.bytes + size > self._most_of_client.bytes and use.requests > 1:
             raise _overloaded(use, "one client address may have")
-        self._all.bytes += size
+        every.bytes += size
         use.bytes += size
 
     def _end(self, client: str, use: _Use, size: int) -> None:
-        for each in (self._all, use):
-            each.requests -= 1
-            each.bytes -= size
+        every = self._all
+        every.requests -= 1
+        every.bytes -= size
+        use.requests -= 1
+        use.bytes -= size
         if not use.requests:
             del self._clients[client]
 
@@ -108,12 +115,6 @@ class _Use:
     def __init__(self, requests: int = 0, size: int = 0) -> None:
         self.requests = requests
         self.bytes = size
-
-    def takes(self, size: int, most: _Use, others: int) -> bool:
-        return self.requests < most.requests and self.takes_bytes(size, most, others)
-
-    def takes_bytes(self, size: int, most: _Use, others: int) -> bool:
-        return self.bytes + size <= most.bytes or self.requests <= others
 
 
 def _overloaded(use: _Use, who: str) -> Overloaded:
