@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
@@ -17,14 +18,25 @@ from core.errors import TablesTooLarge
 from core.settings import Settings
 from schemas.drift import differences
 
-# The views pin the same setting. Without it the check would not see what their readers see.
-_COUNTS = """
-SELECT count() AS rows, uniqExact({key}) AS keys
-FROM {table} FINAL
-SETTINGS do_not_merge_across_partitions_select_final = 1
+# Within a day readers see each key once, because the tables are ReplacingMergeTree. They could see
+# a key twice only if its session had rows in two days. One share of the ids is looked at, so that
+# memory has a bound.
+_SPLIT_SESSIONS = """
+SELECT count()
+FROM
+(
+    SELECT session_id
+    FROM {table:Identifier}
+    WHERE cityHash64(session_id) % {shares:UInt64} = {share:UInt64}
+    GROUP BY session_id
+    HAVING min(session_day) != max(session_day)
+)
 """
 
-_KEYS = {"sessions": "session_id", "events": "(session_id, event_id)"}
+_BY_SESSION = ("sessions", "events")
+
+# Rows in a share: about 100 MB of ids.
+_ROWS_IN_A_SHARE = 1_000_000
 
 # Sessions of the newest days that are not marked and have the hash of a marked one.
 HASH_COLLISIONS = """
@@ -58,11 +70,13 @@ WHERE session_id NOT IN (
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """The rows of a table as its readers see them, and the number of distinct keys."""
+class SplitSessions:
+    """Of a table: its rows, and how many sessions have rows in more than one day, among one in
+    `sample` of all."""
 
     rows: int
-    keys: int
+    sample: int
+    split: int
 
 
 class ClickHouseClient(Protocol):
@@ -78,8 +92,8 @@ class ClickHouseClient(Protocol):
         """The differences between the live schema and the declared one, one sentence each."""
         ...
 
-    def counts(self) -> Mapping[str, Counts]:
-        """The counts of `sessions` and `events`."""
+    def split_sessions(self) -> Mapping[str, SplitSessions]:
+        """The sessions of `sessions` and `events` with rows in more than one day."""
         ...
 
     def hash_collisions(self) -> int:
@@ -98,10 +112,20 @@ class ClickHouseClient(Protocol):
 class ClickHouseQueries:
     """`ClickHouseClient` over HTTP. Each method opens its own connection, so that a query that
     hangs blocks no other. ClickHouse ends each query after `request_seconds`, so that none is left
-    behind. `full`: look at all days, not only at the newest."""
+    behind. `full`: look at all days and all sessions. Otherwise at the newest days, and of a large
+    table at a share of the sessions that `random` chooses, another one each time."""
 
-    def __init__(self, settings: Settings, request_seconds: float, *, full: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        request_seconds: float,
+        *,
+        full: bool = False,
+        random: Random | None = None,
+    ) -> None:
         self._settings = settings
+        self._full = full
+        self._random = random or Random()  # noqa: S311  (a sample, no secret)
         self._request_seconds = request_seconds
         self._days = _ALL_DAYS if full else NEWEST_DAYS
 
@@ -112,9 +136,9 @@ class ClickHouseQueries:
     def drift(self) -> Sequence[str]:
         return differences(self._settings)
 
-    def counts(self) -> Mapping[str, Counts]:
+    def split_sessions(self) -> Mapping[str, SplitSessions]:
         with self._client() as client:
-            return {table: _counts(client, table, key) for table, key in _KEYS.items()}
+            return {table: self._split_sessions(client, table) for table in _BY_SESSION}
 
     def hash_collisions(self) -> int:
         with self._client() as client:
@@ -148,7 +172,13 @@ class ClickHouseQueries:
                     ) from error
                 raise
 
-
-def _counts(client: Client, table: str, key: str) -> Counts:
-    rows, keys = client.query(_COUNTS.format(table=table, key=key)).result_rows[0]
-    return Counts(int(rows), int(keys))
+    def _split_sessions(self, client: Client, table: str) -> SplitSessions:
+        count = "SELECT count() FROM {table:Identifier}"
+        rows = int(client.query(count, parameters={"table": table}).result_rows[0][0])
+        shares = 1 + rows // _ROWS_IN_A_SHARE
+        looked_at = range(shares) if self._full else [self._random.randrange(shares)]
+        split = 0
+        for share in looked_at:
+            bound = {"table": table, "shares": shares, "share": share}
+            split += int(client.query(_SPLIT_SESSIONS, parameters=bound).result_rows[0][0])
+        return SplitSessions(rows, 1 if self._full else shares, split)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.operations.doctor.clickhouse_client import Counts
+from clickstream.operations.doctor.clickhouse_client import SplitSessions
 from clickstream.operations.doctor.http_client import Readiness
 from clickstream.operations.doctor.kafka_client import Cluster, Group, Lag
 from core.settings import Settings
@@ -87,7 +87,9 @@ class FakeClickHouse:
     """A ClickHouse whose answers are its fields."""
 
     differences: list[str] = field(default_factory=list)
-    tables: dict[str, Counts] = field(default_factory=lambda: {"sessions": Counts(2, 2)})
+    tables: dict[str, SplitSessions] = field(
+        default_factory=lambda: {"sessions": SplitSessions(2, 1, 0)}
+    )
     collisions: int = 0
     pending: dict[str, int] = field(default_factory=dict)
     waiting: tuple[int, int] = (0, 0)
@@ -101,7 +103,7 @@ class FakeClickHouse:
     def drift(self) -> Sequence[str]:
         return self.differences
 
-    def counts(self) -> Mapping[str, Counts]:
+    def split_sessions(self) -> Mapping[str, SplitSessions]:
         return self.tables
 
     def hash_collisions(self) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from clickstream.operations.doctor import connectivity_checks, pipeline_checks, schema_checks
 from clickstream.operations.doctor.checks import Clients, checks
-from clickstream.operations.doctor.clickhouse_client import Counts
+from clickstream.operations.doctor.clickhouse_client import SplitSessions
 from clickstream.operations.doctor.http_client import Readiness
 from clickstream.operations.doctor.kafka_client import Lag
 from clickstream.operations.doctor.result import Status, healthy
@@ -133,10 +133,18 @@ def test_an_open_transaction_is_named_as_what_holds_the_workers() -> None:
     assert "held by an open transaction: 2 in events" in result.detail
 
 
-def test_a_key_that_readers_see_twice_fails() -> None:
-    result = pipeline_checks.check_duplicates(FakeClickHouse(tables={"sessions": Counts(3, 2)}))
+def test_a_session_in_two_days_fails() -> None:
+    split = FakeClickHouse(tables={"sessions": SplitSessions(3, 1, 2)})
+    result = pipeline_checks.check_duplicates(split)
     assert result.status is Status.FAIL
-    assert "3 rows for 2 keys" in result.detail
+    assert "2 session(s) in two days" in result.detail
+
+
+def test_how_much_of_a_large_table_was_looked_at_is_said() -> None:
+    large = FakeClickHouse(tables={"events": SplitSessions(80_000_000, 81, 0)})
+    result = pipeline_checks.check_duplicates(large)
+    assert result.status is Status.OK
+    assert "one session in 81" in result.detail
 
 
 def test_a_hash_collision_with_a_marked_session_fails() -> None:

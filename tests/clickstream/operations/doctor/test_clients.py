@@ -15,13 +15,17 @@ from clickstream.local.processes.ports import free_port
 from clickstream.operations.doctor import clickhouse_client
 from clickstream.operations.doctor.checks import checks
 from clickstream.operations.doctor.checks import connect as connect_clients
-from clickstream.operations.doctor.clickhouse_client import HASH_COLLISIONS
+from clickstream.operations.doctor.clickhouse_client import (
+    HASH_COLLISIONS,
+    ClickHouseQueries,
+    SplitSessions,
+)
 from clickstream.operations.doctor.result import CheckResult, Status
 from clickstream.operations.doctor.runner import run_checks
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.topics import Topics
-from tests.api.stored import Mark, Search, World, store
+from tests.api.stored import DAY_MS, NOON_MS, Mark, Search, World, store
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.engines
@@ -98,11 +102,26 @@ def test_sessions_that_share_a_hash_with_a_marked_one_are_counted(settings: Sett
     assert diagnose(settings)["hash collisions"].status is Status.OK
 
 
+def test_a_session_with_rows_in_two_days_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = [Search(f"s{n}", created_at=NOON_MS + n % 2 * DAY_MS) for n in range(40)]
+    store(settings, World((*searches, Search("s1", created_at=NOON_MS))))
+    queries = ClickHouseQueries(settings, 10)
+    assert queries.split_sessions()["sessions"] == SplitSessions(41, 1, 1)
+    # Of a large table each run looks at another share; --full looks at all of them.
+    monkeypatch.setattr(clickhouse_client, "_ROWS_IN_A_SHARE", 20)
+    runs = [queries.split_sessions()["sessions"] for _ in range(60)]
+    assert {(run.sample, run.split) for run in runs} == {(3, 0), (3, 1)}
+    everything = ClickHouseQueries(settings, 10, full=True).split_sessions()
+    assert everything["sessions"] == SplitSessions(41, 1, 1)
+
+
 def test_tables_that_are_too_large_to_be_checked_are_no_failure_and_leave_no_query_behind(
     module_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endless = "SELECT sum(sipHash64(number)) AS rows, 1 AS keys FROM numbers(1000000000000)"
-    monkeypatch.setattr(clickhouse_client, "_COUNTS", endless)
+    endless = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+    monkeypatch.setattr(clickhouse_client, "_SPLIT_SESSIONS", endless)
     results = diagnose(module_settings, 4)
     assert results["duplicates"].status is Status.WARN
     assert "--full" in results["duplicates"].remedy
