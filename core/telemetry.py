@@ -84,6 +84,13 @@ WORKER_UNJOINED = Counter(
 WORKER_ADOPTED = Counter(
     "clickstream_worker_adopted_total", "Events that had waited and found their session"
 )
+WORKER_LOOKED_UP = Counter(
+    "clickstream_worker_looked_up_total",
+    "Session ids that ClickHouse was asked for: stored (session), or how many wait (waiting)",
+    ["what"],
+)
+for _what in ("session", "waiting"):
+    WORKER_LOOKED_UP.labels(_what)
 WORKER_DUPLICATES = Counter(
     "clickstream_worker_duplicates_total", "Records dropped because an earlier one won"
 )

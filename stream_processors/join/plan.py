@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.retrying import Retry
+from core.telemetry import WORKER_LOOKED_UP
 from schemas.dead_letters import Reason
 from schemas.topics import Topics
 from stream_processors.decode.batch import Decoded, RejectedRecord
@@ -147,9 +148,7 @@ class FlushPlanner:
         """The events that wait, and those that are too many for their session."""
         if not unjoined.num_rows:
             return unjoined, []
-        beyond = self._cap.beyond(
-            unjoined, lambda asked: self._retry(lambda: self._lookups.count_waiting(asked))
-        )
+        beyond = self._cap.beyond(unjoined, self._count_waiting)
         if not beyond.any():
             return unjoined, []
         too_many = unjoined.filter(pa.array(beyond))
@@ -164,6 +163,10 @@ class FlushPlanner:
         )
         rejected = [events.reject(*place, Reason.TOO_MANY_WAITING, error) for place in records]
         return unjoined.filter(pa.array(~beyond)), rejected
+
+    def _count_waiting(self, asked: pa.Table) -> pa.Array:
+        WORKER_LOOKED_UP.labels("waiting").inc(asked.num_rows)
+        return self._retry(lambda: self._lookups.count_waiting(asked))
 
     def _sessions(self, decoded: DecodedTopics, events: pa.Table, erased: Erased) -> _Sessions:
         rules = self._rules
@@ -218,6 +221,7 @@ class FlushPlanner:
         missing = missing.filter(pa.array(~self._stored_ids.certainly_not_stored(_ids(missing))))
         if not missing.num_rows:
             return remembered, STORED.empty_table()
+        WORKER_LOOKED_UP.labels("session").inc(missing.num_rows)
         looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
         looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
         return remembered, looked_up

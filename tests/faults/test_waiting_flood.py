@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1_200)]
 
 FLOOD = int(os.environ.get("CLICKSTREAM_TEST_WAITING_EVENTS", "20000"))
+# Waiting since before there was a cap, and sessions with lists of 2 MB.
+WAITED = int(os.environ.get("CLICKSTREAM_TEST_WAITED", "250000"))
+LISTS = int(os.environ.get("CLICKSTREAM_TEST_LONG_LISTS", "5"))
 MOST_WAITING = 500
 PARTITIONS = 2
 ID = "undefined"
@@ -119,6 +122,53 @@ def test_a_flood_for_one_unknown_id_is_bounded_and_holds_up_nobody(
         assert counted(f"SELECT count() FROM events FINAL WHERE session_id = '{ID}'") == waiting  # noqa: S608 - our own id
         assert worker.exit_status() is None
     print(f"{FLOOD:,} events for one id: others were joined after {others}")
+
+
+WAIT_ALREADY = """
+INSERT INTO unjoined_events (session_id, event_id, object_id, event_type, meta, created_at,
+    received_at, kafka_partition, kafka_offset, version)
+SELECT {id:String}, toString(number), 'a', 'click', concat('{"u":"', repeat('x', 200), '"}'),
+    now64(3), now64(3), 0, number, bitNot(toUInt64(number))
+FROM numbers({count:UInt64})
+"""
+LONG_LISTS = """
+INSERT INTO sessions (session_id, search_query, `search_results.object_id`, `search_results.rank`,
+    `search_results.meta`, created_at, received_at, session_day, kafka_partition, kafka_offset,
+    version)
+SELECT concat('long', toString(number)), 'q',
+    arrayMap(i -> concat(repeat('x', 490), toString(i)), range(4000)),
+    arrayResize(CAST([] AS Array(Nullable(Float64))), 4000),
+    arrayResize(CAST([] AS Array(Nullable(String))), 4000),
+    now64(3), now64(3), today(), 0, number, bitNot(toUInt64(number))
+FROM numbers({count:UInt64})
+SETTINGS max_threads = 1, max_block_size = 10, min_insert_block_size_rows = 10,
+    min_insert_block_size_bytes = 20000000
+"""
+
+
+def test_many_that_wait_already_and_long_lists_do_not_stop_a_worker(
+    capped: Settings, tmp_path: Path
+) -> None:
+    with clickhouse.connect(capped, answer_seconds=300) as client:
+        client.command(LONG_LISTS, {"count": LISTS})
+        client.command(WAIT_ALREADY, {"id": ID, "count": WAITED})
+
+        def counted(query: str) -> int:
+            return int(client.query(query).first_row[0])
+
+        with Fleet(capped, tmp_path, count=1) as fleet:
+            posts = Posts(capped)
+            began = time.monotonic()
+            posts.session(ID)
+            for n in range(LISTS):
+                posts.event(f"long{n}", "e")
+            other = delay_of_another(posts, "other", counted)
+            fleet.catch_up()
+            took = time.monotonic() - began
+            assert fleet.workers[0].exit_status() is None
+        assert counted(f"SELECT count() FROM events WHERE session_id = '{ID}'") == WAITED  # noqa: S608 - our own id
+        assert counted("SELECT count() FROM events WHERE startsWith(session_id, 'long')") == LISTS
+    print(f"{WAITED:,} waited, {LISTS} long lists: {took:.0f} s; another after {other} s")
 
 
 def delay_of_another(posts: Posts, session_id: str, counted: Callable[[str], int]) -> float:

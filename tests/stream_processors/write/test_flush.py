@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import SinkUnavailable
+from core.telemetry import WORKER_LOOKED_UP
 from schemas.codec import Encoder
 from schemas.contracts import EVENT
 from schemas.dead_letters import Reason
@@ -266,3 +267,11 @@ def test_events_that_waited_and_those_that_were_too_many_find_their_session() ->
     assert world.post(session("s")).adopted == 1
     world.post(posts[1])  # as republishing does
     assert set(world.events()) == {("s", "e0"), ("s", "e1")}
+
+
+def test_look_ups_are_counted_by_id() -> None:
+    before = [WORKER_LOOKED_UP.labels(what)._value.get() for what in ("session", "waiting")]
+    world = World(most_waiting=1)
+    world.post_together([event("s", "e0"), event("s", "e1"), event("t", "e0")])
+    after = [WORKER_LOOKED_UP.labels(what)._value.get() for what in ("session", "waiting")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 2]
