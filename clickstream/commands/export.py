@@ -82,6 +82,8 @@ def export(
 
 def _check_ending(output: Path, format: FileFormat) -> None:
     """A file that is named as something else than it is would be opened as that."""
+    if not output.name or output.is_dir():
+        raise typer.BadParameter(f"{output} is a directory: name a file in it")
     meant = _ENDINGS.get(output.suffix.lower())
     if meant is None and output.suffix.lower() in _OTHER_ENDINGS:
         raise typer.BadParameter(

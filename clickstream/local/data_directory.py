@@ -33,7 +33,7 @@ class DataDirectory:
 
         Raises EngineError that names the process which has locked it.
         """
-        self._make_private()
+        self.create()
         # Not inheritable, so that no server can keep the lock alive after us.
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -76,9 +76,10 @@ class DataDirectory:
         """Where the process of this name writes its log."""
         return self.path / "logs" / f"{name}.log"
 
-    def _make_private(self) -> None:
-        """Tables hold user ids, and logs what callers sent: for no other account of the machine.
+    def create(self) -> None:
+        """Make it if it is missing. Raises EngineError when it cannot be one.
 
+        Tables hold user ids, and logs what callers sent: it is for no other account of the machine.
         A directory that has other things in it keeps the rights that it has.
         """
         try:

@@ -7,6 +7,7 @@ and checked, whenever a process was killed. Names hold the checksum: another loc
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -44,7 +45,10 @@ class Cache:
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder / f"{name}.lock"):
             if not done.exists():
-                staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self.folder))
+                # Under the lock nobody else makes it: these are of processes that were killed.
+                for abandoned in self.folder.glob(f".staging-{glob.escape(name)}-*"):
+                    shutil.rmtree(abandoned, ignore_errors=True)
+                staging = Path(tempfile.mkdtemp(prefix=f".staging-{name}-", dir=self.folder))
                 try:
                     filled = staging / "filled"
                     filled.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.endpoints import Endpoints, load_endpoints
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.processes.child_process import Child
@@ -47,6 +48,7 @@ def start_up(
     The system ends with this process, however that ends. Raises EngineError with the end of that
     log; nothing is left running then.
     """
+    DataDirectory(data_dir).create()  # a wrong one is told before the downloads
     fetch(ConsoleProgress())
     options = ["--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)]
     log = data_dir / "logs" / "up.log"

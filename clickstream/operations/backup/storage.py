@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -46,7 +47,13 @@ class BackupStorage(Protocol):
 
 
 def open_storage(target: str, settings: Settings, server: Server) -> BackupStorage:
-    """The storage for a folder, or for a URL that begins with s3://, https:// or http://."""
+    """The storage for a folder, or for a URL that begins with s3://, https:// or http://.
+
+    Raises SetupError for http:// to another machine: keys and users' data would be readable on the
+    way.
+    """
+    if target.startswith("http://") and not _is_loopback(urlsplit(target).hostname):
+        raise SetupError(f"{_without_secrets(target)} is not encrypted: use https:// or s3://")
     if target.startswith(_S3_SCHEMES):
         return S3Storage(target.rstrip("/"), settings, server)
     return LocalStorage(Path(target).expanduser().absolute())
@@ -140,6 +147,13 @@ class S3Storage:
         if self._key is not None and self._secret is not None:
             given += [self._key, self._secret.get_secret_value()]
         return ", ".join(format_str(each) for each in given)
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _without_secrets(url: str) -> str:

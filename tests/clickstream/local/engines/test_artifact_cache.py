@@ -61,6 +61,17 @@ def test_interrupted_make_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> 
     assert cache.get("thing", lambda folder: (folder / "whole").touch()).joinpath("whole").exists()
 
 
+def test_what_a_killed_process_left_is_removed_and_other_artifacts_are_let_alone(
+    tmp_path: Path,
+) -> None:
+    abandoned, other = tmp_path / ".staging-thing-1-x7", tmp_path / ".staging-other-2-x7"
+    for folder in (abandoned, other):
+        (folder / "filled").mkdir(parents=True)
+    Cache(tmp_path).get("thing-1", lambda _: None)
+    assert not abandoned.exists()
+    assert other.exists()
+
+
 def test_right_checksums_pass(tmp_path: Path) -> None:
     file = tmp_path / "a.jar"
     file.write_bytes(CONTENT)

@@ -8,6 +8,7 @@ import pytest
 
 from clickstream.operations.backup.storage import open_storage
 from core.clickhouse.admin import Server
+from core.errors import SetupError
 from core.settings import Settings
 
 
@@ -21,3 +22,13 @@ from core.settings import Settings
 def test_the_url_of_a_bucket_is_shown_without_its_secrets(given: str, shown: str) -> None:
     storage = open_storage(given, Settings(_env_file=None), cast(Server, None))
     assert str(storage) == shown
+
+
+def test_a_bucket_on_another_machine_must_be_encrypted() -> None:
+    server = cast(Server, None)
+    settings = Settings(_env_file=None)
+    with pytest.raises(SetupError, match="not encrypted") as refused:
+        open_storage("http://key:s3cret@storage.example/bucket", settings, server)
+    assert "s3cret" not in str(refused.value)
+    for local in ("http://127.0.0.1:9000/bucket", "http://localhost:9000/bucket"):
+        assert str(open_storage(local, settings, server)) == local
