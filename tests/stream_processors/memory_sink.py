@@ -39,6 +39,7 @@ class MemorySink:
         self.erasures: dict[bytes, int] = {}
         self.erased_sessions: set[bytes] = set()
         self.erased_dead_letters: set[bytes] = set()
+        self.sessions_per_portion = 1_000_000
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
@@ -127,16 +128,16 @@ class MemorySink:
         return pa.Table.from_pylist(adopted, schema=ADOPTED)
 
     def waiting_portion(self, after: str) -> Portion | None:
-        """All that waits beyond, at once."""
-        ids = [id_ for id_, _ in self.tables[table_columns.UNJOINED] if id_ > after]
-        return Portion(after, max(ids), is_last=True) if ids else None
+        ids = sorted({id_ for id_, _ in self.tables[table_columns.UNJOINED] if id_ > after})
+        named = ids[: self.sessions_per_portion]
+        return Portion(after, named[-1], is_last=named == ids) if ids else None
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
-        assert portion.is_last
         stored = [
             {**row, "object_ids": row["search_results.object_id"]}
             for row in self.tables[table_columns.SESSIONS].values()
-            if session_hash(row["session_id"]) not in self.erased_sessions
+            if portion.after < row["session_id"] <= portion.last
+            and session_hash(row["session_id"]) not in self.erased_sessions
         ]
         return self.adopt(pa.Table.from_pylist(stored, schema=KNOWN))
 

@@ -91,6 +91,30 @@ def test_an_event_that_missed_its_session_is_adopted_by_tidying_and_never_just_d
     assert world.events()["s", "e"]["position"] == 2
 
 
+@pytest.mark.parametrize("step", ["waiting_portion", "adopt_waiting", "delete_adopted"])
+@pytest.mark.parametrize("portion", range(3))
+def test_a_portion_that_could_not_be_cleaned_up_is_not_skipped(portion: int, step: str) -> None:
+    world = World()
+    world.sink.sessions_per_portion = 1
+    names = ("s", "t", "u")
+    world.post(*(event(name, "e") for name in names))
+    waiting = dict(world.unjoined())
+    world.post(*(session(name) for name in names))
+    # As if a worker that could not know the sessions had written the events after them.
+    world.unjoined().update(waiting)
+    world.sink.tables[table_columns.EVENTS].clear()
+    for _ in range(portion):
+        assert not world.flush.clean_up_portion()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.sink, step, is_down)
+        with pytest.raises(SinkUnavailable):
+            world.flush.clean_up_portion()
+    while not world.flush.clean_up_portion():
+        pass
+    assert set(world.events()) == {(name, "e") for name in names}
+    assert world.unjoined() == {}
+
+
 def is_down(*_: object) -> None:
     raise SinkUnavailable("it is down")
 
