@@ -320,6 +320,7 @@ class HttpProtocol(HttpToolsProtocol):
     # A request for the application.
 
     def _begin_request(self, headers: dict[bytes, bytes]) -> None:
+        self._check_target()
         url, parsed = self.url, self.headers
         super().on_message_begin()
         self.url = url
@@ -428,6 +429,23 @@ class HttpProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and version == "1.1"):
             raise self._stop(MalformedRequest("a request has one Host header (RFC 9112, 3.2)"))
+
+    def _check_target(self) -> None:
+        """RFC 9112, 3.2: a path, or a URL with one. Hot POSTs have a path that is known."""
+        if self.parser.get_method() == b"CONNECT":
+            raise self._stop(
+                MalformedRequest("CONNECT asks a proxy for a tunnel, and this process is no proxy")
+            )
+        try:
+            path = httptools.parse_url(self.url).path
+        except httptools.HttpParserInvalidURLError:
+            path = None
+        if path is None or not path.isascii():
+            raise self._stop(
+                MalformedRequest(
+                    "after the method comes a path such as /session, or a URL with one, in ASCII"
+                )
+            )
 
     def _check_coding(self, coding: bytes, version: str) -> None:
         """RFC 9112, 6.1: what is not undone here must not be taken for the body itself."""

@@ -338,6 +338,30 @@ def test_framing_is_as_strict_as_the_standard_asks(sent: bytes, status: int) -> 
     with_client(act)
 
 
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ("CONNECT localhost:443 HTTP/1.1", 400, b"no proxy"),
+        ("CONNECT / HTTP/1.1", 400, b"no proxy"),
+        ("GET http://localhost HTTP/1.1", 400, b"a path such as /session"),
+        ("GET http://localhost:99999/x HTTP/1.1", 400, b"a path such as /session"),
+        ("GET http://[::1/x HTTP/1.1", 400, b"a path such as /session"),
+        ("GET /sess\u00efon HTTP/1.1", 400, b""),
+        ("GET http://localhost/x HTTP/1.1", 200, b"app 3"),
+        ("POST http://localhost/hot?x HTTP/1.1", 200, b"app 3"),
+        ("OPTIONS * HTTP/1.1", 200, b"app 3"),
+    ],
+)
+def test_a_target_that_is_not_served_is_refused_and_it_is_said_why(
+    line: str, status: int, says: bytes
+) -> None:
+    """RFC 9112, 3.2; nothing of what follows is taken for a request."""
+    got, headers, body = answers(request(b"abc", line=line))
+    assert (got, headers.get("connection")) == (status, None if got == 200 else "close")
+    assert says in body
+    assert b"callback" not in body
+
+
 def test_what_was_asked_before_the_nonsense_is_answered_first() -> None:
     async def act(client: Client, _: uvicorn.Server) -> None:
         assert (await client.ask(request(b"slow") + b"nonsense\r\n\r\n"))[2] == b"hot slow"
