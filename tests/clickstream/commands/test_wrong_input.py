@@ -130,6 +130,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     logged = root.handlers[:], root.level
+    # An earlier test may have left one whose stream is closed: each line would be a traceback.
+    root.handlers[:] = [each for each in logged[0] if type(each) is not logging.StreamHandler]
     yield tmp_path
     root.handlers[:], root.level = logged
     for each, handler in handlers.items():
