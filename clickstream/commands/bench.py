@@ -79,8 +79,9 @@ def bench(
 def _refuse_other_machines(settings: Settings) -> None:
     """Raises SetupError: what is elsewhere may be in use by others."""
     from core.errors import SetupError
+    from core.loopback import is_loopback
 
-    if elsewhere := [host for host in _hosts(settings) if not _is_here(host)]:
+    if elsewhere := [host for host in _hosts(settings) if not is_loopback(host)]:
         raise SetupError(f"{', '.join(elsewhere)} would be under full load; pass --yes to confirm")
 
 
@@ -90,12 +91,3 @@ def _hosts(settings: Settings) -> list[str]:
     brokers = [f"//{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")]
     urls = [*brokers, settings.schema_registry_url, settings.clickhouse_url.get_secret_value()]
     return list(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
-
-
-def _is_here(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

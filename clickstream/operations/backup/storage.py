@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from clickhouse_connect.driver.binding import format_str
 from clickstream.operations.backup import queries
 from core.clickhouse.admin import Server
 from core.errors import SetupError
+from core.loopback import is_loopback
 from core.settings import Settings
 
 MANIFEST: Final = "manifest.json"
@@ -52,7 +52,7 @@ def open_storage(target: str, settings: Settings, server: Server) -> BackupStora
     Raises SetupError for http:// to another machine: keys and users' data would be readable on the
     way.
     """
-    if target.startswith("http://") and not _is_loopback(urlsplit(target).hostname):
+    if target.startswith("http://") and not is_loopback(urlsplit(target).hostname):
         raise SetupError(f"{_without_secrets(target)} is not encrypted: use https:// or s3://")
     if target.startswith(_S3_SCHEMES):
         return S3Storage(target.rstrip("/"), settings, server)
@@ -147,13 +147,6 @@ class S3Storage:
         if self._key is not None and self._secret is not None:
             given += [self._key, self._secret.get_secret_value()]
         return ", ".join(format_str(each) for each in given)
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _without_secrets(url: str) -> str:
