@@ -6,6 +6,7 @@ import pytest
 
 from api.selection import Relevance, Selection, parse_selection
 from core.errors import InvalidRequest
+from core.times import EARLIEST_MS, LATEST_MS
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,9 @@ def test_days_cover_the_range_as_far_as_a_date_goes() -> None:
     assert (one_day["from_day"], one_day["to_day"]) == ("2023-11-15", "2023-11-15")
     everything = Selection(None, None, Relevance.ONLY).parameters()
     assert (everything["from_day"], everything["to_day"]) == ("1970-01-01", "2149-06-06")
+
+
+def test_open_ends_cover_every_time_that_can_be_written() -> None:
+    everything = Selection(None, None, Relevance.INCLUDE).parameters()
+    assert int(everything["from_ms"]) <= EARLIEST_MS
+    assert int(everything["to_ms"]) >= LATEST_MS

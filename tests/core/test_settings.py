@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from core.settings import HttpSettings, Settings
+from core.settings import HttpSettings, Limits, Settings
 
 
 def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -41,3 +41,10 @@ def test_the_wait_for_kafka_is_long_enough_for_its_producer_to_report() -> None:
     assert HttpSettings(ack_timeout_seconds=2).ack_timeout_seconds == 2
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         HttpSettings(ack_timeout_seconds=1.9)
+
+
+def test_a_list_has_no_more_places_than_a_position_can_count() -> None:
+    """Stored in 16 bits, place 65,537 would be the first."""
+    assert Limits(items=65_535).items == 65_535
+    with pytest.raises(ValidationError, match="less than or equal to 65535"):
+        Limits(items=65_536)

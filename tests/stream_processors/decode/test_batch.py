@@ -328,6 +328,16 @@ def test_what_no_read_could_take_is_rejected(spoiled: dict[str, object]) -> None
     assert reasons(decoded) == [(1, Reason.INVALID_RECORD)]
 
 
+def test_a_list_with_more_places_than_a_position_can_count_is_rejected() -> None:
+    one = {"object_id": "o", "rank": None, "meta": None}
+    values = [
+        encoder(SESSION).encode(session("s", search_results=[one] * places))
+        for places in (65_535, 65_536)
+    ]
+    decoded = decode(record(0, values[0]), record(1, values[1]), contract=SESSION)
+    assert reasons(decoded) == [(1, Reason.INVALID_RECORD)]
+
+
 def test_metas_of_other_producers_become_compact() -> None:
     loose = '{\r\n "a b" : [ 1.0 ,\t1, 12345678901234567, "\\" x\\\\" ] }\n'
     tight = '{"a b":[1.0,1,12345678901234567,"\\" x\\\\"]}'
