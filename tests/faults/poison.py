@@ -16,7 +16,6 @@ from core.kafka.partitioner import partition_of
 from schemas.codec import Decoder, Encoder, header
 from schemas.contracts import EVENT, Contract
 from schemas.dead_letters import Headers, Reason
-from schemas.registry import SchemaRegistry
 from tests.schemas.memory_registry import MemoryRegistry
 from tests.stream_processors.records import event
 
@@ -38,7 +37,7 @@ class Raw:
 @dataclass(frozen=True, slots=True)
 class SchemaIds:
     """Ids of the registry: of our event, of one that clashes with it, of a JSON Schema's, and one
-    that is not given out yet."""
+    that the workers' registry does not know of."""
 
     event: int
     clashing: int
@@ -138,9 +137,3 @@ KINDS: Final[Mapping[str, tuple[Reason, Spoil]]] = {
     ),
     "oversize": (Reason.OVERSIZE, _fields(meta=json.dumps("a" * _TOO_MUCH))),
 }
-
-
-def register(registry: SchemaRegistry, prefix: str) -> tuple[int, int]:
-    """The clashing schema; its id, and the next one, which nobody has been given yet."""
-    clashing = registry.register(f"{prefix}clashing-value", clashing_schema())
-    return clashing, clashing + 1

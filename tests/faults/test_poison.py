@@ -29,6 +29,7 @@ from schemas.dead_letters import Reason
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.faults import poison
+from tests.faults.lab.late_registry import LateRegistry
 from tests.faults.poison import KINDS, Raw, SchemaIds
 from tests.stream_processors.fleet import Fleet
 from tests.stream_processors.records import session
@@ -135,27 +136,35 @@ class Traffic:
 
 
 @pytest.fixture
-def ids(settings: Settings) -> SchemaIds:
+def registry(settings: Settings) -> Iterator[LateRegistry]:
+    with LateRegistry(settings.schema_registry_url) as late:
+        yield late
+
+
+@pytest.fixture
+def ids(settings: Settings, registry: LateRegistry) -> SchemaIds:
     topics = Topics.from_settings(settings)
+    prefix = settings.topics.prefix
     with SchemaRegistryClient({"url": settings.schema_registry_url}) as client:
         text = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
-        subject = f"{settings.topics.prefix}json-value"
-        json_schema = client.register_schema(subject, Schema(text, "JSON"))
-    with ConfluentRegistry.from_settings(settings) as registry:
-        event = registry.register(topics.subject_of(EVENT), EVENT.text)
-        clashing, unknown = poison.register(registry, settings.topics.prefix)
-    return SchemaIds(event, clashing, json_schema, unknown)
+        json_schema = client.register_schema(f"{prefix}json-value", Schema(text, "JSON"))
+    with ConfluentRegistry.from_settings(settings) as own:
+        event = own.register(topics.subject_of(EVENT), EVENT.text)
+        clashing = own.register(f"{prefix}clashing-value", poison.clashing_schema())
+        registry.hidden = own.register(f"{prefix}newer-value", poison.newer_schema())
+    return SchemaIds(event, clashing, json_schema, registry.hidden)
 
 
 def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
-    settings: Settings, ids: SchemaIds, tmp_path: Path
+    settings: Settings, registry: LateRegistry, ids: SchemaIds, tmp_path: Path
 ) -> None:
-    with ConfluentRegistry.from_settings(settings) as registry:
-        session_schema = registry.register(
+    with ConfluentRegistry.from_settings(settings) as own:
+        session_schema = own.register(
             Topics.from_settings(settings).subject_of(SESSION), SESSION.text
         )
     traffic = Traffic(settings, ids, session_schema)
-    with Fleet(settings, tmp_path, count=1) as fleet:
+    behind_late_registry = settings.model_copy(update={"schema_registry_url": registry.url})
+    with Fleet(behind_late_registry, tmp_path, count=1) as fleet:
         workers = [worker.pid for worker in fleet.workers]
         traffic.send(RECORDS)
         fleet.catch_up()
@@ -166,7 +175,7 @@ def test_poison_of_every_kind_is_set_aside_whole_and_nothing_else_is_harmed(
         assert sessions == traffic.sessions
         assert sorted(events.elements()) == sorted(traffic.events)
 
-        repair_the_registry(settings, ids)
+        registry.hidden = None
         for _ in range(2):
             republish_repaired(settings, traffic)
             fleet.catch_up()
@@ -245,12 +254,6 @@ def stored(settings: Settings) -> tuple[set[str], Counter[tuple[str, str]]]:
         ).result_rows
     assert waiting == [(0,)]
     return {session_id for (session_id,) in sessions}, Counter((s, e) for s, e in events)
-
-
-def repair_the_registry(settings: Settings, ids: SchemaIds) -> None:
-    with ConfluentRegistry.from_settings(settings) as registry:
-        given = registry.register(f"{settings.topics.prefix}newer-value", poison.newer_schema())
-    assert given == ids.unknown
 
 
 def republish_repaired(settings: Settings, traffic: Traffic) -> None:
