@@ -56,11 +56,16 @@ def is_out_of_range(text: bytes) -> bool:
 def deeper_than(limit: int, text: bytes) -> bool:
     """Whether objects and arrays are nested more than `limit` deep in valid JSON, or in several
     texts one after the other; `{"a": [1]}` is 2 deep."""
-    if text.count(b"{") + text.count(b"[") <= limit:
+    if not may_be_deeper(limit, text):
         return False
     brackets = _outside_strings(text).tobytes().translate(None, _NO_BRACKET)
     steps = _STEPS[np.frombuffer(brackets, dtype=np.uint8)]
     return bool(np.cumsum(steps, dtype=np.int32).max(initial=0) > limit)
+
+
+def may_be_deeper(limit: int, text: bytes) -> bool:
+    """Whether there are more opening brackets than `limit`. Quick: it does not look where."""
+    return text.count(b"{") + text.count(b"[") > limit
 
 
 def _does_not_fit(number: bytes) -> bool:

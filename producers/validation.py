@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from core.errors import FieldError, InvalidRequest, MalformedBody
-from core.json_text import OUT_OF_RANGE, deeper_than, is_out_of_range
+from core.json_text import OUT_OF_RANGE, deeper_than, is_out_of_range, may_be_deeper
 from core.settings import Limits
 from producers.field_by_field import check_known, read_object
 from producers.half_surrogates import half_surrogates
@@ -102,8 +102,12 @@ class _Metas:
         """Check depth and numbers of those that were noted."""
         most = self._limits.nesting
         together = b"".join([text for _, _, text in self._places])
-        if deeper_than(most, together):
-            for path, index, text in self._places:
+        if may_be_deeper(most, together):
+            # Seldom any: lists of a hundred results have many brackets, and few in each meta.
+            suspects = [place for place in self._places if may_be_deeper(most, place[2])]
+            if not deeper_than(most, b"".join([text for _, _, text in suspects])):
+                suspects = []
+            for path, index, text in suspects:
                 if deeper_than(most, text):
                     self._found.add(path, f"nested deeper than {most} objects and arrays", index)
                 if self._found.is_full:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, MalformedBody, RequestRefused
-from core.json_text import is_out_of_range
+from core.json_text import deeper_than, is_out_of_range
 from core.settings import Limits
 from producers.json_bodies import EventsBody, MarkBody, SessionBody
 from producers.records import event_records, mark_record, session_record
@@ -320,6 +320,32 @@ def test_nesting_beyond_what_the_decoder_can_do_is_refused_whatever_the_limit() 
     deep = b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
     found = errors_of(parse_session, deep, Limits(nesting=100_000))
     assert list(found) == ["$"]
+
+
+def test_ordinary_metas_are_not_searched_for_depth_however_many_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The search costs more than all else of reading a list of forty results."""
+    meta = {"source": "a", "tags": ["b", "c"]}
+    results = [{"object_id": f"o-{index}", "meta": meta} for index in range(500)]
+    searched: list[bytes] = []
+
+    def search(limit: int, text: bytes) -> bool:
+        searched.append(text)
+        return deeper_than(limit, text)
+
+    monkeypatch.setattr("producers.validation.deeper_than", search)
+    parse_session(encoded(session(search_results=results)), LIMITS)
+    assert not any(searched)
+    many = {"all": [[]] * 70}
+    deep = json.loads("[" * 70 + "]" * 70)
+    results[7] = {"object_id": "many", "meta": many}
+    parse_session(encoded(session(search_results=results)), LIMITS)
+    assert searched == [b"", encoded(many)]
+    results[9] = {"object_id": "deep", "meta": {"deep": deep}}
+    assert list(errors_of(parse_session, session(search_results=results))) == [
+        "$.search_results[9].meta"
+    ]
 
 
 def test_ids_are_measured_in_bytes() -> None:
