@@ -8,10 +8,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
+from benchmarks import nginx
 from benchmarks.cpu import metered, resident_bytes
-from benchmarks.edge_servers import EdgeServer, Running, contenders, running
+from benchmarks.edge_servers import EdgeServer, Running, behind_nginx, contenders, running
 from benchmarks.lab import Lab
-from benchmarks.outcome import Outcome
+from benchmarks.outcome import OURS, Outcome
 from benchmarks.script import Size
 from benchmarks.wrk import Driven, Load, drive
 from core.kafka.partitioner import partition_of
@@ -37,9 +38,13 @@ class EdgeRound:
     name: str
     load: Load
     contract: Contract
+    through_nginx: bool = False
+    """Ask ours and FastAPI through nginx as well, where there is one."""
 
     def __call__(self, lab: Lab, size: Size) -> Iterator[Outcome]:
         servers = contenders(lab)
+        if self.through_nginx:
+            servers += behind_nginx(servers)
         with lab.isolated() as settings, running(lab, servers[0], settings) as process:
             drive(process.url, self.load, _BROKER_SECONDS, lab.folder)
         for server in servers:
@@ -57,7 +62,9 @@ class EdgeRound:
             check_ledger(settings, self.contract, stored)
         if errors := warm_up.errors + driven.errors:
             raise RuntimeError(f"{server.name}: {errors} requests were not answered with 200")
-        return Outcome(self.name, server.name, _figures(driven, meter.cpu["server"], process.pid))
+        figures = _figures(driven, meter.cpu["server"], process.pid)
+        lacks_nginx = self.through_nginx and server.name == OURS and not nginx.is_installed()
+        return Outcome(self.name, server.name, figures, nginx.MISSING if lacks_nginx else "")
 
 
 def check_ledger(settings: Settings, contract: Contract, acknowledged: int) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
+from benchmarks import nginx
 from benchmarks.lab import PYTHON_MODULE, Lab, loopback_port, pid_of
 from benchmarks.outcome import OURS
 from core.settings import Settings
@@ -24,6 +25,8 @@ from schemas.topics import Topics
 FASTAPI: Final = "FastAPI + aiokafka"
 GO: Final = "Go"
 BARE: Final = "bare granian"
+BEHIND_NGINX: Final = " behind nginx"
+"""The end of the name of a contender whose requests come through nginx."""
 
 _GO_SOURCE: Final = Path(__file__).parent / "peers" / "go" / "edge"
 
@@ -42,11 +45,12 @@ class EdgeServer:
     argv: MakeArgv
     stores: bool = True
     note: str = ""
+    behind_nginx: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers: its process and its URL."""
+    """A server that answers: its process, and the URL to ask, which may be nginx's in front."""
 
     pid: int
     url: str
@@ -71,6 +75,16 @@ def contenders(lab: Lab) -> list[EdgeServer]:
     return servers
 
 
+def behind_nginx(servers: Sequence[EdgeServer]) -> list[EdgeServer]:
+    """Ours and FastAPI once more, asked through nginx with its proxy's defaults; none without
+    nginx."""
+    return [
+        replace(server, name=server.name + BEHIND_NGINX, behind_nginx=True)
+        for server in servers
+        if server.name in (OURS, FASTAPI) and nginx.is_installed()
+    ]
+
+
 @contextmanager
 def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Running]:
     """Start it in its own topics and database, wait until it answers, end it afterwards.
@@ -81,7 +95,11 @@ def running(lab: Lab, server: EdgeServer, settings: Settings) -> Iterator[Runnin
     url = f"http://127.0.0.1:{port}"
     name = f"edge {server.name}"
     variables = _peer_environment(settings)
-    with lab.process(name, server.argv(port), settings, variables, url) as service:
+    with ExitStack() as stack:
+        argv = server.argv(port)
+        service = stack.enter_context(lab.process(name, argv, settings, variables, url))
+        if server.behind_nginx:
+            url = stack.enter_context(nginx.in_front_of(url, lab, settings))
         yield Running(pid_of(service), url)
 
 
