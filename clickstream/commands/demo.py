@@ -88,13 +88,28 @@ def _print_next_steps(endpoints: Endpoints, data_dir: Path | None) -> None:
     """On standard error, so that standard output is the result alone."""
     from clickstream.local.demo.report import next_steps
 
-    typer.echo(next_steps(endpoints, f" --data-dir {data_dir}" if data_dir else ""), err=True)
+    option = f" --data-dir {data_dir}" if data_dir else ""
+    typer.echo(next_steps(endpoints, option, _typed()), err=True)
+
+
+def _typed() -> str:
+    """What to type for this command: `make demo` runs it from a folder that is not on PATH."""
+    import shutil
+    import sys
+    from pathlib import Path
+
+    called = Path(sys.argv[0])
+    is_hidden = called.name == "clickstream" and shutil.which("clickstream") is None
+    return str(called) if is_hidden else "clickstream"
 
 
 def _stay_up() -> None:
     """Until Ctrl-C, which is how it is meant to end and therefore no error."""
+    import signal
     import threading
 
+    # Set, not inherited: a shell starts background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     typer.echo("The system stays up until Ctrl-C.", err=True)
     try:
         threading.Event().wait()

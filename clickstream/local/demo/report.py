@@ -36,8 +36,11 @@ def print_result(result: DemoResult, console: Console) -> None:
     )
 
 
-def next_steps(endpoints: Endpoints, data_dir_option: str) -> str:
-    """What to try on a system that stays up. The session is of today: it says no other time."""
+def next_steps(endpoints: Endpoints, data_dir_option: str, command: str = "clickstream") -> str:
+    """What to try on a system that stays up; `command` is what to type for `clickstream`.
+
+    The session is of today: it says no other time.
+    """
     url, json_post = endpoints.http, "-H 'Content-Type: application/json' -d"
     session = (
         '{"session_id": "mine", "search_query": "red shoes",'
@@ -55,7 +58,7 @@ Read both back, then mark the session irrelevant; `overview` counts one session 
 Every endpoint: {endpoints.docs}
 ClickHouse:     {endpoints.clickhouse} (user `analyst`, no password: reads only; docs/sql.md)
 Kafka:          {endpoints.kafka}, schema registry {endpoints.registry}
-Is it healthy:  clickstream doctor{data_dir_option}
+Is it healthy:  {command} doctor{data_dir_option}
 """
 
 
