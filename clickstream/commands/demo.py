@@ -110,8 +110,8 @@ def _stay_up() -> None:
 
     # Set, not inherited: a shell starts background jobs with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    typer.echo("The system stays up until Ctrl-C.", err=True)
     try:
+        typer.echo("The system stays up until Ctrl-C.", err=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         typer.echo("stopping", err=True)
