@@ -11,6 +11,7 @@ The stream of sessions opens first, so that no event that came before a session 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from enum import StrEnum
@@ -125,15 +126,20 @@ def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> A
     return router
 
 
+_REFUSED = re.compile(r"q=0(\.0*)?")
 _EVENTS_ELSEWHERE = "a table of sessions carries no events: they are /export/events"
 _EVENTS_IN_LINES = "as lines of JSON, events come with their sessions: /export/sessions"
 
 
 def _format_of_header(accept: str) -> Format:
-    """The first of our media types in the header; weights (`q=`) are ignored."""
-    for named in accept.split(","):
+    """The first of our media types that the header allows. Weights (`q=`) are ignored, but for 0,
+    which refuses (RFC 9110, 12.4.2)."""
+    for named in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in named.split(";"))
+        if any(_REFUSED.fullmatch(parameter) for parameter in parameters):
+            continue
         for format, as_table in _TABLES.items():
-            if named.split(";")[0].strip() == as_table.media_type:
+            if media_type == as_table.media_type:
                 return format
     return Format.NDJSON
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from api.export import _format_of_header
 from api.selection import Relevance, Selection
 from api.tables import ARROW, PARQUET, TableFormat, require_trailer
 from clickstream.commands.export import Dataset, FileFormat, _export
@@ -101,6 +102,21 @@ def test_tables_are_narrowed_as_lines_are(
     store(read_settings, STORED)
     answer = client.get("/export/sessions", params={"format": "parquet", **params})
     assert {row["session_id"] for row in read(answer.content, "parquet")} == ids
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "ndjson"),
+        ("*/*", "ndjson"),
+        ("Application/VND.Apache.Parquet", "parquet"),
+        ("application/x-ndjson, application/vnd.apache.parquet;q=0", "ndjson"),
+        ("application/vnd.apache.parquet; q=0.000, application/vnd.apache.arrow.stream", "arrow"),
+        ("text/html;q=0, application/vnd.apache.parquet;q=0.001", "parquet"),
+    ],
+)
+def test_a_media_type_has_no_case_and_the_weight_0_refuses_it(accept: str, expected: str) -> None:
+    assert _format_of_header(accept) == expected
 
 
 @pytest.mark.engines

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from core.errors import Overloaded
 from core.http.admission import InFlight, InFlightLimit
 from core.settings import HttpSettings, Limits, Settings
+from tests.core.http.counted import counted
 from tests.core.http.served import EVENTS, WAYS, served
 
 RATED = Settings(
@@ -145,9 +146,11 @@ def test_one_connection_too_many_is_told_and_hung_up_on(way: str) -> None:
         held = http.client.HTTPConnection("127.0.0.1", side.port, timeout=30)
         held.request("GET", "/livez")
         held.getresponse().read()
+        before = counted("clickstream_http_connections_refused_total")
         try:
             reply = side.post(way)
             assert (reply.status, reply.headers["connection"]) == (503, "close")
+            assert counted("clickstream_http_connections_refused_total") == before + 1
         finally:
             held.close()
 

@@ -23,6 +23,7 @@ from core.http.policies import RequestPolicies
 from core.http.protocol import HttpProtocol, ProtocolFactory
 from core.http.raw_response import RawResponse
 from core.settings import Limits, Settings
+from tests.core.http.counted import counted
 
 SETTINGS = Settings(_env_file=None, limits=Limits(body_bytes=300_000))
 
@@ -329,6 +330,9 @@ def test_after_the_application_the_next_hot_post_has_its_handler_again() -> None
 def test_framing_is_as_strict_as_the_standard_asks(sent: bytes, status: int) -> None:
     """RFC 9112, 3.2 and 6.1."""
 
+    labels = {"route": "unrouted", "method": "other", "status": str(status)}
+    before = counted("clickstream_http_requests_total", **labels)
+
     async def act(client: Client, _: uvicorn.Server) -> None:
         reply = await client.ask(sent)
         assert (reply[0], reply[1]["connection"]) == (status, "close")
@@ -336,6 +340,7 @@ def test_framing_is_as_strict_as_the_standard_asks(sent: bytes, status: int) -> 
         assert await client.is_closed()
 
     with_client(act)
+    assert counted("clickstream_http_requests_total", **labels) == before + 1
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_it_stops_its_components_and_ends_well_on_a_signal(number: signal.Signal
         process.send_signal(number)
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert "NO KEYS ARE SET" in said
     assert "fake: listening at http://127.0.0.1:" in said
     assert said.rstrip().endswith("stopped")
 
