@@ -71,7 +71,7 @@ faults-short: install ## the fault lab, each fault once or twice
 
 # Those about what is sent, and about erasures: nothing in them is timed to a second.
 INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py \
-  erasure.py slow_clients.py below_the_record.py waiting_flood.py)
+  erasure.py slow_clients.py below_the_record.py waiting_flood.py restored_sessions.py)
 
 # Processes and servers die, freeze and stay away, under load.
 .PHONY: faults-system

@@ -11,6 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
 from tests.conftest import Corner
 from tests.e2e.process_pair import environment_of
+from tests.faults.lab.plan import seconds, times
 from tests.raw_batches import (
     larger_than_memory,
     with_a_header_that_is_no_text,
@@ -50,7 +52,10 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 PARTITIONS = 4
 POISONED = 1
-STALL_SECONDS = 8.0
+STALL_SECONDS = 6.0
+POISONED_BATCHES = times(60, short=6)
+# Long enough that a watchdog which took the open transaction for a stall would end the worker.
+OPEN_SECONDS = seconds(2.0, short_seconds=STALL_SECONDS + 3)
 
 
 class Posts:
@@ -115,10 +120,17 @@ def ids_by_partition() -> dict[int, str]:
     return {partition_of(f"s{n}", PARTITIONS): f"s{n}" for n in range(50)}
 
 
-def stored_events(settings: Settings) -> set[tuple[str, str]]:
+def stored_events(settings: Settings) -> list[tuple[str, ...]]:
+    """In their order; one that is stored twice, under two days, is here twice."""
     with clickhouse.connect(settings) as client:
         rows = client.query("SELECT session_id, event_id FROM events FINAL").result_rows
-    return {(row[0], row[1]) for row in rows}
+    return sorted(tuple(row) for row in rows)
+
+
+def stored_sessions(settings: Settings) -> list[str]:
+    with clickhouse.connect(settings) as client:
+        rows = client.query("SELECT session_id FROM sessions FINAL").result_rows
+    return sorted(row[0] for row in rows)
 
 
 def test_batches_that_nobody_can_read_end_no_worker_and_lose_nothing(
@@ -131,7 +143,7 @@ def test_batches_that_nobody_can_read_end_no_worker_and_lose_nothing(
     expected = set()
     with Fleet(several, tmp_path, count=3) as fleet:
         workers = [worker.pid for worker in fleet.workers]
-        for n in range(6):
+        for n in range(POISONED_BATCHES):
             odd = posts.encoded(ids[POISONED], f"odd{n}")
             poison = with_a_header_that_is_no_text(*odd), larger_than_memory()
             asyncio.run(write_batches(several, topic, *poison, partition=POISONED))
@@ -142,10 +154,11 @@ def test_batches_that_nobody_can_read_end_no_worker_and_lose_nothing(
         fleet.catch_up()
         assert [worker.pid for worker in fleet.workers] == workers
         assert [worker.exit_status() for worker in fleet.workers] == [None] * 3
-    assert stored_events(several) == expected
+    assert stored_events(several) == sorted(expected)
+    assert stored_sessions(several) == sorted(ids.values())
     with DeadLetterStore(several, SystemClock()) as store:
         letters = store.summaries(Selection(states=tuple(State)))
-    assert [letter.reason for letter in letters] == [Reason.UNDECODABLE_BATCH] * 6
+    assert [letter.reason for letter in letters] == [Reason.UNDECODABLE_BATCH] * POISONED_BATCHES
     first = min(letter.id.offset for letter in letters)
     assert f"records {first} to {first + 1}" in next(
         letter.error for letter in letters if letter.id.offset == first
@@ -159,25 +172,26 @@ def test_an_open_transaction_ends_no_worker_and_readyz_names_it(
     name = f"{several.topics.prefix}open"
     held = Posts(several, **{"transactional.id": name, "transaction.timeout.ms": 300_000})
     posts.session(ids[0])
-    with Fleet(several, tmp_path, count=1) as fleet:
-        (worker,) = fleet.workers
+    with Fleet(several, tmp_path, count=times(3, short=1)) as fleet:
         posts.event(ids[0], "before")
         fleet.catch_up()
         with held.transaction():
             held.event(ids[0], "taken back")
             posts.event(ids[0], "behind it")
-            time.sleep(2 * STALL_SECONDS)
-            assert worker.exit_status() is None
-            assert "wait for the end of a transaction" in httpx.get(f"{worker.url}/readyz").text
-            assert stored_events(several) == {(ids[0], "before")}
+            time.sleep(OPEN_SECONDS)
+            assert not fleet.revive(), "workers have ended"
+            said = [httpx.get(f"{worker.url}/readyz").text for worker in fleet.workers]
+            assert any("wait for the end of a transaction" in text for text in said)
+            assert stored_events(several) == [(ids[0], "before")]
         # Kafka answers before it has written the end of the transaction: until then nothing lags.
-        expected = {(ids[0], "before"), (ids[0], "behind it")}
+        expected = [(ids[0], "before"), (ids[0], "behind it")]
         wait = retry(
             retry=retry_if_result(lambda stored: stored != expected),
             stop=stop_after_delay(60), wait=wait_fixed(0.5),
         )  # fmt: skip
         wait(stored_events)(several)
-        assert worker.exit_status() is None
+        assert not fleet.revive(), "workers have ended"
+    assert stored_sessions(several) == [ids[0]]
 
 
 def test_records_that_retention_deleted_unread_are_counted_and_the_worker_goes_on(
@@ -202,19 +216,14 @@ def test_records_that_retention_deleted_unread_are_counted_and_the_worker_goes_o
         metrics = httpx.get(f"{worker.url}/metrics").text
         assert worker.exit_status() is None
     assert f'clickstream_worker_lost_total{{topic="{topic}"}} 5.0' in metrics
-    assert stored_events(several) == {(ids[0], "read"), (ids[0], "after")}
+    assert stored_events(several) == [(ids[0], "after"), (ids[0], "read")]
 
 
-@pytest.mark.parametrize("partitions", [PARTITIONS - 1, PARTITIONS + 4])
-def test_a_worker_with_another_partition_count_rejects_no_record(
-    several: Settings, partitions: int
-) -> None:
-    posts = Posts(several)
-    for n in range(20):
-        posts.session(f"s{n}")
+def refusal(settings: Settings, partitions: int) -> str:
+    """What a worker says that refuses to run with this count."""
     variables = {
         **os.environ,
-        **environment_of(several),
+        **environment_of(settings),
         "CLICKSTREAM_TOPICS__PARTITIONS": str(partitions),
     }
     ended = subprocess.run(
@@ -222,6 +231,25 @@ def test_a_worker_with_another_partition_count_rejects_no_record(
         env=variables, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
-    assert f"CLICKSTREAM_TOPICS__PARTITIONS={PARTITIONS}" in ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_workers_with_another_partition_count_reject_no_record(
+    several: Settings, tmp_path: Path
+) -> None:
+    posts = Posts(several)
+    ids = [f"s{n}" for n in range(20)]
+    for session_id in ids:
+        posts.session(session_id)
+        posts.event(session_id, "e")
+    with ThreadPoolExecutor() as side_by_side:
+        for said in side_by_side.map(
+            lambda partitions: refusal(several, partitions), (PARTITIONS - 1, PARTITIONS + 4)
+        ):
+            assert f"CLICKSTREAM_TOPICS__PARTITIONS={PARTITIONS}" in said
+    with Fleet(several, tmp_path, count=1) as fleet:
+        fleet.catch_up()
+    assert stored_sessions(several) == sorted(ids)
+    assert stored_events(several) == sorted((session_id, "e") for session_id in ids)
     with DeadLetterStore(several, SystemClock()) as store:
         assert store.summaries(Selection(states=tuple(State))) == []

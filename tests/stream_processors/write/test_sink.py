@@ -32,6 +32,7 @@ from tests.stream_processors.records import (
     mark,
     session,
 )
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -335,6 +336,29 @@ def test_only_events_of_the_sessions_named_are_deleted(store: Store) -> None:
     adopt_as_stored(sink, pa.concat_tables(tables.values()))
     sink.delete_adopted(adopted_by(pa.concat_tables([tables["s"], tables["u"]])))
     assert [row["session_id"] for row in read(table_columns.UNJOINED)] == ["t"]
+
+
+@pytest.mark.engines
+def test_a_deletion_that_fails_is_ended_and_the_next_one_deletes(endless: Settings) -> None:
+    from core import clickhouse
+
+    left = (
+        "SELECT count() AS mutations, countIf(latest_fail_reason != '') AS failing"
+        " FROM system.mutations"
+        " WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done"
+    )
+    fails = "ALTER TABLE unjoined_events DELETE WHERE throwIf(event_id != '')"
+    for sink, read in clickhouse_store(endless):
+        sink.write(table_columns.UNJOINED, event_table(event("s", "e")))
+        adopted = adopt_as_stored(sink, session_table(session("s")))
+        with clickhouse.connect(endless) as client:
+            client.command(fails, settings={"mutations_sync": 0})
+            wait_until(lambda: client.query(left).first_row[1] == 1, seconds=30)
+            sink.delete_adopted(adopted)
+            wait_until(lambda: client.query(left).first_row[0] == 0, seconds=30)
+        assert len(read(table_columns.UNJOINED)) == 1
+        sink.delete_adopted(adopted)
+        assert read(table_columns.UNJOINED) == []
 
 
 def test_a_write_over_more_days_than_one_insert_may_touch_is_split(store: Store) -> None:
