@@ -9,10 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.ids import ID_BYTES
+from core.server_urls import check_ca_file, check_registry_urls, clickhouse_address
 
 
 class _Group(BaseModel):
@@ -75,6 +84,11 @@ def _split(value: object) -> object:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 """Several keys, so that one can be rotated out. `core.http.keys` has the form of each."""
+
+
+def _check_clickhouse_url(url: SecretStr) -> SecretStr:
+    clickhouse_address(url.get_secret_value())
+    return url
 
 
 class HttpSettings(_Group):
@@ -324,18 +338,19 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a password
     )
 
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092", description="Kafka brokers, as host:port, separated by commas."
     )
     # Not shown: it may carry a password, as may the options of Kafka's clients.
-    schema_registry_url: str = Field(
+    schema_registry_url: Annotated[str, AfterValidator(check_registry_urls)] = Field(
         "http://127.0.0.1:8081/apis/ccompat/v7",
         repr=False,
         description="URL of the schema registry, with its user and password if it needs them.",
     )
-    clickhouse_url: SecretStr = Field(
+    clickhouse_url: Annotated[SecretStr, AfterValidator(_check_clickhouse_url)] = Field(
         SecretStr("http://127.0.0.1:8123/clickstream"),
         description="URL of ClickHouse and the database: "
         "http(s)://user:password@host:port/database.",
@@ -349,7 +364,7 @@ class Settings(BaseSettings):
     admin_keys: Keys = Field(
         (), description="API keys that may do everything, separated by commas."
     )
-    https_ca_file: str | None = Field(
+    https_ca_file: Annotated[str | None, AfterValidator(check_ca_file)] = Field(
         None,
         description="PEM file with the certificate authorities to trust for https:// to ClickHouse "
         "and the registry. None: those of the operating system.",

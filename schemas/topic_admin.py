@@ -54,11 +54,9 @@ class CreatedTopics:
     drift: tuple[str, ...]
 
 
-def describe_topics(
-    settings: Settings, *, timeout_seconds: float = _TIMEOUT_SECONDS
-) -> dict[str, TopicState]:
+def describe_topics(settings: Settings) -> dict[str, TopicState]:
     """Our topics that exist, by name. Raises BrokerUnavailable."""
-    broker = _Broker(settings, timeout_seconds)
+    broker = _Broker(settings)
     return broker.describe([definition.name for definition in definitions(settings)])
 
 
@@ -75,7 +73,7 @@ def identify_topics(settings: Settings, names: Sequence[str]) -> dict[str, Topic
 
     Raises BrokerUnavailable, and SetupError when Kafka refuses the answer.
     """
-    return _Broker(settings, _TIMEOUT_SECONDS).identify(names)
+    return _Broker(settings).identify(names)
 
 
 def create_topics(settings: Settings) -> CreatedTopics:
@@ -84,7 +82,7 @@ def create_topics(settings: Settings) -> CreatedTopics:
     Idempotent, also when several processes do it at once. Raises BrokerUnavailable, and SetupError
     when a topic has another partition count or the broker refuses to make it.
     """
-    broker = _Broker(settings, _TIMEOUT_SECONDS)
+    broker = _Broker(settings)
     wanted = {definition.name: definition for definition in definitions(settings)}
     known = broker.describe(list(wanted))
     created = [
@@ -100,15 +98,13 @@ def create_topics(settings: Settings) -> CreatedTopics:
     return CreatedTopics(tuple(created), tuple(differences))
 
 
-def set_topic_retention(
-    settings: Settings, timeout_seconds: float = _TIMEOUT_SECONDS
-) -> tuple[str, ...]:
+def set_topic_retention(settings: Settings) -> tuple[str, ...]:
     """Set the retention of existing topics; returns the names of those that changed.
 
     No other option is ever changed in place. This one alters what is deleted, not what a record is.
     Raises BrokerUnavailable, SetupError.
     """
-    broker = _Broker(settings, timeout_seconds)
+    broker = _Broker(settings)
     wanted = definitions(settings)
     states = broker.describe([topic.name for topic in wanted])
     changed = []
@@ -128,11 +124,11 @@ def set_topic_retention(
 class _Broker:
     """The admin client of one Kafka, its errors translated."""
 
-    def __init__(self, settings: Settings, timeout_seconds: float) -> None:
+    def __init__(self, settings: Settings) -> None:
         # Its log lines would repeat on stderr, once a second, what the error says once.
         self._admin = AdminClient({**settings.kafka_options(), "log_level": "0"})
         self._servers = settings.kafka_bootstrap_servers
-        self._timeout = timeout_seconds
+        self._timeout = _TIMEOUT_SECONDS
 
     def create(self, topic: TopicDefinition) -> bool:
         """False when another process was faster."""

@@ -118,7 +118,8 @@ def main() -> None:
         # of them are secrets.
         for problem in error.errors(include_input=False, include_url=False):
             name = "CLICKSTREAM_" + "__".join(str(part) for part in problem["loc"]).upper()
-            print(f"clickstream: {name}: {problem['msg']}", file=sys.stderr)
+            why = problem["msg"].removeprefix("Value error, ")
+            print(f"clickstream: {name}: {why}", file=sys.stderr)
         _fail("the settings cannot be used; docs/settings.md lists them")
 
 

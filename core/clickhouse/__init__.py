@@ -5,7 +5,6 @@ with bound names, `lease.py` keeps operations apart.
 """
 
 from core.clickhouse.client import (
-    Address,
     address_of,
     connect,
     connect_async,
@@ -13,6 +12,7 @@ from core.clickhouse.client import (
     on_database,
     translate,
 )
+from core.server_urls import Address
 
 __all__ = [
     "Address",

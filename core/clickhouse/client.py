@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import clickhouse_connect
@@ -24,15 +22,12 @@ from clickhouse_connect.driver.exceptions import (
 from pydantic import SecretStr
 
 from core.clickhouse.pool import pool_for
-from core.errors import ClickstreamError, SetupError, SinkUnavailable, StatementTooLarge
+from core.errors import ClickstreamError, SinkUnavailable, StatementTooLarge
+from core.server_urls import Address, clickhouse_address
 from core.settings import Settings
 
 # The library logs what it also raises: without a handler, Python would print it as well.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
-
-_DEFAULT_DATABASE: Final = "clickstream"
-_DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}
-_DATABASE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _CONNECT_SECONDS: Final = 5.0
 # Longer than any insert or migration takes; a dead server must not hold a worker for ever.
@@ -100,44 +95,9 @@ _TOO_LARGE: Final[Mapping[int, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The parts of CLICKSTREAM_CLICKHOUSE_URL. Its repr and `url` contain no password."""
-
-    scheme: str
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    database: str
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
-
-
 def address_of(settings: Settings) -> Address:
-    """Parse `http(s)://user:pass@host:port/database`. Raises SetupError when it is malformed."""
-    try:
-        parts = urlsplit(settings.clickhouse_url.get_secret_value())
-        port = parts.port
-    except ValueError:
-        raise _bad_url("it cannot be read") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise _bad_url("it does not begin with http://host or https://host")
-    if parts.query or parts.fragment:
-        raise _bad_url("options after ? or # are not taken")
-    database = unquote(parts.path.strip("/")) or _DEFAULT_DATABASE
-    if not _DATABASE_NAME.fullmatch(database):
-        raise _bad_url(f"{database!r} is no database name of letters, digits and underscores")
-    return Address(
-        scheme=parts.scheme,
-        host=parts.hostname,
-        port=port or _DEFAULT_PORTS[parts.scheme],
-        user=unquote(parts.username or "default"),
-        password=unquote(parts.password or ""),
-        database=database,
-    )
+    """Where ClickHouse is. Settings have checked their URL when they were read."""
+    return clickhouse_address(settings.clickhouse_url.get_secret_value())
 
 
 def database_of(settings: Settings) -> str:
@@ -253,12 +213,6 @@ def _pool(settings: Settings) -> urllib3.PoolManager:
 def _pin(client: Client | AsyncClient) -> None:
     for name in _OPTIONAL & client.server_settings.keys():
         client.set_client_setting(name, _PINNED[name])
-
-
-def _bad_url(why: str) -> SetupError:
-    return SetupError(
-        f"CLICKSTREAM_CLICKHOUSE_URL: {why}; it should look like http://user:pass@host:8123/clickstream"
-    )
 
 
 def _no_response(settings: Settings, error: BaseException) -> SinkUnavailable:

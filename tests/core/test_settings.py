@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from core.settings import HttpSettings, Limits, Settings
@@ -48,3 +49,50 @@ def test_a_list_has_no_more_places_than_a_position_can_count() -> None:
     assert Limits(items=65_535).items == 65_535
     with pytest.raises(ValidationError, match="less than or equal to 65535"):
         Limits(items=65_536)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "h:8123/d",
+        "tcp://u:secret@h/d",
+        "http://",
+        "http://u:secret@h:port/d",
+        "http://u:secret@h/d?x=secret",
+        "http://u:secret@h/a-b",
+        "http://u:secret@h/a/b",
+        "http://[::1/d",
+    ],
+)
+def test_another_url_of_clickhouse_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(
+        ValidationError, match=r"clickhouse_url\n.* should look like http://"
+    ) as caught:
+        Settings(_env_file=None, clickhouse_url=SecretStr(url))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["h:8081", "tcp://u:secret@h", "http://", "http://u:secret@h:port", "http://h,secret"]
+)
+def test_another_url_of_the_registry_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"schema_registry_url\n.* should look") as caught:
+        Settings(_env_file=None, schema_registry_url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_several_registries_may_be_named() -> None:
+    urls = "http://u:p@one:8081/path, https://two"
+    assert Settings(_env_file=None, schema_registry_url=urls).schema_registry_url == urls
+
+
+def test_a_file_of_authorities_that_is_missing_or_has_none_is_named(tmp_path: Path) -> None:
+    missing, empty = tmp_path / "missing.pem", tmp_path / "empty.pem"
+    empty.touch()
+    with pytest.raises(ValidationError, match=rf"https_ca_file\n.*{missing}: No such file"):
+        Settings(_env_file=None, https_ca_file=str(missing))
+    with pytest.raises(ValidationError, match=rf"https_ca_file\n.*{empty}: no certificates in PEM"):
+        Settings(_env_file=None, https_ca_file=str(empty))
+    with pytest.raises(ValidationError, match=rf"https_ca_file\n.*{tmp_path}: "):
+        Settings(_env_file=None, https_ca_file=str(tmp_path))
+    assert Settings(_env_file=None, https_ca_file="").https_ca_file == ""

@@ -86,14 +86,13 @@ def test_another_partition_count_is_an_operators_mistake() -> None:
         check_partitions(definition, TopicState(definition.name, 3, 1, definition.config))
 
 
-def test_a_broker_that_is_down_is_unavailable() -> None:
+def test_a_broker_that_is_down_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schemas.topic_admin._TIMEOUT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but not listening: every connection is refused
         server = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(BrokerUnavailable, match=server):
-            describe_topics(
-                Settings(_env_file=None, kafka_bootstrap_servers=server), timeout_seconds=0.5
-            )
+            describe_topics(Settings(_env_file=None, kafka_bootstrap_servers=server))
 
 
 @pytest.mark.engines

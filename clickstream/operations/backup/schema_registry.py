@@ -151,10 +151,8 @@ class Registry:
 
 @contextmanager
 def open_registry(settings: Settings) -> Iterator[Registry]:
-    """The registry that the settings name. Raises SetupError when its URL is not one."""
+    """The registry that the settings name."""
     parts = urlsplit(settings.schema_registry_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SetupError("CLICKSTREAM_SCHEMA_REGISTRY_URL is not an http(s) URL")
     user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     with httpx.Client(

@@ -54,25 +54,6 @@ def test_a_url_is_taken_apart(url: str, expected: tuple[str | int, ...]) -> None
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "h:8123/d",
-        "tcp://u:secret@h/d",
-        "http://",
-        "http://u:secret@h:port/d",
-        "http://u:secret@h/d?x=secret",
-        "http://u:secret@h/a-b",
-        "http://u:secret@h/a/b",
-        "http://[::1/d",
-    ],
-)
-def test_another_url_is_refused_without_showing_its_password(url: str) -> None:
-    with pytest.raises(SetupError, match="CLICKSTREAM_CLICKHOUSE_URL") as caught:
-        address_of(settings_of(url))
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     "server", ["http://h", "https://u%40x:p%2F%3A%25@h:9", "http://:p@[::1]:9"]
 )
 def test_another_database_is_on_the_same_server_with_the_same_user_and_password(
