@@ -367,7 +367,7 @@ class Settings(BaseSettings):
     https_ca_file: Annotated[str | None, AfterValidator(check_ca_file)] = Field(
         None,
         description="PEM file with the certificate authorities to trust for https:// to ClickHouse "
-        "and the registry. None: those of the operating system.",
+        "and the registry, and of `doctor` to a proxy. None: those of the operating system.",
     )
     user_id_key: SecretStr | None = Field(
         None,

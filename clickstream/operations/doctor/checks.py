@@ -50,7 +50,7 @@ def connect(
             ClickHouseQueries(
                 settings, full_seconds or request_seconds, full=full_seconds is not None
             ),
-            HttpProbe(http_url, request_seconds),
+            HttpProbe(http_url, request_seconds, settings.https_ca_file),
         )
 
 
