@@ -173,6 +173,12 @@ class CappedLife(Life):
 
     most_waiting = 1
 
+    # More of them than in other lives: what is beyond the cap needs several of one session.
+    @rule(id_=ids, event_ids=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3))
+    def post_event(self, id_: str, event_ids: list[str]) -> None:
+        for event_id in event_ids:
+            self.post(event(id_, event_id))
+
     def check(self) -> None:
         compare_capped(self.cluster, self.reference, self.most_waiting)
 
