@@ -55,7 +55,10 @@ class Ingest:
     async def session(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session."""
         ignored: list[str] = []
-        sent, record = await self._read(body, lambda: self._read_session(body, ignored))
+        if len(body) <= _LARGE_BYTES:
+            sent, record = self._read_session(body, ignored)
+        else:
+            sent, record = await self._on_thread(self._read_session, body, ignored)
         if self._pseudonymize is not None and sent.user_id is not None:
             record["user_id"] = self._pseudonymize(sent.user_id)
         position = await self._publisher.publish(SESSION, sent.session_id, [record])
@@ -64,7 +67,10 @@ class Ingest:
     async def events(self, body: bytes) -> tuple[Accepted, Position]:
         """POST /session/events."""
         ignored: list[str] = []
-        sent, records = await self._read(body, lambda: self._read_events(body, ignored))
+        if len(body) <= _LARGE_BYTES:
+            sent, records = self._read_events(body, ignored)
+        else:
+            sent, records = await self._on_thread(self._read_events, body, ignored)
         position = await self._publisher.publish(EVENT, sent.session_id, records)
         return Accepted(sent.session_id, len(records), tuple(ignored)), position
 
@@ -76,7 +82,8 @@ class Ingest:
         sent = parse_events(body, self._limits, ignored)
         return sent, event_records(sent, self._clock.now_ms())
 
-    async def _read(self, body: bytes, read: Callable[[], T]) -> T:
-        if len(body) <= _LARGE_BYTES:
-            return read()
-        return await asyncio.get_running_loop().run_in_executor(self._large_bodies, read)
+    async def _on_thread(
+        self, read: Callable[[bytes, list[str]], T], body: bytes, ignored: list[str]
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._large_bodies, read, body, ignored)

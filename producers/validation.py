@@ -100,6 +100,8 @@ class _Metas:
 
     def check_all(self) -> None:
         """Check depth and numbers of those that were noted."""
+        if not self._places:
+            return
         most = self._limits.nesting
         together = b"".join([text for _, _, text in self._places])
         if may_be_deeper(most, together):

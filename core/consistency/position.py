@@ -6,7 +6,8 @@ Header `Clickstream-Position: <topic>/<partition>@<offset>`; several are joined 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from core.errors import FieldError, InvalidRequest
 
@@ -17,8 +18,7 @@ _TOKEN = re.compile(r"([A-Za-z0-9._-]{1,249})/(\d{1,10})@(\d{1,19})")
 _MOST_TOKENS = 64
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(Struct, frozen=True, order=True):
     """Where one record is: at `offset` in `partition` of `topic`."""
 
     topic: str

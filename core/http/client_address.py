@@ -49,7 +49,7 @@ class ClientAddresses:
         return _network_of(found)
 
     def _is_trusted(self, text: str) -> bool:
-        if not _is_address(text):
+        if not self._trusted or not _is_address(text):
             return False
         address = ip_address(text)
         return any(address in network for network in self._trusted)

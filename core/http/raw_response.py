@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from msgspec import Struct
 from starlette.responses import Response
 from starlette.types import Send
 
@@ -19,8 +19,7 @@ NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 """No browser may take a response for anything but what it says it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawResponse:
+class RawResponse(Struct, frozen=True):
     """Status, headers in ASGI's form (lower-case bytes) and body."""
 
     status: int
