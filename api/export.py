@@ -1,52 +1,38 @@
-"""GET /export/…: all selected sessions, as a stream.
+"""GET /export/…: all selected sessions, as a stream that ClickHouse writes.
 
-In NDJSON a line is a session with its events, as GET /session returns it. In Parquet and Arrow
-sessions and events are two tables, which ClickHouse writes itself (`tables.py`).
-
-Memory does not grow with the export. Partition by partition, a stream of sessions and a stream of
-events, both sorted by session id, are merged. A session lies in one partition, so it comes once.
-The stream of sessions opens first, so that no event that came before a session is missing.
+In NDJSON a line is a session with its events, as GET /session returns it (`lines.py`). In Parquet
+and Arrow sessions and events are two tables (`tables.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from enum import StrEnum
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
 from api import examples
-from api.assemble import assemble
-from api.merge import merge_by_session
-from api.queries import (
-    EXPORT_DAYS,
-    EXPORT_EVENTS,
-    EXPORT_EVENTS_TABLE,
-    EXPORT_SESSIONS,
-    EXPORT_SESSIONS_TABLE,
-    EventRow,
-    SessionRow,
-)
+from api.lines import export_lines
+from api.queries import EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Session
-from api.selection import Selection, SelectionParam
+from api.selection import SelectionParam
 from api.store import Store
 from api.tables import ARROW, PARQUET, stream_table
-from core.errors import FieldError, InvalidRequest, TooManyExports
+from core.errors import FieldError, InvalidRequest
 from core.http.openapi import schema_of
 from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 
 MEDIA_TYPE = "application/x-ndjson"
 
-# An export holds two connections to ClickHouse while its client reads; the library opens 20. With
-# more exports, they would wait for each other's second connection and all break off.
+# An export holds a connection to ClickHouse while its client reads; the library opens 20, and other
+# reads need some of them.
 MAX_EXPORTS = 8
 
 
@@ -99,9 +85,12 @@ def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> A
                 raise InvalidRequest([FieldError("query.with_events", _EVENTS_ELSEWHERE)])
             rows = stream_table(store, EXPORT_SESSIONS_TABLE, selection, as_table, slots)
             return await _start_stream(rows, as_table.media_type)
-        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selection.parameters())
-        lines = ndjson(
-            store, selection, [row.day for row in days], slots, with_events=with_events is not False
+        lines = export_lines(
+            store,
+            selection,
+            slots,
+            with_events=with_events is not False,
+            seconds=settings.reads.query_seconds,
         )
         return await _start_stream(lines, MEDIA_TYPE)
 
@@ -148,64 +137,6 @@ async def _start_stream(chunks: AsyncGenerator[bytes, None], media_type: str) ->
     # Before the response begins: an error can still become a problem document.
     first = await anext(chunks, b"")
     return StreamingResponse(_rest_of_stream(first, chunks), media_type=media_type)
-
-
-async def ndjson(
-    store: Store,
-    selection: Selection,
-    days: Sequence[str],
-    slots: asyncio.Semaphore,
-    *,
-    with_events: bool,
-) -> AsyncGenerator[bytes, None]:
-    """The lines of these partitions, in blocks.
-
-    Raises TooManyExports at the first step when no slot is free, SinkUnavailable when ClickHouse
-    stops answering.
-    """
-    if slots.locked():
-        raise TooManyExports("too many exports are running: try again later", retry_after=30)
-    encoder = msgspec.json.Encoder()
-    async with slots:
-        for day in days:
-            async with aclosing(_sessions_of_day(store, selection, day, with_events)) as blocks:
-                async for sessions in blocks:
-                    yield _escape_separators(encoder.encode_lines(sessions))
-                    await asyncio.sleep(0)  # a fast client must not keep other requests waiting
-
-
-# Whatever JSON calls a character of a text, many readers of lines end a line at it.
-_SEPARATORS = {
-    "\u2028".encode(): rb"\u2028",
-    "\u2029".encode(): rb"\u2029",
-    "\u0085".encode(): rb"\u0085",
-}
-
-
-def _escape_separators(lines: bytes) -> bytes:
-    for separator, escape in _SEPARATORS.items():
-        lines = lines.replace(separator, escape)
-    return lines
-
-
-async def _sessions_of_day(
-    store: Store, selection: Selection, day: str, with_events: bool
-) -> AsyncGenerator[list[Session], None]:
-    """One partition's sessions, in the order of their ids."""
-    values = {**selection.parameters(), "session_day": day}
-    async with AsyncExitStack() as open_streams:
-        sessions = await open_streams.enter_async_context(store.stream(EXPORT_SESSIONS, **values))
-        if with_events:
-            events = await open_streams.enter_async_context(store.stream(EXPORT_EVENTS, **values))
-            async for merged in merge_by_session(sessions, events):
-                yield [_assembled(row, its_events) for row, its_events in merged]
-        else:
-            async for block in sessions:
-                yield [_assembled(row, None) for row in block]
-
-
-def _assembled(row: SessionRow, events: list[EventRow] | None) -> Session:
-    return assemble(row, events, is_irrelevant=row.is_irrelevant)
 
 
 async def _rest_of_stream(

@@ -73,7 +73,6 @@ class SessionRow(msgspec.Struct, frozen=True):
     user_id: str | None
     created_at_ms: int
     day: str
-    is_irrelevant: bool = False
     version: int = 0
 
 
@@ -103,6 +102,12 @@ class DayRow(msgspec.Struct, frozen=True):
     """A partition, as `YYYY-MM-DD`."""
 
     day: str
+
+
+class PortionRow(msgspec.Struct, frozen=True):
+    """A portion of a partition's sessions."""
+
+    last_id: str
 
 
 class OverviewRow(msgspec.Struct, frozen=True):
@@ -161,12 +166,22 @@ _POINT_READ: Mapping[str, str | int] = {
 # Otherwise a server with less than 1 GiB of free memory a thread would use one core of several.
 _FULL_SCAN: Mapping[str, str | int] = {"max_threads_min_free_memory_per_thread": 0}
 
+# Reads in the order on disk, and holds a small block of each part.
+_IN_ORDER: Final[dict[str, str | int]] = {
+    "max_threads": 1,
+    "max_block_size": 1024,
+    "optimize_read_in_order": 1,
+    "optimize_aggregation_in_order": 1,
+}
+# Text as the api's own encoder writes it.
+_LINES: Final[dict[str, str | int]] = {"output_format_json_escape_forward_slashes": 0}
+
 SESSION = Query("session", SessionRow, _POINT_READ)
 SESSION_EVENTS = Query("session_events", EventRow, _POINT_READ)
 SESSION_MARKS = Query("session_marks", MarkRow, _POINT_READ)
 EXPORT_DAYS = Query("export_days", DayRow)
-EXPORT_SESSIONS = Query("export_sessions", SessionRow)
-EXPORT_EVENTS = Query("export_events", EventRow)
+EXPORT_PORTIONS = Query("export_portions", PortionRow, _IN_ORDER)
+EXPORT_LINES = Query("export_lines", bytes, _IN_ORDER | _LINES)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
 EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
 OVERVIEW = Query("overview", OverviewRow, _FULL_SCAN)

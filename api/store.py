@@ -39,18 +39,9 @@ _ROWS_SETTINGS = {
     # response, which takes a third of a millisecond.
     "wait_end_of_query": 0,
 }
-_STREAM_SETTINGS = {
-    **_COMMON_SETTINGS,
-    # An export lasts as long as its reader needs: the server must not cut off a slow one.
-    "max_execution_time": 0,
-    "http_send_timeout": 3600,
-    # Sorted reading in constant memory: in the order on disk, in small blocks.
-    "optimize_read_in_order": 1,
-    "max_block_size": 8192,
-    "max_threads": 1,
-}
 _FILE_SETTINGS = {
     **_COMMON_SETTINGS,
+    # An export lasts as long as its reader needs: the server must not cut off a slow one.
     "max_execution_time": 0,
     "http_send_timeout": 3600,
     # ClickHouse holds some row groups in memory: half a million typical rows each, or 32 MiB. Its
@@ -58,9 +49,6 @@ _FILE_SETTINGS = {
     "output_format_parquet_row_group_size": 500_000,
     "output_format_parquet_row_group_size_bytes": 33_554_432,
 }
-# Rows in a block: a few milliseconds of work, so that an export does not keep other requests of
-# this event loop waiting.
-_SLICE_ROWS = 250
 # What the network and the server's own checks may add to a query's timeout.
 _GRACE_SECONDS = 1.0
 
@@ -72,16 +60,6 @@ class Store(Protocol):
         """All rows of a small result, within `seconds`. `values` are the query's parameters.
 
         The query ends when the call is cancelled.
-        """
-        ...
-
-    def stream(
-        self, query: Query[Row], **values: Value
-    ) -> AbstractAsyncContextManager[AsyncIterator[list[Row]]]:
-        """The rows of a large result in blocks, in constant memory.
-
-        The context is entered once the server begins to respond, and the result is fixed at that
-        moment. A response that breaks off raises SinkUnavailable, it never just ends.
         """
         ...
 
@@ -119,26 +97,16 @@ class ClickHouseStore:
         return _rows(answer, msgspec.json.Decoder(query.row))
 
     @asynccontextmanager
-    async def stream(
-        self, query: Query[Row], **values: Value
-    ) -> AsyncIterator[AsyncIterator[list[Row]]]:
-        async with _deadline(self._settings, self._settings.reads.query_seconds):
-            client = await self._connected()
-            answer = await client.raw_stream(
-                query.sql, parameters=values, settings=_STREAM_SETTINGS, fmt=_FORMAT
-            )
-        with translate(self._settings):
-            async with answer as chunks:
-                yield decode_rows(chunks, msgspec.json.Decoder(query.row))
-
-    @asynccontextmanager
     async def file(
         self, query: Query[bytes], format: str, **values: Value
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         async with _deadline(self._settings, self._settings.reads.query_seconds):
             client = await self._connected()
             answer = await client.raw_stream(
-                query.sql, parameters=values, settings=_FILE_SETTINGS, fmt=format
+                query.sql,
+                parameters=values,
+                settings={**_FILE_SETTINGS, **query.settings},
+                fmt=format,
             )
         with translate(self._settings):
             async with answer as chunks:
@@ -154,20 +122,6 @@ class ClickHouseStore:
             if self._client is None:
                 self._client = await connect_async(self._settings, role="clickstream-api")
             return self._client
-
-
-async def decode_rows(
-    chunks: AsyncIterator[bytes], decoder: msgspec.json.Decoder[Row]
-) -> AsyncIterator[list[Row]]:
-    """Rows from chunks of lines; a chunk may end in mid-line."""
-    rest = b""
-    async for chunk in chunks:
-        lines, _, rest = (rest + chunk).rpartition(b"\n")
-        rows = _rows(lines, decoder)
-        for start in range(0, len(rows), _SLICE_ROWS):
-            yield rows[start : start + _SLICE_ROWS]
-    if rest:
-        yield _rows(rest, decoder)
 
 
 def _rows(lines: bytes, decoder: msgspec.json.Decoder[Row]) -> list[Row]:

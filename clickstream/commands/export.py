@@ -103,7 +103,7 @@ async def _export(
     partial = output.with_name(f"{output.name}.part")
     try:
         with partial.open("wb") as file:
-            async for chunk in await _chunks(settings, store, selected, dataset, format):
+            async for chunk in _chunks(settings, store, selected, dataset, format):
                 file.write(chunk)
             written = file.tell()
         partial.replace(output)
@@ -113,17 +113,17 @@ async def _export(
     return written
 
 
-async def _chunks(
+def _chunks(
     settings: Settings, store: Store, selected: Selection, dataset: Dataset, format: FileFormat
 ) -> AsyncGenerator[bytes, None]:
-    from api.export import ndjson
-    from api.queries import EXPORT_DAYS, EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
+    from api.lines import export_lines
+    from api.queries import EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
     from api.tables import ARROW, PARQUET, stream_table
 
     one_at_a_time = asyncio.Semaphore(1)
     if format is FileFormat.NDJSON:
-        days = await store.rows(EXPORT_DAYS, settings.reads.query_seconds, **selected.parameters())
-        return ndjson(store, selected, [row.day for row in days], one_at_a_time, with_events=True)
+        seconds = settings.reads.query_seconds
+        return export_lines(store, selected, one_at_a_time, with_events=True, seconds=seconds)
     query = EXPORT_SESSIONS_TABLE if dataset is Dataset.SESSIONS else EXPORT_EVENTS_TABLE
     return stream_table(
         store, query, selected, ARROW if format is FileFormat.ARROW else PARQUET, one_at_a_time
