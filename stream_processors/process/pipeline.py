@@ -134,7 +134,7 @@ class FlushPipeline:
         WORKER_FLUSH_ROWS.observe(sum(origin.rows for origin in origins))
         for origin in origins:
             WORKER_RECORDS.labels(origin.source.topic).inc(origin.rows)
-        if report.adopted:
+        if report.adopted or report.left:
             self._deletions.note_adopted()
         self._on_report(report)
 

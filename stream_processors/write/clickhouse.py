@@ -20,7 +20,7 @@ from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import STORED
 from stream_processors.join.stored_ids_filter import Hashes32
-from stream_processors.write.sink import DeadLetter, Portion
+from stream_processors.write.sink import Adoption, DeadLetter, Key, Portion
 from stream_processors.write.statements import Statements, in_halves
 from stream_processors.write.waiting_events import WaitingEvents
 
@@ -204,17 +204,17 @@ class ClickHouseSink:
                     )
                 )
 
-    def adopt(self, sessions: pa.Table) -> pa.Table:
+    def adopt(self, sessions: pa.Table) -> Adoption:
         return self._waiting.adopt(sessions)
 
-    def waiting_portion(self, after: str) -> Portion | None:
+    def waiting_portion(self, after: Key) -> Portion | None:
         return self._waiting.next_portion(after)
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
         return self._waiting.adopt_portion(portion, self.find_sessions)
 
-    def delete_adopted(self, adopted: pa.Table) -> None:
-        self._waiting.delete(adopted)
+    def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
+        self._waiting.delete(adopted, portion)
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         self._call(partial(self._client.insert_arrow, table, rows))

@@ -14,18 +14,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Pauses:
-    """Shortest and longest pause between two deletions, seconds."""
+    """Between two deletions: `times` as long as the first took, within the bounds. Seconds."""
 
     shortest: float
     longest: float
+    times: float = 20.0
 
     def pause_after(self, took: float) -> float:
-        """20 times as long as the deletion took, within the bounds."""
-        return min(max(self.shortest, 20 * took), self.longest)
+        return min(max(self.shortest, self.times * took), self.longest)
 
 
 # A deletion is a mutation of ClickHouse: one per flush would take longer than the flush.
 OWN = _Pauses(2.0, 60.0)
+
+# Between portions of what a flush left: its events have their session and are not joined yet.
+LEFT = _Pauses(0.0, 60.0, times=2.0)
 
 # A worker may die between its commit and its deletion, and one that has lost its partitions without
 # noticing may store an event as waiting that its successor has joined. So one worker looks through
@@ -37,8 +40,9 @@ class AdoptedDeletions(Protocol):
     """The two deletions. Each blocks, makes one attempt and raises Unavailable. Neither may run
     beside a write."""
 
-    def delete_adopted(self) -> None:
-        """Of what this worker has adopted."""
+    def delete_adopted(self) -> bool:
+        """Of what this worker has adopted, and the next portion of what its flushes left to adopt.
+        Returns whether nothing is left."""
         ...
 
     def clean_up_portion(self) -> bool:
@@ -79,13 +83,13 @@ class DeleteAdoptedSchedule:
             if everywhere:
                 is_last = self._deletions.clean_up_portion()
             else:
-                self._deletions.delete_adopted()
-            if is_last:
-                self._adopted = False
+                is_last = self._deletions.delete_adopted()
+                self._adopted = not is_last
         except Unavailable as error:
             log.warning("adopted events are not deleted yet: %s", error)
         ended = self._clock.monotonic()
-        self._own_at = ended + OWN.pause_after(ended - started)
+        own = OWN if is_last or everywhere else LEFT
+        self._own_at = ended + own.pause_after(ended - started)
         if everywhere:
             pauses = EVERYWHERE if is_last else OWN
             self._everywhere_at = ended + pauses.pause_after(ended - started)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +21,11 @@ from stream_processors.join.erasures import Erased
 from stream_processors.join.plan import FlushPlan, FlushPlanner, FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.sink import ADOPTED, Sink
+from stream_processors.write.clean_up import CleanUp
+from stream_processors.write.sink import ADOPTED, Adoption, Sink
 from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter
+
+log = logging.getLogger(__name__)
 
 # A flush reads the erasures anew before it writes when they are older than this, seconds. Each
 # flush reads them after its write as well; but what is only taken back then stays on the disk until
@@ -33,7 +38,8 @@ _MOST_ADOPTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FlushReport:
-    """What a flush did, in rows; `duplicates` counts sessions that were already known."""
+    """What a flush did, in rows. `duplicates` counts sessions that were already known; `left`,
+    those whose waiting events it left to `delete_adopted`."""
 
     sessions: int
     joined: int
@@ -43,10 +49,12 @@ class FlushReport:
     duplicates: int
     rejected: tuple[RejectedRecord, ...]
     erased: int = 0
+    left: int = 0
 
     @classmethod
-    def of(cls, plan: FlushPlan, adopted: int) -> FlushReport:
+    def of(cls, plan: FlushPlan, adoption: Adoption) -> FlushReport:
         """Of a plan that is written."""
+        adopted = pc.sum(adoption.adopted["waiting"]).as_py() or 0
         return cls(
             sessions=plan.sessions.num_rows,
             joined=plan.joined.events.num_rows + adopted,
@@ -56,6 +64,7 @@ class FlushReport:
             duplicates=plan.duplicates,
             rejected=plan.rejected,
             erased=plan.erased.num_rows,
+            left=len(adoption.left),
         )
 
 
@@ -88,7 +97,8 @@ class Flush:
         self._erased = Erased()
         self._erasures_read_at = -math.inf
         self._adopted = ADOPTED.empty_table()
-        self._cleaned_up_to = ""
+        self._left: deque[CleanUp] = deque(maxlen=_MOST_ADOPTED)
+        self._clean_up = CleanUp(sink)
 
     def __call__(self, batches: Sequence[FetchedBatch]) -> FlushReport:
         """Decode and write."""
@@ -99,31 +109,39 @@ class Flush:
         if self._clock.monotonic() - self._erasures_read_at > _ERASURES_SECONDS:
             self._reload_erasures()
         plan = self._planner.plan(decoded, self._erased)
-        adopted = self._writer.write(plan)
+        adoption = self._writer.write(plan)
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(plan.known)
         self._stored_ids.add(plan.sessions["session_id"].chunks)
         self._take_back_erased(plan)
-        if adopted.num_rows:
-            # What is forgotten here, the clean-up of everything finds.
-            self._adopted = pa.concat_tables([self._adopted, adopted]).slice(0, _MOST_ADOPTED)
-        return FlushReport.of(plan, pc.sum(adopted["waiting"]).as_py() or 0)
+        # What is forgotten here, the clean-up of everything finds.
+        adopted = pa.concat_tables([self._adopted, adoption.adopted])
+        self._adopted = adopted.slice(0, _MOST_ADOPTED)
+        for session_id in adoption.left:
+            log.warning("very many events wait for session %r: joined in portions", session_id)
+            self._left.append(CleanUp(self._sink, session_id))
+        return FlushReport.of(plan, adoption)
 
-    def delete_adopted(self) -> None:
-        """Delete the waiting events that this one adopted. One attempt; raises SinkUnavailable."""
+    def delete_adopted(self) -> bool:
+        """Delete the waiting events that this one adopted; and of those that it left, adopt and
+        delete the next portion. Returns whether nothing is left. One attempt; raises
+        SinkUnavailable."""
         self._sink.delete_adopted(self._adopted)
         self._adopted = ADOPTED.empty_table()
+        if self._left:
+            try:
+                self._left[0].step()
+            finally:
+                if self._left[0].is_over:
+                    self._left.popleft()
+        return not self._left
 
     def clean_up_portion(self) -> bool:
         """Adopt the waiting events that everybody missed, then delete those that anybody adopted:
         the next portion of all that wait. Returns whether it was the last. One attempt; raises
         SinkUnavailable."""
-        portion = self._sink.waiting_portion(self._cleaned_up_to)
-        if portion is not None:
-            self._sink.delete_adopted(self._sink.adopt_waiting(portion))
-        is_last = portion is None or portion.is_last
-        self._cleaned_up_to = "" if portion is None or portion.is_last else portion.last
-        return is_last
+        self._clean_up.step()
+        return self._clean_up.is_over
 
     def _reload_erasures(self) -> bool:
         """Read the erasures if there are new ones; returns whether there were."""

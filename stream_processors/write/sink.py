@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -25,12 +25,27 @@ ADOPTED: Final = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """The waiting events of the sessions after one id, up to and with another; `is_last`: no event
-    waits beyond."""
+class Adoption:
+    """Sessions that adopted all that waited for them (`ADOPTED`), and the ids of those for which
+    so many wait that the clean-up adopts them, in portions."""
 
-    after: str
-    last: str
+    adopted: pa.Table = field(default_factory=ADOPTED.empty_table)
+    left: tuple[str, ...] = ()
+
+
+Key = tuple[str, str]
+"""Session id and event id of a waiting event."""
+
+BEFORE_ALL: Final[Key] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The waiting events after one key, up to and with another; `is_last`: no event waits
+    beyond."""
+
+    after: Key
+    last: Key
     is_last: bool
 
 
@@ -64,26 +79,28 @@ class Sink(Lookups, Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
-    def adopt(self, sessions: pa.Table) -> pa.Table:
+    def adopt(self, sessions: pa.Table) -> Adoption:
         """Write the events that wait for one of these (`KNOWN`, not erased, stored or just about to
-        be) into `events`, as `join` would. Returns whose they were (`ADOPTED`)."""
+        be) into `events`, as `join` would; but none of a session for which very many wait."""
         ...
 
-    def waiting_portion(self, after: str) -> Portion | None:
-        """What waits for the next sessions after this id: few enough events to look through at
-        once, or those of one session. None when nothing waits there. Ids are in any fixed order
-        that begins with ""."""
+    def waiting_portion(self, after: Key) -> Portion | None:
+        """The next waiting events after this key: few enough to look through at once. None when
+        nothing waits there. Keys are ordered by session and event, in any fixed order of ids that
+        begins with ""."""
         ...
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
-        """The same for every stored session that an event of this portion names. Most of its events
-        are there already, with the same key and version; the others were missed: their session was
-        written by somebody else, just then (a replay, a worker whose partition was taken)."""
+        """Write the events of this portion whose session is stored into `events`. Returns whose
+        they were (`ADOPTED`). Most are there already, with the same key and version; the others
+        were left, or missed: their session was written by somebody else, just then (a replay, a
+        worker whose partition was taken)."""
         ...
 
-    def delete_adopted(self, adopted: pa.Table) -> None:
+    def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         """Delete the events that wait for one of these (`ADOPTED`) and are in `events`, in this or
-        an earlier post, and no others. May leave some, or all, to the next time."""
+        an earlier post, and no others; only those of the portion, if one is given. May leave some,
+        or all, to the next time."""
         ...
 
 

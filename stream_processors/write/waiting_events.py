@@ -1,7 +1,8 @@
 """Waiting events → joined events, inside ClickHouse. No event comes to us, whatever their number.
 
-Every statement is bounded: by the sessions, by the results in their lists, and by the events. A
-statement that is repeated writes the same rows under the same keys and versions.
+Every statement is bounded: by the sessions, by the results in their lists, and by the events. It
+names these in the order of the table, so that nothing else is read. A statement that is repeated
+writes the same rows under the same keys and versions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from core.clickhouse.id_batches import id_batches
 from stream_processors.join import table_columns
 from stream_processors.join.join import exploded_lists
-from stream_processors.write.sink import ADOPTED, Portion
+from stream_processors.write.sink import ADOPTED, Adoption, Key, Portion
 from stream_processors.write.statements import Statements, in_halves
 
 log = logging.getLogger(__name__)
@@ -55,32 +56,39 @@ GROUP BY number
 
 # In the order of the table, so that only this part of it is read.
 _NEXT_PORTION = """
-SELECT count() AS waiting, max(session_id) AS last FROM (
-    SELECT session_id FROM unjoined_events
-    WHERE session_id > {after:String}
-    ORDER BY session_id
+SELECT count() AS waiting, max((session_id, event_id)).1 AS last_session,
+    max((session_id, event_id)).2 AS last_event
+FROM (
+    SELECT session_id, event_id FROM unjoined_events
+    WHERE session_id >= {after_session:String}
+        AND (session_id > {after_session:String} OR event_id > {after_event:String})
+    ORDER BY session_id, event_id
     LIMIT {most:UInt64}
 )
 SETTINGS optimize_read_in_order = 1, max_threads = 1
 """
 
+# What is in a portion. Of tuples that are compared, ClickHouse's index uses less.
+_WITHIN = """
+    session_id >= {after_session:String} AND session_id <= {last_session:String}
+    AND (session_id > {after_session:String} OR event_id > {after_event:String})
+    AND (session_id < {last_session:String} OR event_id <= {last_event:String})
+"""
+
 # Sessions that are being erased are left out: an erasure waits only for the inserts that began
 # before it.
-_COUNT_ADOPTABLE = """
+_COUNT_ADOPTABLE = f"""
 SELECT session_id, count() AS waiting
 FROM unjoined_events
-WHERE session_id > {after:String} AND session_id <= {last:String}
+WHERE {_WITHIN}
     AND session_id IN (
         SELECT session_id FROM sessions
-        WHERE session_id > {after:String} AND session_id <= {last:String}
-            AND session_id IN (
-                SELECT session_id FROM unjoined_events
-                WHERE session_id > {after:String} AND session_id <= {last:String}
-            )
+        WHERE session_id >= {{after_session:String}} AND session_id <= {{last_session:String}}
+            AND session_id IN (SELECT session_id FROM unjoined_events WHERE {_WITHIN})
     )
     AND substring(SHA256(session_id), 1, 16) NOT IN (SELECT session_hash FROM erased_sessions)
 GROUP BY session_id
-"""
+"""  # noqa: S608 - our own condition
 
 # The lists of stored sessions, as `exploded_lists` gives those of new ones.
 _LISTED_IN_SESSIONS = """(
@@ -102,8 +110,7 @@ SELECT
     listed.position, stored.created_at, stored.session_day
 FROM (
     SELECT {", ".join(table_columns.UNJOINED_COLUMNS.names)} FROM unjoined_events
-    WHERE session_id IN (SELECT session_id FROM stored)
-        AND cityHash64(session_id, event_id) % {{of:UInt32}} = {{number:UInt32}}
+    WHERE session_id IN (SELECT session_id FROM stored) AND {{within}}
 ) AS waiting
 INNER JOIN stored ON stored.session_id = waiting.session_id
 LEFT JOIN {{listed}} AS listed
@@ -117,8 +124,7 @@ SETTINGS max_partitions_per_insert_block = 0, max_threads = 1, max_insert_thread
 # leaves one. Without FINAL, whatever the profile says, both posts are seen here.
 _DELETE = """
 DELETE FROM unjoined_events
-WHERE session_id IN {ids:Array(String)}
-    AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+WHERE session_id IN {ids:Array(String)} AND {within}
     AND (session_id, event_id, version) IN (
         SELECT session_id, event_id, version
         FROM unjoined_events
@@ -126,11 +132,10 @@ WHERE session_id IN {ids:Array(String)}
             SELECT session_id, event_id, max(version) AS first_post
             FROM events
             WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
-                AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+                AND {within}
             GROUP BY session_id, event_id
         ) AS joined USING (session_id, event_id)
-        WHERE session_id IN {ids:Array(String)} AND version <= first_post
-            AND cityHash64(session_id, event_id) % {of:UInt32} = {number:UInt32}
+        WHERE session_id IN {ids:Array(String)} AND version <= first_post AND {within}
         SETTINGS final = 0
     )
 """
@@ -147,7 +152,13 @@ KILL MUTATION WHERE database = currentDatabase() AND table = 'unjoined_events' A
 
 _WAITING = pa.schema([pa.field("session_id", pa.string()), pa.field("waiting", pa.uint64())])
 _WAITING_BEFORE = pa.schema([pa.field("number", pa.uint32()), pa.field("waiting", pa.uint64())])
-_NEXT = pa.schema([pa.field("waiting", pa.uint64()), pa.field("last", pa.string())])
+_NEXT = pa.schema(
+    [
+        pa.field("waiting", pa.uint64()),
+        pa.field("last_session", pa.string()),
+        pa.field("last_event", pa.string()),
+    ]
+)
 _MUTATIONS = pa.schema([pa.field("mutations", pa.uint64()), pa.field("failing", pa.uint64())])
 
 
@@ -182,47 +193,49 @@ class WaitingEvents:
             waiting[part["number"].to_numpy()] = part["waiting"].to_numpy()
         return pa.array(waiting)
 
-    def adopt(self, sessions: pa.Table) -> pa.Table:
-        """See `Sink.adopt`."""
+    def adopt(self, sessions: pa.Table) -> Adoption:
+        """See `Sink.adopt`. Sessions for which more wait than one statement writes are left."""
         waiting = self.count(sessions["session_id"].combine_chunks())
         if not waiting.num_rows:
-            return ADOPTED.empty_table()
+            return Adoption()
         rows = _counted(sessions, waiting)
+        few = pc.less_equal(rows["waiting"], _EVENTS_AT_ONCE)
+        left = rows.filter(pc.invert(few))["session_id"].to_pylist()
+        rows = rows.filter(few)
         results = np.asarray(pc.list_value_length(rows["object_ids"]), dtype=np.int64)
         for part in _parts(rows, results):
             in_halves(part, self._adopt_new)
-        return rows.select(ADOPTED.names).cast(ADOPTED)
+        return Adoption(rows.select(ADOPTED.names).cast(ADOPTED), tuple(left))
 
     def adopt_portion(self, portion: Portion, find_sessions: FindSessions) -> pa.Table:
         """See `Sink.adopt_waiting`."""
-        parameters = {"after": portion.after, "last": portion.last}
-        waiting = self._statements.select(_COUNT_ADOPTABLE, _WAITING, parameters)
+        waiting = self._statements.select(_COUNT_ADOPTABLE, _WAITING, _bounds(portion))
         if not waiting.num_rows:
             return ADOPTED.empty_table()
         rows = _counted(find_sessions(waiting["session_id"].combine_chunks()), waiting)
         for part in _parts(rows, rows["results"].to_numpy().astype(np.int64)):
-            in_halves(part, self._adopt_stored)
+            in_halves(part, lambda some: self._adopt(some, _LISTED_IN_SESSIONS, portion))
         return rows.select(ADOPTED.names).cast(ADOPTED)
 
-    def next_portion(self, after: str) -> Portion | None:
+    def next_portion(self, after: Key) -> Portion | None:
         """See `Sink.waiting_portion`."""
-        parameters = {"after": after, "most": _EVENTS_AT_ONCE}
+        parameters = {"after_session": after[0], "after_event": after[1], "most": _EVENTS_AT_ONCE}
         (found,) = self._statements.select(_NEXT_PORTION, _NEXT, parameters).to_pylist()
         if not found["waiting"]:
             return None
-        return Portion(after, found["last"], is_last=found["waiting"] < _EVENTS_AT_ONCE)
+        last = found["last_session"], found["last_event"]
+        return Portion(after, last, is_last=found["waiting"] < _EVENTS_AT_ONCE)
 
-    def delete(self, adopted: pa.Table) -> None:
+    def delete(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         """See `Sink.delete_adopted`."""
         if not adopted.num_rows or not self._may_delete():
             return
         adopted = adopted.slice(0, _DELETED_AT_ONCE)
         days = {"days": adopted["session_day"].unique().to_pylist()}
-        for ids in id_batches(adopted["session_id"].to_pylist()):
-            chosen = adopted.filter(pc.is_in(adopted["session_id"], pa.array(ids, pa.string())))
-            for portion in _portions_of(chosen):
-                parameters = {**days, **portion, "ids": ids}
-                self._statements.run(_DELETE, parameters)
+        for part in _parts(adopted, np.zeros(adopted.num_rows, dtype=np.int64)):
+            for ids in id_batches(part["session_id"].to_pylist()):
+                parameters = {**days, **_bounds(portion), "ids": ids}
+                self._statements.run(_bounded(_DELETE, portion), parameters)
 
     def _may_delete(self) -> bool:
         """Whether no deletion is under way. Those that fail are ended: ClickHouse would try them
@@ -236,16 +249,14 @@ class WaitingEvents:
         return not mutations
 
     def _adopt_new(self, sessions: pa.Table) -> None:
-        self._adopt(sessions, "listed", listed=exploded_lists(sessions))
+        self._adopt(sessions, "listed", None, listed=exploded_lists(sessions))
 
-    def _adopt_stored(self, sessions: pa.Table) -> None:
-        self._adopt(sessions, _LISTED_IN_SESSIONS)
-
-    def _adopt(self, sessions: pa.Table, lists: str, **tables: pa.Table) -> None:
+    def _adopt(
+        self, sessions: pa.Table, lists: str, portion: Portion | None, **tables: pa.Table
+    ) -> None:
         stored = sessions.select(["session_id", "created_at", "session_day", "version"])
-        statement = _ADOPT.replace("{listed}", lists)
-        for portion in _portions_of(sessions):
-            self._statements.run(statement, portion, stored=stored, **tables)
+        statement = _bounded(_ADOPT, portion).replace("{listed}", lists)
+        self._statements.run(statement, _bounds(portion), stored=stored, **tables)
 
 
 def _counted(sessions: pa.Table, waiting: pa.Table) -> pa.Table:
@@ -266,7 +277,13 @@ def _parts(sessions: pa.Table, results: npt.NDArray[np.int64]) -> Iterator[pa.Ta
         yield sessions.slice(int(start), int(end - start))
 
 
-def _portions_of(sessions: pa.Table) -> Iterator[dict[str, int]]:
-    """Portions of the events that wait for these, small enough for one statement each."""
-    of = max(1, -(-int(pc.sum(sessions["waiting"]).as_py()) // _EVENTS_AT_ONCE))
-    return ({"of": of, "number": number} for number in range(of))
+def _bounded(statement: str, portion: Portion | None) -> str:
+    """The statement for the events of this portion alone, with parameters of `_bounds`."""
+    return statement.replace("{within}", "true" if portion is None else _WITHIN)
+
+
+def _bounds(portion: Portion | None) -> dict[str, str]:
+    if portion is None:
+        return {}
+    names = "after_session", "after_event", "last_session", "last_event"
+    return dict(zip(names, (*portion.after, *portion.last), strict=True))

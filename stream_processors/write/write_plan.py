@@ -1,9 +1,9 @@
 """Writes a plan in the order that makes every crash harmless.
 
 Rejected records, then marks, joined events, adopted events, unjoined events, sessions last. So a
-session row that a reader can see proves that the marks and events that came before it are written;
-and a crash anywhere in between leaves nothing that a redelivery would not write again under the
-same keys and versions.
+session row that a reader can see proves that the marks and events that came before it are written
+(of very many events that waited, the clean-up writes them soon after); and a crash anywhere in
+between leaves nothing that a redelivery would not write again under the same keys and versions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.retrying import Retry
 from stream_processors.join import table_columns
 from stream_processors.join.join import as_known
 from stream_processors.join.plan import FlushPlan
-from stream_processors.write.sink import ADOPTED, DeadLetter, Sink
+from stream_processors.write.sink import Adoption, DeadLetter, Sink
 
 
 class DeadLetterTopic(Protocol):
@@ -41,8 +41,8 @@ class PlanWriter:
         self._clock = clock
         self._retry = retry
 
-    def write(self, plan: FlushPlan) -> pa.Table:
-        """All of it, in the order of this module. Returns what was adopted (`sink.ADOPTED`)."""
+    def write(self, plan: FlushPlan) -> Adoption:
+        """All of it, in the order of this module."""
         dead_letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
         if dead_letters:
             self._retry(partial(self._dead_letters.publish, dead_letters))
@@ -50,12 +50,12 @@ class PlanWriter:
         self.erase_sessions(plan.erased)
         self._write(table_columns.MARKS, plan.marks)
         self._write(table_columns.EVENTS, plan.joined.events)
-        adopted = ADOPTED.empty_table()
+        adoption = Adoption()
         if plan.sessions.num_rows:
-            adopted = self._retry(partial(self._sink.adopt, as_known(plan.sessions)))
+            adoption = self._retry(partial(self._sink.adopt, as_known(plan.sessions)))
         self._write(table_columns.UNJOINED, plan.joined.unjoined)
         self._write(table_columns.SESSIONS, plan.sessions)
-        return adopted
+        return adoption
 
     def _write(self, table: str, rows: pa.Table) -> None:
         if rows.num_rows:

@@ -23,7 +23,7 @@ from stream_processors.join.plan import FlushPlanner
 from stream_processors.join.recent_sessions import STORED
 from stream_processors.join.row_version import first_wins, last_wins
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
-from stream_processors.write.sink import ADOPTED, Portion
+from stream_processors.write.sink import ADOPTED, Adoption, Portion
 from tests.stream_processors.cluster import Cluster, SlowSink
 from tests.stream_processors.memory_sink import MemorySink
 
@@ -67,7 +67,7 @@ def never_look_a_session_up(patch: pytest.MonkeyPatch) -> None:
 
 def never_adopt(patch: pytest.MonkeyPatch) -> None:
     """A session that comes late leaves its earlier events waiting."""
-    patch.setattr(SlowSink, "adopt", lambda *_: ADOPTED.empty_table())
+    patch.setattr(SlowSink, "adopt", lambda *_: Adoption())
     patch.setattr(MemorySink, "adopt_waiting", lambda *_: ADOPTED.empty_table())
 
 
@@ -139,11 +139,11 @@ def the_deletion_takes_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         MemorySink,
         "delete_adopted",
-        lambda sink, _: sink.tables[table_columns.UNJOINED].clear(),
+        lambda sink, *_: sink.tables[table_columns.UNJOINED].clear(),
     )
 
 
-def _delete_all_of(sink: MemorySink, adopted: pa.Table) -> None:
+def _delete_all_of(sink: MemorySink, adopted: pa.Table, _: Portion | None = None) -> None:
     """Of these sessions, whether they are in `events` or not."""
     ids = set(adopted["session_id"].to_pylist())
     waiting = sink.tables[table_columns.UNJOINED]

@@ -26,7 +26,7 @@ from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes32, StoredIdsFilter
 from stream_processors.write.flush import Flush
-from stream_processors.write.sink import ADOPTED, DeadLetter, Portion, Sink
+from stream_processors.write.sink import Adoption, DeadLetter, Key, Portion, Sink
 from tests.clock import ManualClock
 from tests.stream_processors.flushing import DeadLetterList, once
 from tests.stream_processors.memory_sink import MemorySink, clean_up
@@ -77,18 +77,18 @@ class SlowSink:
     def erase(self, session_ids: Sequence[str]) -> None:
         self.pending.append(partial(self.store.erase, session_ids))
 
-    def adopt(self, sessions: pa.Table) -> pa.Table:
+    def adopt(self, sessions: pa.Table) -> Adoption:
         self.pending.append(partial(self.store.adopt, sessions))
-        return ADOPTED.empty_table()
+        return Adoption()
 
-    def waiting_portion(self, after: str) -> Portion | None:
+    def waiting_portion(self, after: Key) -> Portion | None:
         return self.store.waiting_portion(after)
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
         return self.store.adopt_waiting(portion)
 
-    def delete_adopted(self, adopted: pa.Table) -> None:
-        self.store.delete_adopted(adopted)
+    def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
+        self.store.delete_adopted(adopted, portion)
 
 
 class FakeWorker:

@@ -16,7 +16,15 @@ from stream_processors.join.join import join
 from stream_processors.join.recent_sessions import KNOWN, STORED
 from stream_processors.join.stored_ids_filter import Hashes32, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
-from stream_processors.write.sink import ADOPTED, DeadLetter, Portion, Sink
+from stream_processors.write.sink import (
+    ADOPTED,
+    BEFORE_ALL,
+    Adoption,
+    DeadLetter,
+    Key,
+    Portion,
+    Sink,
+)
 
 Row = dict[str, Any]
 
@@ -33,13 +41,14 @@ KEYS = {
 class MemorySink:
     """Tables as dictionaries: `tables[name][key] -> row`."""
 
-    def __init__(self) -> None:
+    def __init__(self, events_at_once: int = 1_000_000) -> None:
+        """`events_at_once`: of a portion, and of a session that is not left to the clean-up."""
+        self._events_at_once = events_at_once
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
         self.erasures: dict[bytes, int] = {}
         self.erased_sessions: set[bytes] = set()
         self.erased_dead_letters: set[bytes] = set()
-        self.sessions_per_portion = 1_000_000
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
@@ -111,11 +120,16 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
-    def adopt(self, sessions: pa.Table) -> pa.Table:
-        waiting = pa.Table.from_pylist(
-            list(self.tables[table_columns.UNJOINED].values()),
-            schema=table_columns.UNJOINED_COLUMNS,
-        )
+    def adopt(self, sessions: pa.Table) -> Adoption:
+        waiting = self.tables[table_columns.UNJOINED].values()
+        counts = Counter(row["session_id"] for row in waiting)
+        ids = sessions["session_id"].to_pylist()
+        left = tuple(id_ for id_ in ids if counts[id_] > self._events_at_once)
+        few = pa.array([id_ not in left for id_ in ids], pa.bool_())
+        return Adoption(self._adopt(list(waiting), sessions.filter(few)), left)
+
+    def _adopt(self, events: list[Row], sessions: pa.Table) -> pa.Table:
+        waiting = pa.Table.from_pylist(events, schema=table_columns.UNJOINED_COLUMNS)
         joined = join(waiting, sessions).events
         if joined.num_rows:
             self.write(table_columns.EVENTS, table_columns.joined_rows(joined))
@@ -127,21 +141,25 @@ class MemorySink:
         ]
         return pa.Table.from_pylist(adopted, schema=ADOPTED)
 
-    def waiting_portion(self, after: str) -> Portion | None:
-        ids = sorted({id_ for id_, _ in self.tables[table_columns.UNJOINED] if id_ > after})
-        named = ids[: self.sessions_per_portion]
-        return Portion(after, named[-1], is_last=named == ids) if ids else None
+    def waiting_portion(self, after: Key) -> Portion | None:
+        keys = sorted((id_, event) for id_, event in self.tables[table_columns.UNJOINED])
+        keys = [key for key in keys if key > after][: self._events_at_once]
+        if not keys:
+            return None
+        return Portion(after, keys[-1], is_last=len(keys) < self._events_at_once)
 
     def adopt_waiting(self, portion: Portion) -> pa.Table:
+        waiting = self.tables[table_columns.UNJOINED].items()
+        events = [row for key, row in waiting if portion.after < key <= portion.last]
         stored = [
             {**row, "object_ids": row["search_results.object_id"]}
             for row in self.tables[table_columns.SESSIONS].values()
-            if portion.after < row["session_id"] <= portion.last
+            if portion.after[0] <= row["session_id"] <= portion.last[0]
             and session_hash(row["session_id"]) not in self.erased_sessions
         ]
-        return self.adopt(pa.Table.from_pylist(stored, schema=KNOWN))
+        return self._adopt(events, pa.Table.from_pylist(stored, schema=KNOWN))
 
-    def delete_adopted(self, adopted: pa.Table) -> None:
+    def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         ids = set(adopted["session_id"].to_pylist())
         joined = {
             (event["session_id"], event["event_id"]): event["version"]
@@ -150,12 +168,13 @@ class MemorySink:
         }
         waiting = self.tables[table_columns.UNJOINED]
         for key in [key for key, row in waiting.items() if row["version"] <= joined.get(key, -1)]:
-            del waiting[key]
+            if portion is None or portion.after < key <= portion.last:
+                del waiting[key]
 
 
 def clean_up(sink: Sink) -> None:
     """What the owner of the clean-up does, all of it: adopt what waits, then delete it."""
-    after = ""
+    after = BEFORE_ALL
     while (portion := sink.waiting_portion(after)) is not None:
-        sink.delete_adopted(sink.adopt_waiting(portion))
+        sink.delete_adopted(sink.adopt_waiting(portion), portion)
         after = portion.last

@@ -62,8 +62,9 @@ class Stages:
             self.written.append(self.decoded[int(next(iter(decoded)))])
         return self.report
 
-    def delete_adopted(self) -> None:
+    def delete_adopted(self) -> bool:
         self._delete("adopted")
+        return True
 
     def clean_up_portion(self) -> bool:
         self._delete("everywhere")

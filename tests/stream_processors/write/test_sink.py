@@ -22,7 +22,7 @@ from stream_processors.join import table_columns
 from stream_processors.join.join import as_known, join, join_stored, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write import waiting_events
-from stream_processors.write.sink import ADOPTED, DeadLetter, Sink
+from stream_processors.write.sink import ADOPTED, BEFORE_ALL, DeadLetter, Sink
 from tests.stream_processors.memory_sink import KEYS, MemorySink, clean_up
 from tests.stream_processors.records import (
     NOW_MS,
@@ -214,6 +214,8 @@ def test_the_clean_up_goes_through_all_that_waits_in_portions(
         sink.write(table_columns.UNJOINED, event_table(*posts))
         stored = session_table(*(session(name) for name in names if name != "undefined"))
         sink.write(table_columns.SESSIONS, stored)
+        adoption = sink.adopt(as_known(session_table(session("z"), session("ü\n"))))
+        assert (adoption.left, adoption.adopted["session_id"].to_pylist()) == (("z",), ["ü\n"])
         clean_up(sink)
         assert {row["session_id"] for row in read(table_columns.UNJOINED)} == {"undefined"}
         assert len(read(table_columns.EVENTS)) == len(posts) - 2
@@ -229,12 +231,14 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def adopt_as_new(sink: Sink, sessions: pa.Table) -> pa.Table:
     """Before they are stored."""
-    return sink.adopt(as_known(sessions))
+    adoption = sink.adopt(as_known(sessions))
+    assert adoption.left == ()
+    return adoption.adopted
 
 
 def adopt_as_stored(sink: Sink, sessions: pa.Table) -> pa.Table:
     sink.write(table_columns.SESSIONS, sessions)
-    portion = sink.waiting_portion("")
+    portion = sink.waiting_portion(BEFORE_ALL)
     assert portion is not None
     assert portion.is_last
     return sink.adopt_waiting(portion)

@@ -1,0 +1,32 @@
+"""Goes through waiting events in portions: adopts those of stored sessions, then deletes them."""
+
+from __future__ import annotations
+
+from stream_processors.write.sink import BEFORE_ALL, Sink
+
+
+class CleanUp:
+    """Of everything that waits, or of one session. Each step is one attempt and bounded."""
+
+    def __init__(self, sink: Sink, session_id: str | None = None) -> None:
+        self._sink = sink
+        self._session_id = session_id
+        self._first = BEFORE_ALL if session_id is None else (session_id, "")
+        self._after = self._first
+        self.is_over = False
+        """Whether the last step adopted the last portion; the next one begins at the first."""
+
+    def step(self) -> None:
+        """Adopt and delete the next portion. Raises SinkUnavailable.
+
+        What could not be deleted is left to the next round: it does not hold up adoption.
+        """
+        portion = self._sink.waiting_portion(self._after)
+        if portion is None:
+            self._after, self.is_over = self._first, True
+            return
+        adopted = self._sink.adopt_waiting(portion)
+        # A portion of the last events of one session has some of the next ones: no harm is done.
+        self.is_over = portion.is_last or self._session_id not in (None, portion.last[0])
+        self._after = self._first if self.is_over else portion.last
+        self._sink.delete_adopted(adopted, portion)
