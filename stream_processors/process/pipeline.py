@@ -135,7 +135,7 @@ class FlushPipeline:
         for origin in origins:
             WORKER_RECORDS.labels(origin.source.topic).inc(origin.rows)
         if report.adopted or report.left:
-            self._deletions.note_adopted()
+            self._deletions.note_adopted(has_left=report.left > 0)
         self._on_report(report)
 
     async def _delete_if_due(self) -> None:

@@ -59,12 +59,13 @@ class DeleteAdoptedSchedule:
         """Whether this worker is the one that cleans up after everybody. From any thread."""
         self._deletions = deletions
         self._clock = clock
-        self._adopted = False
+        self._adopted = self._has_left = False
         self._own_at = self._everywhere_at = clock.monotonic() + OWN.shortest
 
-    def note_adopted(self) -> None:
-        """This worker has adopted events since its last deletion."""
+    def note_adopted(self, *, has_left: bool = False) -> None:
+        """This worker has adopted events since its last deletion, or has left some to it."""
         self._adopted = True
+        self._has_left |= has_left
 
     def is_due(self) -> bool:
         """Whether `run` would delete anything now."""
@@ -83,12 +84,11 @@ class DeleteAdoptedSchedule:
             if everywhere:
                 is_last = self._deletions.clean_up_portion()
             else:
-                is_last = self._deletions.delete_adopted()
-                self._adopted = not is_last
+                self._adopted = self._has_left = not self._deletions.delete_adopted()
         except Unavailable as error:
             log.warning("adopted events are not deleted yet: %s", error)
         ended = self._clock.monotonic()
-        own = OWN if is_last or everywhere else LEFT
+        own = LEFT if self._has_left else OWN
         self._own_at = ended + own.pause_after(ended - started)
         if everywhere:
             pauses = EVERYWHERE if is_last else OWN

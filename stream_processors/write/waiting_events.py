@@ -273,7 +273,7 @@ def _parts(sessions: pa.Table, results: npt.NDArray[np.int64]) -> Iterator[pa.Ta
     weight = np.maximum(results / _RESULTS_AT_ONCE, events / _EVENTS_AT_ONCE)
     parts = np.floor(np.cumsum(weight)).astype(np.int64)
     starts = np.flatnonzero(np.diff(parts, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(parts)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(parts)][: len(starts)], strict=True):
         yield sessions.slice(int(start), int(end - start))
 
 

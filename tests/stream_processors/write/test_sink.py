@@ -216,6 +216,7 @@ def test_the_clean_up_goes_through_all_that_waits_in_portions(
         sink.write(table_columns.SESSIONS, stored)
         adoption = sink.adopt(as_known(session_table(session("z"), session("ü\n"))))
         assert (adoption.left, adoption.adopted["session_id"].to_pylist()) == (("z",), ["ü\n"])
+        assert sink.adopt(as_known(session_table(session("z")))).left == ("z",)
         clean_up(sink)
         assert {row["session_id"] for row in read(table_columns.UNJOINED)} == {"undefined"}
         assert len(read(table_columns.EVENTS)) == len(posts) - 2
