@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from core.consistency.position import POSITION_HEADER
 from core.errors import Disconnected
+from core.http.headers import by_name
 from core.http.openapi import request_body, response_docs
 from core.http.paths import EVENTS_PATH, MARK_PATH, SESSION_PATH
 from core.http.raw_response import RawResponse
@@ -74,7 +75,7 @@ def write_router(endpoints: Endpoints, limits: Limits) -> APIRouter:
     router = APIRouter(tags=["write"])
 
     async def respond(handle: Handler, request: Request) -> Response:
-        headers = dict(request.scope["headers"])
+        headers = by_name(request.scope["headers"])
         try:
             body = await read_body(headers, request.receive, limits)
         except Disconnected:

@@ -21,6 +21,7 @@ from starlette.types import Scope
 from core.clock import Clock, SystemClock
 from core.errors import Forbidden, Unauthorized
 from core.http.client_address import ClientAddresses
+from core.http.headers import by_name
 from core.http.keys import Key, Right, digest_of, keys_of, moment
 from core.http.paths import right_to_post
 from core.http.rate_limiter import RateLimiter
@@ -127,7 +128,7 @@ class Access:
         `scope[ADDED_HEADERS]`. Raises as `check_raw` does. A request that is checked twice takes
         one token."""
         is_first = CALLER not in scope
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         key = self.authenticate(headers, right, scope.get("query_string", b""))
         scope[CALLER] = None if key is None else key.name
         scope[SEES_POSITIONS] = key is None or key.sees_positions

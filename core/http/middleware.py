@@ -16,6 +16,7 @@ from core.http import scope_keys
 from core.http.admission import InFlight
 from core.http.cors import is_preflight
 from core.http.head_request import HeadOnly
+from core.http.headers import by_name
 from core.http.html_headers import with_html_security_headers
 from core.http.policies import RequestPolicies
 from core.http.problem import is_expected, problem_of
@@ -51,7 +52,7 @@ class MetricsAndErrors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         method = scope["method"]
         scope = _as_routed(scope)
         if method == "HEAD":

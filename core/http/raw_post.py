@@ -44,6 +44,7 @@ class PostCycle:
         "size",
     )
     message_event: Final = _NobodyWaits()
+    response_started: Final = False  # it is written as a whole
 
     def __init__(
         self,

@@ -171,6 +171,24 @@ def test_one_client_has_its_share_and_others_theirs(way: str) -> None:
         assert side.post(way, X_Forwarded_For="192.0.2.1").status == 200
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
+def test_a_proxy_may_add_a_line_of_its_own_to_what_another_said(framing: bytes) -> None:
+    """The nearest proxy's line is the last, and names the other one."""
+    body = b"{}" if framing.startswith(b"C") else b"2\r\n{}\r\n0\r\n\r\n"
+    with served(Settings(_env_file=None, http=PROXIED)) as side:
+        held = side.policies.in_flight.begin("192.0.2.1", announced=999, here=999)
+        with socket.create_connection(("127.0.0.1", side.port), timeout=30) as connection:
+            connection.sendall(
+                b"POST /session HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n"
+                b"X-Forwarded-For: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                + framing
+                + b"\r\n\r\n"
+                + body
+            )
+            assert b"one client address" in connection.recv(65_536)
+        held.end()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_body_that_is_too_much_in_its_middle_is_answered(way: str) -> None:
     """It was not when its first bytes came."""

@@ -323,6 +323,7 @@ def test_after_the_application_the_next_hot_post_has_its_handler_again() -> None
         (request(b"x", "Host: localhost"), 400),
         (request(b"x", "Host: localhost", line="POST /hot HTTP/1.0"), 400),
         (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
+        (CHUNKED.replace(b"Transfer", b"Transfer-Encoding: gzip\r\nTransfer"), 501),
         (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
         (request(b"x", "Transfer-Encoding: chunked"), 400),
     ],
