@@ -24,7 +24,8 @@ ClickstreamError
 │   ├── Overloaded            this process is at one of its limits; nothing was done
 │   │   └── TooManyExports    as many exports run as one process serves
 │   ├── SinkUnavailable       ClickHouse cannot be reached
-│   │   └── StatementTooLarge  it has not the memory for a statement of this size
+│   │   ├── StatementTooLarge  it has not the memory for a statement of this size
+│   │   └── StatementRefused  it refuses a row of the statement, or all of them
 │   ├── LeaseHeld             another operation works on the same database
 │   └── SinkBehind            the sink did not reach the requested position in time
 ├── TablesTooLarge            a check was not made: its query would take too long
@@ -183,6 +184,10 @@ class StatementTooLarge(SinkUnavailable):
     """ClickHouse has not the memory or the time for a statement of this size now."""
 
 
+class StatementRefused(SinkUnavailable):
+    """ClickHouse refuses a statement of ours: one of its rows, or any, until an operator acts."""
+
+
 class LeaseHeld(Unavailable):
     """A replay, erasure, backup or restore of the same database is running. Nothing was done."""
 
@@ -265,6 +270,7 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
         503, "registry-unavailable", "The schema registry does not answer"
     ),
     StatementTooLarge: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
+    StatementRefused: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     SinkUnavailable: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     LeaseHeld: HttpMeaning(503, "operation-running", "Another operation is running"),
     SinkBehind: HttpMeaning(503, "sink-behind", "The sink has not caught up yet"),

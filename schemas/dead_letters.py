@@ -52,6 +52,9 @@ class Reason(StrEnum):
     TOO_MANY_WAITING = "too_many_waiting"
     """An event whose session has not come, and for which as many events wait as are allowed."""
 
+    REFUSED_BY_SINK = "refused_by_sink"
+    """ClickHouse refuses its row alone, and takes others of the same flush."""
+
 
 REPUBLISH_HEADER: Final = "clickstream-replay"
 """On a record that was republished: its `Attempt` as `partition/offset/number`."""

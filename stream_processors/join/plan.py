@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,7 +67,8 @@ class FlushPlan:
 
     `known` are the sessions with their lists, new ones included: what the index learns.
     `erased` are sessions that came after their user was erased (`SESSION_COLUMNS`).
-    `duplicates` counts sessions that were already known.
+    `duplicates` counts sessions that were already known. `sources`: of which records the rows of
+    each table are.
     """
 
     marks: pa.Table
@@ -77,6 +78,7 @@ class FlushPlan:
     erased: pa.Table
     duplicates: int
     rejected: tuple[RejectedRecord, ...]
+    sources: Mapping[str, Decoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,16 @@ class FlushPlanner:
             duplicates=sum(d.rows.num_rows for d in _of(decoded, topics.sessions))
             - sessions.new.num_rows,
             rejected=(*rejected, *too_many),
+            sources={
+                table: decoded[topic]
+                for table, topic in (
+                    (table_columns.SESSIONS, topics.sessions),
+                    (table_columns.EVENTS, topics.events),
+                    (table_columns.UNJOINED, topics.events),
+                    (table_columns.MARKS, topics.marks),
+                )
+                if topic in decoded
+            },
         )
 
     def _within_cap(

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from core import clickhouse
 from core.clickhouse.id_batches import id_batches
-from core.errors import SinkUnavailable
+from core.errors import StatementRefused
 from core.settings import Settings
 from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
@@ -86,6 +86,15 @@ FROM erasures GROUP BY user_hash
 """
 _ERASED_SESSIONS = "SELECT DISTINCT session_hash FROM erased_sessions"
 _ERASED_LETTERS = "SELECT DISTINCT dead_letter_hash FROM erased_dead_letters"
+
+_UNJOIN = """
+DELETE FROM events
+WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
+    AND (session_id, event_id, version) IN (
+        SELECT session_id, event_id, version FROM unjoined_events
+        WHERE session_id IN {ids:Array(String)}
+    )
+"""
 
 # ClickHouse's own default is 100 and it refuses the insert beyond; with a wide day window one flush
 # of a backlog may touch more days.
@@ -216,6 +225,11 @@ class ClickHouseSink:
     def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         self._waiting.delete(adopted, portion)
 
+    def unjoin(self, sessions: pa.Table) -> None:
+        days = {"days": sessions["session_day"].unique().to_pylist()}
+        for ids in id_batches(sessions["session_id"].to_pylist()):
+            self._statements.run(_UNJOIN, {**days, "ids": ids})
+
     def _insert(self, table: str, rows: pa.Table) -> None:
         self._call(partial(self._client.insert_arrow, table, rows))
 
@@ -224,9 +238,7 @@ class ClickHouseSink:
             return action()
 
     def _errors(self) -> AbstractContextManager[None]:
-        """Our rows fit our own schema. So a refusal is the server's state (starting, out of disk,
-        a migration missing) and never the record's fault: it is worth a retry."""
-        return clickhouse.translate(self._settings, on_refusal=SinkUnavailable)
+        return clickhouse.translate(self._settings, on_refusal=StatementRefused)
 
 
 def _dead_letter_row(letter: DeadLetter) -> list[object]:

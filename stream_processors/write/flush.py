@@ -18,12 +18,13 @@ from stream_processors.consume.batches import FetchedBatch
 from stream_processors.decode.batch import BatchDecoder, RejectedRecord
 from stream_processors.decode.topics import DecodedTopics, TopicDecoders
 from stream_processors.join.erasures import Erased
+from stream_processors.join.join import anti_join
 from stream_processors.join.plan import FlushPlan, FlushPlanner, FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write.clean_up import CleanUp
-from stream_processors.write.sink import ADOPTED, Adoption, Sink
-from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter
+from stream_processors.write.sink import ADOPTED, Sink
+from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter, Written
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,9 @@ class FlushReport:
     left: int = 0
 
     @classmethod
-    def of(cls, plan: FlushPlan, adoption: Adoption) -> FlushReport:
+    def of(cls, plan: FlushPlan, written: Written) -> FlushReport:
         """Of a plan that is written."""
+        adoption = written.adoption
         adopted = pc.sum(adoption.adopted["waiting"]).as_py() or 0
         return cls(
             sessions=plan.sessions.num_rows,
@@ -62,7 +64,7 @@ class FlushReport:
             unjoined=plan.joined.unjoined.num_rows,
             marks=plan.marks.num_rows,
             duplicates=plan.duplicates,
-            rejected=plan.rejected,
+            rejected=(*plan.rejected, *written.rejected),
             erased=plan.erased.num_rows,
             left=len(adoption.left),
         )
@@ -109,9 +111,10 @@ class Flush:
         if self._clock.monotonic() - self._erasures_read_at > _ERASURES_SECONDS:
             self._reload_erasures()
         plan = self._planner.plan(decoded, self._erased)
-        adoption = self._writer.write(plan)
+        written = self._writer.write(plan)
+        adoption = written.adoption
         # Only now: a session that is remembered is a session that is stored.
-        self._index.admit(plan.known)
+        self._index.admit(anti_join(plan.known, written.not_stored))
         self._stored_ids.add(plan.sessions["session_id"].chunks)
         self._take_back_erased(plan)
         # What is forgotten here, the clean-up of everything finds.
@@ -120,7 +123,7 @@ class Flush:
         for session_id in adoption.left:
             log.warning("very many events wait for session %r: joined in portions", session_id)
             self._left.append(CleanUp(self._sink, session_id))
-        return FlushReport.of(plan, adoption)
+        return FlushReport.of(plan, written)
 
     def delete_adopted(self) -> bool:
         """Delete the waiting events that this one adopted; and of those that it left, adopt and

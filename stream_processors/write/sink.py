@@ -27,7 +27,7 @@ ADOPTED: Final = pa.schema(
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """Sessions that adopted all that waited for them (`ADOPTED`), and the ids of those for which
-    so many wait that the clean-up adopts them, in portions."""
+    so many wait that the clean-up adopts them, in portions; or of which one is refused."""
 
     adopted: pa.Table = field(default_factory=ADOPTED.empty_table)
     left: tuple[str, ...] = ()
@@ -53,7 +53,8 @@ class Sink(Lookups, Protocol):
     """A store that keeps one row per key: the one of highest version.
 
     Every method blocks. Every method raises SinkUnavailable when the store does not answer, and may
-    then be called again with the same arguments: writing a row twice is the same as once.
+    then be called again with the same arguments: writing a row twice is the same as once. It raises
+    StatementRefused, which is one, when the store answers and refuses: a row of them, or any.
     """
 
     def stored_session_hashes(
@@ -81,7 +82,8 @@ class Sink(Lookups, Protocol):
 
     def adopt(self, sessions: pa.Table) -> Adoption:
         """Write the events that wait for one of these (`KNOWN`, not erased, stored or just about to
-        be) into `events`, as `join` would; but none of a session for which very many wait."""
+        be) into `events`, as `join` would; but none of a session for which very many wait, or of
+        which `events` refuses one."""
         ...
 
     def waiting_portion(self, after: Key) -> Portion | None:
@@ -101,6 +103,11 @@ class Sink(Lookups, Protocol):
         """Delete the events that wait for one of these (`ADOPTED`) and are in `events`, in this or
         an earlier post, and no others; only those of the portion, if one is given. May leave some,
         or all, to the next time."""
+        ...
+
+    def unjoin(self, sessions: pa.Table) -> None:
+        """Delete events of these (`SESSION_COLUMNS`), none of which is stored, from `events`: those
+        that wait for their session as well, and no others."""
         ...
 
 

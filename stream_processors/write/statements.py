@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.external import ExternalData
 
 from core import clickhouse
-from core.errors import SinkUnavailable, StatementTooLarge
+from core.errors import StatementRefused, StatementTooLarge
 from core.settings import Settings
 
 T = TypeVar("T")
@@ -28,7 +28,8 @@ _TYPES: Final = {
 
 
 class Statements:
-    """Each method blocks and raises SinkUnavailable, or its kind StatementTooLarge."""
+    """Each method blocks and raises SinkUnavailable, or its kinds StatementTooLarge and
+    StatementRefused."""
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
@@ -54,9 +55,9 @@ class Statements:
         )
 
     def call(self, action: Callable[[], T]) -> T:
-        """Our rows fit our own schema. So a refusal is the server's state (starting, out of disk,
-        a migration missing) and never the record's fault: it is worth a retry."""
-        with clickhouse.translate(self._settings, on_refusal=SinkUnavailable):
+        """Our rows fit our own schema. So a refusal is mostly the server's state (starting, out of
+        disk, a migration missing): it is worth a retry."""
+        with clickhouse.translate(self._settings, on_refusal=StatementRefused):
             return action()
 
 

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.clickhouse.id_batches import id_batches
+from core.errors import StatementRefused
 from stream_processors.join import table_columns
-from stream_processors.join.join import exploded_lists
+from stream_processors.join.join import anti_join, exploded_lists
+from stream_processors.write.refused_rows import write_all_but_refused
 from stream_processors.write.sink import ADOPTED, Adoption, Key, Portion
 from stream_processors.write.statements import Statements, in_halves
 
@@ -203,9 +205,8 @@ class WaitingEvents:
         left = rows.filter(pc.invert(few))["session_id"].to_pylist()
         rows = rows.filter(few)
         results = np.asarray(pc.list_value_length(rows["object_ids"]), dtype=np.int64)
-        for part in _parts(rows, results):
-            in_halves(part, self._adopt_new)
-        return Adoption(rows.select(ADOPTED.names).cast(ADOPTED), tuple(left))
+        rows, refused = _adopt_most(rows, results, self._adopt_new)
+        return Adoption(rows.select(ADOPTED.names).cast(ADOPTED), (*left, *refused))
 
     def adopt_portion(self, portion: Portion, find_sessions: FindSessions) -> pa.Table:
         """See `Sink.adopt_waiting`."""
@@ -213,8 +214,11 @@ class WaitingEvents:
         if not waiting.num_rows:
             return ADOPTED.empty_table()
         rows = _counted(find_sessions(waiting["session_id"].combine_chunks()), waiting)
-        for part in _parts(rows, rows["results"].to_numpy().astype(np.int64)):
-            in_halves(part, lambda some: self._adopt(some, _LISTED_IN_SESSIONS, portion))
+        rows, _ = _adopt_most(
+            rows,
+            rows["results"].to_numpy().astype(np.int64),
+            lambda some: self._adopt(some, _LISTED_IN_SESSIONS, portion),
+        )
         return rows.select(ADOPTED.names).cast(ADOPTED)
 
     def next_portion(self, after: Key) -> Portion | None:
@@ -265,6 +269,23 @@ def _counted(sessions: pa.Table, waiting: pa.Table) -> pa.Table:
     kept = pc.is_valid(at)
     counts = waiting["waiting"].take(at.filter(kept))
     return sessions.filter(kept).append_column("waiting", counts)
+
+
+def _adopt_most(
+    sessions: pa.Table, results: npt.NDArray[np.int64], adopt: Callable[[pa.Table], None]
+) -> tuple[pa.Table, list[str]]:
+    """The sessions that adopted, and the ids of those of which `events` refuses an event, or all.
+    Nothing is lost by that: their events go on waiting."""
+    try:
+        refused = write_all_but_refused(_parts(sessions, results), lambda p: in_halves(p, adopt))
+        rows = pa.concat_tables([sessions.slice(0, 0), *(each.row for each in refused)])
+        why = "; ".join({each.error for each in refused})
+    except StatementRefused as error:
+        rows, why = sessions, str(error)
+    if not rows.num_rows:
+        return sessions, []
+    log.warning("what waits for %d sessions is not joined for now: %s", rows.num_rows, why)
+    return anti_join(sessions, rows), rows["session_id"].to_pylist()
 
 
 def _parts(sessions: pa.Table, results: npt.NDArray[np.int64]) -> Iterator[pa.Table]:

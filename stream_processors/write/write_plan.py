@@ -4,21 +4,29 @@ Rejected records, then marks, joined events, adopted events, unjoined events, se
 session row that a reader can see proves that the marks and events that came before it are written
 (of very many events that waited, the clean-up writes them soon after); and a crash anywhere in
 between leaves nothing that a redelivery would not write again under the same keys and versions.
+
+A row that ClickHouse refuses although it takes others of the same table becomes a dead letter. If
+it is a session's, the events that were joined to it go back to those that wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.clock import Clock
 from core.retrying import Retry
+from schemas.dead_letters import Reason
+from stream_processors.decode.batch import Decoded, RejectedRecord
 from stream_processors.join import table_columns
-from stream_processors.join.join import as_known
+from stream_processors.join.join import anti_join, as_known
 from stream_processors.join.plan import FlushPlan
+from stream_processors.write.refused_rows import RefusedRow, write_all_but_refused
 from stream_processors.write.sink import Adoption, DeadLetter, Sink
 
 
@@ -28,6 +36,16 @@ class DeadLetterTopic(Protocol):
     def publish(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Blocks until Kafka has acknowledged all; raises BrokerUnavailable."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a plan. `rejected`: records whose rows ClickHouse refused. `not_stored`: those
+    sessions of the plan that are not stored for that (`SESSION_COLUMNS`)."""
+
+    adoption: Adoption
+    rejected: tuple[RejectedRecord, ...]
+    not_stored: pa.Table
 
 
 class PlanWriter:
@@ -41,25 +59,59 @@ class PlanWriter:
         self._clock = clock
         self._retry = retry
 
-    def write(self, plan: FlushPlan) -> Adoption:
+    def write(self, plan: FlushPlan) -> Written:
         """All of it, in the order of this module."""
-        dead_letters = [DeadLetter(rejected, self._clock.now_ms()) for rejected in plan.rejected]
-        if dead_letters:
-            self._retry(partial(self._dead_letters.publish, dead_letters))
-            self._retry(partial(self._sink.write_dead_letters, dead_letters))
+        self._reject(plan.rejected)
         self.erase_sessions(plan.erased)
-        self._write(table_columns.MARKS, plan.marks)
-        self._write(table_columns.EVENTS, plan.joined.events)
+        refused = self._write(plan, table_columns.MARKS, plan.marks)
+        refused += self._write(plan, table_columns.EVENTS, plan.joined.events)
         adoption = Adoption()
         if plan.sessions.num_rows:
             adoption = self._retry(partial(self._sink.adopt, as_known(plan.sessions)))
-        self._write(table_columns.UNJOINED, plan.joined.unjoined)
-        self._write(table_columns.SESSIONS, plan.sessions)
-        return adoption
+        refused += self._write(plan, table_columns.UNJOINED, plan.joined.unjoined)
+        sessions = self._write(plan, table_columns.SESSIONS, plan.sessions)
+        not_stored = plan.sessions.slice(0, 0)
+        if sessions:
+            not_stored = self._not_stored(pa.concat_tables(each.row for each, _ in sessions))
+            refused += self._unjoin(plan, not_stored)
+        rejected = tuple(record for _, record in (*refused, *sessions))
+        self._reject(rejected)
+        return Written(adoption, rejected, not_stored)
 
-    def _write(self, table: str, rows: pa.Table) -> None:
-        if rows.num_rows:
-            self._retry(partial(self._sink.write, table, rows))
+    def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
+        dead_letters = [DeadLetter(each, self._clock.now_ms()) for each in rejected]
+        if dead_letters:
+            self._retry(partial(self._dead_letters.publish, dead_letters))
+            self._retry(partial(self._sink.write_dead_letters, dead_letters))
+
+    def _write(
+        self, plan: FlushPlan, table: str, rows: pa.Table
+    ) -> list[tuple[RefusedRow, RejectedRecord]]:
+        """Returns the rows that are refused, and their records."""
+        if not rows.num_rows:
+            return []
+        write = partial(self._sink.write, table)
+        refused = self._retry(lambda: write_all_but_refused([rows], write))
+        source = plan.sources[table]
+        return [(each, _record_of(each, source)) for each in refused]
+
+    def _not_stored(self, sessions: pa.Table) -> pa.Table:
+        ids = sessions["session_id"].combine_chunks()
+        return anti_join(sessions, self._retry(lambda: self._sink.find_sessions(ids)))
+
+    def _unjoin(
+        self, plan: FlushPlan, sessions: pa.Table
+    ) -> list[tuple[RefusedRow, RejectedRecord]]:
+        """The events that were written as joined to these sessions wait for them from now on: those
+        of this flush, and those that waited before."""
+        if not sessions.num_rows:
+            return []
+        events = plan.joined.events
+        events = events.filter(pc.is_in(events["session_id"], sessions["session_id"].unique()))
+        waiting = events.select(table_columns.UNJOINED_COLUMNS.names)
+        refused = self._write(plan, table_columns.UNJOINED, waiting)
+        self._retry(partial(self._sink.unjoin, sessions))
+        return refused
 
     def erase_sessions(self, sessions: pa.Table) -> None:
         """Record these sessions (`SESSION_COLUMNS`) as erased, then delete what is stored of them.
@@ -75,3 +127,10 @@ class PlanWriter:
         """Delete what is stored of these sessions."""
         if session_ids:
             self._retry(partial(self._sink.erase, session_ids))
+
+
+def _record_of(refused: RefusedRow, source: Decoded) -> RejectedRecord:
+    partition, offset = (
+        int(refused.row[name][0].as_py()) for name in ("kafka_partition", "kafka_offset")
+    )
+    return source.reject(partition, offset, Reason.REFUSED_BY_SINK, refused.error)

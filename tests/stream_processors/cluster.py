@@ -81,6 +81,9 @@ class SlowSink:
         self.pending.append(partial(self.store.adopt, sessions))
         return Adoption()
 
+    def unjoin(self, sessions: pa.Table) -> None:
+        self.pending.append(partial(self.store.unjoin, sessions))
+
     def waiting_portion(self, after: Key) -> Portion | None:
         return self.store.waiting_portion(after)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from core.errors import StatementRefused
 from core.kafka.partitioner import partition_of
 from schemas.erasures import session_hash
 from stream_processors.join import table_columns
@@ -44,6 +45,7 @@ class MemorySink:
     def __init__(self, events_at_once: int = 1_000_000) -> None:
         """`events_at_once`: of a portion, and of a session that is not left to the clean-up."""
         self._events_at_once = events_at_once
+        self.refuses: Callable[[str, Row], bool] = lambda table, row: False  # noqa: ARG005 - by name
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.dead_letters: dict[tuple[str, int, int], DeadLetter] = {}
         self.erasures: dict[bytes, int] = {}
@@ -93,6 +95,8 @@ class MemorySink:
             self.erased_sessions.update(rows["session_hash"].to_pylist())
             return
         stored = self.tables[table]
+        if any(self.refuses(table, row) for row in rows.to_pylist()):
+            raise StatementRefused("it refuses one of the rows")
         for row in rows.to_pylist():
             key = tuple(row[name] for name in KEYS[table])
             if key not in stored or row["version"] >= stored[key]["version"]:
@@ -124,9 +128,15 @@ class MemorySink:
         waiting = self.tables[table_columns.UNJOINED].values()
         counts = Counter(row["session_id"] for row in waiting)
         ids = sessions["session_id"].to_pylist()
-        left = tuple(id_ for id_ in ids if counts[id_] > self._events_at_once)
-        few = pa.array([id_ not in left for id_ in ids], pa.bool_())
-        return Adoption(self._adopt(list(waiting), sessions.filter(few)), left)
+        left = [id_ for id_ in ids if counts[id_] > self._events_at_once]
+        adopted = [ADOPTED.empty_table()]
+        for row, id_ in enumerate(ids):
+            try:
+                if id_ not in left:
+                    adopted.append(self._adopt(list(waiting), sessions.slice(row, 1)))
+            except StatementRefused:
+                left.append(id_)
+        return Adoption(pa.concat_tables(adopted), tuple(left))
 
     def _adopt(self, events: list[Row], sessions: pa.Table) -> pa.Table:
         waiting = pa.Table.from_pylist(events, schema=table_columns.UNJOINED_COLUMNS)
@@ -158,6 +168,13 @@ class MemorySink:
             and session_hash(row["session_id"]) not in self.erased_sessions
         ]
         return self._adopt(events, pa.Table.from_pylist(stored, schema=KNOWN))
+
+    def unjoin(self, sessions: pa.Table) -> None:
+        ids = set(sessions["session_id"].to_pylist())
+        stored = self.tables[table_columns.EVENTS]
+        for key in [key for key in stored if key[1] in ids]:
+            if key[1:] in self.tables[table_columns.UNJOINED]:
+                del stored[key]
 
     def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         ids = set(adopted["session_id"].to_pylist())

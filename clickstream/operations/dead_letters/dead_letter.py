@@ -211,6 +211,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " these. If the session has come meanwhile, or"
         " CLICKSTREAM_WORKER__MAX_WAITING_PER_SESSION was raised, republish them."
     ),
+    Reason.REFUSED_BY_SINK: (
+        "The error is ClickHouse's: mostly a constraint, or a materialized view that was added to"
+        " the table. Change that, then republish. Events of a refused session wait for it."
+    ),
 }
 
 
