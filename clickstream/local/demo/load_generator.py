@@ -74,7 +74,7 @@ class LoadGenerator:
 
     async def _deliver(self, post: Post) -> None:
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_unavailable),
+            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_temporary),
             wait=_retry_after,
             stop=stop_after_delay(_GIVE_UP_SECONDS),
             before_sleep=self._count_retry,
@@ -95,9 +95,10 @@ class LoadGenerator:
         self._result.retries += 1
 
 
-def _is_unavailable(response: httpx.Response) -> bool:
-    """Whether it is unknown if the post took effect: the client is told to send it again."""
-    return response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+def _is_temporary(response: httpx.Response) -> bool:
+    """Whether the client is told to send it again."""
+    again = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    return response.status_code in again
 
 
 def _retry_after(state: RetryCallState) -> float:

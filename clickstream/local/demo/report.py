@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clickstream.local.demo.result import DemoResult
+from clickstream.local.demo.result import DemoResult, MarkEffect
 from clickstream.local.demo.simulator import Json
 from clickstream.local.endpoints import Endpoints
 
@@ -20,12 +20,14 @@ _SHOWN_DIFFERENCES = 10
 
 def print_result(result: DemoResult, console: Console) -> None:
     """One session, freshness, then the ledger and what is wrong if anything is."""
-    console.print(f"GET /session?session_id={result.example['session_id']}")
-    console.print(_one_item_a_line(result.example), soft_wrap=True, markup=False)
+    if result.example is not None:
+        console.print(f"GET /session?session_id={result.example['session_id']}")
+        console.print(_one_item_a_line(result.example), soft_wrap=True, markup=False)
     console.print(_freshness(result))
     console.print(_relevant(result))
     console.print(_ledger(result))
-    console.print(_mark(result), soft_wrap=True)
+    if result.mark is not None:
+        console.print(_mark(result.mark), soft_wrap=True)
     for problem in islice(_problems(result), _SHOWN_DIFFERENCES):
         console.print(f"[bold red]✗[/] {escape(problem)}")
     sent = result.rows[0]
@@ -62,12 +64,12 @@ Is it healthy:  {command} doctor{data_dir_option}
 """
 
 
-def _mark(result: DemoResult) -> str:
+def _mark(mark: MarkEffect) -> str:
     """One sentence: what marking a session changed."""
-    before, after = result.mark.before, result.mark.after
-    colour = "green" if result.mark.as_promised else "bold red"
+    before, after = mark.before, mark.after
+    colour = "green" if mark.as_promised else "bold red"
     return (
-        f"POST /session/irrelevant for {result.mark.session_id}: of this run, analytics count"
+        f"POST /session/irrelevant for {mark.session_id}: of this run, analytics count"
         f" [{colour}]{before.sessions:,} → {after.sessions:,}[/] sessions and"
         f" {before.events:,} → {after.events:,} events. GET /session still shows it."
     )

@@ -27,7 +27,10 @@ class MarkEffect:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """One run. `relevant` holds the same count by three ways: ledger, API, SQL."""
+    """One run. `relevant` holds the same count by three ways: ledger, API, SQL.
+
+    `example` is a session that was read back, `mark` what marking it did; None when none was.
+    """
 
     run_id: str
     rows: Sequence[Row]
@@ -39,8 +42,8 @@ class DemoResult:
     retries: int
     seconds: float
     freshness: Mapping[str, Percentiles]
-    example: Json
-    mark: MarkEffect
+    example: Json | None
+    mark: MarkEffect | None
 
     @property
     def missing(self) -> int:
@@ -66,6 +69,7 @@ class DemoResult:
             self.api.passed
             and self.sql.passed
             and self.counts_agree
+            and self.mark is not None
             and self.mark.as_promised
             and not self.refused
             and not self.unanswered
@@ -91,7 +95,7 @@ class DemoResult:
             "retries": self.retries,
             "relevant": {way: asdict(count) for way, count in self.relevant.items()},
             "freshness": {what: asdict(times) for what, times in self.freshness.items()},
-            "mark": asdict(self.mark),
+            "mark": self.mark and asdict(self.mark),
             "seconds": round(self.seconds, 1),
             "example": self.example,
         }

@@ -108,8 +108,9 @@ async def _reconcile(
         retries=delivery.retries,
         seconds=sent.seconds,
         freshness=freshness.percentiles(),
-        example=await api.session(example),
-        mark=await _mark(example, sent, http, api),  # the last: it changes what was counted above
+        example=None if example is None else by_api.contents[example],
+        # The last: it changes what was counted above.
+        mark=await _mark(example, sent, http, api) if example is not None else None,
     )
 
 
@@ -139,14 +140,16 @@ async def _relevant(
     }
 
 
-def _example(expected: ExpectedState, found: ObservedState) -> str:
-    """A session worth showing: a short one with a few events, not marked irrelevant."""
+def _example(expected: ExpectedState, found: ObservedState) -> str | None:
+    """A session worth showing: a short one with a few events, not marked irrelevant; None when the
+    API has none."""
 
     def distance(session_id: str) -> int:
-        content = found.contents.get(session_id, {"events": (), "search_results": ()})
+        content = found.contents[session_id]
         return abs(len(content["events"]) - 3) * 10 + abs(len(content["search_results"]) - 10)
 
-    return min(expected.sessions.keys() - expected.irrelevant, key=lambda key: (distance(key), key))
+    there = found.contents.keys() & expected.sessions.keys() - expected.irrelevant
+    return min(there, key=lambda key: (distance(key), key), default=None)
 
 
 def _key(settings: Settings) -> str | None:

@@ -89,11 +89,6 @@ class ApiReader:
         irrelevant = frozenset(key for key, read in contents.items() if read["is_irrelevant"])
         return ObservedState(sessions, events, irrelevant, contents=contents)
 
-    async def session(self, session_id: str) -> Json:
-        """One session as GET answers it."""
-        answer: Json = await self._get("/session", {"session_id": session_id})
-        return answer
-
     async def relevant(self, start_ms: int, end_ms: int) -> Relevant:
         """What analytics counts in the run's stretch of time."""
         counted = await self._get("/analytics/overview", {"from": start_ms, "to": end_ms})

@@ -57,8 +57,9 @@ def test_posts_of_one_session_are_sent_in_their_order() -> None:
     assert all(numbers == sorted(numbers) for numbers in seen.values())
 
 
-def test_a_503_is_tried_again_after_the_time_it_names() -> None:
-    answers = iter([httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200)])
+@pytest.mark.parametrize("status", [503, 429])
+def test_what_will_pass_is_tried_again_after_the_time_it_names(status: int) -> None:
+    answers = iter([httpx.Response(status, headers={"Retry-After": "0"}), httpx.Response(200)])
     delivery = send(lambda _: next(answers), [post("a")])
     assert (len(delivery.acknowledged), delivery.retries) == (1, 1)
 

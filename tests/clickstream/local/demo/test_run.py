@@ -16,6 +16,7 @@ from rich.console import Console
 
 from clickstream.local.demo import run as demo
 from clickstream.local.demo.reconciliation import ObservedState
+from clickstream.local.demo.report import print_result
 from clickstream.local.demo.result import DemoResult
 from clickstream.local.demo.verification import Relevant
 from clickstream.progress import ConsoleProgress
@@ -26,15 +27,19 @@ Json = dict[str, Any]
 
 
 class MemoryServer:
-    """The API, and what SQL would read. `forgets_marks`: it acknowledges them and does nothing."""
+    """The API, and what SQL would read. `forgets_marks`: it acknowledges them and does nothing;
+    `stores`: otherwise it refuses every post."""
 
-    def __init__(self, *, forgets_marks: bool = False) -> None:
+    def __init__(self, *, forgets_marks: bool = False, stores: bool = True) -> None:
+        self._stores = stores
         self.sessions: dict[str, Json] = {}
         self.events: dict[str, dict[str, Json]] = {}
         self.marks: set[str] = set()
         self._forgets_marks = forgets_marks
 
     def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and not self._stores:
+            return httpx.Response(422, text="no")
         if request.method == "POST":
             self._store(request.url.path, json.loads(request.content))
             return httpx.Response(200, json={})
@@ -105,6 +110,7 @@ def run_against(server: MemoryServer, monkeypatch: pytest.MonkeyPatch) -> DemoRe
 def test_an_honest_server_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_against(MemoryServer(), monkeypatch)
     assert result.passed
+    assert result.mark is not None
     assert result.mark.after.sessions == result.mark.before.sessions - 1
     assert result.freshness
 
@@ -113,4 +119,15 @@ def test_a_server_that_forgets_marks_does_not(monkeypatch: pytest.MonkeyPatch) -
     result = run_against(MemoryServer(forgets_marks=True), monkeypatch)
     assert not result.passed
     assert result.missing > 0
+    assert result.mark is not None
     assert not result.mark.as_promised
+
+
+def test_a_server_that_refuses_everything_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_against(MemoryServer(stores=False), monkeypatch)
+    assert not result.passed
+    assert len(result.refused) > 300
+    shown = Console(file=io.StringIO(), record=True)
+    print_result(result, shown)
+    assert "422: no" in shown.export_text()
+    assert json.loads(json.dumps(result.as_json()))["example"] is None
