@@ -21,8 +21,8 @@ from core.errors import SinkUnavailable, TooManyExports
 _FORMAT: Final = "LineAsString"
 # No id is empty.
 _OPEN: Final = ""
-# Sessions of a portion: with eight events each, ClickHouse holds some 50 MB of their text.
-PORTION_SESSIONS: Final = 25_000
+# Sessions of a portion: with eight events each, ClickHouse holds some 20 MB of their text.
+PORTION_SESSIONS: Final = 10_000
 
 
 async def export_lines(
