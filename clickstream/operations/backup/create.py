@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -81,12 +81,17 @@ def create_backup(
     started = clock.monotonic()
     live = database_of(settings)
     staging = live + _SUFFIX
-    with lease(settings) as check_lease, connect_for_backup(settings) as server:
+    with (
+        lease(settings) as check_lease,
+        connect_for_backup(settings) as server,
+        ExitStack() as at_end,
+    ):
         settings = at_present_epoch(settings)
         if waiting := pending(settings):
             raise SetupError(f"{waiting[0]} is not applied: run `clickstream migrate` first")
         storage = open_storage(target, settings, server)
         storage.ensure_empty()
+        at_end.callback(storage.remove_if_unused)
         taken_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
         with staging_database(server, staging, Owner(live, Purpose.BACKUP)):
             snapshot = _take_snapshot(settings, server, live, staging, check_lease)

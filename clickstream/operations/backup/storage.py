@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -45,6 +46,10 @@ class BackupStorage(Protocol):
         """Raises SetupError when the storage cannot take a new backup."""
         ...
 
+    def remove_if_unused(self) -> None:
+        """Take back what `ensure_empty` made, if nothing was written into it. Raises nothing."""
+        ...
+
 
 def open_storage(target: str, settings: Settings, server: Server) -> BackupStorage:
     """The storage for a folder, or for a URL that begins with s3://, https:// or http://.
@@ -64,6 +69,7 @@ class LocalStorage:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_ours = False
 
     def __str__(self) -> str:
         return str(self._path)
@@ -97,12 +103,18 @@ class LocalStorage:
 
     def ensure_empty(self) -> None:
         try:
+            self._is_ours = not self._path.exists()
             self._path.mkdir(parents=True, exist_ok=True)
             is_empty = not any(self._path.iterdir())
         except OSError as error:
             raise SetupError(f"{self._path} cannot be made: {error}") from error
         if not is_empty:
             raise SetupError(f"{self._path} is not empty: name a new folder for each backup")
+
+    def remove_if_unused(self) -> None:
+        if self._is_ours:
+            with suppress(OSError):  # such as that it is not empty
+                self._path.rmdir()
 
 
 class S3Storage:
@@ -136,6 +148,8 @@ class S3Storage:
     def ensure_empty(self) -> None:
         if self.read(MANIFEST) is not None:
             raise SetupError(f"{self} has a backup already: name a new URL for each backup")
+
+    def remove_if_unused(self) -> None: ...
 
     def _function(self, name: str) -> str:
         return f"s3({self._arguments(name)}, 'RawBLOB', 'line String')"

@@ -234,6 +234,7 @@ def test_a_folder_that_clickhouse_may_not_use_says_what_to_do(taken: Taken, tmp_
     with pytest.raises(SetupError, match="CLICKSTREAM_BACKUP__FOLDER"):
         saved(settings, tmp_path / "elsewhere")
     assert databases(settings) == {""}
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_rows_that_are_not_those_that_were_saved_are_refused(taken: Taken) -> None:
