@@ -185,7 +185,9 @@ def test_a_proxy_may_add_a_line_of_its_own_to_what_another_said(framing: bytes) 
                 + b"\r\n\r\n"
                 + body
             )
-            assert b"one client address" in connection.recv(65_536)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert (response.status, b"one client address" in response.read()) == (503, True)
         held.end()
 
 
