@@ -28,7 +28,7 @@ class _Pauses:
 OWN = _Pauses(2.0, 60.0)
 
 # Between portions of what a flush left: its events have their session and are not joined yet.
-LEFT = _Pauses(0.0, 60.0, times=2.0)
+LEFT = _Pauses(0.0, 60.0, times=1.0)
 
 # A worker may die between its commit and its deletion, and one that has lost its partitions without
 # noticing may store an event as waiting that its successor has joined. So one worker looks through
