@@ -49,8 +49,7 @@ def test_what_a_flush_left_is_worked_off_without_the_pauses_of_a_clean_up() -> N
             schedule.run()
         clock.advance(1.0)
         assert clock.monotonic() - began < EVERYWHERE.longest
-    assert (
-        deletions.done == ["everywhere", *["own"] * 4, "everywhere", "own"][: len(deletions.done)]
-    )
+    assert deletions.done.count("own") == 5  # one of them failed
+    assert deletions.done.count("everywhere") <= 2
     most_seconds = len(deletions.done) * (SECONDS + LEFT.pause_after(SECONDS) + 1.0)
     assert clock.monotonic() - began <= most_seconds
