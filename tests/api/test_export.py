@@ -19,6 +19,7 @@ from api.export import MEDIA_TYPE
 from api.lines import export_lines
 from api.queries import EXPORT_DAYS, EXPORT_LINES, DayRow, Query
 from api.selection import Relevance, Selection
+from api.store import ClickHouseStore, Store
 from core.errors import SinkUnavailable, TooManyExports
 from core.ids import why_no_id
 from tests.api import reference
@@ -215,6 +216,42 @@ def test_lists_of_ten_thousand_results_are_exported_in_little_memory(
     assert one["events"][0]["position"] == 10_000
 
 
+class _BreakingLines(Query[bytes]):
+    """Gives more than a megabyte, which ClickHouse sends at once, and fails then."""
+
+    sql = """
+        SELECT concat('{"session_id":"', toString(number), '"}') AS line FROM numbers(1000000)
+        WHERE throwIf(number = 500000, 'broken on purpose') = 0
+    """
+
+
+@pytest.mark.engines
+def test_an_error_of_clickhouse_behind_the_first_lines_ends_no_export_well(
+    read_settings: Settings,
+) -> None:
+    store(read_settings, World((Search("a"),)))
+
+    pieces: list[bytes] = []
+
+    async def read() -> None:
+        breaking_store = ClickHouseStore(read_settings)
+        try:
+            async for piece in exported(breaking_store, asyncio.Semaphore(1)):
+                pieces.append(piece)  # noqa: PERF401  (those before the error count)
+        finally:
+            await breaking_store.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        broken = _BreakingLines("broken", bytes, {"max_threads": 1, "max_block_size": 1000})
+        patch.setattr(lines, "EXPORT_LINES", broken)
+        with pytest.raises(SinkUnavailable):
+            asyncio.run(read())
+    content = b"".join(pieces)
+    assert 0 < content.count(b"\n") <= 500_000
+    assert content.endswith(b'"}\n')
+    assert b"broken" not in content
+
+
 class BreakingStore:
     """Answers one session, then breaks off."""
 
@@ -242,7 +279,7 @@ class BreakingStore:
         raise SinkUnavailable("the connection broke")
 
 
-def exported(store: BreakingStore, slots: asyncio.Semaphore) -> AsyncGenerator[bytes, None]:
+def exported(store: Store, slots: asyncio.Semaphore) -> AsyncGenerator[bytes, None]:
     return export_lines(store, EVERYTHING, slots, with_events=True, seconds=1)
 
 
