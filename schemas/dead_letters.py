@@ -57,23 +57,31 @@ class Reason(StrEnum):
 
 
 REPUBLISH_HEADER: Final = "clickstream-replay"
-"""On a record that was republished: its `Attempt` as `partition/offset/number`."""
+"""On a record that was republished: its `Attempt` as `partition/offset/number/epoch`."""
 
-_ATTEMPT: Final = re.compile(rb"(\d{1,9})/(\d{1,18})/(\d{1,5})")
-_MOST_ATTEMPTS: Final = 65_535  # what the table's column holds
+_ATTEMPT: Final = re.compile(rb"(\d{1,9})/(\d{1,18})/(\d{1,5})/(\d{1,5})")
+_MOST_ATTEMPTS: Final = 65_535  # what the table's column holds, as that of the epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Which try of a record this is: where it failed first, and the number of this try, from 1."""
+    """Which try of a record this is: where it failed first, and the number of this try, from 1.
+
+    `epoch` is that of the topic where it failed first: offsets begin again in one that is made
+    anew.
+    """
 
     partition: int
     offset: int
     number: int
+    epoch: int = 0
 
     def header(self) -> tuple[str, bytes]:
         """The header of a republished record."""
-        return REPUBLISH_HEADER, f"{self.partition}/{self.offset}/{self.number}".encode()
+        return (
+            REPUBLISH_HEADER,
+            f"{self.partition}/{self.offset}/{self.number}/{self.epoch}".encode(),
+        )
 
 
 def republish_header(headers: Headers) -> Headers:
@@ -86,14 +94,14 @@ def without_republish_header(headers: Headers) -> Headers:
     return [header for header in headers if header[0] != REPUBLISH_HEADER]
 
 
-def attempt_of(partition: int, offset: int, headers: Headers) -> Attempt:
+def attempt_of(partition: int, offset: int, headers: Headers, epoch: int = 0) -> Attempt:
     """The attempt of the record here: from its last republish header; without one, the first.
 
     Anybody may write a header: one that we could not have written counts for nothing.
     """
     for _, value in republish_header(headers):
         if found := _ATTEMPT.fullmatch(value or b""):
-            first, at, number = (int(part) for part in found.groups())
-            if 2 <= number <= _MOST_ATTEMPTS:
-                return Attempt(first, at, number)
-    return Attempt(partition, offset, 1)
+            first, at, number, of = (int(part) for part in found.groups())
+            if 2 <= number <= _MOST_ATTEMPTS and of <= epoch:
+                return Attempt(first, at, number, of)
+    return Attempt(partition, offset, 1, epoch)

@@ -103,7 +103,7 @@ _MOST_PARTITIONS_PER_INSERT = 90
 
 _DEAD_LETTER_COLUMNS = (
     *("topic", "partition", "offset", "reason", "error", "key", "value", "headers", "failed_at"),
-    *("first_partition", "first_offset", "attempt", "cut_bytes"),
+    *("first_partition", "first_offset", "attempt", "cut_bytes", "epoch", "first_epoch"),
 )
 
 # Dead letters in one insert: a flush of nothing but tiny rejected records has millions of them.
@@ -247,6 +247,7 @@ def _dead_letter_row(letter: DeadLetter) -> list[object]:
         *(*rejected.source, record.offset, rejected.reason.value, letter.error),
         *(record.key, record.value, list(record.headers), letter.failed_at_ms),
         *(attempt.partition, attempt.offset, attempt.number, rejected.cut_bytes),
+        *(letter.epoch, attempt.epoch),
     ]
 
 

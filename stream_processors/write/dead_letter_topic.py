@@ -25,9 +25,9 @@ _QUEUE_SECONDS = 0.1
 
 class KafkaDeadLetters:
     """Publishes and waits for the acknowledgement. A flush tried again publishes again: readers of
-    the topic know a letter by its (topic, partition, offset). Copies of an attempt that was given
-    up are taken out of the producer's queue, so an outage leaves only those that were on their
-    way."""
+    the topic know a letter by its (topic, epoch, partition, offset). Copies of an attempt that was
+    given up are taken out of the producer's queue, so an outage leaves only those that were on
+    their way."""
 
     def __init__(self, producer: Producer, topic: str) -> None:
         """The producer's `message.max.bytes` is `schemas.topics.max_dead_letter_bytes`."""
@@ -120,5 +120,6 @@ def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
         "time": time_.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "attempt": letter.attempt.number,
         "cut_bytes": rejected.cut_bytes,
+        "epoch": letter.epoch,
     }
     return [(name, str(value).encode()) for name, value in fields.items()]

@@ -90,7 +90,7 @@ class Flush:
     ) -> None:
         self.decode = TopicDecoders(decoders, retry).decode
         self._planner = FlushPlanner(rules, index, stored_ids, sink, retry)
-        self._writer = PlanWriter(sink, dead_letters, clock, retry)
+        self._writer = PlanWriter(sink, dead_letters, rules.epoch, clock, retry)
         self._sink = sink
         self._index = index
         self._stored_ids = stored_ids

@@ -69,7 +69,8 @@ class Sink(Lookups, Protocol):
         ...
 
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Insert into `dead_letters`; a letter's key is its place in Kafka."""
+        """Insert into `dead_letters`; a letter's key is its place in Kafka,
+        with the epoch."""
         ...
 
     def read_erased(self, tally: int) -> Erased | None:
@@ -117,16 +118,19 @@ _MOST_ERROR = 2_000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A rejected record on its way out, with the moment at which the worker gave up on it."""
+    """A rejected record on its way out, with the moment at which the worker gave up on it, and the
+    epoch of its topic."""
 
     rejected: RejectedRecord
     failed_at_ms: int
+    epoch: int
 
     @property
     def attempt(self) -> Attempt:
         """Which letter it is: a record that was replayed and fails again is not a new one."""
         record = self.rejected.record
-        return attempt_of(self.rejected.source.partition, record.offset, record.headers)
+        partition = self.rejected.source.partition
+        return attempt_of(partition, record.offset, record.headers, self.epoch)
 
     @property
     def error(self) -> str:

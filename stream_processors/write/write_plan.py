@@ -52,10 +52,12 @@ class PlanWriter:
     """Every method blocks until all is durable, and raises only what `retry` gives up on."""
 
     def __init__(
-        self, sink: Sink, dead_letters: DeadLetterTopic, clock: Clock, retry: Retry
+        self, sink: Sink, dead_letters: DeadLetterTopic, epoch: int, clock: Clock, retry: Retry
     ) -> None:
+        """`epoch` is that of the topics (`schemas.topic_epochs`)."""
         self._sink = sink
         self._dead_letters = dead_letters
+        self._epoch = epoch
         self._clock = clock
         self._retry = retry
 
@@ -79,7 +81,8 @@ class PlanWriter:
         return Written(adoption, rejected, not_stored)
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
-        dead_letters = [DeadLetter(each, self._clock.now_ms()) for each in rejected]
+        now = self._clock.now_ms()
+        dead_letters = [DeadLetter(each, now, self._epoch) for each in rejected]
         if dead_letters:
             self._retry(partial(self._dead_letters.publish, dead_letters))
             self._retry(partial(self._sink.write_dead_letters, dead_letters))

@@ -214,9 +214,9 @@ def check_bytes_in_the_topic(settings: Settings, traffic: Traffic) -> None:
     found = {}
     for message in dead_letter_topic(settings):
         headers = message.headers()
-        ours = {name: (value or b"").decode() for name, value in headers[-8:]}
+        ours = {name: (value or b"").decode() for name, value in headers[-9:]}
         place = DeadLetterId(ours["topic"], int(ours["partition"]), int(ours["offset"]))
-        found[place] = (message.key(), message.value(), headers[:-8])
+        found[place] = (message.key(), message.value(), headers[:-9])
         assert Reason(ours["reason"]) == KINDS[traffic.rejected[place].kind][0]
         assert ours["error"]
         assert ours["time"].endswith("Z")

@@ -12,20 +12,27 @@ from typing import Final, NamedTuple
 from core.errors import SetupError
 from schemas.dead_letters import Attempt, Headers, Reason
 
-_ID: Final = re.compile(r"(?P<topic>[^/@]+)/(?P<partition>\d{1,9})@(?P<offset>\d{1,18})")
+_ID: Final = re.compile(
+    r"(?P<topic>[^/@]+)/(?P<partition>\d{1,9})@(?P<offset>\d{1,18})(?:~(?P<epoch>\d{1,5}))?"
+)
 _AGE: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class DeadLetterId(NamedTuple):
-    """Topic, partition and offset of the first attempt. Its text is the dead letter's name."""
+    """Topic, partition and offset of the first attempt, and the epoch of the topic then.
+
+    Its text is the dead letter's name. It has an epoch only if the topic was made anew before.
+    """
 
     topic: str
     partition: int
     offset: int
+    epoch: int = 0
 
     def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}@{self.offset}"
+        epoch = f"~{self.epoch}" if self.epoch else ""
+        return f"{self.topic}/{self.partition}@{self.offset}{epoch}"
 
 
 class State(StrEnum):
@@ -69,14 +76,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter with the record of its last attempt, and that record's partition and offset."""
+    """A dead letter with the record of its last attempt, and where that record was read."""
 
     summary: Summary
     key: bytes | None
     value: bytes | None
     headers: Headers
-    last_partition: int
-    last_offset: int
+    last: DeadLetterId
 
     def without_content(self) -> DeadLetter:
         """The same without key, value and headers, to save memory."""
@@ -84,7 +90,8 @@ class DeadLetter:
 
     def next_attempt(self) -> Attempt:
         """The attempt that begins when it is republished."""
-        return Attempt(self.summary.id.partition, self.summary.id.offset, self.summary.attempt + 1)
+        id_ = self.summary.id
+        return Attempt(id_.partition, id_.offset, self.summary.attempt + 1, id_.epoch)
 
 
 def select(
@@ -113,7 +120,10 @@ def select(
 
 
 def parse_id(text: str, prefix: str) -> DeadLetterId:
-    """Read `topic/partition@offset`; the topic may lack the prefix. Raises SetupError."""
+    """Read `topic/partition@offset`, or the same with `~epoch`; the topic may lack the prefix.
+
+    Raises SetupError.
+    """
     match = _ID.fullmatch(text)
     if match is None:
         raise SetupError(
@@ -121,7 +131,8 @@ def parse_id(text: str, prefix: str) -> DeadLetterId:
             " `clickstream dlq list` shows them"
         )
     topic = full_topic(match["topic"], prefix)
-    return DeadLetterId(topic, int(match["partition"]), int(match["offset"]))
+    partition, offset, epoch = (int(match[part] or 0) for part in ("partition", "offset", "epoch"))
+    return DeadLetterId(topic, partition, offset, epoch)
 
 
 def full_topic(topic: str, prefix: str) -> str:

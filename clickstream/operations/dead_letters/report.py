@@ -133,6 +133,7 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
         "topic": summary.id.topic,
         "partition": summary.id.partition,
         "offset": summary.id.offset,
+        "epoch": summary.id.epoch,
         "state": summary.state.value,
         "attempt": summary.attempt,
         "reason": summary.reason,
@@ -147,8 +148,9 @@ def dead_letter_as_dict(dead_letter: DeadLetter, inspection: Inspection) -> dict
     """What `show --json` prints: the summary, and all bytes in base64."""
     return {
         **summary_as_dict(dead_letter.summary),
-        "last_partition": dead_letter.last_partition,
-        "last_offset": dead_letter.last_offset,
+        "last_partition": dead_letter.last.partition,
+        "last_offset": dead_letter.last.offset,
+        "last_epoch": dead_letter.last.epoch,
         "key_base64": _base64(dead_letter.key),
         "value_base64": _base64(dead_letter.value),
         "headers": [
@@ -206,9 +208,8 @@ def dead_letter_lines(
     """What `show` prints, with at most `most_bytes` of the value."""
     summary, value = dead_letter.summary, dead_letter.value
     yield f"name       {summary.id}, {summary.state.value}, attempt {summary.attempt}"
-    if (dead_letter.last_partition, dead_letter.last_offset) != summary.id[1:]:
-        last = f"{dead_letter.last_partition}@{dead_letter.last_offset}"
-        yield f"last try   {summary.id.topic}/{last}"
+    if dead_letter.last != summary.id:
+        yield f"last try   {dead_letter.last}"
     yield f"failed at  {rfc3339(summary.failed_at)}"
     yield f"reason     {summary.reason}: {printable(summary.error)}"
     yield f"to do      {advice_on(summary.reason)}"

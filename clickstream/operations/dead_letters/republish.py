@@ -96,7 +96,7 @@ class Outgoing:
 def outgoing(dead_letter: DeadLetter, partitions: int) -> Outgoing:
     """The record as it was posted, on the partition of its key, with a header that names the dead
     letter and the attempt."""
-    partition = dead_letter.last_partition
+    partition = dead_letter.last.partition
     if dead_letter.key is not None:
         partition = partition_of_key(dead_letter.key, partitions)
     headers = [

@@ -35,28 +35,29 @@ _NO_LIMIT: Final = 2**63 - 1
 # when a run was repeated before it was noted; the order always picks the same one.
 _ATTEMPTS: Final = """
     SELECT
-        topic, first_partition, first_offset,
+        topic, first_partition, first_offset, first_epoch,
         max(dead_letters.attempt) AS attempt,
         argMax(tuple(reason, error, failed_at, cut_bytes, length(value)),
-            (dead_letters.attempt, partition, offset)) AS last,
-        argMax(tuple(partition, offset), (dead_letters.attempt, partition, offset)) AS last_id
+            (dead_letters.attempt, epoch, partition, offset)) AS last,
+        argMax(tuple(partition, offset, epoch),
+            (dead_letters.attempt, epoch, partition, offset)) AS last_id
     FROM dead_letters FINAL
-    GROUP BY topic, first_partition, first_offset
+    GROUP BY topic, first_partition, first_offset, first_epoch
 """
 
 _ACTS: Final = """
     SELECT
-        topic, partition, offset,
+        topic, partition, offset, epoch,
         maxIf(dead_letter_acts.attempt, act = 'republished') AS republished,
         maxIf(dead_letter_acts.attempt, act = 'purged') AS purged
     FROM dead_letter_acts FINAL
-    GROUP BY topic, partition, offset
+    GROUP BY topic, partition, offset, epoch
 """
 
 # A replay writes the rows of purged dead letters again; they stay purged.
 _SUMMARIES: Final = f"""
     SELECT
-        attempts.topic AS topic, first_partition, first_offset,
+        attempts.topic AS topic, first_partition, first_offset, first_epoch,
         if(republished > attempt, 'republished', 'pending') AS state,
         attempt,
         last.1 AS reason, last.2 AS error, last.3 AS failed_at, last.4 AS cut_bytes,
@@ -66,6 +67,7 @@ _SUMMARIES: Final = f"""
     LEFT JOIN ({_ACTS}) AS acts
         ON acts.topic = attempts.topic
         AND acts.partition = attempts.first_partition AND acts.offset = attempts.first_offset
+        AND acts.epoch = attempts.first_epoch
     WHERE purged < attempt
 """  # noqa: S608 - constants of this module
 
@@ -75,9 +77,9 @@ _SELECTED: Final = f"""
         AND (empty({{reasons:Array(String)}}) OR reason IN {{reasons:Array(String)}})
         AND (empty({{topics:Array(String)}}) OR topic IN {{topics:Array(String)}})
         AND failed_at >= fromUnixTimestamp64Milli({{since:Int64}})
-        AND (empty({{ids:Array(Tuple(String, UInt32, UInt64))}})
-            OR (topic, first_partition, first_offset)
-                IN {{ids:Array(Tuple(String, UInt32, UInt64))}})
+        AND (empty({{ids:Array(Tuple(String, UInt32, UInt64, UInt16))}})
+            OR (topic, first_partition, first_offset, first_epoch)
+                IN {{ids:Array(Tuple(String, UInt32, UInt64, UInt16))}})
 """  # noqa: S608 - constants of this module
 
 _COUNTS: Final = f"""
@@ -86,24 +88,24 @@ SELECT reason, count() FROM ({_SELECTED}) GROUP BY reason ORDER BY reason
 
 _LIST: Final = f"""
 SELECT
-    topic, first_partition, first_offset, state, attempt, reason, error, failed_at,
-    value_bytes, cut_bytes, last_id.1, last_id.2
+    topic, first_partition, first_offset, first_epoch, state, attempt, reason, error, failed_at,
+    value_bytes, cut_bytes, last_id.1, last_id.2, last_id.3
 FROM ({_SELECTED})
-ORDER BY failed_at DESC, topic, first_partition, first_offset DESC
+ORDER BY failed_at DESC, topic, first_partition, first_epoch DESC, first_offset DESC
 LIMIT {{limit:UInt64}}
 """  # noqa: S608 - constants of this module
 
 _CONTENTS: Final = """
-SELECT topic, partition, offset, key, value, headers
+SELECT topic, partition, offset, epoch, key, value, headers
 FROM dead_letters FINAL
-WHERE (topic, partition, offset) IN {ids:Array(Tuple(String, UInt32, UInt64))}
+WHERE (topic, partition, offset, epoch) IN {ids:Array(Tuple(String, UInt32, UInt64, UInt16))}
 """
 
 # An attempt that failed after the purge was decided is not deleted.
 _DELETE_PURGED: Final = """
 DELETE FROM dead_letters
-WHERE (topic, first_partition, first_offset, attempt) IN (
-    SELECT topic, partition, offset, toUInt16(arrayJoin(range(1, toUInt32(attempt) + 1)))
+WHERE (topic, first_partition, first_offset, first_epoch, attempt) IN (
+    SELECT topic, partition, offset, epoch, toUInt16(arrayJoin(range(1, toUInt32(attempt) + 1)))
     FROM dead_letter_acts FINAL
     WHERE act = 'purged'
 )
@@ -118,7 +120,7 @@ PENDING_COUNTS: Final = f"""
 SELECT reason, count() FROM ({_SUMMARIES}) WHERE state = 'pending' GROUP BY reason ORDER BY reason
 """  # noqa: S608 - constants of this module
 
-_ACT_COLUMNS: Final = ("topic", "partition", "offset", "act", "attempt", "done_at")
+_ACT_COLUMNS: Final = ("topic", "partition", "offset", "epoch", "act", "attempt", "done_at")
 
 
 class Act(StrEnum):
@@ -197,11 +199,11 @@ class DeadLetterStore:
         # As bytes: a key or a value that is no UTF-8 would be changed as text.
         rows = self._query(_CONTENTS, parameters, formats={"String": "bytes"})
         contents = {
-            DeadLetterId(topic.decode(), partition, offset): (key, value, _headers(headers))
-            for topic, partition, offset, key, value, headers in rows
+            DeadLetterId(topic.decode(), *place): (key, value, _headers(headers))
+            for topic, *place, key, value, headers in rows
         }
         return [
-            DeadLetter(summary, *contents[last], last.partition, last.offset)
+            DeadLetter(summary, *contents[last], last)
             for summary, last in block
             if last in contents  # it may have been deleted between the two queries
         ]
@@ -218,10 +220,10 @@ class DeadLetterStore:
 
 def _summary(*row: Any) -> tuple[Summary, DeadLetterId]:
     """A row of `_LIST`: the dead letter, and the id of its last attempt."""
-    topic, partition, offset, state, attempt, reason, error, failed_at, *rest = row
-    value_bytes, cut_bytes, last_partition, last_offset = rest
+    topic, partition, offset, epoch, state, attempt, reason, error, failed_at, *rest = row
+    value_bytes, cut_bytes, *last = rest
     summary = Summary(
-        DeadLetterId(topic, partition, offset),
+        DeadLetterId(topic, partition, offset, epoch),
         State(state),
         attempt,
         reason,
@@ -230,7 +232,7 @@ def _summary(*row: Any) -> tuple[Summary, DeadLetterId]:
         value_bytes,
         cut_bytes,
     )
-    return summary, DeadLetterId(topic, last_partition, last_offset)
+    return summary, DeadLetterId(topic, *last)
 
 
 def _headers(headers: Iterable[Any]) -> list[tuple[str, bytes | None]]:

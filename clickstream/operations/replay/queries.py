@@ -68,7 +68,7 @@ WHERE NOT {_EARLIER_SESSION} AND toUInt16(session_day) !=
 
 LETTERS_BETWEEN: Final = f"""
 SELECT DISTINCT offset FROM {table_columns.DEAD_LETTERS}
-WHERE topic = {{topic:String}} AND partition = {{partition:UInt32}}
+WHERE topic = {{topic:String}} AND partition = {{partition:UInt32}} AND epoch = {{epoch:UInt16}}
     AND offset BETWEEN {{first:UInt64}} AND {{last:UInt64}}
 """  # noqa: S608 - names of our own
 

@@ -45,18 +45,20 @@ class ReplaySink(ClickHouseSink):
     def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Those that are not stored yet: a dead letter keeps the moment at which a worker gave up
         on its record, and with it its 30 days."""
-        by_partition: dict[tuple[str, int], list[DeadLetter]] = {}
+        by_partition: dict[tuple[str, int, int], list[DeadLetter]] = {}
         for letter in dead_letters:
             source = letter.rejected.source
-            by_partition.setdefault((source.topic, source.partition), []).append(letter)
-        for (topic, partition), some in by_partition.items():
-            stored = self._stored_letters(topic, partition, [_offset(each) for each in some])
+            by_partition.setdefault((*source, letter.epoch), []).append(letter)
+        for place, some in by_partition.items():
+            stored = self._stored_letters(place, [_offset(each) for each in some])
             super().write_dead_letters([each for each in some if _offset(each) not in stored])
 
-    def _stored_letters(self, topic: str, partition: int, offsets: Sequence[int]) -> set[int]:
+    def _stored_letters(self, place: tuple[str, int, int], offsets: Sequence[int]) -> set[int]:
+        topic, partition, epoch = place
         parameters = {
             "topic": topic,
             "partition": partition,
+            "epoch": epoch,
             "first": min(offsets),
             "last": max(offsets),
         }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def letter(value: bytes, headers: Headers = (), error: str = "why") -> DeadLetter:
     record = Record(1041, b"s", value, headers)
     return DeadLetter(
-        RejectedRecord(Partition("t", 3), record, Reason.WRONG_KEY, error), 1_700_000_000_000
+        RejectedRecord(Partition("t", 3), record, Reason.WRONG_KEY, error), 1_700_000_000_000, 0
     )
 
 
@@ -86,6 +86,7 @@ def test_a_letter_is_the_record_with_our_headers_behind_its_own(settings: Settin
         ("time", b"2023-11-14T22:13:20.000Z"),
         ("attempt", b"1"),
         ("cut_bytes", b"0"),
+        ("epoch", b"0"),
     ]
 
 

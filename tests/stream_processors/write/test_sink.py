@@ -400,6 +400,7 @@ def letters(*offsets: int) -> Sequence[DeadLetter]:
                 "cannot be read",
             ),
             SystemClock().now_ms(),
+            epoch=0,
         )
         for offset in offsets
     ]

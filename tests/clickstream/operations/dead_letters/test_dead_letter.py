@@ -40,12 +40,18 @@ def dead_letter(
     id_ = DeadLetterId("clickstream.events", 3, 1041)
     size = len(value or b"")
     summary = Summary(id_, State.PENDING, 2, "wrong_partition", "no \x1b[2J", NOW, size, cut_bytes)
-    return DeadLetter(summary, key, value, headers, 5, 2000)
+    return DeadLetter(summary, key, value, headers, DeadLetterId("clickstream.events", 5, 2000))
 
 
 def test_a_name_may_lack_the_topics_prefix() -> None:
     id_ = DeadLetterId("clickstream.events", 3, 1041)
     assert parse_id("events/3@1041", PREFIX) == id_
+    assert parse_id(str(id_), PREFIX) == id_
+
+
+def test_the_name_of_one_in_a_topic_that_was_made_anew_has_its_epoch() -> None:
+    id_ = DeadLetterId("clickstream.events", 3, 1041, 2)
+    assert str(id_) == "clickstream.events/3@1041~2"
     assert parse_id(str(id_), PREFIX) == id_
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -69,14 +70,15 @@ class Worker:
         headers: Headers = (),
         minutes_ago: int = 0,
         cut_bytes: int = 0,
+        epoch: int = 0,
     ) -> str:
         """Returns the dead letter's name."""
         name = {"events": self._topics.events, "marks": self._topics.marks}[topic]
         record = Record(offset, b"s", value, headers)
         poison = RejectedRecord(Partition(name, partition), record, reason, "why", cut_bytes)
         failed_at = SystemClock().now_ms() - minutes_ago * 60_000
-        self._sink.write_dead_letters([DeadLetter(poison, failed_at)])
-        return str(DeadLetterId(name, partition, offset))
+        self._sink.write_dead_letters([DeadLetter(poison, failed_at, epoch)])
+        return str(DeadLetterId(name, partition, offset, epoch))
 
 
 def names(listed: Any) -> list[str]:
@@ -110,6 +112,32 @@ def test_they_are_listed_by_reason_topic_age_and_number(settings: Settings, dlq:
     assert names(dlq("list", "--since", "1h")[1]) == [new, other]
     limited = dlq("list", "--limit", "1")[1]
     assert (names(limited), limited["counts"]) == ([new], listed["counts"])
+
+
+def test_in_a_topic_that_was_made_anew_another_one_is_at_the_same_offset(
+    settings: Settings, dlq: Any
+) -> None:
+    worker = Worker(settings)
+    old = worker.fail(7, Reason.WRONG_KEY, value=b"old", minutes_ago=9)
+    new = worker.fail(7, Reason.UNDECODABLE, value=b"newer", epoch=1, minutes_ago=5)
+    assert names(dlq("list")[1]) == [new, old]
+    shown = [base64.b64decode(dlq("show", name)[1]["value_base64"]) for name in (old, new)]
+    assert shown == [b"old", b"newer"]
+
+    # Put back into the new topic, the old one is still itself.
+    assert dlq("republish", old)[0] == 0
+    (again,) = read_topic(settings, Topics.from_settings(settings).events)
+    worker.fail(
+        again.offset(),
+        Reason.WRONG_KEY,
+        partition=again.partition(),
+        headers=again.headers(),
+        epoch=1,
+    )
+    attempts = {each["name"]: each["attempt"] for each in dlq("list")[1]["dead_letters"]}
+    assert attempts == {old: 2, new: 1}
+    assert dlq("purge", old, "--yes")[0] == 0
+    assert names(dlq("list")[1]) == [new]
 
 
 def test_a_dead_letter_that_fails_again_is_the_same_one_with_one_attempt_more(
@@ -155,7 +183,7 @@ def test_purged_dead_letters_are_gone_until_they_fail_again(settings: Settings, 
     worker.fail(1, Reason.WRONG_KEY)
     assert names(dlq("list", "--state", "all")[1]) == [kept]
     # As one that was republished before it was purged.
-    worker.fail(9, Reason.WRONG_KEY, headers=[("clickstream-replay", b"0/1/2")])
+    worker.fail(9, Reason.WRONG_KEY, headers=[("clickstream-replay", b"0/1/2/0")])
     assert set(names(dlq("list")[1])) == {kept, first}
 
 
