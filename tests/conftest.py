@@ -79,7 +79,8 @@ def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
 
 @pytest.fixture(scope="session")
 def corner(engines: SharedEngines) -> Corner:
-    """`with corner(...) as settings`: arguments are fields of Settings that should differ."""
+    """`with corner(...) as settings`: arguments are fields of Settings that should differ; of the
+    groups `topics` and `worker`, a dictionary of those of its fields that should."""
 
     @contextmanager
     def make(**overrides: Any) -> Iterator[Settings]:
@@ -110,17 +111,20 @@ def settings(corner: Corner) -> Iterator[Settings]:
 
 
 def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
-    from core.settings import Settings, TopicSettings, WorkerSettings
+    from core.settings import Settings
 
     name = f"t{uuid.uuid4().hex[:10]}"
+    own = {"topics": {"prefix": f"{name}."}, "worker": {"group": f"{name}-sink"}}
     fields: dict[str, Any] = {
         "kafka_bootstrap_servers": engines.kafka_bootstrap_servers,
         "schema_registry_url": engines.schema_registry_url,
         "clickhouse_url": engines.clickhouse_database_url(name),
-        "topics": TopicSettings(prefix=f"{name}."),
-        "worker": WorkerSettings(group=f"{name}-sink"),
+        **own,
         **overrides,
     }
+    for group, names in own.items():
+        if isinstance(fields[group], dict):
+            fields[group] = {**names, **fields[group]}
     return Settings(_env_file=None, **fields)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
@@ -28,12 +28,10 @@ from clickstream.operations.dead_letters.store import DeadLetterStore
 from core import clickhouse
 from core.clock import SystemClock
 from core.kafka.partitioner import partition_of
-from core.settings import TopicSettings, WorkerSettings
-from schemas.codec import Encoder
-from schemas.contracts import EVENT, SESSION
+from schemas.contracts import EVENT
 from schemas.dead_letters import Reason
-from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics
+from tests.clickstream.operations.replay.traffic import Traffic, now_ms
 from tests.conftest import Corner
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab.plan import seconds, times
@@ -43,7 +41,7 @@ from tests.raw_batches import (
     write_batches,
 )
 from tests.stream_processors.fleet import Fleet
-from tests.stream_processors.records import event, session
+from tests.stream_processors.records import event
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -58,33 +56,17 @@ POISONED_BATCHES = times(60, short=6)
 OPEN_SECONDS = seconds(2.0, short_seconds=STALL_SECONDS + 3)
 
 
-class Posts:
-    """Sessions and events as an edge posts them, and those that must be stored."""
+class Posts(Traffic):
+    """As an edge posts: when a call returns, Kafka has the record."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        self._topics = Topics.from_settings(settings)
-        self._producer = Producer({**settings.kafka_options(), "log_level": 0, **options})
-        with ConfluentRegistry.from_settings(settings) as registry:
-            self._encoders = {
-                contract.name: Encoder(
-                    contract, registry.register(self._topics.subject_of(contract), contract.text)
-                )
-                for contract in (SESSION, EVENT)
-            }
-
-    def session(self, session_id: str) -> None:
-        now = SystemClock().now_ms()
-        self._send(SESSION, session(session_id, ["x"], created_at=now, received_at=now))
-
-    def event(self, session_id: str, event_id: str) -> None:
-        now = SystemClock().now_ms()
-        self._send(EVENT, event(session_id, event_id, "x", created_at=now, received_at=now))
+    def raw(self, *args: Any, **options: Any) -> None:
+        super().raw(*args, **options)
+        self.flush()
 
     def encoded(self, session_id: str, event_id: str) -> tuple[bytes, bytes]:
         """Key and value of an event."""
-        now = SystemClock().now_ms()
-        record = event(session_id, event_id, "x", created_at=now, received_at=now)
-        return session_id.encode(), self._encoders[EVENT.name].encode(record)
+        record = event(session_id, event_id, created_at=now_ms(), received_at=now_ms())
+        return session_id.encode(), self.encoder(EVENT).encode(record)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -94,24 +76,11 @@ class Posts:
         yield
         self._producer.abort_transaction(30)
 
-    def _send(self, contract: Any, record: dict[str, Any]) -> None:
-        self._producer.produce(
-            self._topics.topic_of(contract),
-            key=record["session_id"].encode(),
-            value=self._encoders[contract.name].encode(record),
-            partition=partition_of(record["session_id"], PARTITIONS),
-        )
-        assert self._producer.flush(30) == 0
-
 
 @pytest.fixture
 def several(corner: Corner) -> Iterator[Settings]:
-    with corner() as named:
-        prefix = f"{named.topics.prefix}b."
-    with corner(
-        topics=TopicSettings(prefix=prefix, partitions=PARTITIONS),
-        worker=WorkerSettings(group=f"{prefix}sink", stall_seconds=STALL_SECONDS),
-    ) as settings:
+    topics, worker = {"partitions": PARTITIONS}, {"stall_seconds": STALL_SECONDS}
+    with corner(topics=topics, worker=worker) as settings:
         yield settings
 
 

@@ -13,19 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
 
 from core import clickhouse
-from core.clock import SystemClock
-from core.kafka.partitioner import partition_of
-from core.settings import TopicSettings, WorkerSettings
-from schemas.codec import Encoder
-from schemas.contracts import EVENT, SESSION, Contract
-from schemas.registry import ConfluentRegistry
-from schemas.topics import Topics
+from tests.clickstream.operations.replay.traffic import Traffic
 from tests.conftest import Corner
 from tests.stream_processors.fleet import Fleet
-from tests.stream_processors.records import event, session
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -40,64 +32,23 @@ MOST_WAITING = 500
 PARTITIONS = 2
 ID = "undefined"
 
+BATCHED = {"linger.ms": 20}
+
 # From the acknowledgement of another session's event to its row, seconds, on a busy machine.
 MOST_DELAY = 30.0
 
 
-class Posts:
-    """Records as an edge posts them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._topics = Topics.from_settings(settings)
-        self._producer = Producer({**settings.kafka_options(), "linger.ms": 20, "log_level": 0})
-        with ConfluentRegistry.from_settings(settings) as registry:
-            self._encoders = {
-                contract.name: Encoder(
-                    contract, registry.register(self._topics.subject_of(contract), contract.text)
-                )
-                for contract in (SESSION, EVENT)
-            }
-
-    def session(self, session_id: str) -> None:
-        now = SystemClock().now_ms()
-        self._send(SESSION, session(session_id, ["a"], created_at=now, received_at=now))
-
-    def event(self, session_id: str, event_id: str) -> None:
-        now = SystemClock().now_ms()
-        self._send(EVENT, event(session_id, event_id, created_at=now, received_at=now))
-
-    def acknowledged(self) -> None:
-        assert self._producer.flush(60) == 0
-
-    def _send(self, contract: Contract, record: dict[str, object]) -> None:
-        session_id = str(record["session_id"])
-        topic, key = self._topics.topic_of(contract), session_id.encode()
-        value = self._encoders[contract.name].encode(record)
-        while True:
-            try:
-                self._producer.produce(topic, value, key, partition_of(session_id, PARTITIONS))
-                return
-            except BufferError:
-                self._producer.poll(0.1)
-
-
 @pytest.fixture
 def capped(corner: Corner) -> Iterator[Settings]:
-    with corner() as named:
-        prefix = f"{named.topics.prefix}w."
-    with corner(
-        topics=TopicSettings(prefix=prefix, partitions=PARTITIONS),
-        worker=WorkerSettings(
-            group=f"{prefix}sink", max_waiting_per_session=MOST_WAITING, stall_seconds=60.0
-        ),
-    ) as settings:
+    worker = {"max_waiting_per_session": MOST_WAITING, "stall_seconds": 60.0}
+    with corner(topics={"partitions": PARTITIONS}, worker=worker) as settings:
         yield settings
 
 
 def test_a_flood_for_one_unknown_id_is_bounded_and_holds_up_nobody(
     capped: Settings, tmp_path: Path
 ) -> None:
-    posts = Posts(capped)
+    posts = Traffic(capped, **BATCHED)
     with clickhouse.connect(capped) as client, Fleet(capped, tmp_path, count=1) as fleet:
 
         def counted(query: str) -> int:
@@ -117,7 +68,7 @@ def test_a_flood_for_one_unknown_id_is_bounded_and_holds_up_nobody(
         assert counted("SELECT count() FROM dead_letters FINAL") == kept
         assert max(others) < MOST_DELAY, others
         posts.session(ID)
-        posts.acknowledged()
+        posts.flush()
         fleet.catch_up()
         assert counted(f"SELECT count() FROM events FINAL WHERE session_id = '{ID}'") == waiting  # noqa: S608 - our own id
         assert worker.exit_status() is None
@@ -157,7 +108,7 @@ def test_many_that_wait_already_and_long_lists_do_not_stop_a_worker(
             return int(client.query(query).first_row[0])
 
         with Fleet(capped, tmp_path, count=1) as fleet:
-            posts = Posts(capped)
+            posts = Traffic(capped, **BATCHED)
             began = time.monotonic()
             posts.session(ID)
             for n in range(LISTS):
@@ -177,11 +128,11 @@ def test_many_that_wait_already_and_long_lists_do_not_stop_a_worker(
     print(f"{WAITED:,} waited, {LISTS} long lists: {took:.0f} s; another after {other} s")
 
 
-def delay_of_another(posts: Posts, session_id: str, counted: Callable[[str], int]) -> float:
+def delay_of_another(posts: Traffic, session_id: str, counted: Callable[[str], int]) -> float:
     """From the post of a session and its event to the joined row, seconds."""
     posts.session(session_id)
     posts.event(session_id, "e")
-    posts.acknowledged()
+    posts.flush()
     began = time.monotonic()
     question = f"SELECT count() FROM events FINAL WHERE session_id = '{session_id}'"  # noqa: S608 - our own id
     while not counted(question):

@@ -24,11 +24,13 @@ def now_ms() -> int:
 
 
 class Traffic:
-    """A producer on the settings' topics."""
+    """A producer on the settings' topics; `options` of librdkafka beside theirs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
         self.topics = Topics.from_settings(settings)
-        self._producer = Producer({**settings.kafka_options(), "partitioner": "murmur2_random"})
+        self._producer = Producer(
+            {**settings.kafka_options(), "partitioner": "murmur2_random", "log_level": 0, **options}
+        )
         with ConfluentRegistry.from_settings(settings) as registry:
             self._encoders = {
                 contract.name: Encoder(
@@ -62,7 +64,11 @@ class Traffic:
 
     def raw(self, topic: str, key: bytes | None, value: bytes | None, **options: Any) -> None:
         """Bytes as they are."""
-        self._producer.produce(topic, key=key, value=value, **options)
+        while True:
+            try:
+                return self._producer.produce(topic, key=key, value=value, **options)
+            except BufferError:
+                self._producer.poll(0.1)
 
     def flush(self) -> None:
         """Return once the broker has all of it."""
