@@ -1,4 +1,4 @@
-"""Goes through waiting events in portions: adopts those of stored sessions, then deletes them."""
+"""Goes through waiting events in portions: adopts those of stored sessions, and deletes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from stream_processors.write.sink import BEFORE_ALL, Sink
 
 
 class CleanUp:
-    """Of everything that waits, or of one session. Each step is one attempt and bounded."""
+    """Of everything that waits, or of one session. Each step is one attempt and bounded.
+
+    That of one session only adopts. Its events are to be seen soon, and a deletion takes several
+    times as long; the round over everything deletes them.
+    """
 
     def __init__(self, sink: Sink, session_id: str | None = None) -> None:
         self._sink = sink
@@ -17,7 +21,7 @@ class CleanUp:
         """Whether the last step adopted the last portion; the next one begins at the first."""
 
     def step(self) -> None:
-        """Adopt and delete the next portion. Raises SinkUnavailable.
+        """Adopt the next portion, and delete it. Raises SinkUnavailable.
 
         What could not be deleted is left to the next round: it does not hold up adoption.
         """
@@ -29,4 +33,5 @@ class CleanUp:
         # A portion of the last events of one session has some of the next ones: no harm is done.
         self.is_over = portion.is_last or self._session_id not in (None, portion.last[0])
         self._after = self._first if self.is_over else portion.last
-        self._sink.delete_adopted(adopted, portion)
+        if self._session_id is None:
+            self._sink.delete_adopted(adopted, portion)

@@ -126,9 +126,8 @@ class Flush:
         return FlushReport.of(plan, written)
 
     def delete_adopted(self) -> bool:
-        """Delete the waiting events that this one adopted; and of those that it left, adopt and
-        delete the next portion. Returns whether nothing is left. One attempt; raises
-        SinkUnavailable."""
+        """Delete the waiting events that this one adopted; and of those that it left, adopt the
+        next portion. Returns whether nothing is left. One attempt; raises SinkUnavailable."""
         self._sink.delete_adopted(self._adopted)
         self._adopted = ADOPTED.empty_table()
         if self._left:
