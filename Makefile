@@ -85,6 +85,7 @@ faults-system: install ## half of it: processes and servers die, freeze and stay
 faults-input: install ## the other half: poison, fuzzing, what clients send, erasures
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_POISON_RECORDS=20000 CLICKSTREAM_TEST_ORDERS=50 \
 	  CLICKSTREAM_TEST_SESSIONS=1000 CLICKSTREAM_TEST_WAITING_EVENTS=400000 \
+	  CLICKSTREAM_TEST_WAITED=4000000 CLICKSTREAM_TEST_LONG_LISTS=150 \
 	  CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 CLICKSTREAM_TEST_CUTS=24000 \
 	  nice -n 10 $(PYTEST) \
 	  tests/fuzz tests/core/http/test_protocol.py tests/stream_processors/join/test_orders.py $(INPUT_FAULTS)
