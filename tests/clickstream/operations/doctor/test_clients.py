@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -75,8 +74,8 @@ def test_a_deleted_topic_is_missed(settings: Settings) -> None:
     marks = Topics.from_settings(settings).marks
     admin = AdminClient({**settings.kafka_options()})
     admin.delete_topics([marks])[marks].result(15)
-    while marks in admin.list_topics(timeout=15).topics:
-        time.sleep(0.05)  # the broker has agreed, and its metadata follow
+    # The broker has agreed, and its metadata follow.
+    wait_until(lambda: marks not in admin.list_topics(timeout=15).topics, seconds=30)
     results = diagnose(settings)
     assert "topics" in failed(results)
     assert marks in results["topics"].detail
