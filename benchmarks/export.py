@@ -24,8 +24,8 @@ from benchmarks.lab import Lab
 from benchmarks.load_tables import Month, stored_month
 from benchmarks.outcome import OURS, Outcome, Target
 from benchmarks.script import Benchmark, Size, main
-from core import clickhouse
-from core.settings import Settings
+from core.clickhouse.client import address_of
+from core.server_urls import Address
 
 RAW: Final = "ClickHouse"
 _SAMPLE_EVERY_SECONDS: Final = 0.1
@@ -48,12 +48,13 @@ def measure_export(lab: Lab, size: Size) -> Iterator[Outcome]:
         if lab.clickhouse_pid is not None:
             pids["clickhouse"] = lab.clickhouse_pid
         file = Path(folder) / "sessions.parquet"
-        for contender, url, params in (
-            (RAW, _raw_url(settings), {"query": _RAW_QUERY, "database": _database(settings)}),
-            (OURS, f"{api.url}/export/sessions", {"format": "parquet"}),
+        clickhouse = address_of(settings)
+        for contender, url, headers, params in (
+            (RAW, clickhouse.url, _login(clickhouse), _raw_query(clickhouse)),
+            (OURS, f"{api.url}/export/sessions", {}, {"format": "parquet"}),
         ):
             with metered(pids) as meter, _Memory(api.pid) as memory:
-                _download(url, params, file)
+                _download(url, headers, params, file)
             rows = pq.ParquetFile(file).metadata.num_rows
             if contender == OURS:
                 _check(file, rows, month)
@@ -64,22 +65,21 @@ def measure_export(lab: Lab, size: Size) -> Iterator[Outcome]:
             )
 
 
-def _raw_url(settings: Settings) -> str:
-    return clickhouse.address_of(settings).url
+def _login(clickhouse: Address) -> dict[str, str]:
+    return {"X-ClickHouse-User": clickhouse.user, "X-ClickHouse-Key": clickhouse.password}
 
 
-def _database(settings: Settings) -> str:
-    return clickhouse.database_of(settings)
+def _raw_query(clickhouse: Address) -> dict[str, str]:
+    return {"query": _RAW_QUERY, "database": clickhouse.database}
 
 
-def _download(url: str, params: dict[str, str], file: Path) -> None:
+def _download(url: str, headers: dict[str, str], params: dict[str, str], file: Path) -> None:
     """Raises httpx.HTTPError for an answer that is refused or does not end."""
+    # Parquet is compressed already.
+    headers = {**headers, "Accept-Encoding": "identity"}
     with (
         file.open("wb") as target,
-        # Parquet is compressed already.
-        httpx.stream(
-            "GET", url, params=params, timeout=600, headers={"Accept-Encoding": "identity"}
-        ) as answer,
+        httpx.stream("GET", url, params=params, timeout=600, headers=headers) as answer,
     ):
         answer.raise_for_status()
         for chunk in answer.iter_raw():
