@@ -41,8 +41,8 @@ class AdoptedDeletions(Protocol):
     beside a write."""
 
     def delete_adopted(self) -> bool:
-        """Of what this worker has adopted, and the next portion of what its flushes left to adopt.
-        Returns whether nothing is left."""
+        """Of what this worker has adopted. Adopts the next portion of what its flushes left, which
+        `clean_up_portion` deletes. Returns whether nothing is left."""
         ...
 
     def clean_up_portion(self) -> bool:
