@@ -87,6 +87,12 @@ FROM erasures GROUP BY user_hash
 _ERASED_SESSIONS = "SELECT DISTINCT session_hash FROM erased_sessions"
 _ERASED_LETTERS = "SELECT DISTINCT dead_letter_hash FROM erased_dead_letters"
 
+_ERASE_LETTERS = """
+DELETE FROM dead_letters
+WHERE (topic, partition, offset, epoch) IN
+    {places:Array(Tuple(String, UInt32, UInt64, UInt16))}
+"""
+
 _UNJOIN = """
 DELETE FROM events
 WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
@@ -108,6 +114,8 @@ _DEAD_LETTER_COLUMNS = (
 
 # Dead letters in one insert: a flush of nothing but tiny rejected records has millions of them.
 _DEAD_LETTERS_AT_ONCE = 10_000
+# Their places are part of a statement's text, which is shorter than an insert.
+_DEAD_LETTERS_ERASED_AT_ONCE = 1_000
 
 
 class ClickHouseSink:
@@ -212,6 +220,14 @@ class ClickHouseSink:
                         },
                     )
                 )
+
+    def erase_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        for start in range(0, len(letters), _DEAD_LETTERS_ERASED_AT_ONCE):
+            some = letters[start : start + _DEAD_LETTERS_ERASED_AT_ONCE]
+            places = [
+                (*each.rejected.source, each.rejected.record.offset, each.epoch) for each in some
+            ]
+            self._statements.run(_ERASE_LETTERS, {"places": places})
 
     def adopt(self, sessions: pa.Table) -> Adoption:
         return self._waiting.adopt(sessions)

@@ -116,7 +116,7 @@ class Flush:
         # Only now: a session that is remembered is a session that is stored.
         self._index.admit(anti_join(plan.known, written.not_stored))
         self._stored_ids.add(plan.sessions["session_id"].chunks)
-        self._take_back_erased(plan)
+        self._take_back_erased(plan, written)
         # What is forgotten here, the clean-up of everything finds.
         adopted = pa.concat_tables([self._adopted, adoption.adopted])
         self._adopted = adopted.slice(0, _MOST_ADOPTED)
@@ -155,7 +155,7 @@ class Flush:
         self._index.forget(newer.of_ids)
         return True
 
-    def _take_back_erased(self, plan: FlushPlan) -> None:
+    def _take_back_erased(self, plan: FlushPlan, written: Written) -> None:
         """Delete what was erased while it was being written: after the write, before the commit.
 
         Whoever records an erasure waits until everything is committed that was in the log by then.
@@ -170,8 +170,10 @@ class Flush:
             self._erased = self._erased.with_sessions(of_users["session_id"].to_pylist())
             self._index.forget(self._erased.of_ids)
             self._writer.erase_sessions(of_users)
-        written = (plan.sessions, plan.joined.events, plan.joined.unjoined, plan.marks)
+        rejected = (*plan.rejected, *written.rejected)
+        self._writer.erase_rejected([each for each in rejected if self._erased.covers(each)])
+        tables = (plan.sessions, plan.joined.events, plan.joined.unjoined, plan.marks)
         named = pa.chunked_array(
-            [chunk for table in written for chunk in table["session_id"].chunks], pa.string()
+            [chunk for table in tables for chunk in table["session_id"].chunks], pa.string()
         ).unique()
         self._writer.erase_ids(named.filter(pa.array(self._erased.of_ids(named))).to_pylist())

@@ -81,6 +81,10 @@ class Sink(Lookups, Protocol):
         """Delete all that is stored of these sessions, for every reader, before it returns."""
         ...
 
+    def erase_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Delete these, likewise."""
+        ...
+
     def adopt(self, sessions: pa.Table) -> Adoption:
         """Write the events that wait for one of these (`KNOWN`, not erased, stored or just about to
         be) into `events`, as `join` would; but none of a session for which very many wait, or of

@@ -81,11 +81,13 @@ class PlanWriter:
         return Written(adoption, rejected, not_stored)
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
-        now = self._clock.now_ms()
-        dead_letters = [DeadLetter(each, now, self._epoch) for each in rejected]
-        if dead_letters:
+        if dead_letters := self._dead_letters_of(rejected):
             self._retry(partial(self._dead_letters.publish, dead_letters))
             self._retry(partial(self._sink.write_dead_letters, dead_letters))
+
+    def _dead_letters_of(self, rejected: Sequence[RejectedRecord]) -> list[DeadLetter]:
+        now = self._clock.now_ms()
+        return [DeadLetter(each, now, self._epoch) for each in rejected]
 
     def _write(
         self, plan: FlushPlan, table: str, rows: pa.Table
@@ -130,6 +132,11 @@ class PlanWriter:
         """Delete what is stored of these sessions."""
         if session_ids:
             self._retry(partial(self._sink.erase, session_ids))
+
+    def erase_rejected(self, rejected: Sequence[RejectedRecord]) -> None:
+        """Delete the dead letters of these."""
+        if dead_letters := self._dead_letters_of(rejected):
+            self._retry(partial(self._sink.erase_dead_letters, dead_letters))
 
 
 def _record_of(refused: RefusedRow, source: Decoded) -> RejectedRecord:

@@ -77,6 +77,9 @@ class SlowSink:
     def erase(self, session_ids: Sequence[str]) -> None:
         self.pending.append(partial(self.store.erase, session_ids))
 
+    def erase_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self.pending.append(partial(self.store.erase_dead_letters, letters))
+
     def adopt(self, sessions: pa.Table) -> Adoption:
         self.pending.append(partial(self.store.adopt, sessions))
         return Adoption()

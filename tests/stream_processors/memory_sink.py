@@ -124,6 +124,11 @@ class MemorySink:
             for key in [key for key, row in stored.items() if row["session_id"] in session_ids]:
                 del stored[key]
 
+    def erase_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            source = letter.rejected.source
+            self.dead_letters.pop((*source, letter.rejected.record.offset), None)
+
     def adopt(self, sessions: pa.Table) -> Adoption:
         waiting = self.tables[table_columns.UNJOINED].values()
         counts = Counter(row["session_id"] for row in waiting)

@@ -190,6 +190,18 @@ def test_events_that_are_written_while_their_session_is_erased_are_taken_back() 
     assert set(world.events()) == {("s2", "e")}
 
 
+def test_dead_letters_that_are_written_while_their_session_is_erased_are_taken_back() -> None:
+    sink = Interrupted()
+    world = World(sink=sink)
+    world.post(session("s1", user_id="ann"), session("s2", user_id="bob"))
+    sink.act, sink.number = lambda: erase_ann(sink), sink.writes + 1
+    world.log.append_raw(TOPICS.events, "s1", b"poison")
+    world.log.append_raw(TOPICS.events, "s2", b"poison")
+    world.log.append(event("s2", "e"))
+    world.flush_everything()
+    assert [letter.rejected.record.key for letter in sink.dead_letters.values()] == [b"s2"]
+
+
 def test_a_session_that_is_announced_and_not_deleted_yet_takes_no_events() -> None:
     world = World(index_bytes=0)
     world.post(session("s1", user_id="ann"))

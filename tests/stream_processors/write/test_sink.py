@@ -423,6 +423,9 @@ def test_dead_letters_keep_their_bytes_and_are_stored_once(settings: Settings) -
         (1, "undecodable", "FF", "00FE", "01"),
         (2, "undecodable", "FF", "00FE", "01"),
     ]
+    sink.erase_dead_letters(letters(2, 3))
+    with clickhouse.connect(settings) as client:
+        assert client.query("SELECT offset FROM dead_letters FINAL").result_rows == [(1,)]
 
 
 def test_what_is_erased_is_read_when_something_was_added(store: Store) -> None:
