@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +11,11 @@ from fastapi import APIRouter
 
 from api.analytics import analytics_router
 from api.erase import Eraser, erase_router
+from api.events.log_follower import Followers
+from api.events.lookup import lookup_router
+from api.events.outcomes import LOOK_SECONDS
+from api.events.reader import EventReader
+from api.events.tail_route import tail_router
 from api.export import export_router
 from api.queries import MISSING_TABLES
 from api.session import session_router
@@ -47,12 +53,26 @@ class ReadComponent:
             settings, Topics.from_settings(settings)
         )
         clock = SystemClock()
+        topic = Topics.from_settings(settings).events
+        self._events = EventReader(self._store, topic, settings.reads.wait_seconds)
+        self._events_of_tails = EventReader(self._store, topic, LOOK_SECONDS)
+        self._followers = Followers(settings, clock)
+        self._ending = asyncio.Event()
+        self._clock = clock
         self._throttle = Throttle()
         self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 
     def routers(self) -> Sequence[APIRouter]:
         return (
             session_router(self._store, self._reader, self._settings),
+            lookup_router(self._events, self._reader),
+            tail_router(
+                self._followers.new,
+                self._events_of_tails,
+                self._settings,
+                self._clock,
+                self._ending,
+            ),
             analytics_router(self._store, self._reader, self._settings),
             export_router(self._exports, self._reader, self._settings),
             erase_router(self._eraser),
@@ -62,11 +82,16 @@ class ReadComponent:
         """Nothing to open: connections are made when they are first needed."""
         self._keeper.start()
 
+    def end_streams(self) -> None:
+        """Implements `core.http.component.HasStreams`."""
+        self._ending.set()
+
     async def stop(self) -> None:
         async with AsyncExitStack() as stack:  # each is called, also when another one raises
             stack.push_async_callback(self._exports.close)
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._reader.stop)
+            stack.push_async_callback(self._followers.close)
             await self._keeper.stop()
 
     async def ready(self) -> Sequence[str]:

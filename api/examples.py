@@ -79,3 +79,37 @@ POSITIONS: Final[Example] = {
         }
     ],
 }
+
+EVENT_LOOKUP: Final[Example] = {
+    "session_id": "sess-123",
+    "event_id": "evt-1",
+    "state": "joined",
+    "meaning": "it is stored with its session",
+    "event": {
+        "object_id": "obj-1",
+        "event_type": "click",
+        "created_at": 1701012350000,
+        "received_at": 1701012350012,
+    },
+    "joined": {
+        "position": 1,
+        "results": 1,
+        "search_query": "transformer optimization",
+        "session_created_at": 1701012345678,
+    },
+    "waiting": None,
+    "dead_letter": None,
+}
+
+TAIL_RECORD: Final[Example] = {
+    "state": "joined",
+    "at": 1701012350310,
+    "kind": "event",
+    "session_id": "sess-123",
+    "event_id": "evt-1",
+    "object_id": "obj-1",
+    "event_type": "click",
+    "position": 1,
+    "search_query": "transformer optimization",
+    "results": 1,
+}

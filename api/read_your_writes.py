@@ -20,6 +20,8 @@ class ConsistentReads(Protocol):
 
     async def wait_for(self, positions: Sequence[Position]) -> None: ...
 
+    async def wait_for_events(self, session_id: str) -> None: ...
+
 
 def wait_for_position(reads: ConsistentReads) -> Callable[..., Awaitable[None]]:
     """A FastAPI dependency that waits for the positions in the header Clickstream-Position."""

@@ -284,6 +284,12 @@ class ReadSettings(_Group):
     query_seconds: int = Field(
         30, gt=0, description="Longest time of an analytics query. Beyond it: 503."
     )
+    tails_per_key: int = Field(
+        4,
+        gt=0,
+        description="Most streams of /events/tail that each key, or everybody without keys, may "
+        "have open in one process. The next gets a 429.",
+    )
     settle_seconds: int = Field(
         60,
         ge=0,

@@ -126,6 +126,7 @@ READ_WAIT_SECONDS = Histogram(
     "clickstream_read_wait_seconds", "Waits for the sink before an answer", buckets=_LATENCY
 )
 READ_WAITERS = Gauge("clickstream_read_waiters", "Requests waiting for the sink now")
+READ_TAILS = Gauge("clickstream_read_tails", "Streams of GET /events/tail that are open")
 
 
 _PROCESS = ("clickstream_build_", "process_", "python_")

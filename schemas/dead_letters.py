@@ -56,6 +56,12 @@ class Reason(StrEnum):
     """ClickHouse refuses its row alone, and takes others of the same flush."""
 
 
+def name_of(topic: str, partition: int, offset: int, epoch: int) -> str:
+    """A dead letter's name, by where its first attempt was read. It has an epoch only if the topic
+    was made anew before."""
+    return f"{topic}/{partition}@{offset}" + (f"~{epoch}" if epoch else "")
+
+
 REPUBLISH_HEADER: Final = "clickstream-replay"
 """On a record that was republished: its `Attempt` as `partition/offset/number/epoch`."""
 

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "schemas": "Check, register or list the Avro schemas.",
     "grants": "Print the ClickHouse rights of each process as SQL.",
     "keys": "Make API keys, or check one.",
+    "tail": "Watch events as they come.",
     "export": "Write sessions or events into a file.",
     "settle": "Compute in advance what analytics read.",
     "replay": "Read Kafka again into ClickHouse.",

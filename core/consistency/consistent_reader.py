@@ -101,15 +101,19 @@ class ConsistentReader:
         found = await look_up()
         if found is not None:
             return found
-        async with self._admitted() as deadline:
-            await self._check_partitions(deadline)
-            partition = partition_of(session_id, self._partitions)
-            ends = await self._ends([Partition(self._topics.sessions, partition)], deadline)
-            await self._reached(ends, deadline)
+        await self._read_to_the_end(session_id, [self._topics.sessions])
         found = await look_up()
         if found is None:
             raise SessionNotFound(f"there is no session {session_id!r}")
         return found
+
+    async def wait_for_events(self, session_id: str) -> None:
+        """Return once the sink has every event of this session, and the session itself, that was
+        acknowledged before this call: what is not found then was never posted.
+
+        Raises BrokerUnavailable or SinkBehind as `find` does.
+        """
+        await self._read_to_the_end(session_id, [self._topics.sessions, self._topics.events])
 
     async def wait_for(self, positions: Sequence[Position]) -> None:
         """Return once every write that these positions stand for can be read; at once for none.
@@ -130,6 +134,15 @@ class ConsistentReader:
             ends = await self._ends(written | of_sessions, deadline)
             self._refuse_beyond(positions, ends)
             await self._reached(self._targets(positions, ends), deadline)
+
+    async def _read_to_the_end(self, session_id: str, topics: Iterable[str]) -> None:
+        """Return once the sink has read these topics, in the partition of this session, as far as
+        they went when this call began."""
+        async with self._admitted() as deadline:
+            await self._check_partitions(deadline)
+            number = partition_of(session_id, self._partitions)
+            ends = await self._ends([Partition(topic, number) for topic in topics], deadline)
+            await self._reached(ends, deadline)
 
     def _targets(
         self, positions: Iterable[Position], ends: Mapping[Partition, int]

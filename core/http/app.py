@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.http import problem
 from core.http.access import Access
 from core.http.admission import InFlightLimit
-from core.http.component import Component, HandlesRawPosts
+from core.http.component import Component, HandlesRawPosts, HasStreams
 from core.http.docs import docs_router
 from core.http.health import health_router
 from core.http.middleware import MetricsAndErrors
@@ -58,6 +58,12 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """End the responses that would not end by themselves."""
+        for component in self.components:
+            if isinstance(component, HasStreams):
+                component.end_streams()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -56,3 +56,13 @@ class HandlesRawPosts(Protocol):
         """By path. Each answers as the route of its path does. The write right is checked before it
         is called."""
         ...
+
+
+@runtime_checkable
+class HasStreams(Protocol):
+    """A component with responses that do not end by themselves."""
+
+    def end_streams(self) -> None:
+        """End them, within a second or two: the server is about to stop. Called once, on the event
+        loop, before `stop`."""
+        ...

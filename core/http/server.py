@@ -217,6 +217,7 @@ def _stop_on_signal(
         loop.call_later(delay_seconds, exit_now)
 
     def exit_now() -> None:
+        app.end_streams()
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):

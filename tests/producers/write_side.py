@@ -27,6 +27,7 @@ class FakeReader(ConsistentReader):
 
     def __init__(self) -> None:
         self.waited: list[Position] = []
+        self.waited_for_events: list[str] = []
         self.doubt_of_absence: ClickstreamError | None = None
         self.doubt_of_visibility: ClickstreamError | None = None
 
@@ -40,6 +41,11 @@ class FakeReader(ConsistentReader):
         self.waited.extend(positions)
         if self.doubt_of_visibility is not None:
             raise self.doubt_of_visibility
+
+    async def wait_for_events(self, session_id: str) -> None:
+        self.waited_for_events.append(session_id)
+        if self.doubt_of_absence is not None:
+            raise self.doubt_of_absence
 
     async def stop(self) -> None:
         return

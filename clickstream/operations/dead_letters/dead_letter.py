@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from core.errors import SetupError
-from schemas.dead_letters import Attempt, Headers, Reason
+from schemas.dead_letters import Attempt, Headers, Reason, name_of
 
 _ID: Final = re.compile(
     r"(?P<topic>[^/@]+)/(?P<partition>\d{1,9})@(?P<offset>\d{1,18})(?:~(?P<epoch>\d{1,5}))?"
@@ -31,8 +31,7 @@ class DeadLetterId(NamedTuple):
     epoch: int = 0
 
     def __str__(self) -> str:
-        epoch = f"~{self.epoch}" if self.epoch else ""
-        return f"{self.topic}/{self.partition}@{self.offset}{epoch}"
+        return name_of(*self)
 
 
 class State(StrEnum):

@@ -56,6 +56,7 @@ LACKS = {*STARTS, "erase", "keys check", "dlq republish", "dlq purge"}
 KAFKA_SECONDS = [
     "schemas.topic_admin._TIMEOUT_SECONDS",
     "clickstream.operations.log_offsets._REQUEST_SECONDS",
+    "api.events.log_follower._REQUEST_SECONDS",
     "clickstream.operations.doctor.runner.CHECK_SECONDS",
 ]
 # What needs no server and is right all the same. An empty text stands for the default.

@@ -289,6 +289,32 @@ def test_token_of_an_event_or_mark_waits_for_the_sessions_before_the_read_too(to
     run(test())
 
 
+def test_whoever_waits_for_events_waits_for_events_and_session_as_they_were_then() -> None:
+    async def test() -> None:
+        offsets, partition = log(), partition_of("x", PARTITIONS)
+        for topic in (TOPICS.events, TOPICS.sessions):
+            offsets.append(topic, partition)
+        offsets.append(TOPICS.events, 1 - partition)  # of other sessions: may lag
+        wait = asyncio.create_task(reader(offsets).wait_for_events("x"))
+        await turns(50)
+        offsets.append(TOPICS.events, partition)  # after the call began: not waited for
+        for topic in (TOPICS.events, TOPICS.sessions):
+            assert not wait.done()
+            offsets.commit(topic, partition, 1)
+            await turns(50)
+        await wait
+
+    run(test())
+
+
+@pytest.mark.parametrize("behind", [TOPICS.events, TOPICS.sessions])
+def test_a_sink_that_is_behind_with_either_says_nothing_of_events(behind: str) -> None:
+    offsets = log()
+    offsets.append(behind, partition_of("x", PARTITIONS))
+    error = run(refused(reader(offsets, wait_seconds=0.01).wait_for_events("x")))
+    assert isinstance(error, SinkBehind)
+
+
 def test_several_tokens_are_all_waited_for() -> None:
     async def test() -> None:
         offsets = log()

@@ -150,3 +150,13 @@ def test_health_needs_no_route_of_a_component() -> None:
         raise AssertionError
 
     assert client_of().get("/livez").status_code == 200
+
+
+def test_streams_are_ended_where_there_are_some() -> None:
+    class Streams(FakeComponent):
+        def end_streams(self) -> None:
+            self.diary.append("end streams")
+
+    diary: list[str] = []
+    build_app(SETTINGS, [FakeComponent("one", diary), Streams("two", diary)]).end_streams()
+    assert diary == ["end streams"]

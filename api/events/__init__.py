@@ -1,0 +1,1 @@
+"""Single events: what became of one, and those that come now."""
