@@ -91,7 +91,10 @@ class SessionBody(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     search_results: Annotated[
         list[SearchResultItem],
-        Meta(description="In the order shown, at most 10,000; empty: a search without results"),
+        Meta(
+            description="All that was shown, in that order, at most 10,000: pages of one search "
+            "are one list. Empty: a search without results"
+        ),
     ]
     search_meta: SearchMeta = field(default_factory=lambda: ABSENT)
     payload_filter: PayloadFilter = field(default_factory=lambda: ABSENT)

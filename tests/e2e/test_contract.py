@@ -110,6 +110,56 @@ def test_events_before_their_session_are_joined_when_it_comes(pair: ProcessPair)
     assert [e["event_id"] for e in pair.get_session(session_id)["events"]] == ["e"]
 
 
+def test_a_list_that_is_posted_when_it_is_complete_gives_clicks_on_each_page_their_place(
+    pair: ProcessPair,
+) -> None:
+    session_id = fresh()
+    for number in (3, 25):  # on pages of twenty, while the user scrolls
+        click = event(f"e{number}", object_id=f"o{number}")
+        pair.post("/session/events", {"session_id": session_id, "events": [click]})
+    whole = [{"object_id": f"o{number}"} for number in range(1, 41)]
+    pair.post("/session", session(session_id, search_results=whole))
+    late = event("late", object_id="o40")
+    pair.post("/session/events", {"session_id": session_id, "events": [late]})
+    read = pair.get_session(session_id)
+    assert {e["event_id"]: e["position"] for e in read["events"]} == {
+        **{"e3": 3, "e25": 25},
+        "late": 40,
+    }
+
+
+def test_a_second_page_under_the_same_id_is_told_that_it_is_ignored(pair: ProcessPair) -> None:
+    session_id = fresh()
+    pair.post("/session", session(session_id, search_results=[{"object_id": "a"}]))
+    second = pair.post("/session", session(session_id, search_results=[{"object_id": "b"}]))
+    assert second.json()["ignored"] == ["$"]
+    assert "first post stands" in second.json()["note"]
+    assert [each["object_id"] for each in pair.get_session(session_id)["search_results"]] == ["a"]
+
+
+def test_one_event_can_be_looked_up_from_before_its_post_to_its_session(pair: ProcessPair) -> None:
+    ids = {"session_id": fresh(), "event_id": "e"}
+
+    def look_up() -> Any:
+        answer = pair.get_at_once("/events/lookup", **ids)  # without a position
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert look_up()["state"] == "never_seen"
+    session_id = ids["session_id"]
+    pair.post("/session/events", {"session_id": session_id, "events": [event("e"), event("f")]})
+    waiting = look_up()
+    assert waiting["state"] == "waiting"
+    assert waiting["waiting"]["events_waiting"] == 2
+    results = [{"object_id": "first"}, {"object_id": "o"}]
+    pair.post("/session", session(session_id, search_results=results))
+    found = look_up()
+    assert found["state"] == "joined"
+    assert found["event"]["object_id"] == "o"
+    assert found["joined"]["position"] == 2
+    assert found["joined"]["results"] == 2
+
+
 def test_an_irrelevant_session_leaves_analytics_and_export(pair: ProcessPair) -> None:
     session_id, created_at = fresh(), 1_600_000_000_000
     pair.post("/session", session(session_id, created_at=created_at))

@@ -53,7 +53,9 @@ def test_the_bodies_are_those_of_the_documentation_without_its_dates() -> None:
 
 
 def test_the_commands_work_as_printed_and_leave_a_trace(pair: ProcessPair) -> None:
-    create, push, read, before, mark, after = (c.replace(PRINTED_URL, pair.url) for c in COMMANDS)
+    create, push, read, before, mark, after, look_up = (
+        c.replace(PRINTED_URL, pair.url) for c in COMMANDS
+    )
     assert say(create) == {"session_id": "sess-123", "accepted": 1}
     assert say(push) == {"session_id": "sess-123", "accepted": 1}
     assert say(read)["search_query"] == SESSION["search_query"]
@@ -66,3 +68,4 @@ def test_the_commands_work_as_printed_and_leave_a_trace(pair: ProcessPair) -> No
     assert say(mark) == {"session_id": "sess-123", "is_irrelevant": True}
     assert say(after)["sessions"] == counted - 1
     assert say(read)["is_irrelevant"] is True
+    assert say(look_up)["state"] == "joined"
