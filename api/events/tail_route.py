@@ -42,10 +42,10 @@ _MOST_TAILS: Final = 16
 _RETRY_SECONDS: Final = 30
 # A proxy commonly closes what is silent for 30 to 60 s.
 _HEARTBEAT_SECONDS: Final = 10.0
-# A browser connects again by itself when a stream ends.
+# A browser connects again by itself when a stream ends; its key is checked again then.
+_LONGEST_SECONDS: Final = 60 * 60
 _BEGINNING: Final = b"retry: 3000\n: live\n\n"
 _HEARTBEAT: Final = b":\n\n"
-_LONGEST_SECONDS: Final = 24 * 60 * 60
 
 _HEADERS: Final = {
     # Without these, proxies gather a response, or compress it, before they pass it on.
@@ -88,12 +88,13 @@ def tail_router(
             le=MOST_PER_SECOND,
             description="Most records that are shown in a second; what is left out is counted",
         ),
-        seconds: int | None = Query(
-            None, ge=1, le=_LONGEST_SECONDS, description="End the stream after so long"
+        seconds: int = Query(
+            _LONGEST_SECONDS, ge=1, le=_LONGEST_SECONDS, description="End the stream after so long"
         ),
     ) -> Response:
-        """A stream of server-sent events that does not end by itself. Each has one JSON object:
-        a record that was accepted, an event that was joined or waits, a dead letter.
+        """A stream of server-sent events, which ends after an hour; a browser opens it again. Each
+        has one JSON object: a record that was accepted, an event that was joined or waits, a dead
+        letter.
 
         It is for watching: when more comes than is shown, `skipped` says how much. What became of
         an event is told within a second or so, and for two minutes. For an answer that is certain,
@@ -116,7 +117,7 @@ def tail_router(
             end()
             raise
         lines = tail(follower, Outcomes(events, clock), wanted, clock)
-        ends_at = None if seconds is None else clock.monotonic() + seconds
+        ends_at = clock.monotonic() + seconds
         return EventStream(_as_events(lines, clock, ending, ends_at), end)
 
     return router
@@ -174,7 +175,7 @@ async def _as_events(
     lines: AsyncGenerator[list[TailRecord], None],
     clock: Clock,
     ending: asyncio.Event,
-    ends_at: float | None,
+    ends_at: float,
 ) -> AsyncGenerator[bytes, None]:
     yield _BEGINNING
     encode, spoke_at = msgspec.json.Encoder().encode, clock.monotonic()
@@ -188,7 +189,7 @@ async def _as_events(
             elif now - spoke_at >= _HEARTBEAT_SECONDS:
                 spoke_at = now
                 yield _HEARTBEAT
-            if ending.is_set() or (ends_at is not None and now >= ends_at):
+            if ending.is_set() or now >= ends_at:
                 return
 
 

@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 import uvicorn
 from pydantic import SecretStr
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream.local.processes.ports import free_port
 from core.errors import BrokerUnavailable
@@ -86,11 +86,13 @@ def request(body: bytes, *extra: str, line: str = "POST /hot HTTP/1.1") -> bytes
 
 
 @asynccontextmanager
-async def serving(settings: Settings = SETTINGS) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+async def serving(
+    settings: Settings = SETTINGS, app: ASGIApp = application
+) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     port = free_port()
     policies = RequestPolicies.from_settings(settings)
     config = uvicorn.Config(
-        application,
+        app,
         port=port,
         http=cast(
             "type[asyncio.Protocol]",

@@ -1,4 +1,4 @@
-"""The pages of one search (docs/decisions/0021-pages-of-one-search.md).
+"""The pages of one search (docs/decisions/0024-pages-of-one-search.md).
 
 A list that is posted once it is complete gives clicks on every page their position; pages that are
 posted one by one do not.
