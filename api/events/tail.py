@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from api.events.log_follower import Follower
@@ -13,6 +14,10 @@ from core.clock import Clock
 
 # Between two lines that count what was not shown. Seconds.
 _SKIPPED_SECONDS: Final = 1.0
+
+# How long, and how much of it, is held back for the session that names its user.
+_HELD_SECONDS: Final = 2.0
+_MOST_HELD: Final = 1_000
 
 
 class Sample:
@@ -33,6 +38,31 @@ class Sample:
         return self._taken <= self._per_second
 
 
+class HeldBack:
+    """Of one user: what is read before the session that names him. Kafka has no order between
+    topics, so an event may come out of it before the session that was posted earlier."""
+
+    def __init__(self, wanted: Wanted, clock: Clock) -> None:
+        self._wanted = wanted
+        self._clock = clock
+        self._held: deque[tuple[float, TailRecord]] = deque(maxlen=_MOST_HELD)
+
+    def release(self, came: Sequence[TailRecord]) -> list[TailRecord]:
+        """What came, sessions first, and what was held back for a session that is among them."""
+        came = sorted(came, key=lambda record: record.kind != "session")
+        is_known = {id(record): self._wanted.matches(record) for record in came}
+        released, still = [], []
+        for until, record in self._held:
+            if self._wanted.matches(record):
+                released.append(record)
+            elif until > self._clock.monotonic():
+                still.append((until, record))
+        until = self._clock.monotonic() + _HELD_SECONDS
+        still += [(until, record) for record in came if not is_known[id(record)]]
+        self._held = deque(still, maxlen=_MOST_HELD)
+        return [*came, *released]
+
+
 async def tail(
     follower: Follower, outcomes: Outcomes, wanted: Wanted, clock: Clock
 ) -> AsyncGenerator[list[TailRecord], None]:
@@ -41,9 +71,12 @@ async def tail(
     It goes on until it is closed. The follower has been started.
     """
     sample = Sample(wanted.per_second, clock)
+    held_back = HeldBack(wanted, clock) if wanted.user_ids else None
     skipped, told_at = 0, clock.monotonic()
     while True:
         came, passed_over = await follower.poll()
+        if held_back is not None:
+            came = held_back.release(came)
         skipped += passed_over
         lines = []
         for record in came:

@@ -167,6 +167,23 @@ def test_events_of_a_user_are_those_of_the_sessions_that_came() -> None:
     ]
 
 
+def test_an_event_of_a_user_may_be_read_a_little_before_its_session() -> None:
+    wanted = Wanted(user_ids=("ann",))
+    batches = [[event("1"), event("2", "t")], [], [event("3"), session("s", "ann")]]
+    assert watch(batches, wanted) == [session("s", "ann"), event("3"), event("1")]
+    late = [[event("1")], *[[]] * 12, [session("s", "ann"), event("2")]]
+    assert watch(late, wanted=Wanted(user_ids=("ann",)), turns=20) == [
+        session("s", "ann"),
+        event("2"),
+    ]
+
+
+def test_what_is_held_back_for_a_user_has_a_bound() -> None:
+    batches = [[event(str(n)) for n in range(2_000)], [session("s", "ann")]]
+    lines = watch(batches, Wanted(user_ids=("ann",), per_second=10_000))
+    assert [line.event_id for line in lines] == [None, *map(str, range(1_000, 2_000))]
+
+
 def test_the_sessions_of_a_user_are_forgotten_before_they_are_too_many() -> None:
     wanted = Wanted(user_ids=("ann",))
     for number in range(10_001):
