@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,11 +26,6 @@ from stream_processors.write.sink import ADOPTED, Sink
 from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter, Written
 
 log = logging.getLogger(__name__)
-
-# A flush reads the erasures anew before it writes when they are older than this, seconds. Each
-# flush reads them after its write as well; but what is only taken back then stays on the disk until
-# the next merge, although no reader sees it.
-_ERASURES_SECONDS = 1.0
 
 # Sessions that adopted since the last deletion: some megabytes.
 _MOST_ADOPTED = 10_000
@@ -94,10 +88,8 @@ class Flush:
         self._sink = sink
         self._index = index
         self._stored_ids = stored_ids
-        self._clock = clock
         self._retry = retry
         self._erased = Erased()
-        self._erasures_read_at = -math.inf
         self._adopted = ADOPTED.empty_table()
         self._left: deque[CleanUp] = deque(maxlen=_MOST_ADOPTED)
         self._clean_up = CleanUp(sink)
@@ -108,8 +100,9 @@ class Flush:
 
     def write(self, decoded: DecodedTopics) -> FlushReport:
         """Write all of it. Returns when it is durable; raises only what `retry` gives up on."""
-        if self._clock.monotonic() - self._erasures_read_at > _ERASURES_SECONDS:
-            self._reload_erasures()
+        # Of an erasure that is complete nothing may be written: who dies before he takes it back
+        # would leave it for good.
+        self._reload_erasures()
         plan = self._planner.plan(decoded, self._erased)
         written = self._writer.write(plan)
         adoption = written.adoption
@@ -148,7 +141,6 @@ class Flush:
     def _reload_erasures(self) -> bool:
         """Read the erasures if there are new ones; returns whether there were."""
         newer = self._retry(partial(self._sink.read_erased, self._erased.tally))
-        self._erasures_read_at = self._clock.monotonic()
         if newer is None:
             return False
         self._erased = newer

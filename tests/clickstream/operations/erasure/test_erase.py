@@ -28,7 +28,6 @@ from tests.clickstream.operations.erasure.world import (
     SESSIONS,
     erased,
     lose_lease,
-    merge,
     post_user,
     read_naming,
     rows_naming,
@@ -165,7 +164,6 @@ def test_what_comes_of_erased_sessions_later_is_not_stored_and_new_sessions_are(
     pipeline.traffic.event("ann-s2", "of it")
     pipeline.traffic.raw(pipeline.traffic.topics.events, b"ann-s3", b"poison")
     pipeline.settle()
-    merge(pipeline.settings)
     assert rows_naming(pipeline.settings, "ann") == {}
 
     pipeline.traffic.session("ann-new", user_id="ann")
@@ -194,7 +192,6 @@ def test_a_replay_brings_nothing_back(pipeline: Pipeline, origin: Origin) -> Non
     replayed(settings, origin)
     pipeline.traffic.event("ann-s0", "after the replay")
     pipeline.settle()
-    merge(settings)
     assert rows_naming(settings, "ann") == {}
     assert {other: read_naming(settings, other) for other in others} == others
 
@@ -208,7 +205,6 @@ def test_a_replay_into_lost_tables_knows_the_erasures_from_kafka(pipeline: Pipel
     replayed(settings, Earliest())
     pipeline.traffic.event("ann-s0", "after the replay")
     pipeline.settle()
-    merge(settings)
     assert rows_naming(settings, "ann") == {}
 
 
@@ -221,7 +217,6 @@ def test_fresh_tables_bring_nothing_back(pipeline: Pipeline) -> None:
     pipeline.fleet.scale(1)
     pipeline.traffic.event("ann-s0", "after the replay")
     pipeline.settle()
-    merge(settings)
     assert rows_naming(settings, "ann") == {}
     assert {other: read_naming(settings, other) for other in others} == others
 

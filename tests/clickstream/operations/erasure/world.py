@@ -85,17 +85,6 @@ def rows_naming(settings: Settings, text: str) -> dict[str, int]:
     return {table: count for table, count in found.items() if count}
 
 
-def merge(settings: Settings) -> None:
-    """Merge every table that can hold a user's rows: what is deleted then leaves the disk.
-
-    A worker that learns of an erasure only after a write, which it may for a second, takes back
-    what it wrote: no reader sees it, and the next merge removes it.
-    """
-    with clickhouse.connect(settings) as client:
-        for (table,) in client.query(_TABLES).result_rows:
-            client.command(f"OPTIMIZE TABLE {table} FINAL")
-
-
 def read_naming(settings: Settings, text: str) -> dict[str, int]:
     """The same as readers of the tables count them: each key once, without deleted rows.
 
