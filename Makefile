@@ -108,6 +108,11 @@ types: $(VENV)/.installed ## mypy --strict
 layers: $(VENV)/.installed ## which folder may import which (.importlinter)
 	$(BIN)/lint-imports
 
+# What Debian's package has. No need of it where promtool is on PATH.
+.PHONY: promtool
+promtool: ## unpack Debian's promtool into .venv/promtool, for the tests of the alert rules (apt-get, no root)
+	sh deploy/observability/get_promtool.sh $(VENV)/promtool
+
 .PHONY: wheel
 wheel: $(BIN)/python ## build dist/clickstream-….whl, which `pip install` takes on a server
 	rm -rf build  # what an earlier build left there would get into the wheel
@@ -138,9 +143,11 @@ plots: $(VENV)/.bench ## draw docs/performance/*.svg from benchmarks/results
 	$(BIN)/python -m benchmarks.plots
 
 .PHONY: docs
-docs: $(VENV)/.installed ## write docs/settings.md and docs/schema.md again from the code
+docs: $(VENV)/.installed ## write the pages of settings, tables and metrics, and the dashboards, again from the code
 	$(BIN)/python docs/write_settings.py
 	$(BIN)/python docs/write_schema.py
+	$(BIN)/python docs/write_metrics.py
+	$(BIN)/python deploy/observability/write_dashboards.py
 
 .PHONY: golden
 golden: $(VENV)/.installed ## write schemas/golden.json again, after a change of a table or view

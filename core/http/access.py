@@ -111,22 +111,29 @@ class Access:
             )
         return key
 
-    def check_raw(
-        self, headers: Mapping[bytes, bytes], right: Right, peer: Callable[[], str]
-    ) -> tuple[bool, tuple[Header, ...]]:
-        """Check a request without ASGI: `authenticate`, then take a token of the rate of this key
-        at this client; `peer` tells the address of the connection. Returns whether the caller may
-        be told positions, and the RateLimit headers of the response. Raises what `authenticate`
-        raises, and TooManyRequests."""
-        key = self.authenticate(headers, right)
-        limit = () if self._limiter is None else self._admit(key, peer(), headers)
-        return key is None or key.sees_positions, limit
+    def admit(
+        self, key: Key | None, headers: Mapping[bytes, bytes], peer: Callable[[], str]
+    ) -> tuple[Header, ...]:
+        """Take a token of the rate of this key at this client; `peer` tells the address of the
+        connection. Returns the RateLimit headers of the response. Raises TooManyRequests.
+
+        Each client of a key has a rate of its own: one visitor of a page, or one script with the
+        page's key, cannot take it from all others."""
+        if self._limiter is None:
+            return ()
+        address = self.addresses.of(peer(), headers)
+        return self._limiter.admit(address if key is None else f"{key.name} {address}")
+
+    def callers(self, method: str, path: str) -> tuple[str, ...]:
+        """The names of the keys that may send such a request."""
+        right = _right_of(method, path)
+        return tuple(key.name for key in self.keys if key.allows(right))
 
     def check_asgi(self, scope: Scope, right: Right) -> None:
         """Check the request of `scope`. Writes the caller's name to `scope[CALLER]` and whether it
         may be told positions to `scope[SEES_POSITIONS]`, and appends the RateLimit headers to
-        `scope[ADDED_HEADERS]`. Raises as `check_raw` does. A request that is checked twice takes
-        one token."""
+        `scope[ADDED_HEADERS]`. Raises as `authenticate` and `admit` do. A request that is checked
+        twice takes one token."""
         is_first = CALLER not in scope
         headers = by_name(scope["headers"])
         key = self.authenticate(headers, right, scope.get("query_string", b""))
@@ -134,7 +141,7 @@ class Access:
         scope[SEES_POSITIONS] = key is None or key.sees_positions
         if self._limiter is not None and is_first:
             client = scope.get("client")
-            added = self._admit(key, client[0] if client else "", headers)
+            added = self.admit(key, headers, lambda: client[0] if client else "")
             scope.setdefault(ADDED_HEADERS, []).extend(added)
 
     async def require_route(
@@ -147,18 +154,7 @@ class Access:
         right, a POST the right of its path.
 
         It is async so that FastAPI runs it on the event loop, where rates are counted."""
-        right = _NEEDED.get(request.method) or right_to_post(request.scope["path"])
-        self.check_asgi(request.scope, right)
-
-    def _admit(
-        self, key: Key | None, peer: str, headers: Mapping[bytes, bytes]
-    ) -> tuple[Header, ...]:
-        """Each client of a key has a rate of its own: one visitor of a page, or one script with the
-        page's key, cannot take it from all others."""
-        if self._limiter is None:
-            return ()
-        address = self.addresses.of(peer, headers)
-        return self._limiter.admit(address if key is None else f"{key.name} {address}")
+        self.check_asgi(request.scope, _right_of(request.method, request.scope["path"]))
 
     def _find_key(self, presented: bytes) -> Key:
         # Its timing can tell something about SHA-256 digests, and nothing about keys.
@@ -166,6 +162,10 @@ class Access:
         if key is None:
             raise Unauthorized("this key is not known")
         return key
+
+
+def _right_of(method: str, path: str) -> Right:
+    return _NEEDED.get(method) or right_to_post(path)
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> bytes | None:

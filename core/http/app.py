@@ -28,7 +28,13 @@ from core.http.policies import RequestPolicies
 from core.http.raw_post import Post
 from core.http.readiness import Readiness
 from core.settings import Settings
-from core.telemetry import HTTP_BYTES_IN_FLIGHT, HTTP_IN_FLIGHT, begin_at_zero, registry_of
+from core.telemetry import (
+    HTTP_BYTES_IN_FLIGHT,
+    HTTP_IN_FLIGHT,
+    NO_KEY,
+    begin_at_zero,
+    registry_of,
+)
 
 __all__ = ["PREFIX", "Application", "Component", "build_app"]
 
@@ -95,7 +101,7 @@ class Application:
         guarded = [Depends(access.require_route)]
         for component in self.components:
             for router in component.routers():
-                _begin_at_zero(router)
+                _begin_at_zero(router, access)
                 app.include_router(router, dependencies=guarded, responses=problems())
                 app.include_router(
                     router, prefix=PREFIX, dependencies=guarded, include_in_schema=False
@@ -116,11 +122,12 @@ def _show_in_flight(in_flight: InFlightLimit) -> None:
     HTTP_BYTES_IN_FLIGHT.set_function(lambda: in_flight.bytes)
 
 
-def _begin_at_zero(router: APIRouter) -> None:
+def _begin_at_zero(router: APIRouter, access: Access) -> None:
     for route in router.routes:
         if isinstance(route, APIRoute):
             for method in route.methods or ():
-                begin_at_zero(route.path, method, _STATUSES)
+                for key in (NO_KEY, *access.callers(method, route.path)):
+                    begin_at_zero(route.path, method, _STATUSES, key)
 
 
 def build_app(settings: Settings, components: Sequence[Component]) -> Application:

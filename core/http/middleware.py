@@ -23,7 +23,7 @@ from core.http.problem import is_expected, problem_of
 from core.http.raw_response import NOSNIFF, Header, without_position
 from core.http.request_id import REQUEST_ID, request_id_of
 from core.http.scope_keys import ADDED_HEADERS, SEES_POSITIONS
-from core.telemetry import count_request
+from core.telemetry import NO_KEY, count_request
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
 # A cache may keep answers to these on its own judgement: a 404, too, which is true for now alone.
@@ -89,7 +89,9 @@ class MetricsAndErrors:
                 raise
         finally:
             label = method if method in _METHODS else "other"
-            count_request(_route(scope), label, watched.status, perf_counter() - begun)
+            seconds = perf_counter() - begun
+            key = scope.get(scope_keys.CALLER) or NO_KEY
+            count_request(_route(scope), label, watched.status, seconds, key)
 
     def _begin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> InFlight:
         peer = scope.get("client")

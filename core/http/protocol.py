@@ -98,7 +98,7 @@ class HttpProtocol(BoundedProtocol):
         cycle: object = self.cycle
         if isinstance(cycle, PostCycle) and cycle.held is not None and cycle.more_body:
             self._release(cycle)
-            count_request(cycle.path, "POST", _HUNG_UP, None)
+            _count(cycle, _HUNG_UP)
         super().connection_lost(exc)
 
     def on_body(self, body: bytes) -> None:
@@ -161,11 +161,10 @@ class HttpProtocol(BoundedProtocol):
             if self._cors is not None:
                 cycle.added = self._cors.headers(cycle.headers.get(b"origin"))
             if self._access is not None:
-                right = right_to_post(cycle.path)
-                cycle.sees_positions, limit = self._access.check_raw(
-                    cycle.headers, right, self._address
-                )
-                cycle.added += limit
+                key = self._access.authenticate(cycle.headers, right_to_post(cycle.path))
+                if key is not None:
+                    cycle.caller, cycle.sees_positions = key.name, key.sees_positions
+                cycle.added += self._access.admit(key, cycle.headers, self._address)
             if cycle.size > self._limits.body_bytes:
                 raise BodyTooLarge(
                     f"the body has {cycle.size} bytes, at most {self._limits.body_bytes} are taken"
@@ -174,7 +173,7 @@ class HttpProtocol(BoundedProtocol):
             cycle.held = self._in_flight.begin(client, cycle.size, len(cycle.body))
         except ClickstreamError as error:
             response = problem_of(error, cycle.request_id)
-            count_request(cycle.path, "POST", response.status, None)
+            _count(cycle, response.status)
             self._answer(cycle, response)
             return
         if not cycle.more_body:
@@ -202,7 +201,7 @@ class HttpProtocol(BoundedProtocol):
             response = problem_of(error, cycle.request_id)
         finally:
             self._release(cycle)
-        count_request(cycle.path, "POST", response.status, perf_counter() - begun)
+        _count(cycle, response.status, perf_counter() - begun)
         self._answer(cycle, response)
 
     def _answer(self, cycle: PostCycle, response: RawResponse) -> None:
@@ -249,5 +248,9 @@ class HttpProtocol(BoundedProtocol):
         self._release(cycle)
         cycle.body = b""
         response = problem_of(error, cycle.request_id)
-        count_request(cycle.path, "POST", response.status, None)
+        _count(cycle, response.status)
         self._answer(cycle, response)
+
+
+def _count(cycle: PostCycle, status: int, seconds: float | None = None) -> None:
+    count_request(cycle.path, "POST", status, seconds, cycle.caller)

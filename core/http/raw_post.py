@@ -12,6 +12,7 @@ from typing import Final
 from core.http.admission import InFlight
 from core.http.raw_response import Header, RawResponse
 from core.http.request_id import request_id_of
+from core.telemetry import NO_KEY
 
 Post = Callable[[Mapping[bytes, bytes], bytes], Awaitable[RawResponse]]
 """Headers (lower-case names) and the whole body → the answer, or an error of `core.errors`.
@@ -30,6 +31,7 @@ class PostCycle:
     __slots__ = (
         "added",
         "body",
+        "caller",
         "disconnected",
         "expects_100",
         "handle",
@@ -65,6 +67,7 @@ class PostCycle:
         self.held: InFlight | None = None  # once admitted; it starts when its body is here
         self.disconnected = False
         self.response_complete = False
+        self.caller = NO_KEY  # the name of its key, once that is checked
         self.sees_positions = True
         self.request_id = request_id_of(headers)
         self.added: tuple[Header, ...] = ()

@@ -13,3 +13,5 @@ GRANT ALTER DELETE ON $database.*
 -- a deletion is an update of the hidden column of deleted rows.
 GRANT SELECT ON system.mutations
 GRANT ALTER UPDATE ON $database.unjoined_events
+-- One worker shows how many rows and parts the tables have.
+GRANT SELECT ON system.parts

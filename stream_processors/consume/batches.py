@@ -32,7 +32,8 @@ class Records:
     """Records in the order of the log, as columns of equal length.
 
     `keys` and `values` are binary and may have nulls. `headers` has an entry for each record that
-    has any, by its row.
+    has any, by its row. `produced_ms` is Kafka's timestamp of the oldest, or of one before it in
+    the same batch; 0 where it is not known.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -40,6 +41,7 @@ class Records:
     values: pa.BinaryArray
     headers: Mapping[int, Headers]
     undecodable: Mapping[int, str] = field(default_factory=dict)
+    produced_ms: int = 0
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Records:
@@ -70,6 +72,7 @@ class Records:
             pa.concat_arrays([part.values for part in parts]),
             headers,
             undecodable,
+            min(part.produced_ms for part in parts),
         )
 
     def __len__(self) -> int:
@@ -86,6 +89,7 @@ class Records:
             self.values.slice(first),
             {row - first: found for row, found in self.headers.items() if row >= first},
             {row - first: why for row, why in self.undecodable.items() if row >= first},
+            self.produced_ms,
         )
 
     def until(self, offset: int) -> Records:
@@ -99,6 +103,7 @@ class Records:
             self.values.slice(0, end),
             {row: found for row, found in self.headers.items() if row < end},
             {row: why for row, why in self.undecodable.items() if row < end},
+            self.produced_ms,
         )
 
     def record(self, row: int) -> Record:
@@ -129,6 +134,11 @@ class FetchedBatch:
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
+
+    @property
+    def produced_ms(self) -> int:
+        """When its oldest record was produced, milliseconds since the epoch; 0: not known."""
+        return min(part.produced_ms for part in self.parts)
 
     @property
     def nbytes(self) -> int:

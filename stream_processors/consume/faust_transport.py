@@ -134,7 +134,9 @@ class BatchConsumer(Consumer):
 
     def _hand_out(self, batches: Sequence[FetchedBatch]) -> tuple[TP, ConsumerMessage]:
         for batch in batches:
-            self.ledger.hand_out(batch.source, batch.generation, batch.first, batch.next)
+            self.ledger.hand_out(
+                batch.source, batch.generation, batch.first, batch.next, batch.produced_ms
+            )
         # Whichever it is: all partitions lead to the one agent.
         tp = TP(*batches[0].source)
         return tp, ConsumerMessage(

@@ -20,7 +20,12 @@ from aiokafka.record.memory_records import _MemoryRecordsPy as RawRecords
 
 from stream_processors.consume.batch_as_avro_array import Block, block_of, columns_of
 from stream_processors.consume.batches import Record, Records
-from stream_processors.consume.unpack_batch import Unpacker, range_of, records_of
+from stream_processors.consume.unpack_batch import (
+    Unpacker,
+    produced_ms_of,
+    range_of,
+    records_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +116,7 @@ class ColumnsOfPartition(PartitionRecords):  # type: ignore[misc] # aiokafka has
             start = min(start, behind)
         # The first batch comes whole: what lies before `start` in it was read before.
         if len(records := self._columns(batches, start).since(start)):
-            yield records
+            yield replace(records, produced_ms=min(produced_ms_of(b.data) for b in batches))
 
     def _next_batch(self, data: memoryview, unpacker: Unpacker) -> tuple[_Batch | None, int]:
         """The batch, None where it is not for us, and the offset behind it.

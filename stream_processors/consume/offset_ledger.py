@@ -18,8 +18,9 @@ from core.kafka.partitions import Partition
 class _Assigned:
     """One partition under one generation.
 
-    `in_flight` maps the first offset of each batch that is handed out and not yet written to the
-    end of its range. `position` is the end of everything handed out; None until the first fetch.
+    `in_flight` maps the first offset of each batch that is handed out and not yet written to when
+    its oldest record was produced (milliseconds since the epoch; 0: not known). `position` is the
+    end of everything handed out; None until the first fetch.
     """
 
     generation: int
@@ -72,8 +73,11 @@ class OffsetLedger:
         if assigned is not None:
             assigned.position = max(offset, assigned.position or 0)
 
-    def hand_out(self, partition: Partition, generation: int, first: int, next_: int) -> None:
-        """A batch covering [first, next_) goes to the flush.
+    def hand_out(
+        self, partition: Partition, generation: int, first: int, next_: int, produced_ms: int = 0
+    ) -> None:
+        """A batch covering [first, next_) goes to the flush. `produced_ms` is that of its oldest
+        record.
 
         Raises OffsetGap when it does not follow on from the batch before: records in between were
         fetched and never handed out, and committing past them would lose them.
@@ -86,7 +90,7 @@ class OffsetLedger:
                 f"{partition.topic}/{partition.partition}: fetched from {first}, "
                 f"but the last batch ended at {assigned.position}"
             )
-        assigned.in_flight[first] = max(next_, assigned.in_flight.get(first, next_))
+        assigned.in_flight.setdefault(first, produced_ms)
         assigned.position = max(next_, assigned.position or 0)
 
     def written(self, partition: Partition, generation: int, first: int) -> None:
@@ -114,6 +118,14 @@ class OffsetLedger:
     def last_committed(self) -> dict[Partition, int]:
         """The last committed offset of each partition that is ours; 0 where none is known."""
         return {partition: a.committed or 0 for partition, a in self._assigned.items()}
+
+    def oldest_unwritten(self) -> dict[Partition, int | None]:
+        """When the oldest record that was handed out and is not written yet was produced, of each
+        partition that is ours: milliseconds since the epoch, None where there is none."""
+        return {
+            partition: min(filter(None, list(a.in_flight.values())), default=None)
+            for partition, a in self._assigned.items()
+        }
 
     def _current(self, partition: Partition, generation: int) -> _Assigned | None:
         assigned = self._assigned.get(partition)

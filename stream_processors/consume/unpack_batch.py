@@ -28,6 +28,10 @@ _MAGIC: Final = 2
 _MAGIC_AT: Final = 16
 _ATTRIBUTES_AT: Final = 21
 _LAST_OFFSET_DELTA_AT: Final = 23
+_FIRST_TIMESTAMP_AT: Final = 27
+_LAST_TIMESTAMP_AT: Final = 35
+# Set where the broker's clock counts: all records then have the last timestamp.
+_LOG_APPEND_TIME_BIT: Final = 0x08
 _CODEC_BITS: Final = 0x07
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
 _INTO: Final = {_GZIP: cramjam.gzip, _LZ4: cramjam.lz4, _ZSTD: cramjam.zstd}
@@ -95,6 +99,17 @@ def range_of(batch: memoryview) -> tuple[int, int]:
         return first, first + 1
     (delta,) = struct.unpack_from(">i", batch, _LAST_OFFSET_DELTA_AT)
     return first, first + max(0, delta) + 1
+
+
+def produced_ms_of(batch: memoryview) -> int:
+    """When its first record was produced, milliseconds since the epoch; 0 where its header does not
+    say it."""
+    if len(batch) < _HEADER_BYTES or batch[_MAGIC_AT] != _MAGIC:
+        return 0
+    is_brokers = batch[_ATTRIBUTES_AT + 1] & _LOG_APPEND_TIME_BIT
+    at = _LAST_TIMESTAMP_AT if is_brokers else _FIRST_TIMESTAMP_AT
+    (milliseconds,) = struct.unpack_from(">q", batch, at)
+    return max(0, int(milliseconds))
 
 
 def records_of(plain: memoryview, batch: Any) -> list[Record]:

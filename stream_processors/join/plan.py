@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.retrying import Retry
-from core.telemetry import WORKER_LOOKED_UP
+from core.telemetry import WORKER_LOOK_UP_SECONDS, WORKER_LOOKED_UP
 from schemas.dead_letters import Reason
 from schemas.topics import Topics
 from stream_processors.decode.batch import Decoded, RejectedRecord
@@ -178,7 +178,8 @@ class FlushPlanner:
 
     def _count_waiting(self, asked: pa.Table) -> pa.Array:
         WORKER_LOOKED_UP.labels("waiting").inc(asked.num_rows)
-        return self._retry(lambda: self._lookups.count_waiting(asked))
+        with WORKER_LOOK_UP_SECONDS.labels("waiting").time():
+            return self._retry(lambda: self._lookups.count_waiting(asked))
 
     def _sessions(self, decoded: DecodedTopics, events: pa.Table, erased: Erased) -> _Sessions:
         rules = self._rules
@@ -234,7 +235,8 @@ class FlushPlanner:
         if not missing.num_rows:
             return remembered, STORED.empty_table()
         WORKER_LOOKED_UP.labels("session").inc(missing.num_rows)
-        looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
+        with WORKER_LOOK_UP_SECONDS.labels("session").time():
+            looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
         looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
         return remembered, looked_up
 

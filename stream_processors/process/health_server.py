@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
-from core.telemetry import WORKER_DEAD_LETTERS, registry_of
+from core.telemetry import WORKER_DEAD_LETTERS, WORKER_LOST, WORKER_RECORDS, registry_of
 from schemas.dead_letters import Reason
 
 Health = Callable[[], str | None]
@@ -24,19 +24,29 @@ class _Quiet(WSGIRequestHandler):
         """Probes every few seconds would bury the log."""
 
 
+def begin_at_zero(topics: Sequence[str]) -> None:
+    """Make the series of counters before their first increase, which would not be seen else."""
+    for reason in Reason:
+        WORKER_DEAD_LETTERS.labels(reason.value)
+    for topic in topics:
+        WORKER_RECORDS.labels(topic)
+        WORKER_LOST.labels(topic)
+
+
 def serve_probe(
     host: str,
     port: int,
     alive: Health,
     ready: Health,
     notes: Callable[[], Sequence[str]] = tuple,
+    topics: Sequence[str] = (),
 ) -> WSGIServer:
     """Answer at this address until `shutdown()` is called on what this returns.
 
-    `notes` are lines that `/readyz` adds while the worker is ready.
+    `notes` are lines that `/readyz` adds while the worker is ready. Counters of `topics` begin at
+    zero.
     """
-    for reason in Reason:
-        WORKER_DEAD_LETTERS.labels(reason.value)  # it begins at zero
+    begin_at_zero(topics)
     metrics = make_wsgi_app(registry_of(["worker"]))
     checks = {"/livez": alive, "/readyz": ready}
 

@@ -14,7 +14,12 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from core.clock import Clock
 from core.kafka.partitions import Partition
-from core.telemetry import WORKER_FLUSH_ROWS, WORKER_FLUSH_SECONDS, WORKER_RECORDS
+from core.telemetry import (
+    WORKER_FLUSH_ROWS,
+    WORKER_FLUSH_SECONDS,
+    WORKER_FRESHNESS,
+    WORKER_RECORDS,
+)
 from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.gather import BatchBuffer, FlushTriggers
 from stream_processors.consume.offset_ledger import OffsetLedger
@@ -30,12 +35,18 @@ _HANGING_SECONDS = 5.0
 
 
 class _Origin(NamedTuple):
-    """What is left of a batch once it is decoded: where it came from, and its number of rows."""
+    """What is left of a batch once it is decoded: where it came from, its number of rows, and when
+    the oldest of them was produced (milliseconds since the epoch; 0: not known)."""
 
     source: Partition
     generation: int
     first: int
     rows: int
+    produced_ms: int
+
+    @classmethod
+    def of(cls, batch: FetchedBatch) -> _Origin:
+        return cls(batch.source, batch.generation, batch.first, len(batch), batch.produced_ms)
 
 
 class Stages(AdoptedDeletions, Protocol):
@@ -96,7 +107,7 @@ class FlushPipeline:
                 # A partition that was taken away meanwhile is its new owner's to write.
                 ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
                 decoded = await self._on(self._decoder, self._stages.decode, ours)
-                origins = [_Origin(b.source, b.generation, b.first, len(b)) for b in ours]
+                origins = [_Origin.of(batch) for batch in ours]
                 # Nobody needs their bytes any more, and the write may take long.
                 del batches, ours
                 await writing
@@ -134,6 +145,8 @@ class FlushPipeline:
         WORKER_FLUSH_ROWS.observe(sum(origin.rows for origin in origins))
         for origin in origins:
             WORKER_RECORDS.labels(origin.source.topic).inc(origin.rows)
+        if oldest := min(filter(None, (origin.produced_ms for origin in origins)), default=0):
+            WORKER_FRESHNESS.observe(max(0.0, (self._clock.now_ms() - oldest) / 1000))
         if report.adopted or report.left:
             self._deletions.note_adopted(has_left=report.left > 0)
         self._on_report(report)

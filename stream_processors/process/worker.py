@@ -22,6 +22,7 @@ from core.kafka.partitions import Partition
 from core.logging import configure_logging
 from core.settings import Settings
 from schemas.topic_epochs import at_present_epoch
+from schemas.topics import Topics
 from stream_processors.consume.check_libraries import check_names
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
@@ -32,9 +33,11 @@ from stream_processors.process.check_topics import TopicCheck
 from stream_processors.process.fill_filter import FilterFiller
 from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import end_when_loop_hangs
+from stream_processors.process.lag_metrics import LagMetrics
 from stream_processors.process.malloc import trim_malloc_periodically
 from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.process.retry import UntilItWorks
+from stream_processors.process.table_metrics import TableMetrics
 from stream_processors.process.watchdog import PartitionProgress, Watchdog
 from stream_processors.write.flush import FlushReport
 
@@ -106,6 +109,7 @@ class _Worker:
     async def _run(self, loop: asyncio.AbstractEventLoop) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        topics = Topics.from_settings(self._settings)
         if port := self._settings.worker.metrics_port:
             serve_probe(
                 self._settings.worker.metrics_host,
@@ -113,6 +117,7 @@ class _Worker:
                 alive=lambda: self._stuck,
                 ready=self._why_not_ready,
                 notes=self._notes,
+                topics=[topics.sessions, topics.events, topics.marks],
             )
         assembling = asyncio.create_task(asyncio.to_thread(self._assemble))
         if not await self._before_stop(assembling):
@@ -155,15 +160,19 @@ class _Worker:
     async def _consume(self, app: faust.App, pipeline: FlushPipeline, filler: FilterFiller) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = pipeline.drain
+        tables = TableMetrics(self._settings)
 
         def assigned(partitions: Collection[int], generation: int) -> None:
             filler.assigned(partitions, generation)
             # One of all workers: who has the first partition.
             pipeline.owns_clean_up(0 in partitions)
+            tables.owns = 0 in partitions
+            telemetry.WORKER_ASSIGNMENTS.inc()
 
         consumer.on_assignment = assigned
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         consumer.before_assignment = lambda: self._check_assignment(refused)
+        showing = asyncio.create_task(tables.run())
         starting = asyncio.create_task(app.start())
         flushing = asyncio.create_task(pipeline.run(consumer.ledger, consumer.commit))
         watching = asyncio.create_task(self._watch(consumer))
@@ -176,7 +185,7 @@ class _Worker:
                 # Nothing is committed past what is written, so a hard end loses nothing.
                 log.critical("the worker cannot go on", exc_info=task.exception())
                 return _EX_TEMPFAIL if task is watching else _EX_SOFTWARE
-        for task in (watching, ended):
+        for task in (watching, ended, showing):
             task.cancel()
         await self._leave(app, pipeline, consumer)
         if flushing.done() and not flushing.cancelled():
@@ -232,12 +241,16 @@ class _Worker:
     async def _watch(self, consumer: BatchConsumer) -> None:
         """Ends the process when a partition has records and does not move."""
         watchdog = Watchdog(self._settings.worker.stall_seconds, self._kafka_listens)
-        lag = _LagMetric()
+        lag = LagMetrics()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             committed = consumer.ledger.last_committed()
             ends = {partition: consumer.end_of(partition) for partition in committed}
-            lag.show({p: max(0, ends[p].high - offset) for p, offset in committed.items()})
+            lag.show(
+                {p: max(0, ends[p].high - offset) for p, offset in committed.items()},
+                consumer.ledger.oldest_unwritten(),
+                self._clock.now_ms(),
+            )
             self._held = {
                 p: end.high - end.stable for p, end in ends.items() if end.high > end.stable
             }
@@ -254,20 +267,6 @@ class _Worker:
         """Whether it is us who are stuck, and not Kafka that is down. Blocks for seconds."""
         servers = self._settings.kafka_bootstrap_servers.split(",")
         return any(listens(server.strip(), _ASK_SECONDS) for server in servers)
-
-
-class _LagMetric:
-    """The lag of our partitions, and of no others: another worker has it of those."""
-
-    def __init__(self) -> None:
-        self._shown: set[Partition] = set()
-
-    def show(self, lags: Mapping[Partition, int]) -> None:
-        for partition in self._shown - lags.keys():
-            telemetry.WORKER_LAG.remove(partition.topic, str(partition.partition))
-        for partition, lag in lags.items():
-            telemetry.WORKER_LAG.labels(partition.topic, str(partition.partition)).set(lag)
-        self._shown = set(lags)
 
 
 def _freeze_gc() -> None:

@@ -15,6 +15,7 @@ from core import clickhouse
 from core.clickhouse.id_batches import id_batches
 from core.errors import StatementRefused
 from core.settings import Settings
+from core.telemetry import WORKER_PARTS
 from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
@@ -107,6 +108,9 @@ WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
 _MOST_PARTITIONS_PER_INSERT = 90
 
 
+# Those that have a partition for each day.
+_TABLES_BY_DAY = frozenset({table_columns.SESSIONS, table_columns.EVENTS})
+
 _DEAD_LETTER_COLUMNS = (
     *("topic", "partition", "offset", "reason", "error", "key", "value", "headers", "failed_at"),
     *("first_partition", "first_offset", "attempt", "cut_bytes", "epoch", "first_epoch"),
@@ -187,6 +191,7 @@ class ClickHouseSink:
                     column_names=_DEAD_LETTER_COLUMNS,
                 )
             )
+            WORKER_PARTS.labels(table_columns.DEAD_LETTERS).inc()
 
     def read_erased(self, tally: int) -> Erased | None:
         now = self._call(lambda: int(self._client.raw_query(_TALLY)))
@@ -248,6 +253,8 @@ class ClickHouseSink:
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         self._call(partial(self._client.insert_arrow, table, rows))
+        is_by_day = table in _TABLES_BY_DAY
+        WORKER_PARTS.labels(table).inc(len(pc.unique(rows["session_day"])) if is_by_day else 1)
 
     def _call(self, action: Callable[[], T]) -> T:
         with self._errors():

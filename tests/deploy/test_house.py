@@ -15,9 +15,17 @@ from tests.deploy.shell import ROOT, run
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-@pytest.mark.parametrize("script", ["write_settings.py", "write_schema.py"])
-def test_the_pages_written_from_code_are_current(script: str) -> None:
-    done = run(sys.executable, f"docs/{script}", "--check")
+@pytest.mark.parametrize(
+    "script",
+    [
+        "docs/write_settings.py",
+        "docs/write_schema.py",
+        "docs/write_metrics.py",
+        "deploy/observability/write_dashboards.py",
+    ],
+)
+def test_what_is_written_from_code_is_current(script: str) -> None:
+    done = run(sys.executable, script, "--check")
     assert done.returncode == 0, done.stderr
 
 

@@ -203,9 +203,10 @@ def test_requests_are_counted_by_route(side: WriteSide) -> None:
     side.client.post("/session/events", json=events(event()))
     side.client.post("/session/events", content=b"{")
     text = side.client.get("/metrics").text
-    counted = 'clickstream_http_requests_total{method="POST",route="/session/events",status="%d"}'
-    assert counted % 200 in text
-    assert counted % 400 in text
+    counted = 'clickstream_http_requests_total{%s,route="/session/events",status="%d"}'
+    caller = 'key="(none)",method="POST"'
+    assert counted % (caller, 200) in text
+    assert counted % (caller, 400) in text
 
 
 def test_metadata_is_published_as_the_text_that_was_sent(side: WriteSide) -> None:

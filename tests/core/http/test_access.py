@@ -271,7 +271,7 @@ def test_each_client_of_a_key_has_a_rate_of_its_own() -> None:
 
     def ask(client: str) -> None:
         headers = {b"x-api-key": b"w-key", b"x-forwarded-for": client.encode()}
-        access.check_raw(headers, Right.EVENTS, lambda: "10.0.0.1")
+        access.admit(access.authenticate(headers, Right.EVENTS), headers, lambda: "10.0.0.1")
 
     ask("203.0.113.1")
     with pytest.raises(TooManyRequests):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -141,8 +142,29 @@ def test_metrics_are_in_prometheus_format_and_named_after_us() -> None:
     client.get("/thing")
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
-    assert 'clickstream_http_request_seconds_bucket{le="0.001",route="/thing"}' in answer.text
+    bucket = 'clickstream_http_request_seconds_bucket{key="(none)",le="0.001",route="/thing"}'
+    assert bucket in answer.text
     assert "_created" not in answer.text
+
+
+def test_requests_are_counted_by_the_name_of_their_key_from_zero_on() -> None:
+    keys = {
+        "read_keys": (SecretStr("the-key-of-readers;name=reader"),),
+        "write_keys": (SecretStr("the-key-of-the-shop;name=by-the-shop"),),
+    }
+    client = LocalClient(build_app(SETTINGS.model_copy(update=keys), [FakeComponent()]))
+    key = {"X-API-Key": "the-key-of-readers"}
+    line = '\nclickstream_http_requests_total{key="%s",method="%s",route="/thing",status="200"} '
+
+    def text() -> str:
+        return client.get("/metrics", headers=key).text
+
+    assert line % ("reader", "GET") + "0.0" in text()
+    assert line % ("by-the-shop", "POST") + "0.0" in text()
+    assert line % ("by-the-shop", "GET") not in text()
+    assert client.get("/thing", headers=key).status_code == 200
+    assert client.get("/thing").status_code == 401
+    assert line % ("reader", "GET") + "1.0" in text()
 
 
 def test_health_needs_no_route_of_a_component() -> None:

@@ -23,6 +23,7 @@ from core.http.policies import RequestPolicies
 from core.http.protocol import HttpProtocol, ProtocolFactory
 from core.http.raw_response import RawResponse
 from core.settings import Limits, Settings
+from core.telemetry import NO_KEY
 from tests.core.http.counted import counted
 
 SETTINGS = Settings(_env_file=None, limits=Limits(body_bytes=300_000))
@@ -291,6 +292,24 @@ def test_pipelined_requests_are_answered_in_order(line: str) -> None:
     with_client(act)
 
 
+def test_hot_posts_are_counted_by_the_name_of_their_key() -> None:
+    def requests(key: str, status: int) -> float:
+        labels = {"route": "/hot", "method": "POST", "status": str(status), "key": key}
+        return counted("clickstream_http_requests_total", **labels)
+
+    before = {each: requests(*each) for each in (("shop", 200), (NO_KEY, 401))}
+
+    async def act(client: Client, _: uvicorn.Server) -> None:
+        assert (await client.ask(request(b"a", "X-API-Key: secret-of-the-shop")))[0] == 200
+        assert (await client.ask(request(b"a", "X-API-Key: other")))[0] == 401
+
+    with_client(
+        act,
+        SETTINGS.model_copy(update={"write_keys": (SecretStr("secret-of-the-shop;name=shop"),)}),
+    )
+    assert {each: requests(*each) - before[each] for each in before} == dict.fromkeys(before, 1.0)
+
+
 def test_a_thousand_pipelined_refusals_end() -> None:
     async def act(client: Client, _: uvicorn.Server) -> None:
         client.writer.write(request(b"a") * 1_000)
@@ -333,7 +352,7 @@ def test_after_the_application_the_next_hot_post_has_its_handler_again() -> None
 def test_framing_is_as_strict_as_the_standard_asks(sent: bytes, status: int) -> None:
     """RFC 9112, 3.2 and 6.1."""
 
-    labels = {"route": "unrouted", "method": "other", "status": str(status)}
+    labels = {"route": "unrouted", "method": "other", "status": str(status), "key": NO_KEY}
     before = counted("clickstream_http_requests_total", **labels)
 
     async def act(client: Client, _: uvicorn.Server) -> None:

@@ -36,6 +36,7 @@ from stream_processors.consume.fetch_columns import (
     RawRecords,
     deliver_columns,
 )
+from stream_processors.consume.unpack_batch import produced_ms_of
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 SOURCE = TopicPartition("events", 0)
@@ -108,6 +109,29 @@ def test_columns_hold_what_stock_records_hold(
         patch.setattr(fetch_columns, "_FEW_BYTES", few_bytes)
         assert rows(list(ours)) == expected
     assert ours.next_fetch_offset == theirs.next_fetch_offset
+
+
+def test_a_fetch_knows_when_its_oldest_record_was_produced() -> None:
+    early = bytearray(wire([GOOD]))
+    early[27:35] = (1_600_000_000_000).to_bytes(8, "big")  # the first timestamp
+    late = wire([[(b"k", b"v", [])], GOOD])[len(wire([[(b"k", b"v", [])]])) :]
+    fetched = columns(bytes(early) + late)
+    fetched._check_crcs = False
+    (records,) = fetched
+    assert records.produced_ms == records.since(1).produced_ms == 1_600_000_000_000
+
+
+def test_where_the_brokers_clock_counts_all_records_have_its_time() -> None:
+    batch = bytearray(wire([GOOD]))
+    batch[22] |= 0x08  # of the attributes
+    batch[35:43] = (1_800_000_000_000).to_bytes(8, "big")  # the last timestamp
+    assert produced_ms_of(memoryview(batch)) == 1_800_000_000_000
+    batch[22] &= ~0x08
+    assert produced_ms_of(memoryview(batch)) == 1_700_000_000_000
+
+
+def test_a_batch_whose_header_does_not_say_it_has_no_time() -> None:
+    assert produced_ms_of(memoryview(b"\0" * 30)) == 0
 
 
 @pytest.mark.parametrize("isolation", [READ_COMMITTED, READ_UNCOMMITTED])

@@ -87,6 +87,19 @@ def test_records_that_were_fetched_and_never_handed_out_are_noticed() -> None:
         ledger.hand_out(A, 1, 7, 9)
 
 
+def test_the_age_of_a_partition_is_that_of_its_oldest_unwritten_record() -> None:
+    ledger = OffsetLedger()
+    ledger.assign([A, B], 1)
+    ledger.hand_out(A, 1, 0, 10, produced_ms=500)
+    ledger.hand_out(A, 1, 10, 20, produced_ms=400)  # the clock of whoever produced it is late
+    ledger.hand_out(B, 1, 0, 10)
+    assert ledger.oldest_unwritten() == {A: 400, B: None}
+    ledger.written(A, 1, 10)
+    assert ledger.oldest_unwritten() == {A: 500, B: None}
+    ledger.written(A, 1, 0)
+    assert ledger.oldest_unwritten() == {A: None, B: None}
+
+
 class Worker(RuleBasedStateMachine):
     """One partition, a log with gaps, and a worker that may lose its assignment at any moment."""
 

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from clickstream.local.processes.ports import free_port
-from core.telemetry import WORKER_PAUSED
-from stream_processors.process.health_server import Health, serve_probe
+from core.telemetry import WORKER_PAUSED, registry_of
+from schemas.dead_letters import Reason
+from stream_processors.process.health_server import Health, begin_at_zero, serve_probe
 
 
 @contextmanager
@@ -43,3 +45,12 @@ def test_trouble_that_passes_is_forgotten() -> None:
 def test_the_pause_is_in_the_metrics() -> None:
     with probe(lambda: None, lambda: None) as client, WORKER_PAUSED.track_inprogress():
         assert "clickstream_worker_paused 1.0" in client.get("/metrics").text
+
+
+def test_counters_of_its_topics_are_there_before_the_first_record() -> None:
+    begin_at_zero(["begun.events"])
+    text = generate_latest(registry_of(["worker"])).decode()
+    for name in ("records", "lost"):
+        assert f'clickstream_worker_{name}_total{{topic="begun.events"}} 0.0' in text
+    for reason in Reason:
+        assert f'clickstream_worker_dead_letters_total{{reason="{reason.value}"}}' in text

@@ -23,6 +23,7 @@ from stream_processors.process import pipeline
 from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.write.flush import FlushReport
 from tests.clock import ManualClock
+from tests.core.http.counted import counted
 
 SOURCE = Partition("events", 0)
 NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())
@@ -304,6 +305,29 @@ def test_nothing_is_committed_before_it_is_written() -> None:
         assert rig.committed == []
 
     run(test, rows=1)
+
+
+def test_freshness_is_the_age_of_the_oldest_record_of_a_flush_once_it_is_written() -> None:
+    def observed() -> tuple[float, float]:
+        name = "clickstream_worker_freshness_seconds"
+        return counted(f"{name}_count"), counted(f"{name}_sum")
+
+    clock = ManualClock()
+    produced_ms = clock.now_ms() - 2_000
+    aged = replace(batch(0), parts=[replace(batch(0).parts[0], produced_ms=produced_ms)])
+    before = observed()
+
+    async def test(rig: Rig) -> None:
+        rig.stages.may_write.clear()
+        await rig.feed(aged)
+        await until(lambda: rig.stages.decoded != [])
+        clock.advance(3)
+        rig.stages.may_write.set()
+        await until(lambda: rig.committed != [])
+
+    run(test, rows=1, clock=clock)
+    count, total = observed()
+    assert (count - before[0], total - before[1]) == (1, pytest.approx(5.0))
 
 
 def test_drain_returns_when_everything_is_written() -> None:
