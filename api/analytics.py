@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import examples
 from api.cancellation import while_connected
-from api.measures import overview, position_statistics, query_statistics
+from api.facts_progress import FactsProgress
 from api.queries import CLICK, OVERVIEW, POSITIONS, QUERIES
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Overview, Positions, Queries, Range
@@ -39,14 +39,16 @@ class Order(StrEnum):
 OrderBy = Annotated[Order, Query(description="What to sort by, largest first")]
 
 
-def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -> APIRouter:
+def analytics_router(
+    store: Store, reads: ConsistentReads, facts: FactsProgress, settings: Settings
+) -> APIRouter:
     """The three routes. A query that takes longer than `reads.query_seconds` is a 503."""
     router = APIRouter(
         prefix="/analytics",
         tags=["read"],
         dependencies=[
             Depends(known_parameters_only),
-            Depends(wait_for_position(reads)),
+            Depends(wait_for_position(reads, facts)),
         ],
     )
     seconds = settings.reads.query_seconds
@@ -59,13 +61,12 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
     async def analytics_overview(
         request: Request, selection: SelectionParam, event_type: EventType = CLICK
     ) -> Response:
-        query = OVERVIEW.for_event_type(event_type)
-
         async def respond() -> Response:
             (counted,) = await store.rows(
-                query, seconds, **selection.parameters(), event_type=event_type
+                OVERVIEW, seconds, **selection.times(), event_type=event_type
             )
-            return _json_response(overview(counted, _range(selection, event_type)))
+            over = _range(selection, event_type)
+            return _json_response(Overview(**msgspec.structs.asdict(counted), range=over))
 
         return await while_connected(request, respond())
 
@@ -87,18 +88,16 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
     ) -> Response:
         async def respond() -> Response:
             rows = await store.rows(
-                QUERIES.for_event_type(event_type),
+                QUERIES,
                 seconds,
-                **selection.parameters(),
+                **selection.times(),
                 event_type=event_type,
                 order=order.value,
                 direction=1 if ascending else -1,
                 min_sessions=min_sessions,
                 limit=limit,
             )
-            return _json_response(
-                Queries(_range(selection, event_type), [query_statistics(r) for r in rows])
-            )
+            return _json_response(Queries(_range(selection, event_type), rows))
 
         return await while_connected(request, respond())
 
@@ -113,15 +112,11 @@ def analytics_router(store: Store, reads: ConsistentReads, settings: Settings) -
         event_type: EventType = CLICK,
         limit: int = Query(50, ge=1, le=10_000, description="Number of positions, from the top"),
     ) -> Response:
-        query = POSITIONS.for_event_type(event_type)
-
         async def respond() -> Response:
             rows = await store.rows(
-                query, seconds, **selection.parameters(), event_type=event_type, limit=limit
+                POSITIONS, seconds, **selection.times(), event_type=event_type, limit=limit
             )
-            return _json_response(
-                Positions(_range(selection, event_type), [position_statistics(r) for r in rows])
-            )
+            return _json_response(Positions(_range(selection, event_type), rows))
 
         return await while_connected(request, respond())
 

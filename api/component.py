@@ -17,12 +17,10 @@ from api.events.outcomes import LOOK_SECONDS
 from api.events.reader import EventReader
 from api.events.tail_route import tail_router
 from api.export import export_router
+from api.facts_progress import FactsProgress
 from api.queries import MISSING_TABLES
 from api.session import session_router
-from api.settling.keeper import Keeper
-from api.settling.settler import Settler
 from api.store import ClickHouseStore
-from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
 from core.log_throttle import Throttle
@@ -59,8 +57,8 @@ class ReadComponent:
         self._followers = Followers(settings, clock)
         self._ending = asyncio.Event()
         self._clock = clock
+        self._facts = FactsProgress(self._store, settings)
         self._throttle = Throttle()
-        self._keeper = Keeper(Settler(settings, clock), clock, settings.reads.settle_seconds)
 
     def routers(self) -> Sequence[APIRouter]:
         return (
@@ -73,14 +71,13 @@ class ReadComponent:
                 self._clock,
                 self._ending,
             ),
-            analytics_router(self._store, self._reader, self._settings),
+            analytics_router(self._store, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._settings),
             erase_router(self._eraser),
         )
 
     async def start(self) -> None:
         """Nothing to open: connections are made when they are first needed."""
-        self._keeper.start()
 
     def end_streams(self) -> None:
         """Implements `core.http.component.HasStreams`."""
@@ -92,7 +89,7 @@ class ReadComponent:
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._reader.stop)
             stack.push_async_callback(self._followers.close)
-            await self._keeper.stop()
+            await self._facts.close()
 
     async def ready(self) -> Sequence[str]:
         try:

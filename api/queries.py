@@ -6,12 +6,13 @@ Values reach ClickHouse as bound parameters only (`{name:Type}` in the files).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 from typing import Final, Generic, TypeVar
 
 import msgspec
+
+from api.responses import OverviewCounts, PositionStatistics, QueryStatistics
 
 Row = TypeVar("Row")
 
@@ -24,21 +25,10 @@ class Query(Generic[Row]):
     row: type[Row]
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """Settings of ClickHouse that differ from the usual ones."""
-    fragments: Mapping[str, str] = field(default_factory=dict)
-    """SQL to substitute for each `$name` of the file. It is our own text, never a client's."""
 
     @property
     def sql(self) -> str:
-        text = _SQL[self.name]
-        return Template(text).substitute(self.fragments) if self.fragments else text
-
-    def for_event_type(self, event_type: str) -> Query[Row]:
-        """The same query, with events of this type as its goal. Bind `event_type` as well.
-
-        Clicks have columns of their own in the stored facts, other types have rows of their own.
-        """
-        fragments = _CLICK_FRAGMENTS if event_type == CLICK else _OTHER_TYPE_FRAGMENTS
-        return replace(self, fragments=fragments)
+        return _SQL[self.name]
 
 
 CLICK: Final = "click"
@@ -53,10 +43,6 @@ _SQL = {
     file.stem: _without_comments(file.read_text(encoding="utf-8"))
     for file in (Path(__file__).parent / "sql").glob("*.sql")
 }
-
-# `$is_session_row`: whether a row of `$facts` stands for a session.
-_CLICK_FRAGMENTS: Final = {"facts": "_session_facts_now", "is_session_row": "true"}
-_OTHER_TYPE_FRAGMENTS: Final = {"facts": _SQL["facts_of_type"], "is_session_row": "facts.counts"}
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -110,41 +96,12 @@ class PortionRow(msgspec.Struct, frozen=True):
     last_id: str
 
 
-class OverviewRow(msgspec.Struct, frozen=True):
-    """What `overview.sql` counts; docs/metrics.md defines each."""
+class FactsProgressRow(msgspec.Struct, frozen=True):
+    """`session_facts` has what all records of the partition below this offset have changed."""
 
-    sessions: int
-    zero_result_sessions: int
-    impressions: int
-    users: int
-    irrelevant_sessions: int
-    events: int
-    clicks: int
-    unlisted_events: int
-    sessions_with_click: int
-    reciprocal_ranks: float
-    unjoined_events: int
-    dead_letters: int
-
-
-class QueryRow(msgspec.Struct, frozen=True):
-    """What `queries.sql` counts for one query text."""
-
-    search_query: str
-    sessions: int
-    zero_result_sessions: int
-    impressions: int
-    clicks: int
-    sessions_with_click: int
-    reciprocal_ranks: float
-
-
-class PositionRow(msgspec.Struct, frozen=True):
-    """What `positions.sql` counts at one position of the list."""
-
-    position: int
-    impressions: int
-    clicked_impressions: int
+    topic: str
+    partition: int
+    offset: int
 
 
 class TableRow(msgspec.Struct, frozen=True):
@@ -164,7 +121,11 @@ _POINT_READ: Mapping[str, str | int] = {
 }
 
 # Otherwise a server with less than 1 GiB of free memory a thread would use one core of several.
-_FULL_SCAN: Mapping[str, str | int] = {"max_threads_min_free_memory_per_thread": 0}
+# Query texts may be as many as sessions: groups go to disk before they take the memory.
+_FULL_SCAN: Mapping[str, str | int] = {
+    "max_threads_min_free_memory_per_thread": 0,
+    "max_bytes_before_external_group_by": 300_000_000,
+}
 
 # Reads in the order on disk, and holds a small block of each part.
 _IN_ORDER: Final[dict[str, str | int]] = {
@@ -184,7 +145,8 @@ EXPORT_PORTIONS = Query("export_portions", PortionRow, _IN_ORDER)
 EXPORT_LINES = Query("export_lines", bytes, _IN_ORDER | _LINES)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
 EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
-OVERVIEW = Query("overview", OverviewRow, _FULL_SCAN)
-QUERIES = Query("queries", QueryRow, _FULL_SCAN)
-POSITIONS = Query("positions", PositionRow, _FULL_SCAN)
+FACTS_PROGRESS = Query("facts_progress", FactsProgressRow)
+OVERVIEW = Query("overview", OverviewCounts, _FULL_SCAN)
+QUERIES = Query("queries", QueryStatistics, _FULL_SCAN)
+POSITIONS = Query("positions", PositionStatistics, _FULL_SCAN)
 MISSING_TABLES = Query("missing_tables", TableRow)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from fastapi import Header
 from starlette.requests import Request
 
+from api.facts_progress import FactsProgress
 from core.consistency.position import POSITION_HEADER, Position, parse_positions
+from core.kafka.partitions import Partition
 
 T = TypeVar("T")
 
@@ -18,13 +20,18 @@ class ConsistentReads(Protocol):
 
     async def find(self, session_id: str, look_up: Callable[[], Awaitable[T | None]]) -> T: ...
 
-    async def wait_for(self, positions: Sequence[Position]) -> None: ...
+    async def wait_for(self, positions: Sequence[Position]) -> Mapping[Partition, int]: ...
 
     async def wait_for_events(self, session_id: str) -> None: ...
 
 
-def wait_for_position(reads: ConsistentReads) -> Callable[..., Awaitable[None]]:
-    """A FastAPI dependency that waits for the positions in the header Clickstream-Position."""
+def wait_for_position(
+    reads: ConsistentReads, facts: FactsProgress | None = None
+) -> Callable[..., Awaitable[None]]:
+    """A FastAPI dependency that waits for the positions in the header Clickstream-Position.
+
+    With `facts`, until the facts of sessions have them too.
+    """
 
     async def wait(
         request: Request,
@@ -37,6 +44,8 @@ def wait_for_position(reads: ConsistentReads) -> Callable[..., Awaitable[None]]:
     ) -> None:
         # All lines of it: together they are one list (RFC 9110, 5.3).
         lines = request.headers.getlist(POSITION_HEADER)
-        await reads.wait_for(parse_positions(",".join(lines)))
+        targets = await reads.wait_for(parse_positions(",".join(lines)))
+        if facts is not None:
+            await facts.reached(targets)
 
     return wait

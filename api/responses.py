@@ -68,10 +68,9 @@ class Range(msgspec.Struct, frozen=True):
     event_type: Annotated[str, Meta(description="The type that counts as a click")]
 
 
-class Overview(msgspec.Struct, frozen=True):
+class OverviewCounts(msgspec.Struct, frozen=True):
     """The metrics of all selected sessions together; docs/metrics.md defines each."""
 
-    range: Range
     sessions: Count
     users: Count
     zero_result_sessions: Count
@@ -86,6 +85,12 @@ class Overview(msgspec.Struct, frozen=True):
     irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` is")]
     unjoined_events: Annotated[int, Meta(description="Events without a session now, of any time")]
     dead_letters: Annotated[int, Meta(description="Stored now, of any time")]
+
+
+class Overview(OverviewCounts, frozen=True, kw_only=True):
+    """The same, and what was selected."""
+
+    range: Range
 
 
 class QueryStatistics(msgspec.Struct, frozen=True):

@@ -41,17 +41,19 @@ class Selection:
     to_ms: int | None
     relevance: Relevance
 
-    def parameters(self) -> dict[str, str | int]:
-        """The parameters that the SQL files bind. The days make ClickHouse skip partitions."""
-        start = _FIRST_MS if self.from_ms is None else self.from_ms
-        end = _LAST_MS if self.to_ms is None else self.to_ms
+    def times(self) -> dict[str, str | int]:
+        """The parameters of questions about facts."""
         return {
-            "from_ms": start,
-            "to_ms": end,
-            "from_day": _day(start),
-            "to_day": _day(end),
+            "from_ms": _FIRST_MS if self.from_ms is None else self.from_ms,
+            "to_ms": _LAST_MS if self.to_ms is None else self.to_ms,
             "relevance": self.relevance.value,
         }
+
+    def parameters(self) -> dict[str, str | int]:
+        """The same, and the days: they make ClickHouse skip partitions."""
+        times = self.times()
+        days = {"from_day": _day(int(times["from_ms"])), "to_day": _day(int(times["to_ms"]))}
+        return {**times, **days}
 
 
 def parse_selection(

@@ -6,7 +6,6 @@ them. Only the fetching is left out. Loaded once per data folder; a later run fi
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,18 +17,18 @@ import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from api.settling.settler import Settler
 from benchmarks.corpus import Corpus
 from benchmarks.lab import Lab
 from benchmarks.script import Size
 from core import clickhouse
-from core.clock import SystemClock
 from core.kafka.partitioner import partitions_of
 from core.settings import Settings
+from schemas.topics import Topics
 from stream_processors.join import table_columns
 from stream_processors.join.join import as_known, join, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write.clickhouse import ClickHouseSink
+from stream_processors.write.facts_refresh import FactsRefresh
 
 SESSIONS: Final = 10_000_000
 """At scale 1."""
@@ -94,7 +93,7 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
             for table in (table_columns.SESSIONS, table_columns.EVENTS):
                 # Nothing may merge parts away while they are measured.
                 client.command(f"SYSTEM STOP MERGES {table}")
-            asyncio.run(_settle(settings))
+            _compute_facts(settings)
             _arrive_again(settings, month)
             _check(client, month)
         yield settings, month
@@ -133,14 +132,13 @@ def _arrive_again(settings: Settings, month: Month) -> None:
         feed.send(feed.made(first, count))
 
 
-async def _settle(settings: Settings) -> None:
-    """As the read API does it in the background."""
-    settler = Settler(settings, SystemClock())
-    for due in await settler.due(0):
-        await settler.settle(due)
-        _say(f"the facts of {due.day} are settled")
-    await settler.delete_stale(0)
-    await settler.close()
+def _compute_facts(settings: Settings) -> None:
+    """As a worker does it that finds tables without facts."""
+    sink = ClickHouseSink(settings)
+    facts = FactsRefresh(sink, Topics.from_settings(settings), settings.topics.epoch)
+    facts.assigned(range(settings.topics.partitions))
+    while not facts.step({}):
+        _say("some more facts are computed")
 
 
 def _backlog(month: Month) -> Iterator[tuple[int, int]]:

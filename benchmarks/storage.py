@@ -17,7 +17,7 @@ _PARTS = """
 SELECT table, sum(bytes_on_disk), sum(rows)
 FROM system.parts
 WHERE active AND database = currentDatabase()
-    AND table IN ('sessions', 'events', '_session_facts', '_session_type_facts')
+    AND table IN ('sessions', 'events', 'session_facts')
     AND position(partition, {newest:String}) = 0
 GROUP BY table
 """
@@ -25,7 +25,7 @@ _COLUMNS = """
 SELECT table, column, sum(column_data_compressed_bytes) AS bytes
 FROM system.parts_columns
 WHERE active AND database = currentDatabase()
-    AND table IN ('sessions', 'events', '_session_facts', '_session_type_facts')
+    AND table IN ('sessions', 'events', 'session_facts')
 GROUP BY table, column
 ORDER BY bytes DESC
 LIMIT 12
@@ -47,15 +47,14 @@ def measure_storage(lab: Lab, size: Size) -> Iterator[Outcome]:
             ).result_rows
         }
         sessions, events = found["sessions"], found["events"]
-        facts = found.get("_session_facts", (0, 1))
-        type_facts, _ = found.get("_session_type_facts", (0, 0))
+        facts = found.get("session_facts", (0, 1))
         yield Outcome(
             "storage",
             OURS,
             {
                 "bytes_per_event": events[0] / events[1],
                 "bytes_per_shown_result": sessions[0] / sessions[1] / RESULTS,
-                "fact_bytes_per_session": (facts[0] + type_facts) / facts[1],
+                "fact_bytes_per_session": facts[0] / facts[1],
             },
             _largest(client),
         )

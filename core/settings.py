@@ -290,12 +290,6 @@ class ReadSettings(_Group):
         description="Most streams of /events/tail that each key, or everybody without keys, may "
         "have open in one process. The next gets a 429.",
     )
-    settle_seconds: int = Field(
-        60,
-        ge=0,
-        description="Analytics are precomputed for days whose data has not changed for this long. "
-        "0: never.",
-    )
 
 
 class BackupSettings(_Group):

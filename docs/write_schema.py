@@ -18,8 +18,18 @@ VIEWS = (
     "analytics_daily",
     "analytics_queries",
     "analytics_positions",
+    "metrics_overview",
+    "metrics_queries",
+    "metrics_positions",
 )
-TABLES = ("sessions", "events", "unjoined_events", "session_marks")
+TABLES = (
+    "sessions",
+    "events",
+    "unjoined_events",
+    "session_marks",
+    "session_facts",
+    "facts_progress",
+)
 OPERATORS = (
     "dead_letters",
     "dead_letter_acts",

@@ -1,8 +1,7 @@
 """`CLICKSTREAM_RETENTION_DAYS` → the TTL of tables. docs/privacy.md says what it means for users.
 
-Sessions and their events expire together and by whole days: both lie in the partition of the
-session's day, all of whose rows expire at once, so parts are dropped and none is rewritten. The
-facts of a day are dropped when the day is gone.
+Sessions, their events and their facts expire together and by whole days: all lie in the partition
+of the session's day, all of whose rows expire at once, so parts are dropped and none is rewritten.
 """
 
 from __future__ import annotations
@@ -48,13 +47,14 @@ def expiries(days: int) -> tuple[Expiry, ...]:
     return (
         Expiry("sessions", _DAY, days),
         Expiry("events", _DAY, days),
+        Expiry("session_facts", _DAY, days),
         Expiry("session_marks", "toDateTime(received_at)", days + _MARKS_LONGER_DAYS),
         *always,
     )
 
 
 # Tables without a TTL of their own in schemas/tables.
-_WITHOUT_TTL: Final = ("sessions", "events", "session_marks")
+_WITHOUT_TTL: Final = ("sessions", "events", "session_facts", "session_marks")
 
 _TABLES: Final = "SELECT name FROM system.tables WHERE database = currentDatabase()"
 _TTL_OF: Final = """

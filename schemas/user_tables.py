@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 # A table that has one of these columns holds data of users, and is erased by the first one that it
-# has. `…_key` is sipHash128 of the id, as docs/decisions/0007-session-facts.md has it.
+# has.
 BY_SESSION: Final[Mapping[str, str]] = {
     "session_id": "session_id IN {ids:Array(String)}",
-    "session_key": "session_key IN"
-    " (SELECT reinterpretAsUInt128(sipHash128(arrayJoin({ids:Array(String)}))))",
 }
 BY_USER: Final[Mapping[str, str]] = {
     "user_id": "user_id IN {users:Array(String)}",
-    "user_key": "user_key IN"
-    " (SELECT reinterpretAsUInt128(sipHash128(arrayJoin({users:Array(String)}))))",
 }
 
 _CONDITIONS: Final = {**BY_SESSION, **BY_USER}
@@ -26,7 +22,7 @@ DEAD_LETTERS: Final = "dead_letters"
 COLUMNS: Final = """
 SELECT table, groupArray(name) FROM system.columns
 WHERE database = {database:String}
-    AND name IN ('session_id', 'session_key', 'user_id', 'user_key')
+    AND name IN ('session_id', 'user_id')
     AND table IN (
         SELECT name FROM system.tables
         WHERE database = {database:String} AND endsWith(engine, 'MergeTree')

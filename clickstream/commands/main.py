@@ -31,7 +31,6 @@ COMMANDS: Final = {
     "keys": "Make API keys, or check one.",
     "tail": "Watch events as they come.",
     "export": "Write sessions or events into a file.",
-    "settle": "Compute in advance what analytics read.",
     "replay": "Read Kafka again into ClickHouse.",
     "erase": "Delete all data of a user.",
     "backup": "Back up tables, schemas and offsets.",

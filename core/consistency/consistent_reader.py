@@ -115,8 +115,9 @@ class ConsistentReader:
         """
         await self._read_to_the_end(session_id, [self._topics.sessions, self._topics.events])
 
-    async def wait_for(self, positions: Sequence[Position]) -> None:
+    async def wait_for(self, positions: Sequence[Position]) -> Mapping[Partition, int]:
         """Return once every write that these positions stand for can be read; at once for none.
+        Returns the offsets that the sink has reached for it.
 
         It waits for the record at each position. For an event or a mark it also waits for the
         sessions that were in the log before this call: an event is joined only with its session.
@@ -125,7 +126,7 @@ class ConsistentReader:
         Raises BrokerUnavailable or SinkBehind as `find` does.
         """
         if not positions:
-            return
+            return {}
         self._refuse_unknown(positions)
         written = {Partition(p.topic, p.partition) for p in positions}
         of_sessions = {Partition(self._topics.sessions, p.partition) for p in positions}
@@ -133,7 +134,9 @@ class ConsistentReader:
             await self._check_partitions(deadline)
             ends = await self._ends(written | of_sessions, deadline)
             self._refuse_beyond(positions, ends)
-            await self._reached(self._targets(positions, ends), deadline)
+            targets = self._targets(positions, ends)
+            await self._reached(targets, deadline)
+            return targets
 
     async def _read_to_the_end(self, session_id: str, topics: Iterable[str]) -> None:
         """Return once the sink has read these topics, in the partition of this session, as far as

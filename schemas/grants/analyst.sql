@@ -8,6 +8,9 @@ GRANT SELECT ON $database.session_outcomes
 GRANT SELECT ON $database.analytics_daily
 GRANT SELECT ON $database.analytics_queries
 GRANT SELECT ON $database.analytics_positions
+GRANT SELECT ON $database.metrics_overview
+GRANT SELECT ON $database.metrics_queries
+GRANT SELECT ON $database.metrics_positions
 GRANT SELECT ON $database.sessions
 GRANT SELECT ON $database.events
 GRANT SELECT ON $database.unjoined_events

@@ -6,6 +6,8 @@ GRANT INSERT ON $database.events
 GRANT INSERT ON $database.unjoined_events
 GRANT INSERT ON $database.session_marks
 GRANT INSERT ON $database.dead_letters
+GRANT INSERT ON $database.session_facts
+GRANT INSERT ON $database.facts_progress
 GRANT INSERT ON $database.erased_sessions
 GRANT INSERT ON $database._topic_epochs
 GRANT ALTER DELETE ON $database.*

@@ -1,5 +1,6 @@
--- Keys and versions as in sessions. session_hash is what relevant_events compares with the marks: an
--- eighth of the bytes of session_id (docs/decisions/0013-hash-beside-events.md).
+-- Versions as in sessions. The key begins with the hour of the session, so that the events of sessions
+-- that are written to now lie together: their facts are computed every few seconds
+-- (docs/decisions/0019-facts-by-key.md). An hour never changes, so the key still names one event.
 CREATE TABLE IF NOT EXISTS events
 (
     session_id String COMMENT 'The search it belongs to; that session is stored' CODEC(LZ4),
@@ -15,11 +16,14 @@ CREATE TABLE IF NOT EXISTS events
     kafka_partition UInt32 COMMENT 'Partition of the events topic it came from' CODEC(T64, ZSTD(1)),
     kafka_offset UInt64 COMMENT 'Offset there' CODEC(T64, ZSTD(1)),
     version UInt64 COMMENT 'Falls as the offset rises: the lowest offset wins' CODEC(T64, ZSTD(1)),
-    session_hash UInt64 MATERIALIZED sipHash64(session_id) COMMENT 'sipHash64 of session_id: what relevant_events compares with the marks' CODEC(LZ4)
+    session_hour Int32 MATERIALIZED toInt32(intDiv(toUnixTimestamp64Milli(session_created_at), 3600000)) COMMENT 'Hours from 1970 to session_created_at' CODEC(T64, ZSTD(1)),
+    session_hash UInt64 MATERIALIZED sipHash64(session_id) COMMENT 'sipHash64 of session_id' CODEC(LZ4),
+    INDEX by_version version TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY session_day
-ORDER BY (session_id, event_id)
+PRIMARY KEY (session_hour, session_hash)
+ORDER BY (session_hour, session_hash, session_id, event_id)
 SETTINGS
     index_granularity = 1024,
     min_age_to_force_merge_seconds = 3600,

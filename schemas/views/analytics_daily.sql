@@ -1,6 +1,7 @@
+-- Reciprocal ranks as in metrics_overview.
 CREATE OR REPLACE VIEW analytics_daily
 (
-    session_day Date COMMENT 'Day of created_at (UTC); 1970-01-01 when that was too far from received_at',
+    session_day Nullable(Date) COMMENT 'Day of created_at (UTC); NULL when that was too far from received_at',
     sessions UInt64 COMMENT 'Searches',
     users UInt64 COMMENT 'Distinct user ids',
     zero_result_sessions UInt64 COMMENT 'Searches that showed nothing',
@@ -9,22 +10,22 @@ CREATE OR REPLACE VIEW analytics_daily
     events UInt64 COMMENT 'Interactions of any type',
     clicks UInt64 COMMENT 'Events of type click',
     sessions_with_click UInt64 COMMENT 'Searches with at least one click',
-    click_through_rate Float64 COMMENT 'sessions_with_click / sessions',
-    mean_reciprocal_rank Float64 COMMENT 'Mean over all sessions of 1 / highest clicked place, 0 without one'
+    session_ctr Float64 COMMENT 'sessions_with_click / sessions',
+    mean_reciprocal_rank Float64 COMMENT 'Mean over all sessions of 1 / smallest clicked position, 0 without one'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     session_day,
     count() AS sessions,
-    uniqExactIf(facts.user_key, facts.user_key != 0) AS users,
-    countIf(facts.impressions = 0) AS zero_result_sessions,
+    uniqExactIf(user_hash, user_hash != 0) AS users,
+    countIf(results = 0) AS zero_result_sessions,
     zero_result_sessions / sessions AS zero_result_rate,
-    sum(facts.impressions) AS impressions,
+    sum(results) AS impressions,
     sum(facts.events) AS events,
     sum(facts.clicks) AS clicks,
     countIf(facts.clicks > 0) AS sessions_with_click,
-    sessions_with_click / sessions AS click_through_rate,
-    avg(if(facts.clicked_position > 0, 1 / facts.clicked_position, 0)) AS mean_reciprocal_rank
+    sessions_with_click / sessions AS session_ctr,
+    sumIf(intDivOrZero(232792560, min_clicked_position), min_clicked_position > 0) / 232792560 / sessions AS mean_reciprocal_rank
 FROM _relevant_session_facts AS facts
 GROUP BY session_day
 COMMENT 'The numbers of each day'

@@ -2,11 +2,11 @@
 -- counted once, at position n, and each position sums up the lists that end there or further down.
 CREATE OR REPLACE VIEW analytics_positions
 (
-    session_day Date COMMENT 'Day of created_at (UTC); 1970-01-01 when that was too far from received_at',
+    session_day Nullable(Date) COMMENT 'Day of created_at (UTC); NULL when that was too far from received_at',
     position UInt16 COMMENT '1-based place in the list',
     impressions UInt64 COMMENT 'Results shown there',
     clicked_impressions UInt64 COMMENT 'Of these, how many were clicked at least once',
-    click_through_rate Float64 COMMENT 'clicked_impressions / impressions'
+    position_ctr Float64 COMMENT 'clicked_impressions / impressions'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -14,7 +14,7 @@ AS SELECT
     at_position.1 AS position,
     at_position.2 AS impressions,
     at_position.3 AS clicked_impressions,
-    clicked_impressions / impressions AS click_through_rate
+    clicked_impressions / impressions AS position_ctr
 FROM
 (
     -- Positions where a list ends or that were clicked, in order, as (position, lists, clicked).
@@ -31,11 +31,11 @@ FROM
             -- Lists of one length that were clicked at the same positions are one group.
             SELECT
                 session_day,
-                facts.impressions AS listed,
-                clicked_places AS clicked_mask,
+                results AS listed,
+                clicked_positions_mask AS clicked_mask,
                 count() AS lists,
-                sumMap(clicked_deep, arrayWithConstant(length(clicked_deep), toUInt64(1))) AS deep_clicks
-            FROM _relevant_session_facts AS facts
+                sumMap(clicked_positions_over_64, arrayWithConstant(length(clicked_positions_over_64), toUInt64(1))) AS deep_clicks
+            FROM _relevant_session_facts
             GROUP BY session_day, listed, clicked_mask
         )
         ARRAY JOIN arrayConcat(

@@ -10,7 +10,7 @@ CREATE OR REPLACE VIEW impressions
     search_query String COMMENT 'The query of the search',
     user_id Nullable(String) COMMENT 'Who searched',
     created_at DateTime64(3, 'UTC') COMMENT 'When the search happened',
-    session_day Date COMMENT 'Partition of the session'
+    session_day Nullable(Date) COMMENT 'Day of the session; NULL when it has none'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -24,7 +24,8 @@ FROM
 (
     SELECT
         session_id, search_results.object_id AS objects, search_results.rank AS ranks,
-        search_results.meta AS metas, search_query, user_id, created_at, session_day
+        search_results.meta AS metas, search_query, user_id, created_at,
+        nullIf(sessions.session_day, toDate(0)) AS session_day
     FROM sessions FINAL
     WHERE session_id NOT IN (SELECT session_id FROM session_marks FINAL WHERE is_irrelevant)
     SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -18,6 +18,8 @@ UNJOINED: Final = "unjoined_events"
 MARKS: Final = "session_marks"
 DEAD_LETTERS: Final = "dead_letters"
 ERASED_SESSIONS: Final = "erased_sessions"
+FACTS: Final = "session_facts"
+FACTS_PROGRESS: Final = "facts_progress"
 
 _EVENT_FIELDS: Final = [
     pa.field("session_id", pa.string()),

@@ -25,6 +25,7 @@ from stream_processors.consume.gather import BatchBuffer, FlushTriggers
 from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.topics import DecodedTopics
 from stream_processors.write.delete_adopted import OWN, AdoptedDeletions, DeleteAdoptedSchedule
+from stream_processors.write.facts_refresh import SHORTEST_SECONDS, FactsRefresh, FactsSchedule
 from stream_processors.write.flush import FlushReport
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ class _Origin(NamedTuple):
 
 class Stages(AdoptedDeletions, Protocol):
     """A flush in two halves, so that the next one is decoded while this one is written."""
+
+    @property
+    def facts(self) -> FactsRefresh:
+        """What follows the flushes."""
+        ...
 
     def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
         """Blocks. Depends on the records alone."""
@@ -79,6 +85,7 @@ class FlushPipeline:
         self._is_paused = is_paused
         self._buffer = BatchBuffer(triggers, clock, self._is_stuck)
         self._deletions = DeleteAdoptedSchedule(stages, clock)
+        self._facts = FactsSchedule(stages.facts, clock)
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writing_since: float | None = None
@@ -100,10 +107,10 @@ class FlushPipeline:
 
         `ledger` is told what is written; `commit` then commits what it allows.
         """
-        writing = asyncio.create_task(self._delete_if_due())
+        writing = asyncio.create_task(self._follow_up(ledger))
         try:
             while True:
-                batches = await self._buffer.take(idle_seconds=OWN.shortest)
+                batches = await self._buffer.take(idle_seconds=min(OWN.shortest, SHORTEST_SECONDS))
                 # A partition that was taken away meanwhile is its new owner's to write.
                 ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
                 decoded = await self._on(self._decoder, self._stages.decode, ours)
@@ -137,7 +144,7 @@ class FlushPipeline:
                 ledger.written(origin.source, origin.generation, origin.first)
             await commit()
         await self._buffer.finished()
-        await self._delete_if_due()
+        await self._follow_up(ledger)
         self._writing_since = None
         await self._buffer.unstuck()
 
@@ -151,7 +158,10 @@ class FlushPipeline:
             self._deletions.note_adopted(has_left=report.left > 0)
         self._on_report(report)
 
-    async def _delete_if_due(self) -> None:
+    async def _follow_up(self, ledger: OffsetLedger) -> None:
+        """What is due after flushes, and when there is none."""
+        if self._facts.is_due():
+            await self._on(self._writer, self._facts.run, ledger.last_committed())
         if self._deletions.is_due():
             await self._on(self._writer, self._deletions.run)
 

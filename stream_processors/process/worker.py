@@ -39,6 +39,7 @@ from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.process.table_metrics import TableMetrics
 from stream_processors.process.watchdog import PartitionProgress, Watchdog
+from stream_processors.write.facts_refresh import FactsRefresh
 from stream_processors.write.flush import FlushReport
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class _Worker:
         app = build_app(self._settings, pipeline.feed)
         filler = FilterFiller(parts.stored_ids, parts.sink, self._settings.topics.partitions)
         try:
-            return await self._consume(app, pipeline, filler)
+            return await self._consume(app, pipeline, parts.flush.facts, filler)
         finally:
             filler.stop()
 
@@ -157,13 +158,16 @@ class _Worker:
         except (Unavailable, TimeoutError) as error:
             log.warning("the topics could not be checked: %s", error or "no answer in time")
 
-    async def _consume(self, app: faust.App, pipeline: FlushPipeline, filler: FilterFiller) -> int:
+    async def _consume(
+        self, app: faust.App, pipeline: FlushPipeline, facts: FactsRefresh, filler: FilterFiller
+    ) -> int:
         consumer = cast(BatchConsumer, app.consumer)
         consumer.finish_pending = pipeline.drain
         tables = TableMetrics(self._settings)
 
         def assigned(partitions: Collection[int], generation: int) -> None:
             filler.assigned(partitions, generation)
+            facts.assigned(partitions)
             # One of all workers: who has the first partition.
             pipeline.owns_clean_up(0 in partitions)
             tables.owns = 0 in partitions

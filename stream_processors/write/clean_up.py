@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream_processors.write.facts import touched
 from stream_processors.write.sink import BEFORE_ALL, Sink
 
 
@@ -33,5 +34,8 @@ class CleanUp:
         # A portion of the last events of one session has some of the next ones: no harm is done.
         self.is_over = portion.is_last or self._session_id not in (None, portion.last[0])
         self._after = self._first if self.is_over else portion.last
+        # Before they are deleted: until then a crash leaves them to the next clean-up.
+        if adopted.num_rows:
+            self._sink.refresh_facts(touched(adopted, "created_at", is_posted=False))
         if self._session_id is None:
             self._sink.delete_adopted(adopted, portion)

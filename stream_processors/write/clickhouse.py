@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from core import clickhouse
 from core.clickhouse.id_batches import id_batches
 from core.errors import StatementRefused
+from core.kafka.partitions import Partition
 from core.settings import Settings
 from core.telemetry import WORKER_PARTS
 from schemas.user_tables import COLUMNS, delete, tables_with_user_data
@@ -21,7 +22,8 @@ from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
 from stream_processors.join.recent_sessions import STORED
 from stream_processors.join.stored_ids_filter import Hashes32
-from stream_processors.write.sink import Adoption, DeadLetter, Key, Portion
+from stream_processors.write.facts import FactsTable
+from stream_processors.write.sink import Adoption, DeadLetter, FactsPortion, Key, Portion
 from stream_processors.write.statements import Statements, in_halves
 from stream_processors.write.waiting_events import WaitingEvents
 
@@ -131,6 +133,7 @@ class ClickHouseSink:
         self._client = clickhouse.connect(settings, role="clickstream worker")
         self._statements = Statements(settings, self._client)
         self._waiting = WaitingEvents(self._statements)
+        self._facts = FactsTable(self._statements)
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         named = pa.table({"session_id": session_ids})
@@ -250,6 +253,23 @@ class ClickHouseSink:
         days = {"days": sessions["session_day"].unique().to_pylist()}
         for ids in id_batches(sessions["session_id"].to_pylist()):
             self._statements.run(_UNJOIN, {**days, "ids": ids})
+
+    def refresh_facts(self, touched: pa.Table) -> None:
+        self._facts.refresh(touched)
+
+    def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        return self._facts.progress(topics)
+
+    def missing_facts(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        return self._facts.missing(sessions, events)
+
+    def refresh_missing_facts(self, portion: FactsPortion) -> None:
+        self._facts.refresh_portion(portion)
+
+    def note_facts_progress(self, reached: Mapping[Partition, int], epoch: int) -> None:
+        self._facts.note(reached, epoch)
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         self._call(partial(self._client.insert_arrow, table, rows))

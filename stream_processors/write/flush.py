@@ -22,6 +22,8 @@ from stream_processors.join.plan import FlushPlan, FlushPlanner, FlushRules
 from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
 from stream_processors.write.clean_up import CleanUp
+from stream_processors.write.facts import touched
+from stream_processors.write.facts_refresh import FactsRefresh
 from stream_processors.write.sink import ADOPTED, Sink
 from stream_processors.write.write_plan import DeadLetterTopic, PlanWriter, Written
 
@@ -85,6 +87,7 @@ class Flush:
         self.decode = TopicDecoders(decoders, retry).decode
         self._planner = FlushPlanner(rules, index, stored_ids, sink, retry)
         self._writer = PlanWriter(sink, dead_letters, rules.epoch, clock, retry)
+        self.facts = FactsRefresh(sink, rules.topics, rules.epoch)
         self._sink = sink
         self._index = index
         self._stored_ids = stored_ids
@@ -110,6 +113,7 @@ class Flush:
         self._index.admit(anti_join(plan.known, written.not_stored))
         self._stored_ids.add(plan.sessions["session_id"].chunks)
         self._take_back_erased(plan, written)
+        self._touch_facts(plan)
         # What is forgotten here, the clean-up of everything finds.
         adopted = pa.concat_tables([self._adopted, adoption.adopted])
         self._adopted = adopted.slice(0, _MOST_ADOPTED)
@@ -137,6 +141,22 @@ class Flush:
         SinkUnavailable."""
         self._clean_up.step()
         return self._clean_up.is_over
+
+    def _touch_facts(self, plan: FlushPlan) -> None:
+        """Remember whose facts have changed; of marked sessions, compute them now.
+
+        Before the commit, for which whoever has marked a session waits.
+        """
+        self.facts.touch(
+            touched(plan.sessions, "created_at", is_posted=True),
+            touched(plan.joined.events, "session_created_at", is_posted=False),
+        )
+        if plan.marks.num_rows:
+            ids = plan.marks["session_id"].unique()
+            marked = self._retry(partial(self._sink.find_sessions, ids))
+            self.facts.touch(touched(marked, "created_at", is_posted=False))
+        if plan.marks.num_rows or self.facts.is_full:
+            self._retry(self.facts.refresh)
 
     def _reload_erasures(self) -> bool:
         """Read the erasures if there are new ones; returns whether there were."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final, Protocol
 
 import pyarrow as pa
 
+from core.kafka.partitions import Partition
 from schemas.dead_letters import Attempt, attempt_of, republish_header
 from stream_processors.decode.batch import RejectedRecord
 from stream_processors.join.erasures import Erased
@@ -17,11 +19,24 @@ from stream_processors.join.stored_ids_filter import Hashes32
 ADOPTED: Final = pa.schema(
     [
         pa.field("session_id", pa.string()),
+        pa.field("created_at", pa.timestamp("ms")),
         pa.field("session_day", pa.date32()),
         pa.field("waiting", pa.uint64()),
     ]
 )
 """Sessions that adopted, and how many events waited for each. One row per session."""
+
+
+TOUCHED: Final = pa.schema(
+    [
+        pa.field("session_id", pa.string()),
+        pa.field("session_day", pa.date32()),
+        pa.field("session_hour", pa.int32()),
+        pa.field("is_posted", pa.uint8()),
+    ]
+)
+"""Sessions whose facts are to be computed again. `session_hour` is the hour of created_at since
+1970; `is_posted` says that the session itself may be new. One row per session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,17 @@ class Portion:
     after: Key
     last: Key
     is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FactsPortion:
+    """The sessions of a day that lack facts and whose hash modulo `of` is `number`. `beyond` are
+    the parameters by which their rows are found."""
+
+    day: date
+    number: int
+    of: int
+    beyond: Mapping[str, object]
 
 
 class Sink(Lookups, Protocol):
@@ -113,6 +139,32 @@ class Sink(Lookups, Protocol):
     def unjoin(self, sessions: pa.Table) -> None:
         """Delete events of these (`SESSION_COLUMNS`), none of which is stored, from `events`: those
         that wait for their session as well, and no others."""
+        ...
+
+    def refresh_facts(self, touched: pa.Table) -> None:
+        """Compute the facts of these sessions (`TOUCHED`) from all that is stored of them now, and
+        store them. Nothing for a session that is not stored, or that is erased."""
+        ...
+
+    def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        """Per partition of these topics, how far its records are in the facts: the epoch above
+        `OFFSET_BITS` bits of offset. None for a partition that was never noted."""
+        ...
+
+    def missing_facts(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        """The sessions that have a row from at or beyond these positions (partition → position of
+        the topic of sessions, and of events), in portions small enough for one statement."""
+        ...
+
+    def refresh_missing_facts(self, portion: FactsPortion) -> None:
+        """`refresh_facts` of the sessions of this portion."""
+        ...
+
+    def note_facts_progress(self, reached: Mapping[Partition, int], epoch: int) -> None:
+        """The facts have all records of this epoch below these offsets. A lower offset than the one
+        that is noted changes nothing."""
         ...
 
 

@@ -22,6 +22,7 @@ _TYPES: Final = {
     pa.uint16(): "UInt16",
     pa.uint32(): "UInt32",
     pa.uint64(): "UInt64",
+    pa.int32(): "Int32",
     pa.date32(): "Date",
     pa.timestamp("ms"): "DateTime64(3, 'UTC')",
 }

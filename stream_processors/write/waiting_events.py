@@ -134,6 +134,7 @@ WHERE session_id IN {ids:Array(String)} AND {within}
             SELECT session_id, event_id, max(version) AS first_post
             FROM events
             WHERE session_day IN {days:Array(Date)} AND session_id IN {ids:Array(String)}
+                AND session_hash IN (SELECT sipHash64(arrayJoin({ids:Array(String)})))
                 AND {within}
             GROUP BY session_id, event_id
         ) AS joined USING (session_id, event_id)

@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 
 from core.clickhouse.client import connect
 from core.settings import Settings
+from stream_processors.write.clickhouse import ClickHouseSink
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERFLOW_DAY = date(1970, 1, 1)
 NOON_MS = 1_700_049_600_000  # 2023-11-15T12:00:00Z
 DAY_MS = 86_400_000
 
-TABLES = ("sessions", "events", "session_marks", "unjoined_events")
+TABLES = ("sessions", "events", "session_marks", "unjoined_events", "session_facts")
 
 # As the worker counts: the first offset wins a session and an event, the last one a mark.
 _TOP = 2**64 - 1
@@ -95,6 +96,14 @@ def store(settings: Settings, world: World) -> None:
         ):
             for block in _rounds(rows):
                 client.insert(table, block, column_names=columns)
+    refresh_facts(settings)
+
+
+def refresh_facts(settings: Settings) -> None:
+    """As a worker does it, of every stored session."""
+    sink = ClickHouseSink(settings)
+    for portion in sink.missing_facts({0: 0}, {0: 0}):
+        sink.refresh_missing_facts(portion)
 
 
 def empty(settings: Settings) -> None:

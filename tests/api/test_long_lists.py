@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import schemas
-from api.queries import POSITIONS, PositionRow
+from api.queries import POSITIONS
+from api.responses import PositionStatistics
 from api.selection import Relevance, Selection
 from api.store import ClickHouseStore
 from core.clickhouse.client import connect
+from tests.api.stored import refresh_facts
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -48,6 +50,7 @@ def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> Non
     with connect(read_settings) as client:
         client.command(_SESSIONS, parameters=SIZES)
         client.command(_CLICKS, parameters=SIZES)
+        refresh_facts(read_settings)
         shown = client.query(
             "SELECT count(), uniqExact(object_id), max(position), sum(rank), countIf(meta IS NULL)"
             " FROM (SELECT object_id, position, rank, meta FROM impressions)",
@@ -65,20 +68,22 @@ def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> Non
     assert by_position == expected
     for limit in (50, 66, 5_000, RESULTS):
         answered = asyncio.run(_positions(read_settings, limit))
-        assert answered == [PositionRow(*row) for row in expected[:limit]]
+        assert answered == [
+            PositionStatistics(p, shown, clicked, clicked / shown)
+            for p, shown, clicked in expected[:limit]
+        ]
 
 
-async def _positions(settings: Settings, limit: int) -> list[PositionRow]:
+async def _positions(settings: Settings, limit: int) -> list[PositionStatistics]:
     store = ClickHouseStore(settings)
     try:
-        values = Selection(None, None, Relevance.EXCLUDE).parameters()
-        query = POSITIONS.for_event_type("click")
-        return await store.rows(query, 30, **values, event_type="click", limit=limit)
+        values = Selection(None, None, Relevance.EXCLUDE).times()
+        return await store.rows(POSITIONS, 30, **values, event_type="click", limit=limit)
     finally:
         await store.close()
 
 
-_FINAL = re.compile(r"\bFROM (?:sessions|events) FINAL\b")
+_FINAL = re.compile(r"\bFROM (?:sessions|events|session_facts) FINAL\b")
 _PARTITION_BY_PARTITION = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 
 

@@ -7,7 +7,7 @@ worker that lost its partitions without noticing are all just interleavings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -26,13 +26,20 @@ from stream_processors.join.recent_sessions import RecentSessions
 from stream_processors.join.session_day import DayWindow
 from stream_processors.join.stored_ids_filter import Hashes32, StoredIdsFilter
 from stream_processors.write.flush import Flush
-from stream_processors.write.sink import Adoption, DeadLetter, Key, Portion, Sink
+from stream_processors.write.sink import (
+    Adoption,
+    DeadLetter,
+    FactsPortion,
+    Key,
+    Portion,
+    Sink,
+)
 from tests.clock import ManualClock
 from tests.stream_processors.flushing import DeadLetterList, once
 from tests.stream_processors.memory_sink import MemorySink, clean_up
 from tests.stream_processors.records import PARTITIONS, TOPICS, Log
 
-Write = partial[Any]
+Write = Callable[[], object]
 
 
 class Store(Sink, Protocol):
@@ -96,6 +103,29 @@ class SlowSink:
     def delete_adopted(self, adopted: pa.Table, portion: Portion | None = None) -> None:
         self.store.delete_adopted(adopted, portion)
 
+    def refresh_facts(self, touched: pa.Table) -> None:
+        if not isinstance(self.store, MemorySink):
+            self.pending.append(partial(self.store.refresh_facts, touched))
+            return
+        store, rows = self.store, list[Any]()
+        # It reads, and writes later.
+        self.pending.append(lambda: rows.extend(store.facts_of(touched)))
+        self.pending.append(lambda: store.store_facts(rows))
+
+    def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        return self.store.facts_progress(topics)
+
+    def missing_facts(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        return self.store.missing_facts(sessions, events)
+
+    def refresh_missing_facts(self, portion: FactsPortion) -> None:
+        self.pending.append(partial(self.store.refresh_missing_facts, portion))
+
+    def note_facts_progress(self, reached: Mapping[Partition, int], epoch: int) -> None:
+        self.pending.append(partial(self.store.note_facts_progress, reached, epoch))
+
 
 class FakeWorker:
     """One worker process: what it remembers is gone when it crashes."""
@@ -133,6 +163,11 @@ class FakeWorker:
             self.ledger.start_at(source, generation, offset)
         self.positions = dict(committed)
         self.stored_ids.begin(generation)
+        self._flush.facts.assigned({source.partition for source in committed})
+
+    def begin_facts(self) -> bool:
+        """What is due after a flush: the facts of what was touched; whether nothing is left."""
+        return bool(self.sink.pending) or self._flush.facts.step(self.ledger.last_committed())
 
     def fill_filter(self) -> None:
         """What goes on in the background after an assignment, at some moment of it."""
@@ -239,6 +274,9 @@ class Cluster:
             worker.begin()
             worker.finish()
             self.commit(number)
+            while not worker.begin_facts():
+                worker.finish()
+            worker.finish()
         if with_clean_up:
             clean_up(self.store)
             return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
 from core.errors import StatementRefused
 from core.kafka.partitioner import partition_of
+from core.kafka.partitions import Partition
 from schemas.erasures import session_hash
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
@@ -17,11 +19,13 @@ from stream_processors.join.join import join
 from stream_processors.join.recent_sessions import KNOWN, STORED
 from stream_processors.join.stored_ids_filter import Hashes32, hashes_of
 from stream_processors.join.table_columns import ERASED_SESSIONS
+from stream_processors.write.facts import touched
 from stream_processors.write.sink import (
     ADOPTED,
     BEFORE_ALL,
     Adoption,
     DeadLetter,
+    FactsPortion,
     Key,
     Portion,
     Sink,
@@ -36,6 +40,7 @@ KEYS = {
     table_columns.EVENTS: ("session_day", "session_id", "event_id"),
     table_columns.UNJOINED: ("session_id", "event_id"),
     table_columns.MARKS: ("session_id",),
+    table_columns.FACTS: ("session_day", "session_id"),
 }
 
 
@@ -51,6 +56,7 @@ class MemorySink:
         self.erasures: dict[bytes, int] = {}
         self.erased_sessions: set[bytes] = set()
         self.erased_dead_letters: set[bytes] = set()
+        self.noted: dict[Partition, int] = {}
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         wanted = set(session_ids.to_pylist())
@@ -115,6 +121,7 @@ class MemorySink:
 
     def erase(self, session_ids: Sequence[str]) -> None:
         for table in (
+            table_columns.FACTS,
             table_columns.MARKS,
             table_columns.EVENTS,
             table_columns.UNJOINED,
@@ -193,10 +200,80 @@ class MemorySink:
             if portion is None or portion.after < key <= portion.last:
                 del waiting[key]
 
+    def refresh_facts(self, touched: pa.Table) -> None:
+        self.store_facts(self.facts_of(touched))
+
+    def facts_of(self, touched: pa.Table) -> list[Row]:
+        """The rows that a refresh would write now; one that reads now may write later."""
+        ids = set(touched["session_id"].to_pylist())
+        return [
+            self._facts(row)
+            for row in self.tables[table_columns.SESSIONS].values()
+            if row["session_id"] in ids
+            and session_hash(row["session_id"]) not in self.erased_sessions
+        ]
+
+    def store_facts(self, rows: Sequence[Row]) -> None:
+        stored = self.tables[table_columns.FACTS]
+        for row in rows:
+            key = (row["session_day"], row["session_id"])
+            if key not in stored or row["version"] >= stored[key]["version"]:
+                stored[key] = row
+
+    def _facts(self, session: Row) -> Row:
+        events = [
+            row
+            for row in self.tables[table_columns.EVENTS].values()
+            if row["session_id"] == session["session_id"]
+        ]
+        mark = self.tables[table_columns.MARKS].get((session["session_id"],))
+        positions = [e["position"] for e in events if e["event_type"] == "click" and e["position"]]
+        return {
+            "session_day": session["session_day"],
+            "session_id": session["session_id"],
+            "is_irrelevant": mark is not None and mark["is_irrelevant"],
+            "results": len(session["search_results.object_id"]),
+            "events": len(events),
+            "clicks": sum(event["event_type"] == "click" for event in events),
+            "unlisted_events": sum(event["position"] == 0 for event in events),
+            "min_clicked_position": min(positions, default=0),
+            "version": session["version"]
+            + sum(event["version"] for event in events)
+            + (mark["version"] + 1 if mark else 0),
+        }
+
+    def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        wanted = set(topics)
+        return {each: offset for each, offset in self.noted.items() if each.topic in wanted}
+
+    def missing_facts(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        beyond = {
+            row["session_id"]
+            for table, positions in (
+                (table_columns.SESSIONS, sessions),
+                (table_columns.EVENTS, events),
+            )
+            for row in self.tables[table].values()
+            if row["kafka_offset"] >= positions.get(row["kafka_partition"], 2**63)
+        }
+        return [FactsPortion(date(1970, 1, 1), 0, 1, {"ids": beyond})] if beyond else []
+
+    def refresh_missing_facts(self, portion: FactsPortion) -> None:
+        self.store_facts(self.facts_of(pa.table({"session_id": list(portion.beyond["ids"])})))
+
+    def note_facts_progress(self, reached: Mapping[Partition, int], epoch: int) -> None:
+        assert epoch == 0
+        for partition, offset in reached.items():
+            self.noted[partition] = max(offset, self.noted.get(partition, 0))
+
 
 def clean_up(sink: Sink) -> None:
     """What the owner of the clean-up does, all of it: adopt what waits, then delete it."""
     after = BEFORE_ALL
     while (portion := sink.waiting_portion(after)) is not None:
-        sink.delete_adopted(sink.adopt_waiting(portion), portion)
+        adopted = sink.adopt_waiting(portion)
+        sink.refresh_facts(touched(adopted, "created_at", is_posted=False))
+        sink.delete_adopted(adopted, portion)
         after = portion.last

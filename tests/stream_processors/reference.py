@@ -44,6 +44,25 @@ class Reference:
         """Events that wait."""
         return {key for key in self.events if key[0] not in self.sessions}
 
+    def facts(self) -> dict[str, dict[str, int]]:
+        """The numbers of each session. Every event is a click here, unless it says otherwise."""
+        found = {}
+        for session_id, session in self.sessions.items():
+            mine = [key for key in self.events if key[0] == session_id]
+            places = {
+                key: self._position(session_id, self.events[key]["object_id"]) for key in mine
+            }
+            clicks = [key for key in mine if self.events[key]["event_type"] == "click"]
+            found[session_id] = {
+                "is_irrelevant": self.marks.get(session_id, False),
+                "results": len(session["search_results"]),
+                "events": len(mine),
+                "clicks": len(clicks),
+                "unlisted_events": sum(places[key] == 0 for key in mine),
+                "min_clicked_position": min((places[k] for k in clicks if places[k]), default=0),
+            }
+        return found
+
     def _position(self, session_id: str, object_id: str) -> int:
         shown = [result["object_id"] for result in self.sessions[session_id]["search_results"]]
         return shown.index(object_id) + 1 if object_id in shown else 0
@@ -89,3 +108,8 @@ def compare(cluster: Cluster, reference: Reference) -> None:
         row["session_id"]: row["is_irrelevant"] for row in tables[table_columns.MARKS].values()
     }
     assert marks == reference.marks
+    facts = {row["session_id"]: row for row in tables[table_columns.FACTS].values()}
+    wanted = reference.facts()
+    assert facts.keys() == wanted.keys()
+    for id_, expected in wanted.items():
+        assert {name: facts[id_][name] for name in expected} == expected

@@ -13,9 +13,8 @@ from clickhouse_connect.driver.binding import quote_identifier as identifier
 
 from schemas.migrate import RECORD
 
-# Tables that are not backed up: they are computed again (docs/decisions/0007-session-facts.md), or
-# made by `migrate`.
-DERIVED: Final = ("_session_facts", "_session_type_facts", "_settled_days", RECORD)
+# Tables that are not backed up: they are made by `migrate`.
+DERIVED: Final = (RECORD,)
 
 TABLES: Final = """
 SELECT name FROM system.tables

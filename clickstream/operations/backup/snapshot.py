@@ -3,6 +3,9 @@
 The tables are copied one after another, and the order keeps the rules of the pipeline:
 - Unjoined events come before joined ones. An event that is adopted in between is then in both
   tables, and never in neither.
+- The progress of the facts comes before the facts, and both before what they are computed from:
+  the worker computes anew what is beyond the progress. They come after unjoined events: an event
+  that waits no more is in the facts.
 - Sessions come before events and marks. A session that is visible proves that the rows written
   before it exist.
 - Erasures come last, so that every deletion that happened before is known.
@@ -23,6 +26,8 @@ from stream_processors.join import table_columns
 
 _FIRST: Final = (
     table_columns.UNJOINED,
+    table_columns.FACTS_PROGRESS,
+    table_columns.FACTS,
     table_columns.SESSIONS,
     table_columns.EVENTS,
     table_columns.MARKS,

@@ -32,6 +32,9 @@ from stream_processors.join import table_columns
 # What a flush looks into before it writes.
 _ERASURES: Final = ("erasures", table_columns.ERASED_SESSIONS, "erased_dead_letters")
 
+# What is exchanged: the facts are computed as the new tables are filled.
+_EXCHANGED: Final = (table_columns.FACTS, *TABLES)
+
 _BY_DAY: Final = frozenset({table_columns.SESSIONS, table_columns.EVENTS})
 
 
@@ -62,6 +65,9 @@ def replay_fresh(
                 _copy_older(server, live, fresh, bounds, progress, check_lease)
             with log_to_tables(on_database(settings, fresh), clock) as reading:
                 reading.copy(wanted.starts, wanted.ends, progress, lambda _: check_lease())
+                if wanted.keeps_older:
+                    progress.say("computing the facts of all sessions")
+                    reading.compute_facts(settings.topics.partitions)
             server.command(queries.COPY_LETTERS, live=live, fresh=fresh)
             for table in _ERASURES:
                 server.command(queries.add_missing(table), source=fresh, target=live)
@@ -111,7 +117,7 @@ def _tables_beside(server: Server, live: str, fresh: str) -> Iterator[None]:
     server.drop(fresh, owner)
     server.create(fresh, owner)
     try:
-        for table in (*TABLES, *_ERASURES):
+        for table in (table_columns.FACTS_PROGRESS, *_EXCHANGED, *_ERASURES):
             server.command(queries.make(table, live, fresh))
         for table in _ERASURES:
             server.command(queries.add_missing(table), source=live, target=fresh)
@@ -151,7 +157,7 @@ def _exchange(
     """Table by table. When it is cut short, each table is an old one or a new one, and complete."""
     check_stopped(log)
     committed = log.committed()
-    for table in TABLES:
+    for table in _EXCHANGED:
         check_lease()
         server.command(queries.exchange(table, live, fresh))
     if log.workers() or log.committed() != committed:

@@ -51,6 +51,7 @@ class LogToTables:
         with progress.over("records", sum(ends[p] - start for p, start in starts.items())) as moved:
             for batches in self._reader.read(starts, ends, self._rows):
                 self._flush(batches)
+                wait_for_server(self._flush.facts.refresh)
                 for batch in batches:
                     moved(batch.next - reached[batch.source])
                     reached[batch.source] = batch.next
@@ -58,6 +59,12 @@ class LogToTables:
                 written(reached)
         # Events that somebody wrote as unjoined while their session was not there yet.
         while not wait_for_server(self._flush.clean_up_portion):
+            pass
+
+    def compute_facts(self, partitions: int) -> None:
+        """Of every session, also of those that were not in the log. Blocks for minutes, perhaps."""
+        self._flush.facts.assigned(range(partitions))
+        while not wait_for_server(lambda: self._flush.facts.step({})):
             pass
 
     @property

@@ -137,6 +137,20 @@ class Life(RuleBasedStateMachine):
         self.begin_flush(number, all_of_it=True)
         return self.cluster.lose_without_noticing(number)
 
+    @rule(number=numbers, writes=st.one_of(st.none(), st.integers(0, 4)))
+    def refresh_facts(self, number: int, writes: int | None) -> None:
+        """With `writes`, it stands still after so many reads and inserts."""
+        worker = self.cluster.workers[number]
+        if not worker.flushing and not worker.sink.pending:
+            worker.begin_facts()
+            for _ in range(100 if writes is None else writes):
+                worker.write_one()
+
+    @rule(zombie=zombies)
+    def zombie_refreshes_facts(self, zombie: FakeWorker) -> None:
+        if not zombie.flushing:
+            zombie.begin_facts()
+
     @rule(zombie=zombies, writes=st.one_of(st.none(), st.integers(0, 4)))
     def zombie_writes(self, zombie: FakeWorker, writes: int | None) -> None:
         zombie.finish(writes)

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from core import clickhouse
+from stream_processors.join import table_columns
 from stream_processors.write.clickhouse import ClickHouseSink
 from tests.examples import examples
 from tests.stream_processors.cluster import Store
@@ -31,7 +32,7 @@ class ClickHouseStore(ClickHouseSink):
     def __init__(self, settings: Settings, client: Client) -> None:
         super().__init__(settings)
         self._reader = client
-        for table in KEYS:
+        for table in (*KEYS, table_columns.FACTS_PROGRESS):
             client.command(f"TRUNCATE TABLE {table}")
 
     @property

@@ -21,9 +21,12 @@ from stream_processors.consume.offset_ledger import OffsetLedger
 from stream_processors.decode.topics import DecodedTopics
 from stream_processors.process import pipeline
 from stream_processors.process.pipeline import FlushPipeline
+from stream_processors.write.facts_refresh import FactsRefresh
 from stream_processors.write.flush import FlushReport
 from tests.clock import ManualClock
 from tests.core.http.counted import counted
+from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.records import TOPICS
 
 SOURCE = Partition("events", 0)
 NOTHING = FlushReport(0, 0, 0, 0, 0, 0, ())
@@ -50,6 +53,7 @@ class Stages:
         self.deleting_takes: Callable[[], None] = lambda: None
         self.deleting_fails = False
         self.writers = 0
+        self.facts = FactsRefresh(MemorySink(), TOPICS, epoch=0)
 
     def decode(self, batches: Sequence[FetchedBatch]) -> DecodedTopics:
         self.decoded.append([b.first for b in batches])

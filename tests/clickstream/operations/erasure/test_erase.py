@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from api.settling.settler import Settler
 from clickstream.operations.backup.queries import attach_partitions
 from clickstream.operations.erasure import erase as erase_module
 from clickstream.operations.erasure import lookup
@@ -72,13 +70,6 @@ def pipeline(settings: Settings, tmp_path: Path) -> Iterator[Pipeline]:
         drop_kept(settings)
 
 
-async def settle(settings: Settings) -> None:
-    settler = Settler(settings, SystemClock())
-    for due in await settler.due(quiet_seconds=0):
-        await settler.settle(due)
-    await settler.close()
-
-
 def replayed(settings: Settings, origin: Origin) -> Outcome:
     return replay(settings, origin, SystemClock(), Silent())
 
@@ -108,7 +99,6 @@ def test_a_user_with_more_sessions_than_memory_holds_is_erased(
     monkeypatch.setattr(erase_module, "MOST_IDS", SESSIONS // 3)
     before = rows_naming(settings, "ann")
     others = {other: read_naming(settings, other) for other in USERS if other != "ann"}
-    asyncio.run(settle(settings))
     seen = preview(settings, "ann", SystemClock(), 60)
 
     outcome = erased(settings, "ann")
@@ -273,9 +263,8 @@ def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> Non
     assert {other: read_naming(settings, other) for other in before} == before
 
 
-def test_facts_of_settled_days_go_with_their_sessions(pipeline: Pipeline) -> None:
-    asyncio.run(settle(pipeline.settings))
-    assert {"_session_facts", "_session_type_facts"} <= set(rows_naming(pipeline.settings, "ann"))
+def test_facts_go_with_their_sessions(pipeline: Pipeline) -> None:
+    assert "session_facts" in rows_naming(pipeline.settings, "ann")
     erased(pipeline.settings, "ann")
     assert rows_naming(pipeline.settings, "ann") == {}
 

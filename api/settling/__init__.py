@@ -1,1 +1,0 @@
-"""Facts of days, computed once; docs/decisions/0007 and 0012."""

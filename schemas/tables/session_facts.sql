@@ -1,0 +1,42 @@
+-- One row per session: what it showed and what came of it. Written by the worker that owns the
+-- session's partition (stream_processors/write/facts.py), recomputed whenever something of the session
+-- changes; docs/decisions/0019-facts-by-key.md has the argument. version is the sum of the versions of
+-- all rows that it was computed from: it rises with content alone.
+CREATE TABLE IF NOT EXISTS session_facts
+(
+    session_id String COMMENT 'Caller''s id of the search' CODEC(ZSTD(1)),
+    session_day Date COMMENT 'session_day of the session. Partition key' CODEC(ZSTD(1)),
+    session_hour Int32 COMMENT 'Hours from 1970 to created_at: sorts what is written together' CODEC(T64, ZSTD(1)),
+    session_hash UInt64 COMMENT 'sipHash64 of session_id' CODEC(NONE),
+    created_at DateTime64(3, 'UTC') COMMENT 'When the search happened' CODEC(T64, ZSTD(1)),
+    received_at DateTime64(3, 'UTC') COMMENT 'When the edge took it' CODEC(T64, ZSTD(1)),
+    search_query String COMMENT 'The query as the user issued it' CODEC(ZSTD(1)),
+    user_id Nullable(String) COMMENT 'Who searched' CODEC(ZSTD(1)),
+    user_hash UInt64 COMMENT 'sipHash64 of user_id; 0 without one' CODEC(LZ4),
+    is_irrelevant Bool COMMENT 'The last mark of the session',
+    results UInt32 COMMENT 'Results shown' CODEC(T64, ZSTD(1)),
+    events UInt32 COMMENT 'Interactions of any type' CODEC(T64, ZSTD(1)),
+    unlisted_events UInt32 COMMENT 'Of these, those on objects that were not listed' CODEC(T64, ZSTD(1)),
+    clicks UInt32 COMMENT 'Events of type click' CODEC(T64, ZSTD(1)),
+    min_clicked_position UInt16 COMMENT 'Smallest clicked position; 0: none' CODEC(T64, ZSTD(1)),
+    clicked_positions_mask UInt64 COMMENT 'Bit n - 1 is set when position n was clicked; positions 1 to 64' CODEC(T64, ZSTD(1)),
+    clicked_positions_over_64 Array(UInt16) COMMENT 'Clicked positions beyond 64, ascending' CODEC(ZSTD(1)),
+    first_click_ms Nullable(Int64) COMMENT 'Milliseconds from created_at to the first click; below 0 when clocks differ' CODEC(ZSTD(1)),
+    last_event_ms Nullable(Int64) COMMENT 'Milliseconds from created_at to the last event' CODEC(ZSTD(1)),
+    event_types Array(LowCardinality(String)) COMMENT 'Types of the first 1,000 events, by time' CODEC(ZSTD(1)),
+    event_positions Array(UInt16) COMMENT 'Their positions; 0: not listed' CODEC(ZSTD(1)),
+    event_after_ms Array(Int64) COMMENT 'Their milliseconds after created_at' CODEC(ZSTD(1)),
+    session_version UInt64 COMMENT 'version of the session''s row' CODEC(T64, ZSTD(1)),
+    version UInt128 COMMENT 'Sum of the versions of all rows it was computed from: the highest wins' CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY session_day
+PRIMARY KEY (session_hour, session_hash)
+ORDER BY (session_hour, session_hash, session_id)
+SETTINGS
+    index_granularity = 2048,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1,
+    string_serialization_version = 'single_stream',
+    materialize_ttl_recalculate_only = 1
+COMMENT 'What each session showed and what came of it. Read it with FINAL, or read session_outcomes'

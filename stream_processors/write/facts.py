@@ -1,0 +1,295 @@
+"""Keeps `session_facts`: one row per session, recomputed inside ClickHouse when something of the
+session has changed. docs/decisions/0019-facts-by-key.md has the argument.
+
+A statement that is repeated, or that comes late, writes the same row or an older one: the version
+of a row is the sum of the versions of the rows that it was computed from, so it rises with content
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from core.kafka.partitions import Partition
+from stream_processors.write.sink import TOUCHED, FactsPortion
+from stream_processors.write.statements import Statements, in_halves
+
+_HOUR_MS: Final = 3_600_000
+
+# Sessions in one statement: some tens of megabytes of ClickHouse's memory with typical events.
+_SESSIONS_AT_ONCE: Final = 10_000
+# Sessions that are read in one portion when facts are missing.
+_PORTION: Final = 50_000
+# Events of a session that are kept with their time; of all others only the number is.
+_MOST_EVENTS: Final = 1_000
+
+_OF_SESSION: Final = (
+    "session_id, session_day, session_hour, session_hash, created_at, received_at,"
+    " search_query, user_id, user_hash, results, session_version"
+)
+
+# What a session showed never changes, so it is read from the facts, where sessions of one time lie
+# together. From `sessions` it is read when the session was just posted, or has no facts.
+#
+# A session that is being erased is left out. The erasure waits for inserts that began before its
+# record was written, and deletes what they wrote; those that begin later see the record.
+_REFRESH: Final = f"""
+INSERT INTO session_facts
+(
+    {_OF_SESSION},
+    is_irrelevant, events, unlisted_events, clicks, min_clicked_position, clicked_positions_mask,
+    clicked_positions_over_64, first_click_ms, last_event_ms, event_types, event_positions,
+    event_after_ms, version
+)
+WITH
+    shown AS
+    (
+        SELECT {_OF_SESSION}
+        FROM session_facts FINAL
+        PREWHERE (session_hour, session_hash) IN
+            (SELECT session_hour, sipHash64(session_id) FROM touched)
+        WHERE session_day IN (SELECT session_day FROM touched)
+            AND (session_day, session_id) IN
+                (SELECT session_day, session_id FROM touched WHERE NOT is_posted)
+    ),
+    interactions AS
+    (
+        SELECT
+            session_day, session_id,
+            count() AS number,
+            countIf(position = 0) AS unlisted,
+            countIf(event_type = 'click') AS clicks,
+            minIf(position, event_type = 'click' AND position > 0) AS min_position,
+            groupBitOrIf(
+                bitShiftLeft(toUInt64(1), toUInt8(position - 1)),
+                event_type = 'click' AND position BETWEEN 1 AND 64
+            ) AS mask,
+            arraySort(groupUniqArrayIf(
+                position, event_type = 'click' AND position > 64)) AS over_64,
+            minOrNullIf(after_ms, event_type = 'click') AS first_click_ms,
+            max(after_ms) AS last_ms,
+            groupArraySorted({_MOST_EVENTS})(
+                (after_ms, event_id, toString(event_type), position)) AS timeline,
+            sum(toUInt128(version)) AS versions
+        FROM
+        (
+            SELECT
+                session_day, session_id, event_id, event_type, position, version,
+                toUnixTimestamp64Milli(created_at)
+                    - toUnixTimestamp64Milli(session_created_at) AS after_ms
+            FROM events FINAL
+            PREWHERE (session_hour, session_hash) IN
+                (SELECT session_hour, sipHash64(session_id) FROM touched)
+            WHERE session_day IN (SELECT session_day FROM touched)
+                AND session_id IN (SELECT session_id FROM touched)
+        )
+        GROUP BY session_day, session_id
+    ),
+    marks AS
+    (
+        SELECT session_id, is_irrelevant, toUInt128(version) + 1 AS mark_version
+        FROM session_marks FINAL
+        WHERE session_id IN (SELECT session_id FROM touched)
+    ),
+    erased AS
+    (
+        SELECT session_hash FROM erased_sessions
+        WHERE session_hash IN (SELECT substring(SHA256(session_id), 1, 16) FROM touched)
+    )
+SELECT
+    session.*,
+    marks.is_irrelevant, interactions.number, unlisted, clicks, min_position, mask, over_64,
+    first_click_ms,
+    if(interactions.number > 0, toNullable(last_ms), NULL),
+    timeline.3, timeline.4, timeline.1,
+    toUInt128(session_version) + interactions.versions + marks.mark_version
+FROM
+(
+    SELECT * FROM shown
+    UNION ALL
+    SELECT
+        session_id, session_day,
+        toInt32(intDiv(toUnixTimestamp64Milli(created_at), {_HOUR_MS})) AS session_hour,
+        sipHash64(session_id) AS session_hash, created_at, received_at, search_query, user_id,
+        if(isNull(user_id), toUInt64(0), sipHash64(assumeNotNull(user_id))) AS user_hash,
+        toUInt32(length(`search_results.object_id`)) AS results,
+        version AS session_version
+    FROM sessions FINAL
+    PREWHERE session_id IN
+    (
+        SELECT session_id FROM touched
+        WHERE (session_day, session_id) NOT IN (SELECT session_day, session_id FROM shown)
+    )
+    WHERE session_day IN (SELECT session_day FROM touched)
+) AS session
+LEFT JOIN interactions
+    ON interactions.session_id = session.session_id
+    AND interactions.session_day = session.session_day
+LEFT JOIN marks ON marks.session_id = session.session_id
+WHERE substring(SHA256(session.session_id), 1, 16) NOT IN (SELECT session_hash FROM erased)
+SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0, max_threads = 1,
+    max_insert_threads = 1, max_partitions_per_insert_block = 0,
+    optimize_functions_to_subcolumns = 1
+"""  # noqa: S608 - our own names
+
+_PROGRESS: Final = """
+SELECT topic, partition, max(bitShiftLeft(toUInt64(epoch), 48) + offset) AS position
+FROM facts_progress
+WHERE topic IN {topics:Array(String)}
+GROUP BY topic, partition
+"""
+_PROGRESS_COLUMNS: Final = pa.schema(
+    [
+        pa.field("topic", pa.string()),
+        pa.field("partition", pa.uint32()),
+        pa.field("position", pa.uint64()),
+    ]
+)
+
+
+# Versions fall as offsets rise. Beyond the end of an array ClickHouse reads 0.
+def _beyond(name: str) -> str:
+    """Rows of partitions beyond the positions that two parameters name. The second is the largest
+    of the first: it tells the index which granules to leave out."""
+    return (
+        f"version <= {{{name}:Array(UInt64)}}[kafka_partition + 1]"
+        f" AND version <= {{most_{name}:UInt64}}"
+    )
+
+
+_ROWS_BEYOND: Final = f"""
+SELECT session_day, sum(number) AS rows
+FROM
+(
+    SELECT session_day, count() AS number FROM sessions
+    WHERE {_beyond("sessions")} GROUP BY session_day
+    UNION ALL
+    SELECT session_day, count() AS number FROM events
+    WHERE {_beyond("events")} GROUP BY session_day
+)
+GROUP BY session_day
+ORDER BY session_day DESC
+"""  # noqa: S608 - our own names
+_ROWS_COLUMNS: Final = pa.schema(
+    [pa.field("session_day", pa.date32()), pa.field("rows", pa.uint64())]
+)
+
+_TOUCHED_BEYOND: Final = f"""
+SELECT DISTINCT session_id, session_day, session_hour, toUInt8(1) AS is_posted
+FROM
+(
+    SELECT
+        session_id, session_day,
+        toInt32(intDiv(toUnixTimestamp64Milli(created_at), {_HOUR_MS})) AS session_hour
+    FROM sessions
+    WHERE session_day = {{day:Date}} AND {_beyond("sessions")}
+        AND sipHash64(session_id) % {{of:UInt32}} = {{number:UInt32}}
+    UNION ALL
+    SELECT session_id, session_day, session_hour
+    FROM events
+    WHERE session_day = {{day:Date}} AND {_beyond("events")}
+        AND session_hash % {{of:UInt32}} = {{number:UInt32}}
+)
+"""  # noqa: S608 - our own names
+
+_NOTE: Final = """
+INSERT INTO facts_progress (topic, partition, epoch, offset)
+SELECT noted.1, noted.2, {epoch:UInt16}, noted.3
+FROM (SELECT arrayJoin(arrayZip(
+    {topics:Array(String)}, {partitions:Array(UInt32)}, {offsets:Array(UInt64)})) AS noted)
+"""
+
+_MOST_VERSION: Final = 2**64 - 1
+
+
+class FactsTable:
+    """What `Sink` promises of facts. Blocks; raises SinkUnavailable."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def refresh(self, touched: pa.Table) -> None:
+        """See `Sink.refresh_facts`."""
+        # Those of one hour next to each other: a statement then reads few ranges of events.
+        rows = touched.sort_by([("session_day", "ascending"), ("session_hour", "ascending")])
+        for first in range(0, rows.num_rows, _SESSIONS_AT_ONCE):
+            in_halves(rows.slice(first, _SESSIONS_AT_ONCE), self._refresh)
+
+    def _refresh(self, touched: pa.Table) -> None:
+        self._statements.run(_REFRESH, {}, touched=touched.combine_chunks())
+
+    def progress(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """Epoch and offset of each, as `OFFSET_BITS` packs them."""
+        found = self._statements.select(_PROGRESS, _PROGRESS_COLUMNS, {"topics": list(topics)})
+        return {
+            Partition(row["topic"], row["partition"]): row["position"] for row in found.to_pylist()
+        }
+
+    def missing(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        """See `Sink.missing_facts`."""
+        beyond = {**_versions("sessions", sessions), **_versions("events", events)}
+        found = self._statements.select(_ROWS_BEYOND, _ROWS_COLUMNS, beyond)
+        portions = []
+        for row in found.to_pylist():
+            of = -(-row["rows"] // _PORTION)
+            portions += [
+                FactsPortion(row["session_day"], number, of, beyond) for number in range(of)
+            ]
+        return portions
+
+    def refresh_portion(self, portion: FactsPortion) -> None:
+        """See `Sink.refresh_missing_facts`."""
+        parameters = {
+            **portion.beyond, "day": portion.day, "number": portion.number, "of": portion.of
+        }  # fmt: skip
+        self.refresh(self._statements.select(_TOUCHED_BEYOND, TOUCHED, parameters))
+
+    def note(self, reached: Mapping[Partition, int], epoch: int) -> None:
+        """See `Sink.note_facts_progress`."""
+        parameters = {
+            "epoch": epoch,
+            "topics": [partition.topic for partition in reached],
+            "partitions": [partition.partition for partition in reached],
+            "offsets": list(reached.values()),
+        }
+        self._statements.run(_NOTE, parameters)
+
+
+def touched(sessions: pa.Table, created_at: str, *, is_posted: bool) -> pa.Table:
+    """Rows with session_id, session_day and this column of their session's created_at → the
+    sessions that they name (`TOUCHED`), each once."""
+    millis = sessions[created_at].cast(pa.int64()).to_numpy()
+    # As intDiv of ClickHouse does it: towards 0.
+    hours = (np.sign(millis) * (np.abs(millis) // _HOUR_MS)).astype(np.int32)
+    named = pa.table(
+        {
+            "session_id": sessions["session_id"],
+            "session_day": sessions["session_day"],
+            "session_hour": pa.array(hours),
+        }
+    )
+    distinct = named.group_by(named.schema.names, use_threads=False).aggregate([])
+    posted = pa.array(np.full(distinct.num_rows, is_posted, dtype=np.uint8))
+    return distinct.append_column("is_posted", posted).select(TOUCHED.names).cast(TOUCHED)
+
+
+def once_each(touched_: pa.Table) -> pa.Table:
+    """Each session once; posted when one of its rows says so."""
+    keys = ["session_id", "session_day", "session_hour"]
+    merged = touched_.group_by(keys, use_threads=False).aggregate([("is_posted", "max")])
+    names = [*keys, "is_posted"]
+    return merged.select([*keys, "is_posted_max"]).rename_columns(names).cast(TOUCHED)
+
+
+def _versions(name: str, positions: Mapping[int, int]) -> dict[str, object]:
+    """Of each partition the highest version that is beyond; 0, which no row has, of others."""
+    versions = [0] * (max(positions, default=-1) + 1)
+    for partition, position in positions.items():
+        versions[partition] = _MOST_VERSION - position
+    return {name: versions, f"most_{name}": max(versions, default=0)}

@@ -1,0 +1,143 @@
+"""Which sessions' facts are to be computed again, and when: every second or so, so that it takes a
+twentieth of the time. A session that was marked does not wait (`Flush.write`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from threading import Lock
+from typing import Final
+
+import pyarrow as pa
+
+from core.clock import Clock
+from core.errors import Unavailable
+from core.kafka.partitions import Partition
+from schemas.topics import Topics
+from stream_processors.write.facts import once_each
+from stream_processors.write.sink import TOUCHED, FactsPortion, Sink
+
+log = logging.getLogger(__name__)
+
+# Seconds between two refreshes, and how many times as long as a refresh it is.
+SHORTEST_SECONDS: Final = 1.0
+_LONGEST_SECONDS: Final = 5.0
+_TIMES: Final = 20
+
+# Sessions that wait for a refresh before the time: some megabytes.
+_MOST_TOUCHED: Final = 50_000
+
+
+class FactsRefresh:
+    """`assigned` is called from the event loop, everything else from the thread that writes.
+
+    Nothing here is lost with the process: what is beyond the noted progress is computed again by
+    whoever is assigned its partition.
+    """
+
+    def __init__(self, sink: Sink, topics: Topics, epoch: int) -> None:
+        self._sink = sink
+        self._topics = (topics.sessions, topics.events)
+        self._epoch = epoch
+        self._touched = TOUCHED.empty_table()
+        self._lock = Lock()
+        self._unchecked: frozenset[int] = frozenset()
+        self._checked: frozenset[int] = frozenset()
+        self._checking: tuple[frozenset[int], list[FactsPortion]] | None = None
+        self._noted: dict[Partition, int] = {}
+
+    def touch(self, *touched: pa.Table) -> None:
+        """Remember these sessions (`TOUCHED`)."""
+        named = pa.concat_tables([self._touched, *touched])
+        self._touched = once_each(named) if named.num_rows > self._touched.num_rows else named
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many sessions wait that they should not wait longer."""
+        return bool(self._touched.num_rows >= _MOST_TOUCHED)
+
+    def refresh(self) -> None:
+        """Compute the facts of the sessions that wait. One attempt; raises SinkUnavailable."""
+        if self._touched.num_rows:
+            self._sink.refresh_facts(self._touched)
+            self._touched = TOUCHED.empty_table()
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """These are this worker's from now on: what its predecessor has left is to be computed."""
+        with self._lock:
+            self._unchecked = frozenset(partitions)
+            self._checked = frozenset()
+
+    def step(self, committed: Mapping[Partition, int]) -> bool:
+        """Refresh; then compute one portion of what predecessors have left, or, when there is none,
+        note that the facts have all records below `committed`.
+
+        Returns whether nothing is left over. One attempt; raises SinkUnavailable.
+        """
+        self.refresh()
+        if not self._check():
+            return False
+        with self._lock:
+            checked = self._checked
+        reached = {
+            partition: offset
+            for partition, offset in committed.items()
+            if partition.topic in self._topics
+            and partition.partition in checked
+            and self._noted.get(partition) != offset
+        }
+        if reached:
+            self._sink.note_facts_progress(reached, self._epoch)
+            self._noted.update(reached)
+        return True
+
+    def _check(self) -> bool:
+        """The next portion of what predecessors have left; whether there is none any more."""
+        with self._lock:
+            unchecked = self._unchecked
+        if not unchecked:
+            return True
+        if self._checking is None or self._checking[0] != unchecked:
+            self._checking = unchecked, list(self._missing(unchecked))
+        portions = self._checking[1]
+        if portions:
+            self._sink.refresh_missing_facts(portions[-1])
+            portions.pop()
+        if portions:
+            return False
+        self._checking = None
+        with self._lock:
+            if self._unchecked == unchecked:
+                self._unchecked, self._checked = frozenset(), unchecked
+        return True
+
+    def _missing(self, partitions: frozenset[int]) -> Collection[FactsPortion]:
+        progress = self._sink.facts_progress(self._topics)
+        sessions, events = (
+            {number: progress.get(Partition(topic, number), 0) for number in partitions}
+            for topic in self._topics
+        )
+        return self._sink.missing_facts(sessions, events)
+
+
+class FactsSchedule:
+    """Runs the refresh when it is due. One that fails is tried again after its pause."""
+
+    def __init__(self, facts: FactsRefresh, clock: Clock) -> None:
+        self._facts = facts
+        self._clock = clock
+        self._due_at = clock.monotonic()
+
+    def is_due(self) -> bool:
+        return self._facts.is_full or self._clock.monotonic() >= self._due_at
+
+    def run(self, committed: Mapping[Partition, int]) -> None:
+        """Blocks. `committed` was asked before: all of it is written."""
+        started = self._clock.monotonic()
+        try:
+            self._facts.step(committed)
+        except Unavailable as error:
+            log.warning("facts are not refreshed yet: %s", error)
+        ended = self._clock.monotonic()
+        pause = min(max(SHORTEST_SECONDS, _TIMES * (ended - started)), _LONGEST_SECONDS)
+        self._due_at = ended + pause
