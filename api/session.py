@@ -69,7 +69,7 @@ async def read_session(reader: SessionReader, reads: ConsistentReads, session_id
     too, so the reads after it miss none of them.
     """
     row = await reads.find(session_id, lambda: reader.row(session_id))
-    details = await reader.details(session_id, row.day)
+    details = await reader.details(row)
     return assemble(row, details.events, is_irrelevant=details.is_irrelevant)
 
 
@@ -81,9 +81,13 @@ class SessionDetails:
     is_irrelevant: bool
 
 
+_HOUR_MS = 3_600_000
+
+
 class _SessionLocation(NamedTuple):
     session_id: str
     day: str
+    hour: int
 
 
 class SessionReader:
@@ -104,9 +108,10 @@ class SessionReader:
         """The session as it was first posted, without its events; None when it is not stored."""
         return await self._rows.get(session_id)
 
-    async def details(self, session_id: str, day: str) -> SessionDetails:
-        """Events and relevance of a session. `day` is that of its row, so read the row first."""
-        found = await self._details.get(_SessionLocation(session_id, day))
+    async def details(self, row: SessionRow) -> SessionDetails:
+        """Events and relevance of a session, whose row was read first."""
+        hour = int(row.created_at_ms / _HOUR_MS)  # towards 0, as `events.session_hour` has it
+        found = await self._details.get(_SessionLocation(row.session_id, row.day, hour))
         return found or SessionDetails((), is_irrelevant=False)
 
     async def _fetch_rows(self, session_ids: Sequence[str]) -> Mapping[str, SessionRow]:
@@ -118,9 +123,14 @@ class SessionReader:
     ) -> Mapping[_SessionLocation, SessionDetails]:
         session_ids = sorted({location.session_id for location in locations})
         days = sorted({location.day for location in locations})
+        hours = sorted({location.hour for location in locations})
         events, marks = await asyncio.gather(
             self._store.rows(
-                SESSION_EVENTS, self._seconds, session_ids=session_ids, session_days=days
+                SESSION_EVENTS,
+                self._seconds,
+                session_ids=session_ids,
+                session_days=days,
+                session_hours=hours,
             ),
             self._store.rows(SESSION_MARKS, self._seconds, session_ids=session_ids),
         )

@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.telemetry import READ_QUERY_SECONDS
 
 Row = TypeVar("Row")
-Value = str | int | Sequence[str]
+Value = str | int | Sequence[str] | Sequence[int]
 
 _FORMAT = "JSONEachRow"
 _COMMON_SETTINGS = {
