@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
 from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
@@ -16,12 +17,19 @@ from clickstream.local.processes.ports import free_port
 from clickstream.local.processes.process_manager import ProcessManager
 from clickstream.local.processes.service import Service, stop_all
 from clickstream.local.up.app_services import PYTHON_MODULE, worker_service
+from core.clickhouse import connect
 from core.settings import Settings
 from schemas.topics import Topics
 from tests.e2e.process_pair import environment_of
 
 # A killed worker is missed after the session timeout (8 s); a busy machine needs as long again.
 _SETTLE_SECONDS = 90.0
+
+_FACTS_PROGRESS = """
+SELECT topic, partition, max(offset) FROM facts_progress
+WHERE epoch = (SELECT max(epoch) FROM _topic_epochs)
+GROUP BY topic, partition
+"""
 
 EnvironmentOf = Callable[[str], Mapping[str, str]]
 """The name of a worker → the variables it runs with."""
@@ -131,12 +139,29 @@ class Fleet:
         return sum(ends[p.topic, p.partition][1] - max(0, p.offset) for p in committed)
 
     def catch_up(self) -> None:
-        """Return once everything that is in the log is committed."""
+        """Return once everything that is in the log is committed, and in the facts."""
         wait = retry(
             retry=retry_if_result(bool), stop=stop_after_delay(_SETTLE_SECONDS),
             wait=wait_fixed(0.25),
         )  # fmt: skip
         wait(self.lag)()
+        with connect(self.settings) as client:
+            wait(self._without_facts)(client)
+
+    def _without_facts(self, client: Client) -> list[TopicPartition]:
+        """Partitions with committed records that are not in the facts yet."""
+        topics = Topics.from_settings(self.settings)
+        noted = {
+            (topic, partition): offset
+            for topic, partition, offset in client.query(_FACTS_PROGRESS).result_rows
+        }
+        places = [
+            TopicPartition(topic, number)
+            for topic in (topics.sessions, topics.events)
+            for number in range(self.settings.topics.partitions)
+        ]
+        committed = self._consumer.committed(places, timeout=10)
+        return [p for p in committed if p.offset > noted.get((p.topic, p.partition), 0)]
 
     def _shares(self) -> Shares:
         group = self.settings.worker.group

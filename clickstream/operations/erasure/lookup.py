@@ -15,6 +15,8 @@ from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_wit
 # Session ids that are held in memory at once: some MB.
 MOST_IDS: Final = 20_000
 
+_OF_SESSIONS: Final = ("sessions", "session_facts")
+
 
 class UserDataFinder:
     """Searches the live database, and every other one that an operation has made of it.
@@ -45,12 +47,16 @@ class UserDataFinder:
             if self._server.rows(queries.HAS_TABLE, database=database, table=DEAD_LETTERS):
                 yield database, DEAD_LETTERS
 
+    def tables_of_sessions(self) -> Iterator[tuple[str, str]]:
+        """The database and the name of every table that tells whose a session is. Facts may be
+        there a little longer than their session, when both expire."""
+        return ((d, found.table) for d, found in self.tables() if found.table in _OF_SESSIONS)
+
     def session_pages(self) -> Iterator[list[str]]:
         """The ids of the user's sessions that the edge received until the cut-off, at most
         `MOST_IDS` at a time."""
-        for database, found in self.tables():
-            if found.table == "sessions":
-                yield from self._pages(database)
+        for database, table in self.tables_of_sessions():
+            yield from self._pages(database, table)
 
     def residual_sessions(self) -> set[str] | None:
         """The ids of sessions that an earlier erasure has published and that still have rows; None:
@@ -102,12 +108,13 @@ class UserDataFinder:
             )
         ]
 
-    def _pages(self, database: str) -> Iterator[list[str]]:
+    def _pages(self, database: str, table: str) -> Iterator[list[str]]:
         after, page = "", [""] * MOST_IDS
         while len(page) == MOST_IDS:
             rows = self._server.rows(
                 queries.SESSIONS_OF,
                 database=database,
+                table=table,
                 users=self._subject.users,
                 cut_off=self._subject.cut_off,
                 after=after,

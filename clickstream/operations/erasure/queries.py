@@ -15,7 +15,7 @@ WHERE {every:UInt8} OR lower(hex(user_hash)) IN {user_hashes:Array(String)}
 
 # A page of them: those whose ids come after `after`.
 SESSIONS_OF: Final = """
-SELECT DISTINCT session_id FROM {database:Identifier}.sessions
+SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier}
 WHERE user_id IN {users:Array(String)}
     AND received_at <= fromUnixTimestamp64Milli({cut_off:Int64})
     AND session_id > {after:String}
@@ -25,7 +25,7 @@ LIMIT {most:UInt64}
 
 # The same for every erased user, without an order.
 SESSIONS_OF_ERASED: Final = """
-SELECT DISTINCT session_id FROM {database:Identifier}.sessions
+SELECT DISTINCT session_id FROM {database:Identifier}.{table:Identifier} AS stored
 INNER JOIN (
     SELECT user_hash, max(cut_off) AS cut_off FROM {live:Identifier}.erasures GROUP BY user_hash
 ) AS erased ON SHA256(assumeNotNull(user_id)) = erased.user_hash

@@ -84,11 +84,11 @@ def delete_erased(
 
 
 def _sessions_of_erased_users(server: Server, finder: UserDataFinder, live: str) -> set[str]:
-    """At most `MOST_IDS` of each database: those that are deleted are not found again."""
+    """At most `MOST_IDS` of each table: those that are deleted are not found again."""
     return {
         str(id_)
-        for database in finder.databases
+        for database, table in finder.tables_of_sessions()
         for (id_,) in server.rows(
-            queries.SESSIONS_OF_ERASED, database=database, live=live, most=MOST_IDS
+            queries.SESSIONS_OF_ERASED, database=database, table=table, live=live, most=MOST_IDS
         )
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
+import pyarrow as pa
 import pytest
 
 from clickstream.operations.backup.queries import attach_partitions
@@ -22,6 +24,8 @@ from core.clickhouse.admin import Owner, Purpose, open_server
 from core.clickhouse.lease import lease
 from core.clock import SystemClock
 from core.errors import LeaseHeld, SinkBehind, SinkUnavailable
+from stream_processors.write import facts
+from stream_processors.write.clickhouse import ClickHouseSink
 from tests.clickstream.operations.erasure.world import (
     SESSIONS,
     erased,
@@ -36,6 +40,7 @@ from tests.clickstream.operations.replay.silent import Silent
 from tests.clickstream.operations.replay.stored import drop_kept
 from tests.clickstream.operations.replay.traffic import Traffic
 from tests.stream_processors.fleet import Fleet
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +165,10 @@ def test_what_comes_of_erased_sessions_later_is_not_stored_and_new_sessions_are(
     pipeline.settle()
     pipeline.traffic.event("ann-new", "click")
     pipeline.settle()
-    assert rows_naming(pipeline.settings, "ann") == {"sessions": 1, "events": 1}
+    assert read_naming(pipeline.settings, "ann") == {
+        **dict.fromkeys(("sessions", "events", "session_facts"), 1),
+        **dict.fromkeys(("session_marks", "dead_letters"), 0),
+    }
 
 
 def test_erasing_again_finds_what_is_new_and_erasing_nobody_is_no_error(
@@ -170,7 +178,10 @@ def test_erasing_again_finds_what_is_new_and_erasing_nobody_is_no_error(
     pipeline.traffic.session("ann-new", user_id="ann")
     pipeline.settle()
     again = erased(pipeline.settings, "ann")
-    assert (again.sessions, again.deleted) == (SESSIONS + 1, {"sessions": 1})
+    assert (again.sessions, again.deleted) == (
+        SESSIONS + 1,
+        {"sessions": 1, "session_facts": 1},
+    )
     assert erased(pipeline.settings, "nobody").sessions == 0
 
 
@@ -248,7 +259,8 @@ def test_tables_of_a_backup_or_restore_are_erased_from_though_their_merges_are_s
 
 def test_tables_out_of_a_backup_are_erased_from_again(pipeline: Pipeline) -> None:
     settings = pipeline.settings
-    tables = ("sessions", "events", "session_marks", "dead_letters", "erasures", "erased_sessions")
+    tables = ("sessions", "events", "session_marks", "session_facts", "dead_letters", "erasures")
+    tables += ("erased_sessions",)
     with clickhouse.connect(settings) as client:
         for table in tables:
             client.command(f"CREATE TABLE saved_{table} ENGINE = Memory AS SELECT * FROM {table}")  # noqa: S608
@@ -267,6 +279,34 @@ def test_facts_go_with_their_sessions(pipeline: Pipeline) -> None:
     assert "session_facts" in rows_naming(pipeline.settings, "ann")
     erased(pipeline.settings, "ann")
     assert rows_naming(pipeline.settings, "ann") == {}
+
+
+def test_facts_that_outlive_their_session_go_too(pipeline: Pipeline) -> None:
+    """As when both expire, and one table drops its rows first."""
+    with clickhouse.connect(pipeline.settings) as client:
+        client.command("DELETE FROM sessions WHERE startsWith(session_id, 'ann')")
+    erased(pipeline.settings, "ann")
+    assert rows_naming(pipeline.settings, "ann") == {}
+
+
+def test_facts_that_are_being_computed_are_not_left_behind(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The computation has read the sessions before the erasure, and writes after it."""
+    settings = pipeline.settings
+    slow = facts._REFRESH.replace("SETTINGS", "AND sleepEachRow(0.4) = 0 SETTINGS", 1)
+    monkeypatch.setattr(facts, "_REFRESH", slow)
+    sink = ClickHouseSink(settings)
+    sessions = sink.find_sessions(pa.array([f"ann-s{n}" for n in range(SESSIONS)]))
+    with ThreadPoolExecutor(1) as beside, open_server(settings) as server:
+        named = facts.touched(sessions, "created_at", is_posted=True)
+        computing = beside.submit(sink.refresh_facts, named)
+        live = clickhouse.database_of(settings)
+        wait_until(lambda: bool(server.running_inserts(live)), seconds=10, pause=0.01)
+        erased(settings, "ann")
+        assert computing.done()
+        computing.result()
+    assert rows_naming(settings, "ann") == {}
 
 
 def test_without_workers_it_is_deleted_and_not_yet_proven(

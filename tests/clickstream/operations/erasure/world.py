@@ -22,9 +22,11 @@ _TABLES = """
 SELECT name FROM system.tables
 WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')
 """
+# Views that take parameters have no columns listed; they read the same facts as the others.
 _VIEWS = """
-SELECT name FROM system.tables
-WHERE database = currentDatabase() AND engine = 'View' AND name NOT IN ('_day_parts')
+SELECT DISTINCT table FROM system.columns
+WHERE database = currentDatabase() AND table IN (
+    SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View')
 """
 
 
@@ -97,7 +99,7 @@ def read_naming(settings: Settings, text: str) -> dict[str, int]:
                 " WHERE position(formatRow('RowBinary', *), {text:String}) > 0",
                 parameters={"text": text},
             ).result_rows[0][0]
-            for table in ("sessions", "events", "session_marks", "dead_letters")
+            for table in ("sessions", "events", "session_marks", "session_facts", "dead_letters")
         }
 
 

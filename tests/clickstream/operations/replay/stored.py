@@ -7,6 +7,10 @@ from typing import Any
 from clickstream.operations.replay.checks import TABLES
 from core import clickhouse
 from core.settings import Settings
+from stream_processors.join import table_columns
+
+# What comes of the log: what a replay writes, and what it computes of that.
+DERIVED = (*TABLES, table_columns.FACTS)
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
@@ -15,7 +19,7 @@ def contents(settings: Settings) -> Contents:
     """Every column of every row, by table; without waiting events that are adopted already."""
     found = {}
     with clickhouse.connect(settings) as client:
-        for table in TABLES:
+        for table in DERIVED:
             adopted = "WHERE session_id NOT IN (SELECT session_id FROM sessions)"
             where = adopted if table == "unjoined_events" else ""
             query = f"SELECT * FROM {table} FINAL {where} ORDER BY ALL"  # noqa: S608 - our names
@@ -26,7 +30,7 @@ def contents(settings: Settings) -> Contents:
 def empty(settings: Settings, but: set[str]) -> None:
     """Lose all tables that a replay writes, `but` some."""
     with clickhouse.connect(settings) as client:
-        for table in set(TABLES) - but:
+        for table in set(DERIVED) - but:
             client.command(f"TRUNCATE TABLE {table}")
 
 

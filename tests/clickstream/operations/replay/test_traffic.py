@@ -127,6 +127,11 @@ def test_every_acknowledged_record_is_there_once(
         "events": "SELECT count() FROM events FINAL",
         "first clicks": "SELECT count() FROM events FINAL WHERE event_id = '0' AND position = 2",
         "marks": "SELECT count() FROM session_marks FINAL WHERE is_irrelevant",
+        "sessions with facts": "SELECT count() FROM session_facts FINAL",
+        "events in facts": "SELECT sum(events) FROM session_facts FINAL",
+        "first clicks in facts": "SELECT count() FROM session_facts FINAL"
+        " WHERE has(event_positions, 2)",
+        "marks in facts": "SELECT count() FROM session_facts FINAL WHERE is_irrelevant",
     }
     assert {what: number(settings, query) for what, query in counts.items()} == {
         "sessions": ledger.sessions,
@@ -134,6 +139,10 @@ def test_every_acknowledged_record_is_there_once(
         "events": EVENTS * ledger.sessions,
         "first clicks": ledger.sessions,
         "marks": ledger.sessions // 5,
+        "sessions with facts": ledger.sessions,
+        "events in facts": EVENTS * ledger.sessions,
+        "first clicks in facts": ledger.sessions,
+        "marks in facts": ledger.sessions // 5,
     }
 
 
