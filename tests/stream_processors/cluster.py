@@ -57,6 +57,8 @@ class SlowSink:
 
     store: Store
     pending: list[Write] = field(default_factory=list)
+    facts_read: list[Any] = field(default_factory=list)
+    """Of a statement that computes facts: it has read, and not written yet."""
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_sessions(session_ids)
@@ -107,10 +109,19 @@ class SlowSink:
         if not isinstance(self.store, MemorySink):
             self.pending.append(partial(self.store.refresh_facts, touched))
             return
-        store, rows = self.store, list[Any]()
-        # It reads, and writes later.
-        self.pending.append(lambda: rows.extend(store.facts_of(touched)))
-        self.pending.append(lambda: store.store_facts(rows))
+        self.pending.append(lambda: self.facts_read.extend(self._memory.facts_of(touched)))
+        self.pending.append(self.end_statement)
+
+    def end_statement(self) -> None:
+        """What it has read is written."""
+        if self.facts_read:
+            rows, self.facts_read = self.facts_read, []
+            self._memory.store_facts(rows)
+
+    @property
+    def _memory(self) -> MemorySink:
+        assert isinstance(self.store, MemorySink)
+        return self.store
 
     def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
         return self.store.facts_progress(topics)
@@ -169,6 +180,10 @@ class FakeWorker:
         """What is due after a flush: the facts of what was touched; whether nothing is left."""
         return bool(self.sink.pending) or self._flush.facts.step(self.ledger.last_committed())
 
+    def begin_facts_of_touched(self) -> None:
+        """What follows a flush of a replay."""
+        self._flush.facts.refresh()
+
     def fill_filter(self) -> None:
         """What goes on in the background after an assignment, at some moment of it."""
         partitions = {source.partition for source in self.positions}
@@ -221,6 +236,8 @@ class Cluster:
     posted: dict[tuple[str, int, int], dict[str, Any]] = field(default_factory=dict)
     committed: dict[Partition, int] = field(default_factory=dict)
     workers: list[FakeWorker] = field(default_factory=list)
+    spawned: list[FakeWorker] = field(default_factory=list)
+    """The workers, and all that were."""
     generation: int = 0
 
     def __post_init__(self) -> None:
@@ -264,6 +281,31 @@ class Cluster:
         self.committed.update(due)
         self.workers[number].ledger.committed(due)
 
+    def erase(self, session_id: str) -> None:
+        """Recorded, deleted, and deleted again when the statements that had begun have ended.
+
+        A flush reads the erasures after its writes, and takes back what it should not have written.
+        """
+        user = "whoever"
+        erased = pa.table({"session_id": [session_id], "user_id": [user]})
+        self.store.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(erased))
+        self.store.erase([session_id])
+        for worker in self.spawned:
+            worker.sink.end_statement()
+            if worker.sink.pending:
+                worker.sink.erase([session_id])
+        self.store.erase([session_id])
+
+    def replay(self, writes: int | None) -> None:
+        """Read everything again; with `writes`, it is killed after so many inserts."""
+        replay = self.spawn()
+        replay.assign(dict.fromkeys(self.committed, 0), 0)
+        for source in sorted(replay.positions):
+            replay.fetch(source, 1_000_000)
+        replay.begin()
+        replay.begin_facts_of_touched()
+        replay.finish(writes)
+
     def settle(self, *, with_clean_up: bool = True) -> None:
         """Let everybody finish: no faults any more. Without clean-up, what is adopted already is
         deleted, and nothing is adopted in addition."""
@@ -287,4 +329,6 @@ class Cluster:
 
     def spawn(self) -> FakeWorker:
         """A process that has nothing assigned yet."""
-        return FakeWorker(self.log, self.store, self.index_bytes, self.most_waiting)
+        worker = FakeWorker(self.log, self.store, self.index_bytes, self.most_waiting)
+        self.spawned.append(worker)
+        return worker

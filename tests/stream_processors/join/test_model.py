@@ -146,6 +146,17 @@ class Life(RuleBasedStateMachine):
             for _ in range(100 if writes is None else writes):
                 worker.write_one()
 
+    @precondition(lambda self: not self.reference.erased)
+    @rule(id_=ids)
+    def erase(self, id_: str) -> None:
+        self.cluster.erase(id_)
+        self.reference.erase(id_)
+
+    @rule(writes=st.one_of(st.none(), st.integers(0, 6)))
+    def replay(self, writes: int | None) -> None:
+        """With `writes`, it is killed after so many inserts, and nobody goes on with it."""
+        self.cluster.replay(writes)
+
     @rule(zombie=zombies)
     def zombie_refreshes_facts(self, zombie: FakeWorker) -> None:
         if not zombie.flushing:

@@ -32,7 +32,8 @@ class ClickHouseStore(ClickHouseSink):
     def __init__(self, settings: Settings, client: Client) -> None:
         super().__init__(settings)
         self._reader = client
-        for table in (*KEYS, table_columns.FACTS_PROGRESS):
+        noted = (table_columns.FACTS_PROGRESS, table_columns.ERASED_SESSIONS)
+        for table in (*KEYS, *noted):
             client.command(f"TRUNCATE TABLE {table}")
 
     @property
