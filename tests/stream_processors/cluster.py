@@ -238,6 +238,7 @@ class Cluster:
     workers: list[FakeWorker] = field(default_factory=list)
     spawned: list[FakeWorker] = field(default_factory=list)
     """The workers, and all that were."""
+    erased: list[str] = field(default_factory=list)
     generation: int = 0
 
     def __post_init__(self) -> None:
@@ -282,19 +283,22 @@ class Cluster:
         self.workers[number].ledger.committed(due)
 
     def erase(self, session_id: str) -> None:
-        """Recorded, deleted, and deleted again when the statements that had begun have ended.
-
-        A flush reads the erasures after its writes, and takes back what it should not have written.
-        """
-        user = "whoever"
-        erased = pa.table({"session_id": [session_id], "user_id": [user]})
+        """Recorded, then deleted; `settle` has the rest of it. A statement that had begun ends: an
+        erasure waits for it before it deletes for the last time."""
+        erased = pa.table({"session_id": [session_id], "user_id": ["whoever"]})
         self.store.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(erased))
-        self.store.erase([session_id])
+        self.erased.append(session_id)
+        self.store.erase(self.erased)
         for worker in self.spawned:
             worker.sink.end_statement()
-            if worker.sink.pending:
-                worker.sink.erase([session_id])
-        self.store.erase([session_id])
+
+    def _end_erasures(self) -> None:
+        """An erasure waits until everything is committed, and deletes again. Who is late takes
+        back what he has written, as every flush does."""
+        if self.erased:
+            for worker in self.spawned:
+                worker.finish()
+            self.store.erase(self.erased)
 
     def replay(self, writes: int | None) -> None:
         """Read everything again; with `writes`, it is killed after so many inserts."""
@@ -319,6 +323,7 @@ class Cluster:
             while not worker.begin_facts():
                 worker.finish()
             worker.finish()
+        self._end_erasures()
         if with_clean_up:
             clean_up(self.store)
             return

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
+from stream_processors.consume.batches import FetchedBatch
 from stream_processors.decode.batch import BatchDecoder
 from stream_processors.join import table_columns
 from stream_processors.join.plan import FlushRules
@@ -74,7 +75,7 @@ class World:
     def post(self, *records: dict[str, Any]) -> FlushReport:
         """Append these records and flush exactly them."""
         places = [self.log.append(record) for record in records]
-        return self.flush([self.log.batch(source, offset, 1) for source, offset in places])
+        return self._flush([self.log.batch(source, offset, 1) for source, offset in places])
 
     def post_together(self, records: Sequence[dict[str, Any]]) -> FlushReport:
         """The same, with one batch a partition, as a busy worker would fetch them."""
@@ -82,11 +83,16 @@ class World:
         for record in records:
             source, offset = self.log.append(record)
             first.setdefault(source, offset)
-        return self.flush([self.log.batch(source, offset) for source, offset in first.items()])
+        return self._flush([self.log.batch(source, offset) for source, offset in first.items()])
 
     def flush_everything(self) -> FlushReport:
         """Flush the whole log from its beginning, as a replay would."""
-        return self.flush(self.log.batches())
+        return self._flush(self.log.batches())
+
+    def _flush(self, batches: Sequence[FetchedBatch]) -> FlushReport:
+        report = self.flush(batches)
+        self.flush.facts.refresh()
+        return report
 
     def sessions(self) -> dict[str, dict[str, Any]]:
         return {row["session_id"]: row for row in self.sink.tables[table_columns.SESSIONS].values()}
