@@ -8,6 +8,7 @@ alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,8 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from core.kafka.partitions import Partition
+from stream_processors.write.refused_rows import write_all_but_refused
 from stream_processors.write.sink import TOUCHED, FactsPortion
 from stream_processors.write.statements import Statements, in_halves
+
+log = logging.getLogger(__name__)
 
 _HOUR_MS: Final = 3_600_000
 
@@ -216,8 +220,15 @@ class FactsTable:
         """See `Sink.refresh_facts`."""
         # Those of one hour next to each other: a statement then reads few ranges of events.
         rows = touched.sort_by([("session_day", "ascending"), ("session_hour", "ascending")])
-        for first in range(0, rows.num_rows, _SESSIONS_AT_ONCE):
-            in_halves(rows.slice(first, _SESSIONS_AT_ONCE), self._refresh)
+        portions = range(0, rows.num_rows, _SESSIONS_AT_ONCE)
+        refused = write_all_but_refused(
+            [rows.slice(first, _SESSIONS_AT_ONCE) for first in portions],
+            lambda some: in_halves(some, self._refresh),
+        )
+        for row, error in refused:
+            log.error(
+                "the facts of session %r stay as they are: %s", row["session_id"][0].as_py(), error
+            )
 
     def _refresh(self, touched: pa.Table) -> None:
         self._statements.run(_REFRESH, {}, touched=touched.combine_chunks())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from threading import Lock
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -28,6 +28,15 @@ _TIMES: Final = 20
 _MOST_TOUCHED: Final = 50_000
 
 
+@dataclass(slots=True)
+class _Assignment:
+    """Partitions that were given to this worker at one moment. `missing`: the portions that are
+    left to compute of what was stored by then; None: not looked for yet."""
+
+    partitions: frozenset[int]
+    missing: list[FactsPortion] | None = None
+
+
 class FactsRefresh:
     """`assigned` is called from the event loop, everything else from the thread that writes.
 
@@ -40,10 +49,7 @@ class FactsRefresh:
         self._topics = (topics.sessions, topics.events)
         self._epoch = epoch
         self._touched = TOUCHED.empty_table()
-        self._lock = Lock()
-        self._unchecked: frozenset[int] = frozenset()
-        self._checked: frozenset[int] = frozenset()
-        self._checking: tuple[frozenset[int], list[FactsPortion]] | None = None
+        self._assignment = _Assignment(frozenset(), missing=[])
         self._noted: dict[Partition, int] = {}
 
     def touch(self, *touched: pa.Table) -> None:
@@ -64,9 +70,7 @@ class FactsRefresh:
 
     def assigned(self, partitions: Collection[int]) -> None:
         """These are this worker's from now on: what its predecessor has left is to be computed."""
-        with self._lock:
-            self._unchecked = frozenset(partitions)
-            self._checked = frozenset()
+        self._assignment = _Assignment(frozenset(partitions))
 
     def step(self, committed: Mapping[Partition, int]) -> bool:
         """Refresh; then compute one portion of what predecessors have left, or, when there is none,
@@ -75,15 +79,14 @@ class FactsRefresh:
         Returns whether nothing is left over. One attempt; raises SinkUnavailable.
         """
         self.refresh()
-        if not self._check():
+        assignment = self._assignment
+        if not self._compute_missing(assignment):
             return False
-        with self._lock:
-            checked = self._checked
         reached = {
             partition: offset
             for partition, offset in committed.items()
             if partition.topic in self._topics
-            and partition.partition in checked
+            and partition.partition in assignment.partitions
             and self._noted.get(partition) != offset
         }
         if reached:
@@ -91,25 +94,14 @@ class FactsRefresh:
             self._noted.update(reached)
         return True
 
-    def _check(self) -> bool:
-        """The next portion of what predecessors have left; whether there is none any more."""
-        with self._lock:
-            unchecked = self._unchecked
-        if not unchecked:
-            return True
-        if self._checking is None or self._checking[0] != unchecked:
-            self._checking = unchecked, list(self._missing(unchecked))
-        portions = self._checking[1]
-        if portions:
-            self._sink.refresh_missing_facts(portions[-1])
-            portions.pop()
-        if portions:
-            return False
-        self._checking = None
-        with self._lock:
-            if self._unchecked == unchecked:
-                self._unchecked, self._checked = frozenset(), unchecked
-        return True
+    def _compute_missing(self, assignment: _Assignment) -> bool:
+        """The next portion of what predecessors have left; returns whether it was the last."""
+        if assignment.missing is None:
+            assignment.missing = list(self._missing(assignment.partitions))
+        if assignment.missing:
+            self._sink.refresh_missing_facts(assignment.missing[-1])
+            assignment.missing.pop()
+        return not assignment.missing
 
     def _missing(self, partitions: frozenset[int]) -> Collection[FactsPortion]:
         progress = self._sink.facts_progress(self._topics)

@@ -57,8 +57,6 @@ class SlowSink:
 
     store: Store
     pending: list[Write] = field(default_factory=list)
-    facts_read: list[Any] = field(default_factory=list)
-    """Of a statement that computes facts: it has read, and not written yet."""
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_sessions(session_ids)
@@ -109,19 +107,10 @@ class SlowSink:
         if not isinstance(self.store, MemorySink):
             self.pending.append(partial(self.store.refresh_facts, touched))
             return
-        self.pending.append(lambda: self.facts_read.extend(self._memory.facts_of(touched)))
-        self.pending.append(self.end_statement)
-
-    def end_statement(self) -> None:
-        """What it has read is written."""
-        if self.facts_read:
-            rows, self.facts_read = self.facts_read, []
-            self._memory.store_facts(rows)
-
-    @property
-    def _memory(self) -> MemorySink:
-        assert isinstance(self.store, MemorySink)
-        return self.store
+        store, rows = self.store, list[Any]()
+        # It reads, and writes later.
+        self.pending.append(lambda: rows.extend(store.facts_of(touched)))
+        self.pending.append(lambda: store.store_facts(rows))
 
     def facts_progress(self, topics: Iterable[str]) -> Mapping[Partition, int]:
         return self.store.facts_progress(topics)
@@ -283,14 +272,11 @@ class Cluster:
         self.workers[number].ledger.committed(due)
 
     def erase(self, session_id: str) -> None:
-        """Recorded, then deleted; `settle` has the rest of it. A statement that had begun ends: an
-        erasure waits for it before it deletes for the last time."""
+        """Recorded, then deleted; `settle` has the rest of it."""
         erased = pa.table({"session_id": [session_id], "user_id": ["whoever"]})
         self.store.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(erased))
         self.erased.append(session_id)
         self.store.erase(self.erased)
-        for worker in self.spawned:
-            worker.sink.end_statement()
 
     def _end_erasures(self) -> None:
         """An erasure waits until everything is committed, and deletes again. Who is late takes

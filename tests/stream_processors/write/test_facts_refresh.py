@@ -1,0 +1,141 @@
+"""When facts are computed, and what is noted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from core.errors import SinkUnavailable
+from core.kafka.partitions import Partition
+from stream_processors.write.facts_refresh import SHORTEST_SECONDS, FactsRefresh, FactsSchedule
+from stream_processors.write.sink import TOUCHED, FactsPortion
+from tests.clock import ManualClock
+from tests.stream_processors.memory_sink import MemorySink
+from tests.stream_processors.records import TOPICS
+
+DAY = date(2023, 11, 14)
+SESSIONS, EVENTS = Partition(TOPICS.sessions, 0), Partition(TOPICS.events, 0)
+MARKS = Partition(TOPICS.marks, 0)
+
+
+class Spy(MemorySink):
+    """Says which sessions were computed; `portions` are what predecessors have left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computed: list[list[str]] = []
+        self.portions: list[FactsPortion] = []
+        self.looked = 0
+        self.is_away = False
+
+    def refresh_facts(self, touched: pa.Table) -> None:
+        if self.is_away:
+            raise SinkUnavailable("away")
+        self.computed.append(sorted(touched["session_id"].to_pylist()))
+
+    def missing_facts(
+        self, sessions: Mapping[int, int], events: Mapping[int, int]
+    ) -> Sequence[FactsPortion]:
+        del sessions, events
+        self.looked += 1
+        return self.portions
+
+    def refresh_missing_facts(self, portion: FactsPortion) -> None:
+        self.computed.append([f"portion {portion.number}"])
+
+
+@pytest.fixture
+def sink() -> Spy:
+    return Spy()
+
+
+@pytest.fixture
+def facts(sink: Spy) -> FactsRefresh:
+    return FactsRefresh(sink, TOPICS, epoch=0)
+
+
+def named(*ids: str, is_posted: bool = False) -> pa.Table:
+    columns = [list(ids), [DAY] * len(ids), [0] * len(ids), [int(is_posted)] * len(ids)]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, TOUCHED, strict=True)]
+    return pa.table(arrays, schema=TOUCHED)
+
+
+def portions(count: int) -> list[FactsPortion]:
+    return [FactsPortion(DAY, number, count, {}) for number in range(count)]
+
+
+def test_each_touched_session_is_computed_once(sink: Spy, facts: FactsRefresh) -> None:
+    facts.touch(named("a", "b"))
+    facts.touch(named("a", is_posted=True), named("c"))
+    facts.step({})
+    facts.step({})
+    assert sink.computed == [["a", "b", "c"]]
+
+
+def test_what_could_not_be_computed_is_computed_later(sink: Spy, facts: FactsRefresh) -> None:
+    facts.touch(named("a"))
+    sink.is_away = True
+    with pytest.raises(SinkUnavailable):
+        facts.step({})
+    sink.is_away = False
+    facts.touch(named("b"))
+    facts.step({})
+    assert sink.computed == [["a", "b"]]
+
+
+def test_progress_is_noted_when_nothing_of_predecessors_is_left(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    sink.portions = portions(2)
+    facts.assigned([0])
+    committed = {SESSIONS: 7, EVENTS: 8, MARKS: 9, Partition(TOPICS.events, 1): 5}
+    assert not facts.step(committed)
+    assert sink.noted == {}
+    assert facts.step(committed)
+    assert sink.computed == [["portion 1"], ["portion 0"]]
+    assert sink.noted == {SESSIONS: 7, EVENTS: 8}
+
+
+def test_a_new_assignment_is_looked_through_anew_although_it_has_the_same_partitions(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    """Somebody else may have written in between."""
+    sink.portions = portions(2)
+    facts.assigned([0])
+    facts.step({})
+    facts.assigned([0])
+    facts.step({SESSIONS: 7})
+    assert sink.looked == 2
+    assert sink.noted == {}
+    facts.assigned([0])
+    sink.portions = []
+    facts.step({SESSIONS: 7})
+    assert sink.looked == 3
+    assert sink.noted == {SESSIONS: 7}
+
+
+def test_without_an_assignment_nothing_is_noted(sink: Spy, facts: FactsRefresh) -> None:
+    assert facts.step({SESSIONS: 7})
+    assert sink.noted == {}
+    assert sink.looked == 0
+
+
+def test_it_is_due_every_second_and_at_once_for_very_many_sessions(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    clock = ManualClock()
+    schedule = FactsSchedule(facts, clock)
+    schedule.run({})
+    assert not schedule.is_due()
+    facts.touch(named(*(f"s{n}" for n in range(50_000))))
+    assert schedule.is_due()
+    sink.is_away = True
+    schedule.run({})
+    sink.is_away = False
+    schedule.run({})
+    assert not schedule.is_due()
+    clock.advance(SHORTEST_SECONDS)
+    assert schedule.is_due()
