@@ -44,7 +44,10 @@ events_of_portion AS
         -- The key of events. It leaves granules unread where ids follow time.
         AND (session_hour, session_hash) IN (
             SELECT toInt32(intDiv(toUnixTimestamp64Milli(created_at), 3600000)), sipHash64(session_id)
-            FROM sessions_of_portion
+            FROM sessions
+            WHERE session_day = {session_day:Date}
+                AND session_id > {after:String}
+                AND ({up_to:String} = '' OR session_id <= {up_to:String})
         )
     GROUP BY session_id
 )
