@@ -50,7 +50,7 @@ def _of_session(random: Random, number: int, sessions: int) -> Iterator[tuple[fl
 
 
 def _length(random: Random, number: int) -> int:
-    if number % 400 == 7:
+    if number % 500 == 7:
         return _LONGEST_LIST
     if random.random() < 0.1:
         return random.randrange(60, 200)

@@ -48,7 +48,12 @@ def test_a_marked_session_is_in_no_number_once_the_mark_is_answered(pair: Proces
             "search_query": "boots",
             "search_results": [{"object_id": "a"}, {"object_id": "b"}],
         }
-        click = {"event_id": "e", "object_id": "b", "event_type": "click", "created_at": 1701012350000}
+        click = {
+            "event_id": "e",
+            "object_id": "b",
+            "event_type": "click",
+            "created_at": 1701012350000,
+        }
         events = {"session_id": f"s{n}", "events": [click]}
         assert pair.post("/session", session).is_success
         assert pair.post("/session/events", events).is_success

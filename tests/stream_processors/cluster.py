@@ -228,6 +228,7 @@ class Cluster:
     spawned: list[FakeWorker] = field(default_factory=list)
     """The workers, and all that were."""
     erased: list[str] = field(default_factory=list)
+    """Sessions of which something may be left until everybody has settled."""
     generation: int = 0
 
     def __post_init__(self) -> None:
@@ -271,12 +272,13 @@ class Cluster:
         self.committed.update(due)
         self.workers[number].ledger.committed(due)
 
-    def erase(self, session_id: str) -> None:
+    def erase(self, *session_ids: str) -> None:
         """Recorded, then deleted; `settle` has the rest of it."""
-        erased = pa.table({"session_id": [session_id], "user_id": ["whoever"]})
+        users = ["whoever"] * len(session_ids)
+        erased = pa.table({"session_id": list(session_ids), "user_id": users})
         self.store.write(table_columns.ERASED_SESSIONS, table_columns.erased_rows(erased))
-        self.erased.append(session_id)
-        self.store.erase(self.erased)
+        self.erased += session_ids
+        self.store.erase(session_ids)
 
     def _end_erasures(self) -> None:
         """An erasure waits until everything is committed, and deletes again. Who is late takes
@@ -285,6 +287,7 @@ class Cluster:
             for worker in self.spawned:
                 worker.finish()
             self.store.erase(self.erased)
+            self.erased.clear()
 
     def replay(self, writes: int | None) -> None:
         """Read everything again; with `writes`, it is killed after so many inserts."""
