@@ -1,6 +1,6 @@
 -- Versions as in sessions. The key begins with the hour of the session, so that the events of sessions
 -- that are written to now lie together: their facts are computed every few seconds
--- (docs/decisions/0019-facts-by-key.md). An hour never changes, so the key still names one event.
+-- (docs/decisions/0021-facts-by-key.md). An hour never changes, so the key still names one event.
 CREATE TABLE IF NOT EXISTS events
 (
     session_id String COMMENT 'The search it belongs to; that session is stored' CODEC(LZ4),

@@ -1,6 +1,6 @@
 -- One row per session: what it showed and what came of it. Written by the worker that owns the
 -- session's partition (stream_processors/write/facts.py), recomputed whenever something of the session
--- changes; docs/decisions/0019-facts-by-key.md has the argument. version is the sum of the versions of
+-- changes; docs/decisions/0021-facts-by-key.md has the argument. version is the sum of the versions of
 -- all rows that it was computed from: it rises with content alone.
 CREATE TABLE IF NOT EXISTS session_facts
 (

@@ -1,5 +1,5 @@
 """Keeps `session_facts`: one row per session, recomputed inside ClickHouse when something of the
-session has changed. docs/decisions/0019-facts-by-key.md has the argument.
+session has changed. docs/decisions/0021-facts-by-key.md has the argument.
 
 A statement that is repeated, or that comes late, writes the same row or an older one: the version
 of a row is the sum of the versions of the rows that it was computed from, so it rises with content
