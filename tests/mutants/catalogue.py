@@ -6,7 +6,7 @@ A mutant is a function that breaks one rule through pytest's monkeypatch, which 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from stream_processors.join.plan import FlushPlanner
 from stream_processors.join.recent_sessions import STORED
 from stream_processors.join.row_version import first_wins, last_wins
 from stream_processors.join.stored_ids_filter import StoredIdsFilter
+from stream_processors.write.facts_refresh import FactsRefresh
 from stream_processors.write.sink import ADOPTED, Adoption, Portion
 from tests.stream_processors.cluster import Cluster, SlowSink
 from tests.stream_processors.memory_sink import MemorySink
@@ -204,6 +205,38 @@ def a_duplicate_stops_the_flush(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FlushPlanner, "plan", refuse)
 
 
+def what_predecessors_left_is_not_computed(patch: pytest.MonkeyPatch) -> None:
+    """A new owner notes that the facts have what a dead one had written."""
+    patch.setattr(FactsRefresh, "_compute_missing", lambda *_: True)
+
+
+def sessions_are_not_touched(patch: pytest.MonkeyPatch) -> None:
+    """The facts do not follow the flushes of a worker that runs."""
+    patch.setattr(FactsRefresh, "touch", lambda *_: None)
+
+
+def the_last_computation_wins(patch: pytest.MonkeyPatch) -> None:
+    """Facts that were read long ago replace those that saw more."""
+
+    def store_whatever_comes(sink: MemorySink, rows: Sequence[dict[str, Any]]) -> None:
+        stored = sink.tables[table_columns.FACTS]
+        stored.update({(row["session_day"], row["session_id"]): row for row in rows})
+
+    patch.setattr(MemorySink, "store_facts", store_whatever_comes)
+
+
+def marks_are_not_in_the_version(patch: pytest.MonkeyPatch) -> None:
+    """Facts with the last mark do not win against those without it."""
+    computed = MemorySink._facts
+
+    def without_mark(sink: MemorySink, session: dict[str, Any]) -> dict[str, Any]:
+        facts = computed(sink, session)
+        mark = sink.tables[table_columns.MARKS].get((session["session_id"],))
+        return {**facts, "version": facts["version"] - (mark["version"] + 1 if mark else 0)}
+
+    patch.setattr(MemorySink, "_facts", without_mark)
+
+
 CATALOGUE: tuple[Mutant, ...] = (
     commit_before_insert,
     last_event_wins,
@@ -225,4 +258,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     the_day_is_the_moment_of_processing,
     an_old_generation_still_counts,
     a_duplicate_stops_the_flush,
+    what_predecessors_left_is_not_computed,
+    sessions_are_not_touched,
+    the_last_computation_wins,
+    marks_are_not_in_the_version,
 )

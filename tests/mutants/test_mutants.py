@@ -13,6 +13,7 @@ from tests.mutants.catalogue import (
     too_many_waiting_are_dropped,
 )
 from tests.stream_processors.consume.test_offset_ledger import Worker
+from tests.stream_processors.join import test_facts_scenarios as facts
 from tests.stream_processors.join import test_scenarios as scenarios
 from tests.stream_processors.join.test_model import CappedLife, Life
 
@@ -41,6 +42,10 @@ def run_the_models(mutant: Mutant) -> None:
     scenarios.test_a_session_that_a_dead_worker_stored_still_adopts()
     scenarios.test_the_clean_up_between_two_workers_deletes_no_event_that_is_not_joined()
     scenarios.test_a_session_that_a_reader_can_see_has_what_came_before_it()
+    facts.test_facts_that_a_dead_worker_has_not_computed_are_computed_by_the_next_one()
+    facts.test_facts_follow_the_flushes_of_a_worker_that_runs()
+    facts.test_facts_that_were_read_before_an_event_lose_against_those_with_it()
+    facts.test_facts_that_were_read_before_a_mark_lose_against_those_with_it()
     # First what catches it: it ends there.
     first = CappedLife if mutant in NEED_A_CAP else Life
     for model in sorted((Life, Worker, CappedLife), key=lambda model: model is not first):
