@@ -49,7 +49,7 @@ test-pythons: ## run the tests that start no engines on every newer Python that 
 .PHONY: test-nightly
 test-nightly: install ## run every test but the fault lab, properties with 20 times as many examples: hours
 	CLICKSTREAM_TEST_PROFILE=nightly CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
-	  CLICKSTREAM_TEST_ORDERS=50 \
+	  CLICKSTREAM_TEST_ORDERS=50 CLICKSTREAM_TEST_SESSIONS=10000 \
 	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults and not bench"
 
 .PHONY: e2e

@@ -44,8 +44,7 @@ _DAY_MS: Final = 86_400_000
 _EPOCH: Final = 0
 # Sessions of one insert: as many rows as a worker writes when it is far behind.
 _CHUNK: Final = 50_000
-# The newest day ends with inserts of a worker that keeps up. So much of the day has come since its
-# facts were computed when they are about to be computed anew (`api/settling/queries.py`).
+# The newest day ends with inserts of a worker that keeps up, and so much of it comes in them.
 _FRESH_PARTS: Final = 8
 _FRESH_SHARE: Final = 1 / 50
 
