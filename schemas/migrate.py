@@ -27,8 +27,10 @@ from schemas.sql_files import SCHEMAS, SchemaFiles, SqlFile, load
 
 RECORD: Final = "_schema_files"
 
-# In a database of a version before the first release.
+# In a database of a version before the first release: the record, or how events were sorted, which
+# no ALTER changes.
 _OLD_RECORD: Final = "schema_migrations"
+_OLD_SORT_KEY: Final = ("events", "session_id, event_id")
 
 _CREATE_RECORD: Final = f"""
 CREATE TABLE IF NOT EXISTS {RECORD}
@@ -42,7 +44,9 @@ ORDER BY path
 COMMENT 'Which views and migrations of which text this database has. Read it with FINAL'
 """
 _READ_RECORD: Final = f"SELECT path, checksum FROM {RECORD} FINAL"  # noqa: S608 - our own name
-_NAMES: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
+_SORT_KEYS: Final = """
+SELECT name, sorting_key FROM system.tables WHERE database = {database:String}
+"""
 _HAS_DATABASE: Final = "SELECT count() FROM system.databases WHERE name = {database:String}"
 _CREATE_DATABASE: Final = "CREATE DATABASE IF NOT EXISTS {database:Identifier}"
 
@@ -111,9 +115,9 @@ def plan(files: SchemaFiles, existing: Set[str], recorded: Mapping[str, str]) ->
 
 
 def _plan(client: Client, database: str, files: SchemaFiles) -> Plan:
-    rows = client.query(_NAMES, parameters={"database": database}).result_rows
-    existing = {str(name) for (name,) in rows}
-    if _OLD_RECORD in existing:
+    rows = client.query(_SORT_KEYS, parameters={"database": database}).result_rows
+    existing = {str(name) for name, _ in rows}
+    if _OLD_RECORD in existing or _OLD_SORT_KEY in rows:
         raise MigrationError(
             f"the database {database} was made before the first release and cannot be carried over:"
             f" drop it (DROP DATABASE {database}) or name another one in"

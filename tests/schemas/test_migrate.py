@@ -122,13 +122,19 @@ def test_a_database_of_a_newer_version_is_refused(fresh: Settings, folder: Folde
 
 
 @pytest.mark.engines
-def test_a_database_from_before_the_first_release_is_refused(fresh: Settings) -> None:
+@pytest.mark.parametrize(
+    "table",
+    [
+        "schema_migrations (number UInt16) ENGINE = MergeTree ORDER BY number",
+        "events (session_id String, event_id String, version UInt64)"
+        " ENGINE = ReplacingMergeTree(version) ORDER BY (session_id, event_id)",
+    ],
+)
+def test_a_database_from_before_the_first_release_is_refused(fresh: Settings, table: str) -> None:
     with connect(fresh, database="system") as client:
         client.command("CREATE DATABASE {name:Identifier}", parameters={"name": name_of(fresh)})
     with connect(fresh) as client:
-        client.command(
-            "CREATE TABLE schema_migrations (number UInt16) ENGINE = MergeTree ORDER BY number"
-        )
+        client.command(f"CREATE TABLE {table}")
     for look in (migrate, pending):
         with pytest.raises(MigrationError, match=f"drop it .DROP DATABASE {name_of(fresh)}"):
             look(fresh)
