@@ -21,6 +21,7 @@ from api.facts_progress import FactsProgress
 from api.queries import MISSING_TABLES
 from api.session import session_router
 from api.store import ClickHouseStore
+from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
 from core.log_throttle import Throttle

@@ -1,7 +1,8 @@
 -- One row per session: what it showed and what came of it. Written by the worker that owns the
 -- session's partition (stream_processors/write/facts.py), recomputed whenever something of the session
--- changes; docs/decisions/0021-facts-by-key.md has the argument. version is the sum of the versions of
--- all rows that it was computed from: it rises with content alone.
+-- changes; docs/decisions/0021-facts-by-key.md has the argument. version has session_version in its
+-- upper half, and below it the sum of the versions of all other rows that it was computed from: it rises
+-- with content alone.
 CREATE TABLE IF NOT EXISTS session_facts
 (
     session_id String COMMENT 'Caller''s id of the search' CODEC(ZSTD(1)),
@@ -16,6 +17,8 @@ CREATE TABLE IF NOT EXISTS session_facts
     is_irrelevant Bool COMMENT 'The last mark of the session',
     results UInt32 COMMENT 'Results shown' CODEC(T64, ZSTD(1)),
     events UInt32 COMMENT 'Interactions of any type' CODEC(T64, ZSTD(1)),
+    type_names Array(LowCardinality(String)) COMMENT 'Their types, each once' CODEC(ZSTD(1)),
+    type_counts Array(UInt32) COMMENT 'How many are of each of type_names, whatever their number' CODEC(ZSTD(1)),
     unlisted_events UInt32 COMMENT 'Of these, those on objects that were not listed' CODEC(T64, ZSTD(1)),
     clicks UInt32 COMMENT 'Events of type click' CODEC(T64, ZSTD(1)),
     min_clicked_position UInt16 COMMENT 'Smallest clicked position; 0: none' CODEC(T64, ZSTD(1)),
@@ -27,7 +30,7 @@ CREATE TABLE IF NOT EXISTS session_facts
     event_positions Array(UInt16) COMMENT 'Their positions; 0: not listed' CODEC(ZSTD(1)),
     event_after_ms Array(Int64) COMMENT 'Their milliseconds after created_at' CODEC(ZSTD(1)),
     session_version UInt64 COMMENT 'version of the session''s row' CODEC(T64, ZSTD(1)),
-    version UInt128 COMMENT 'Sum of the versions of all rows it was computed from: the highest wins' CODEC(ZSTD(1))
+    version UInt256 COMMENT 'session_version * 2^128 + the versions of all other rows it was computed from: the highest wins' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY session_day

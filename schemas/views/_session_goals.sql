@@ -15,7 +15,7 @@ AS SELECT
         (position, type) -> type = {event_type:String} AND position > 0, event_positions, event_types
     ) AS goal_positions,
     if({event_type:String} = 'click',
-        clicks, toUInt32(countEqual(event_types, {event_type:String}))) AS goal_events,
+        clicks, type_counts[indexOf(type_names, {event_type:String})]) AS goal_events,
     if({event_type:String} = 'click',
         min_clicked_position, toUInt16(arrayReduce('min', goal_positions))) AS min_position,
     if({event_type:String} = 'click',

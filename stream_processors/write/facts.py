@@ -2,8 +2,8 @@
 session has changed. docs/decisions/0021-facts-by-key.md has the argument.
 
 A statement that is repeated, or that comes late, writes the same row or an older one: the version
-of a row is the sum of the versions of the rows that it was computed from, so it rises with content
-alone.
+of a row has the version of the session, and below it the sum of the versions of the other rows that
+it was computed from. So it rises with content alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HOUR_MS: Final = 3_600_000
 _SESSIONS_AT_ONCE: Final = 10_000
 # Sessions that are read in one portion when facts are missing.
 _PORTION: Final = 50_000
-# Events of a session that are kept with their time; of all others only the number is.
+# Events of a session that are kept with their time; of all others only the number of each type is.
 _MOST_EVENTS: Final = 1_000
 
 _OF_SESSION: Final = (
@@ -45,6 +45,7 @@ _REFRESH: Final = f"""
 INSERT INTO session_facts
 (
     {_OF_SESSION},
+    type_names, type_counts,
     is_irrelevant, events, unlisted_events, clicks, min_clicked_position, clicked_positions_mask,
     clicked_positions_over_64, first_click_ms, last_event_ms, event_types, event_positions,
     event_after_ms, version
@@ -65,6 +66,7 @@ WITH
         SELECT
             session_day, session_id,
             count() AS number,
+            sumMap([toString(event_type)], [toUInt32(1)]) AS types,
             countIf(position = 0) AS unlisted,
             countIf(event_type = 'click') AS clicks,
             minIf(position, event_type = 'click' AND position > 0) AS min_position,
@@ -106,11 +108,12 @@ WITH
     )
 SELECT
     session.*,
+    types.1, types.2,
     marks.is_irrelevant, interactions.number, unlisted, clicks, min_position, mask, over_64,
     first_click_ms,
     if(interactions.number > 0, toNullable(last_ms), NULL),
     timeline.3, timeline.4, timeline.1,
-    toUInt128(session_version) + interactions.versions + marks.mark_version
+    bitShiftLeft(toUInt256(session_version), 128) + interactions.versions + marks.mark_version
 FROM
 (
     SELECT * FROM shown

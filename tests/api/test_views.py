@@ -144,6 +144,26 @@ def test_impressions_are_the_lists_that_count_place_by_place(
     )
 
 
+@pytest.mark.parametrize(("event_type", "count"), [("view", 1_500), ("purchase", 7), ("cart", 0)])
+def test_goals_of_a_session_are_counted_whatever_their_number(
+    read_settings: Settings, sql: Client, event_type: str, count: int
+) -> None:
+    """Purchases come after more events than the facts keep with their time."""
+    search = Search("s")
+    types = ["view"] * 1_500 + ["purchase"] * 7
+    events = tuple(
+        Event(search, f"e{n}", event_type=type_, created_at=NOON_MS + n)
+        for n, type_ in enumerate(types)
+    )
+    store(read_settings, World((search, Search("other")), events))
+    (found,) = rows(
+        sql,
+        "SELECT clicks, sessions_with_click FROM metrics_overview(from_ms = 0,"  # noqa: S608 - ours
+        f" to_ms = {2 * NOON_MS}, relevance = 'exclude', event_type = '{event_type}')",
+    )
+    assert found == {"clicks": count, "sessions_with_click": int(count > 0)}
+
+
 @pytest.fixture
 def four_days(read_settings: Settings) -> None:
     """One part of facts a day, and one of the overflow day."""

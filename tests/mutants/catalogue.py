@@ -237,6 +237,22 @@ def marks_are_not_in_the_version(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemorySink, "_facts", without_mark)
 
 
+def a_session_is_one_of_many_in_the_version(patch: pytest.MonkeyPatch) -> None:
+    """Facts of a later post win against those of the first with fewer events."""
+    computed = MemorySink._facts
+
+    def summed(sink: MemorySink, session: dict[str, Any]) -> dict[str, Any]:
+        facts, own = computed(sink, session), session["version"]
+        return {**facts, "version": facts["version"] - (own << 128) + own}
+
+    patch.setattr(MemorySink, "_facts", summed)
+
+
+def a_replay_computes_facts_once(patch: pytest.MonkeyPatch) -> None:
+    """What a worker writes beside it is in no facts of the first post."""
+    patch.setattr(SlowSink, "refresh_facts", SlowSink._refresh_facts)
+
+
 CATALOGUE: tuple[Mutant, ...] = (
     commit_before_insert,
     last_event_wins,
@@ -262,4 +278,6 @@ CATALOGUE: tuple[Mutant, ...] = (
     sessions_are_not_touched,
     the_last_computation_wins,
     marks_are_not_in_the_version,
+    a_session_is_one_of_many_in_the_version,
+    a_replay_computes_facts_once,
 )

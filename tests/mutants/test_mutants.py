@@ -46,6 +46,8 @@ def run_the_models(mutant: Mutant) -> None:
     facts.test_facts_follow_the_flushes_of_a_worker_that_runs()
     facts.test_facts_that_were_read_before_an_event_lose_against_those_with_it()
     facts.test_facts_that_were_read_before_a_mark_lose_against_those_with_it()
+    for third in (4, 6):
+        facts.test_a_first_post_that_a_replay_brings_back_is_in_the_facts(4, third)
     # First what catches it: it ends there.
     first = CappedLife if mutant in NEED_A_CAP else Life
     for model in sorted((Life, Worker, CappedLife), key=lambda model: model is not first):

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.kafka.partitions import Partition
 from schemas.contracts import EVENT, MARK, SESSION
@@ -57,6 +58,7 @@ class SlowSink:
 
     store: Store
     pending: list[Write] = field(default_factory=list)
+    is_replay: bool = False
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         return self.store.find_sessions(session_ids)
@@ -104,6 +106,11 @@ class SlowSink:
         self.store.delete_adopted(adopted, portion)
 
     def refresh_facts(self, touched: pa.Table) -> None:
+        self._refresh_facts(touched)
+        if self.is_replay:
+            self._refresh_facts(touched.filter(pc.equal(touched["is_posted"], 1)))
+
+    def _refresh_facts(self, touched: pa.Table) -> None:
         if not isinstance(self.store, MemorySink):
             self.pending.append(partial(self.store.refresh_facts, touched))
             return
@@ -291,13 +298,18 @@ class Cluster:
 
     def replay(self, writes: int | None) -> None:
         """Read everything again; with `writes`, it is killed after so many inserts."""
+        self.begin_replay().finish(writes)
+
+    def begin_replay(self) -> FakeWorker:
+        """One that has decided what to write."""
         replay = self.spawn()
+        replay.sink.is_replay = True
         replay.assign(dict.fromkeys(self.committed, 0), 0)
         for source in sorted(replay.positions):
             replay.fetch(source, 1_000_000)
         replay.begin()
         replay.begin_facts_of_touched()
-        replay.finish(writes)
+        return replay
 
     def settle(self, *, with_clean_up: bool = True) -> None:
         """Let everybody finish: no faults any more. Without clean-up, what is adopted already is

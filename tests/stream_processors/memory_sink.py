@@ -204,12 +204,16 @@ class MemorySink:
         self.store_facts(self.facts_of(touched))
 
     def facts_of(self, touched: pa.Table) -> list[Row]:
-        """The rows that a refresh would write now; one that reads now may write later."""
-        ids = set(touched["session_id"].to_pylist())
+        """The rows that a refresh would write now; one that reads now may write later.
+
+        What a session showed is read from its facts, unless it was just posted.
+        """
+        posted = {row["session_id"]: row["is_posted"] for row in touched.to_pylist()}
+        facts = self.tables[table_columns.FACTS]
         return [
-            self._facts(row)
-            for row in self.tables[table_columns.SESSIONS].values()
-            if row["session_id"] in ids
+            self._facts(row if posted[row["session_id"]] or key not in facts else facts[key]["of"])
+            for key, row in self.tables[table_columns.SESSIONS].items()
+            if row["session_id"] in posted
             and session_hash(row["session_id"]) not in self.erased_sessions
         ]
 
@@ -229,6 +233,7 @@ class MemorySink:
         mark = self.tables[table_columns.MARKS].get((session["session_id"],))
         positions = [e["position"] for e in events if e["event_type"] == "click" and e["position"]]
         return {
+            "of": session,
             "session_day": session["session_day"],
             "session_id": session["session_id"],
             "is_irrelevant": mark is not None and mark["is_irrelevant"],
@@ -237,7 +242,7 @@ class MemorySink:
             "clicks": sum(event["event_type"] == "click" for event in events),
             "unlisted_events": sum(event["position"] == 0 for event in events),
             "min_clicked_position": min(positions, default=0),
-            "version": session["version"]
+            "version": (session["version"] << 128)
             + sum(event["version"] for event in events)
             + (mark["version"] + 1 if mark else 0),
         }
@@ -261,7 +266,8 @@ class MemorySink:
         return [FactsPortion(date(1970, 1, 1), 0, 1, {"ids": beyond})] if beyond else []
 
     def refresh_missing_facts(self, portion: FactsPortion) -> None:
-        self.store_facts(self.facts_of(pa.table({"session_id": list(portion.beyond["ids"])})))
+        ids = list(portion.beyond["ids"])
+        self.store_facts(self.facts_of(pa.table({"session_id": ids, "is_posted": [1] * len(ids)})))
 
     def note_facts_progress(self, reached: Mapping[Partition, int], epoch: int) -> None:
         assert epoch == 0

@@ -42,6 +42,12 @@ class ReplaySink(ClickHouseSink):
             self.on_two_days += pc.sum(pc.not_equal(days, rows["session_day"])).as_py() or 0
             self._stored = STORED.empty_table()
 
+    def refresh_facts(self, touched: pa.Table) -> None:
+        """Twice: a worker that computes the same session while the first is under way may know an
+        event that the first does not, and what the session showed only from older facts."""
+        super().refresh_facts(touched)
+        super().refresh_facts(touched.filter(pc.equal(touched["is_posted"], 1)))
+
     def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Those that are not stored yet: a dead letter keeps the moment at which a worker gave up
         on its record, and with it its 30 days."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import pytest
 
 from tests.stream_processors.cluster import Cluster, FakeWorker
@@ -78,4 +80,31 @@ def test_facts_that_were_read_before_an_erasure_are_gone_after_it() -> None:
     cluster.erase("s")
     reference.erase("s")
     cluster.settle()
+    compare(cluster, reference)
+
+
+_STEPS_OF_REPLAY = 7
+
+
+@pytest.mark.parametrize(
+    ("second", "third"), [*combinations_with_replacement(range(_STEPS_OF_REPLAY), 2)]
+)
+def test_a_first_post_that_a_replay_brings_back_is_in_the_facts(second: int, third: int) -> None:
+    """Two events come beside the replay, before these steps of it, and are computed at once."""
+    cluster, reference = Cluster(1), Reference()
+    post(cluster, reference, session("s", ["a"]))
+    cluster.committed = dict.fromkeys(cluster.committed, 1)  # the worker never sees it
+    cluster.rebalance(0)
+    post(cluster, reference, session("s", ["a", "b"]), event("s", "one", "a"))
+    flush(cluster)
+    cluster.settle()
+    replay = cluster.begin_replay()
+    for step in range(_STEPS_OF_REPLAY):
+        for event_id in ["second"] * (second == step) + ["third"] * (third == step):
+            post(cluster, reference, event("s", event_id, "a"))
+            flush(cluster)
+            cluster.workers[0].begin_facts()
+            cluster.workers[0].finish()
+        replay.write_one()
+    assert not replay.sink.pending
     compare(cluster, reference)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from clickstream.operations.dead_letters.dead_letter import Selection
@@ -17,6 +18,7 @@ from clickstream.operations.replay.start_point import Earliest, FromOffset, From
 from core import clickhouse
 from core.clock import SystemClock
 from core.errors import LeaseHeld
+from stream_processors.write.clickhouse import ClickHouseSink
 from tests.clickstream.operations.replay.silent import Silent
 from tests.clickstream.operations.replay.stored import contents, databases, empty, number
 
@@ -132,6 +134,27 @@ def test_the_first_post_wins_against_one_that_was_stored_while_it_was_missing(
         later.copy(halves, ends, Silent(), lambda _: None)
     again = "SELECT count() FROM sessions FINAL WHERE startsWith(search_query, 'posted again')"
     assert number(filled.settings, again) > 0
+    replayed(filled.settings, Earliest())
+    assert contents(filled.settings) == filled.contents
+
+
+def test_an_event_that_is_stored_while_facts_are_computed_is_in_them(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that knows it may have computed older facts, which lose."""
+    empty(filled.settings, but={"dead_letters"})
+    compute = ClickHouseSink.refresh_facts
+
+    def before_the_event(sink: ClickHouseSink, touched: pa.Table) -> None:
+        monkeypatch.setattr(ClickHouseSink, "refresh_facts", compute)
+        with clickhouse.connect(filled.settings) as client:
+            client.command("CREATE TABLE late ENGINE = Memory AS SELECT * FROM events")
+            client.command("DELETE FROM events WHERE session_id = 'one-4'")
+            compute(sink, touched)
+            client.command("INSERT INTO events SELECT * FROM late WHERE session_id = 'one-4'")
+            client.command("DROP TABLE late SYNC")
+
+    monkeypatch.setattr(ClickHouseSink, "refresh_facts", before_the_event)
     replayed(filled.settings, Earliest())
     assert contents(filled.settings) == filled.contents
 
