@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from core.errors import StatementRefused
 from core.kafka.partitions import Partition
 from stream_processors.write.refused_rows import write_all_but_refused
 from stream_processors.write.sink import TOUCHED, FactsPortion
@@ -223,15 +224,22 @@ class FactsTable:
         """See `Sink.refresh_facts`."""
         # Those of one hour next to each other: a statement then reads few ranges of events.
         rows = touched.sort_by([("session_day", "ascending"), ("session_hour", "ascending")])
-        portions = range(0, rows.num_rows, _SESSIONS_AT_ONCE)
-        refused = write_all_but_refused(
-            [rows.slice(first, _SESSIONS_AT_ONCE) for first in portions],
-            lambda some: in_halves(some, self._refresh),
-        )
+        firsts = range(0, rows.num_rows, _SESSIONS_AT_ONCE)
+        portions = [rows.slice(first, _SESSIONS_AT_ONCE) for first in firsts]
+        try:
+            refused = write_all_but_refused(portions, self._refresh_in_halves)
+        except StatementRefused:
+            # A session that stands alone, as in a flush of a mark, or a statement that is refused
+            # whatever it is asked: then it is refused for no session as well.
+            portions.insert(0, TOUCHED.empty_table())
+            refused = write_all_but_refused(portions, self._refresh_in_halves)
         for row, error in refused:
             log.error(
                 "the facts of session %r stay as they are: %s", row["session_id"][0].as_py(), error
             )
+
+    def _refresh_in_halves(self, touched: pa.Table) -> None:
+        in_halves(touched, self._refresh)
 
     def _refresh(self, touched: pa.Table) -> None:
         self._statements.run(_REFRESH, {}, touched=touched.combine_chunks())

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from core.errors import SinkUnavailable
+from core.errors import SinkUnavailable, StatementRefused
 from core.kafka.partitions import Partition
+from stream_processors.join import table_columns
+from stream_processors.write.facts import FactsTable
 from stream_processors.write.facts_refresh import SHORTEST_SECONDS, FactsRefresh, FactsSchedule
 from stream_processors.write.sink import TOUCHED, FactsPortion
 from tests.clock import ManualClock
+from tests.stream_processors.flushing import World
 from tests.stream_processors.memory_sink import MemorySink
-from tests.stream_processors.records import TOPICS
+from tests.stream_processors.records import TOPICS, event, mark, session
 
 DAY = date(2023, 11, 14)
 SESSIONS, EVENTS = Partition(TOPICS.sessions, 0), Partition(TOPICS.events, 0)
@@ -139,3 +143,102 @@ def test_it_is_due_every_second_and_at_once_for_very_many_sessions(
     assert not schedule.is_due()
     clock.advance(SHORTEST_SECONDS)
     assert schedule.is_due()
+
+
+class PickyStatements:
+    """Refuses some sessions, or every statement; `computed` are the sessions of all others."""
+
+    def __init__(self, *refused: str, refuses_all: bool = False) -> None:
+        self._refused = set(refused)
+        self._refuses_all = refuses_all
+        self.computed: set[str] = set()
+
+    def run(self, statement: str, parameters: Mapping[str, Any], touched: pa.Table) -> None:
+        del statement, parameters
+        ids = set(touched["session_id"].to_pylist())
+        if self._refuses_all or ids & self._refused:
+            raise StatementRefused("no")
+        self.computed |= ids
+
+
+@pytest.mark.parametrize("ids", [["bad"], ["bad", "s"], ["bad", "worse"]])
+def test_a_session_whose_facts_are_refused_holds_up_nobody(
+    ids: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    statements = PickyStatements("bad", "worse")
+    FactsTable(statements).refresh(named(*ids))  # type: ignore[arg-type] # as much as is needed
+    assert statements.computed == set(ids) - {"bad", "worse"}
+    named_in_log = [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
+    assert named_in_log == [each for each in ids if each != "s"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_facts_that_are_refused_of_every_session_are_waited_for(count: int) -> None:
+    statements = PickyStatements(refuses_all=True)
+    with pytest.raises(StatementRefused):
+        FactsTable(statements).refresh(  # type: ignore[arg-type] # as above
+            named(*(f"s{n}" for n in range(count)))
+        )
+
+
+class NoRefresh:
+    """A worker whose refresh between flushes has stopped."""
+
+    def __init__(self) -> None:
+        self.world = World(sink=AwayForFacts())
+
+    def flush(self, *records: dict[str, Any]) -> None:
+        places = [self.world.log.append(record) for record in records]
+        self.world.flush([self.world.log.batch(source, offset, 1) for source, offset in places])
+
+    @property
+    def marked(self) -> dict[str, bool]:
+        """The facts that are stored, and whether they are those of a marked session."""
+        facts = self.world.sink.tables[table_columns.FACTS].values()
+        return {row["session_id"]: row["is_irrelevant"] for row in facts}
+
+
+class AwayForFacts(MemorySink):
+    """Computes no facts while it is `is_away`."""
+
+    is_away = False
+
+    def refresh_facts(self, touched: pa.Table) -> None:
+        if self.is_away:
+            raise SinkUnavailable("away")
+        super().refresh_facts(touched)
+
+
+def test_a_flush_with_a_mark_ends_with_the_facts_of_its_session() -> None:
+    worker = NoRefresh()
+    worker.flush(session("s"), event("s", "e"), session("t"))
+    assert worker.marked == {}
+    worker.flush(mark("s"))
+    assert worker.marked["s"]
+    worker.flush(mark("s", False), mark("t"), session("u"), mark("u"))
+    assert worker.marked == {"s": False, "t": True, "u": True}
+
+
+def test_a_marked_session_that_comes_later_never_counts() -> None:
+    worker = NoRefresh()
+    worker.flush(mark("s"))
+    worker.flush(session("s"))
+    assert worker.marked.get("s", True)
+    worker.world.flush.facts.refresh()
+    assert worker.marked == {"s": True}
+
+
+def test_a_mark_is_not_committed_before_facts_that_cannot_be_computed() -> None:
+    """The flush does not end, so its offsets are not committed, and nobody is told that it is
+    done. It comes again after a crash."""
+    worker = NoRefresh()
+    worker.flush(session("s"))
+    worker.world.sink.is_away = True  # type: ignore[attr-defined] # see NoRefresh
+    schedule = FactsSchedule(worker.world.flush.facts, ManualClock())
+    schedule.run({})
+    with pytest.raises(SinkUnavailable):
+        worker.flush(mark("s"))
+    worker.world.sink.is_away = False  # type: ignore[attr-defined] # see NoRefresh
+    worker.world.restart()
+    worker.world.flush(worker.world.log.batches())
+    assert worker.marked == {"s": True}

@@ -222,3 +222,23 @@ def test_clickhouse_refuses_one_row_and_takes_all_others(
         constrained.command(f"ALTER TABLE {table} DROP CONSTRAINT no")
     world.post(session("bad"))
     assert counted("events", "session_id = 'bad' AND position = 1") == 2
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("check", CHECKS)
+def test_facts_that_clickhouse_refuses_hold_up_no_mark(settings: Settings, check: str) -> None:
+    from core import clickhouse
+    from stream_processors.write.clickhouse import ClickHouseSink
+
+    with clickhouse.connect(settings) as client:
+        client.command(f"ALTER TABLE session_facts ADD CONSTRAINT no CHECK {check}")
+        world = World()
+        world.sink = ClickHouseSink(settings)  # type: ignore[assignment] # the real one
+        world.restart()
+        for id_ in ("bad", "s"):
+            world.post(session(id_))
+            world.post(mark(id_))
+        facts = "SELECT session_id, is_irrelevant FROM session_facts FINAL"
+        assert client.query(facts).result_rows == [("s", True)]
+        marked = "SELECT session_id FROM session_marks FINAL ORDER BY session_id"
+        assert client.query(marked).result_rows == [("bad",), ("s",)]
