@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
 import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -24,6 +25,12 @@ _GIVE_UP_SECONDS = 30.0
 _SEEN = """
 SELECT session_id, event_id FROM events
 WHERE (session_id, event_id) IN {wanted:Array(Tuple(String, String))}
+"""
+
+_FACTS_POLL_SECONDS = 0.25
+_COUNTED = """
+SELECT session_id, max(events) FROM session_facts
+WHERE session_id IN {wanted:Array(String)} GROUP BY session_id
 """
 
 
@@ -59,6 +66,44 @@ class SqlReader:
                 for key in {(row[0], row[1]) for row in found.result_rows}:
                     self.times.append(now - self._out.pop(key))
             await _pause_since(asked)
+
+
+class FactsReader:
+    """Asks ClickHouse how many events the facts of the sampled sessions count."""
+
+    def __init__(self, client: AsyncClient, events: int) -> None:
+        """Each request about a session has so many of its events."""
+        self.times: list[float] = []
+        self._client = client
+        self._events = events
+        self._posted: Counter[str] = Counter()
+        self._out: dict[tuple[str, int], float] = {}
+        self._seen = 0
+        self._over = False
+        self._asking = asyncio.create_task(self._ask())
+
+    def acknowledged(self, session_id: str, is_warm: bool) -> None:
+        """A request about it was, just now; only what comes warm is watched."""
+        self._posted[session_id] += self._events
+        self._seen += 1
+        if is_warm and self._seen % _EVERY_GET == 0:
+            self._out[session_id, self._posted[session_id]] = time.perf_counter()
+
+    async def finish(self) -> None:
+        """Return once nothing is out any more."""
+        self._over = True
+        await asyncio.wait_for(self._asking, _GIVE_UP_SECONDS)
+
+    async def _ask(self) -> None:
+        while self._out or not self._over:
+            if self._out:
+                wanted = sorted({session_id for session_id, _ in self._out})
+                found = await self._client.query(_COUNTED, parameters={"wanted": wanted})
+                now = time.perf_counter()
+                counted = {str(row[0]): int(row[1]) for row in found.result_rows}
+                for key in [each for each in self._out if counted.get(each[0], 0) >= each[1]]:
+                    self.times.append(now - self._out.pop(key))
+            await asyncio.sleep(_FACTS_POLL_SECONDS)
 
 
 class GetReader:

@@ -52,9 +52,20 @@ WHERE session_id >= {first:String} AND session_id < {next:String}
 def worker_in_group(lab: Lab, settings: Settings) -> Iterator[int]:
     """A worker that has its partitions; its process id."""
     port = loopback_port()
-    settings = settings_with(settings, metrics_port=port)
-    with lab.process("worker", WORKER, settings, url=f"http://127.0.0.1:{port}") as worker:
+    with worker_at(lab, settings_with(settings, metrics_port=port)) as pid:
+        yield pid
+
+
+@contextmanager
+def worker_at(lab: Lab, settings: Settings) -> Iterator[int]:
+    """The same, where the settings say that it shows its metrics."""
+    url = metrics_url(settings)
+    with lab.process("worker", WORKER, settings, url=url) as worker:
         yield pid_of(worker)
+
+
+def metrics_url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.worker.metrics_port}"
 
 
 def settings_with(settings: Settings, **worker: float) -> Settings:

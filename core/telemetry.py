@@ -130,6 +130,17 @@ WORKER_FLUSH_SECONDS = METRICS.histogram(
 WORKER_FLUSH_ROWS = METRICS.histogram(
     "clickstream_worker_flush_rows", Unit.RECORDS, "Records in one flush", buckets=_ROWS
 )
+WORKER_FACTS_SECONDS = METRICS.histogram(
+    "clickstream_worker_facts_seconds",
+    Unit.SECONDS,
+    "One refresh of facts, which is one thread of ClickHouse",
+    buckets=_LATENCY,
+)
+WORKER_FACTS_LAG = METRICS.gauge(
+    "clickstream_worker_facts_lag_seconds",
+    Unit.SECONDS,
+    "How long ago everything was written that the facts contain; 1 to 5 in good health",
+)
 WORKER_PARTS = METRICS.counter(
     "clickstream_worker_parts_total",
     Unit.PARTS,

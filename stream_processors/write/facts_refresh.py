@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.clock import Clock
 from core.errors import Unavailable
 from core.kafka.partitions import Partition
+from core.telemetry import WORKER_FACTS_LAG, WORKER_FACTS_SECONDS
 from schemas.topics import Topics
 from stream_processors.write.facts import once_each
 from stream_processors.write.sink import TOUCHED, FactsPortion, Sink
@@ -118,7 +119,8 @@ class FactsSchedule:
     def __init__(self, facts: FactsRefresh, clock: Clock) -> None:
         self._facts = facts
         self._clock = clock
-        self._due_at = clock.monotonic()
+        self._due_at = self._complete_at = clock.monotonic()
+        WORKER_FACTS_LAG.set_function(lambda: clock.monotonic() - self._complete_at)
 
     def is_due(self) -> bool:
         return self._facts.is_full or self._clock.monotonic() >= self._due_at
@@ -127,9 +129,11 @@ class FactsSchedule:
         """Blocks. `committed` was asked before: all of it is written."""
         started = self._clock.monotonic()
         try:
-            self._facts.step(committed)
+            if self._facts.step(committed):
+                self._complete_at = started
         except Unavailable as error:
             log.warning("facts are not refreshed yet: %s", error)
         ended = self._clock.monotonic()
+        WORKER_FACTS_SECONDS.observe(ended - started)
         pause = min(max(SHORTEST_SECONDS, _TIMES * (ended - started)), _LONGEST_SECONDS)
         self._due_at = ended + pause

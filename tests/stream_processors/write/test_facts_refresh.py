@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from prometheus_client import REGISTRY
 
 from core.errors import SinkUnavailable, StatementRefused
 from core.kafka.partitions import Partition
@@ -143,6 +144,28 @@ def test_it_is_due_every_second_and_at_once_for_very_many_sessions(
     assert not schedule.is_due()
     clock.advance(SHORTEST_SECONDS)
     assert schedule.is_due()
+
+
+def test_the_lag_is_the_age_of_the_last_refresh_that_left_nothing(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    clock = ManualClock()
+    schedule = FactsSchedule(facts, clock)
+
+    def lag() -> float | None:
+        return REGISTRY.get_sample_value("clickstream_worker_facts_lag_seconds")
+
+    clock.advance(2)
+    schedule.run({})
+    assert lag() == 0
+    facts.touch(named("s"))
+    sink.is_away = True
+    clock.advance(3)
+    schedule.run({})
+    assert lag() == 3
+    sink.is_away = False
+    schedule.run({})
+    assert lag() == 0
 
 
 class PickyStatements:
