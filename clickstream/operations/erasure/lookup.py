@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from heapq import merge
+from itertools import groupby, islice, zip_longest
 from typing import Final
 
 from clickstream.operations.erasure import queries
@@ -53,10 +54,12 @@ class UserDataFinder:
         return ((d, found.table) for d, found in self.tables() if found.table in _OF_SESSIONS)
 
     def session_pages(self) -> Iterator[list[str]]:
-        """The ids of the user's sessions that the edge received until the cut-off, at most
-        `MOST_IDS` at a time."""
-        for database, table in self.tables_of_sessions():
-            yield from self._pages(database, table)
+        """The ids of the user's sessions that the edge received until the cut-off, each once, at
+        most `MOST_IDS` at a time."""
+        in_order = [self._ids(database, table) for database, table in self.tables_of_sessions()]
+        once = (id_ for id_, _ in groupby(merge(*in_order)))
+        while page := list(islice(once, MOST_IDS)):
+            yield page
 
     def residual_sessions(self) -> set[str] | None:
         """The ids of sessions that an earlier erasure has published and that still have rows; None:
@@ -108,7 +111,8 @@ class UserDataFinder:
             )
         ]
 
-    def _pages(self, database: str, table: str) -> Iterator[list[str]]:
+    def _ids(self, database: str, table: str) -> Iterator[str]:
+        """Of one table, in order."""
         after, page = "", [""] * MOST_IDS
         while len(page) == MOST_IDS:
             rows = self._server.rows(
@@ -121,9 +125,8 @@ class UserDataFinder:
                 most=MOST_IDS,
             )
             page = [str(id_) for (id_,) in rows]
-            if page:
-                after = page[-1]
-                yield page
+            yield from page
+            after = page[-1] if page else after
 
     def _dead_letters(
         self, database: str, ids: Iterable[str], patterns: Sequence[str]

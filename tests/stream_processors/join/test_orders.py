@@ -15,8 +15,8 @@ MESSAGES = 10_000
 # Fifty take over a minute: `make faults` asks for them, CI is content with the default.
 ORDERS = int(os.environ.get("CLICKSTREAM_TEST_ORDERS", "4"))
 
-# What says when and where a record came, not what it is.
-PROVENANCE = {"kafka_offset", "kafka_partition", "version"}
+# What says when and where a record came, not what it is; and of facts the session as it was stored.
+PROVENANCE = {"kafka_offset", "kafka_partition", "version", "of"}
 
 
 def messages(chance: random.Random) -> list[dict[str, Any]]:
