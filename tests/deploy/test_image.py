@@ -40,7 +40,7 @@ def test_the_image_has_no_engines_and_no_development_tools() -> None:
 
 def test_it_does_not_run_as_root() -> None:
     last_stage = DOCKERFILE.split("FROM ")[-1]
-    assert re.search(r"^USER clickstream$", last_stage, re.M)
+    assert re.search(r"^USER [1-9]\d+:[1-9]\d+$", last_stage, re.M)
 
 
 def test_dependencies_are_held_to_known_versions() -> None:
