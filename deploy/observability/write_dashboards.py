@@ -189,6 +189,13 @@ PIPELINE: Final = Dashboard(
             "From a record being produced to it being readable, the oldest of each flush",
         ),
         Panel("Seconds of a flush", "s", quantiles("clickstream_worker_flush_seconds")),
+        Panel(
+            "Facts are behind",
+            "s",
+            [("max(clickstream_worker_facts_lag_seconds)", "lag")],
+            "How long ago everything was written that the numbers contain",
+        ),
+        Panel("Seconds of a refresh of facts", "s", quantiles("clickstream_worker_facts_seconds")),
         Panel("Records of a flush", "short", quantiles("clickstream_worker_flush_rows")),
         Panel("Parts created", "cps", [per_second("clickstream_worker_parts_total", "table")]),
         Panel(
