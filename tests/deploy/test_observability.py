@@ -16,6 +16,7 @@ from tests.deploy.shell import ROOT, run
 
 FOLDER: Final = ROOT / "deploy/observability"
 RULES: Final = FOLDER / "alerts.yml"
+TESTS: Final = FOLDER / "alerts_test.yml"
 DASHBOARDS: Final = sorted((FOLDER / "grafana/dashboards").glob("*.json"))
 ALERTS: Final[list[dict[str, Any]]] = [
     rule for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"] for rule in group["rules"]
@@ -54,18 +55,30 @@ def promtool(*argv: str | Path) -> str:
 
 
 def copied(tmp_path: Path, was: str, becomes: str) -> Path:
-    """The test file, beside the rules with a text exchanged."""
+    """Some of the tests, beside the rules with a text exchanged."""
     rules = RULES.read_text("utf-8")
     assert was in rules
     (tmp_path / "alerts.yml").write_text(rules.replace(was, becomes, 1), "utf-8")
-    return Path(shutil.copy(FOLDER / "alerts_test.yml", tmp_path))
+    content = yaml.safe_load(TESTS.read_text("utf-8"))
+    some = ("a healthy system", "ClickstreamLagging")
+    content["tests"] = [test for test in content["tests"] if test["name"] in some]
+    file = tmp_path / "some.yml"
+    file.write_text(yaml.safe_dump(content), "utf-8")
+    return file
 
 
 @needs_promtool
 def test_every_rule_fires_when_it_should_and_none_in_a_healthy_system() -> None:
     promtool("check", "rules", RULES)
-    promtool("test", "rules", FOLDER / "alerts_test.yml")
+    promtool("test", "rules", TESTS)
     promtool("check", "config", "--syntax-only", FOLDER / "prometheus.yml")
+
+
+@needs_promtool
+def test_the_rules_as_they_are_pass_some_of_the_tests(tmp_path: Path) -> None:
+    promtool(
+        "test", "rules", copied(tmp_path, "alert: ClickstreamLagging", "alert: ClickstreamLagging")
+    )
 
 
 @needs_promtool
@@ -85,7 +98,7 @@ def test_a_broken_rule_is_noticed(tmp_path: Path, was: str, becomes: str) -> Non
 
 
 def test_every_alert_has_a_test_in_which_it_fires() -> None:
-    tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text("utf-8"))["tests"]
+    tests = yaml.safe_load(TESTS.read_text("utf-8"))["tests"]
     fired = {
         re.search(r'alertname="(\w+)"', sample["labels"])[1]  # type: ignore[index]
         for test in tests
@@ -96,7 +109,7 @@ def test_every_alert_has_a_test_in_which_it_fires() -> None:
 
 
 def test_the_healthy_system_has_every_series_that_a_rule_reads() -> None:
-    healthy, *_ = yaml.safe_load((FOLDER / "alerts_test.yml").read_text("utf-8"))["tests"]
+    healthy, *_ = yaml.safe_load(TESTS.read_text("utf-8"))["tests"]
     there = {name for each in healthy["input_series"] for name in series_of(each["series"])}
     assert {name for alert in ALERTS for name in series_of(alert["expr"])} == there
 
