@@ -47,7 +47,9 @@ def read_views(settings: Settings, name: str, day: date) -> Found:
         sessions=Counter(session_id for (session_id,) in sessions),
         events=Counter((session_id, event_id) for session_id, event_id, *_ in events),
         waiting=Counter((session_id, event_id) for session_id, event_id in waiting),
-        misplaced=frozenset((s, e) for s, e, o, position in events if position != place_of(o)),
+        misplaced=frozenset(
+            (s, e) for s, e, o, position in events if (position or 0) != place_of(o)
+        ),
     )
 
 

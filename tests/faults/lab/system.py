@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from clickstream.local.data_directory import DataDirectory
 from clickstream.local.engines.local_servers import LocalServers, run_local_servers
@@ -24,7 +25,7 @@ from core.settings import HttpSettings, Settings
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab import reading
 from tests.faults.lab.days import days_before
-from tests.faults.lab.ledger import Verdict, judge
+from tests.faults.lab.ledger import Found, Verdict, judge
 from tests.faults.lab.proxy import Proxy
 from tests.faults.lab.traffic import Traffic
 from tests.faults.lab.watch import Watch
@@ -32,6 +33,9 @@ from tests.stream_processors.fleet import Fleet
 
 WORKERS = 3
 _KEEP_SECONDS = 0.1
+
+# Facts follow the commits within five seconds; on a busy machine later.
+_FACTS_SECONDS = 30.0
 
 # A version of the system that breaks a promise: see tests/faults/broken.py.
 BROKEN = os.environ.get("CLICKSTREAM_TEST_BROKEN", "")
@@ -108,13 +112,26 @@ class Lab:
         others = [name for name in self.rows if name != traffic.name]
         views = reading.read_views(self.settings, traffic.name, traffic.day)
         api = reading.read_api(self.api.url, traffic.day, views.waiting)
-        counted = reading.read_metrics(self.api.url, traffic.day)
         return replace(
             judge(traffic.ledger, {"views": views, "api": api}, others),
-            miscounted=abs(counted.sessions - len(views.sessions))
-            + abs(counted.events - len(views.events)),
+            miscounted=self._miscounted(traffic.day, views),
             dead_lettered=reading.dead_letters(self.settings, others),
         )
+
+    def _miscounted(self, day: date, views: Found) -> int:
+        """By how much the metrics differ from the views, once the facts have had time to follow."""
+
+        def differ() -> int:
+            counted = reading.read_metrics(self.api.url, day)
+            return abs(counted.sessions - len(views.sessions)) + abs(
+                counted.events - len(views.events)
+            )
+
+        follow = retry(
+            retry=retry_if_result(bool), stop=stop_after_delay(_FACTS_SECONDS),
+            wait=wait_fixed(0.5), retry_error_callback=lambda _: differ(),
+        )  # fmt: skip
+        return int(follow(differ)())
 
     @contextmanager
     def workers_behind_proxies(self) -> Iterator[Mapping[str, Proxy]]:
