@@ -21,6 +21,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
         "docs/write_settings.py",
         "docs/write_schema.py",
         "docs/write_metrics.py",
+        "docs/write_scale.py",
         "deploy/observability/write_dashboards.py",
     ],
 )
