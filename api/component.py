@@ -16,6 +16,7 @@ from api.events.lookup import lookup_router
 from api.events.outcomes import LOOK_SECONDS
 from api.events.reader import EventReader
 from api.events.tail_route import tail_router
+from api.experiments.routes import experiments_router
 from api.export import export_router
 from api.facts_progress import FactsProgress
 from api.queries import MISSING_TABLES
@@ -73,6 +74,7 @@ class ReadComponent:
                 self._ending,
             ),
             analytics_router(self._store, self._reader, self._facts, self._settings),
+            experiments_router(self._store, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._settings),
             erase_router(self._eraser),
         )

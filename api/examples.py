@@ -41,6 +41,8 @@ _CLICKED: Final[Example] = {
     "clicks": 540,
     "sessions_with_click": 400,
     "click_through_rate": 0.4,
+    "click_through_rate_low": 0.3701,
+    "click_through_rate_high": 0.4307,
     "mean_reciprocal_rank": 0.25,
 }
 
@@ -48,6 +50,8 @@ _SEARCHED: Final[Example] = {
     "sessions": 1000,
     "zero_result_sessions": 50,
     "zero_result_rate": 0.05,
+    "zero_result_rate_low": 0.0381,
+    "zero_result_rate_high": 0.0653,
     "impressions": 9500,
 }
 
@@ -76,6 +80,8 @@ POSITIONS: Final[Example] = {
             "impressions": 950,
             "clicked_impressions": 210,
             "click_through_rate": 0.22105,
+            "click_through_rate_low": 0.1958,
+            "click_through_rate_high": 0.2485,
         }
     ],
 }

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from api.experiments.rows import ExperimentUsersRow, TeamRow, VariantMetricRow
 from api.responses import OverviewCounts, PositionStatistics, QueryStatistics
 
 Row = TypeVar("Row")
@@ -149,4 +150,7 @@ FACTS_PROGRESS = Query("facts_progress", FactsProgressRow)
 OVERVIEW = Query("overview", OverviewCounts, _FULL_SCAN)
 QUERIES = Query("queries", QueryStatistics, _FULL_SCAN)
 POSITIONS = Query("positions", PositionStatistics, _FULL_SCAN)
+EXPERIMENT = Query("experiment", VariantMetricRow, _FULL_SCAN)
+EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, _FULL_SCAN)
+INTERLEAVING = Query("interleaving", TeamRow, _FULL_SCAN)
 MISSING_TABLES = Query("missing_tables", TableRow)

@@ -9,6 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 Count = Annotated[int, Meta(ge=0)]
 Rate = Annotated[float | None, Meta(description="null when the divisor is 0")]
+Bound = Annotated[
+    float | None, Meta(description="Wilson's interval of 95 % of the rate; null when that is")
+]
 Json = Annotated[
     msgspec.Raw, Meta(description="The JSON value as it was sent; null when it was not sent")
 ]
@@ -75,12 +78,16 @@ class OverviewCounts(msgspec.Struct, frozen=True):
     users: Count
     zero_result_sessions: Count
     zero_result_rate: Rate
+    zero_result_rate_low: Bound
+    zero_result_rate_high: Bound
     impressions: Count
     events: Count
     unlisted_events: Count
     clicks: Count
     sessions_with_click: Count
     click_through_rate: Rate
+    click_through_rate_low: Bound
+    click_through_rate_high: Bound
     mean_reciprocal_rank: Rate
     irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` is")]
     unjoined_events: Annotated[int, Meta(description="Events without a session now, of any time")]
@@ -100,10 +107,14 @@ class QueryStatistics(msgspec.Struct, frozen=True):
     sessions: Count
     zero_result_sessions: Count
     zero_result_rate: Rate
+    zero_result_rate_low: Bound
+    zero_result_rate_high: Bound
     impressions: Count
     clicks: Count
     sessions_with_click: Count
     click_through_rate: Rate
+    click_through_rate_low: Bound
+    click_through_rate_high: Bound
     mean_reciprocal_rank: Rate
 
 
@@ -121,6 +132,8 @@ class PositionStatistics(msgspec.Struct, frozen=True):
     impressions: Count
     clicked_impressions: Count
     click_through_rate: Rate
+    click_through_rate_low: Bound
+    click_through_rate_high: Bound
 
 
 class Positions(msgspec.Struct, frozen=True):

@@ -388,6 +388,12 @@ class Settings(BaseSettings):
         "search, from tables and topics. 0: tables keep them for ever. `clickstream "
         "migrate` and `clickstream topics retain` apply it.",
     )
+    variant_fields: Annotated[Texts, Field(max_length=8)] = Field(
+        ("variant",),
+        description="Fields of search_meta that name the variant of an experiment in which a "
+        "search took part, separated by commas; 8 at most. Workers note them of the sessions that "
+        "come, so a change leaves earlier ones as they are.",
+    )
 
     http: HttpSettings = HttpSettings()
     limits: Limits = Limits()

@@ -21,6 +21,9 @@ VIEWS = (
     "metrics_overview",
     "metrics_queries",
     "metrics_positions",
+    "metrics_experiment",
+    "metrics_experiment_users",
+    "metrics_interleaving",
 )
 TABLES = (
     "sessions",

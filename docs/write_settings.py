@@ -49,6 +49,8 @@ def shown_default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
+    if isinstance(value, tuple):
+        value = ",".join(value)
     return f"`{value}`" if value not in ((), {}, "", None) else "–"
 
 

@@ -1,8 +1,9 @@
 -- The metrics of /analytics/overview, in one row.
 SELECT
-    sessions, users, zero_result_sessions, zero_result_rate, impressions, events, unlisted_events, clicks,
-    sessions_with_click, session_ctr AS click_through_rate, mean_reciprocal_rank, irrelevant_sessions,
-    unjoined_events, dead_letters
+    sessions, users, zero_result_sessions, zero_result_rate, zero_result_rate_low, zero_result_rate_high,
+    impressions, events, unlisted_events, clicks, sessions_with_click, session_ctr AS click_through_rate,
+    session_ctr_low AS click_through_rate_low, session_ctr_high AS click_through_rate_high,
+    mean_reciprocal_rank, irrelevant_sessions, unjoined_events, dead_letters
 FROM metrics_overview(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}

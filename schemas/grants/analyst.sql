@@ -11,6 +11,9 @@ GRANT SELECT ON $database.analytics_positions
 GRANT SELECT ON $database.metrics_overview
 GRANT SELECT ON $database.metrics_queries
 GRANT SELECT ON $database.metrics_positions
+GRANT SELECT ON $database.metrics_experiment
+GRANT SELECT ON $database.metrics_experiment_users
+GRANT SELECT ON $database.metrics_interleaving
 GRANT SELECT ON $database.sessions
 GRANT SELECT ON $database.events
 GRANT SELECT ON $database.unjoined_events

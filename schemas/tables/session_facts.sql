@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS session_facts
     user_id Nullable(String) COMMENT 'Who searched' CODEC(ZSTD(1)),
     user_hash UInt64 COMMENT 'sipHash64 of user_id; 0 without one' CODEC(LZ4),
     is_irrelevant Bool COMMENT 'The last mark of the session',
+    variants Map(LowCardinality(String), LowCardinality(String)) COMMENT 'Fields of search_meta that name a variant of an experiment, and their values' CODEC(ZSTD(1)),
+    result_teams Array(LowCardinality(String)) COMMENT 'meta.team of each result; empty when no result has one' CODEC(ZSTD(1)),
     results UInt32 COMMENT 'Results shown' CODEC(T64, ZSTD(1)),
     events UInt32 COMMENT 'Interactions of any type' CODEC(T64, ZSTD(1)),
     type_names Array(LowCardinality(String)) COMMENT 'Types of the events, each once' CODEC(ZSTD(1)),

@@ -19,6 +19,11 @@ CREATE TABLE IF NOT EXISTS sessions
     kafka_partition UInt32 COMMENT 'Partition of the sessions topic it came from' CODEC(T64, ZSTD(1)),
     kafka_offset UInt64 COMMENT 'Offset there' CODEC(T64, ZSTD(1)),
     version UInt64 COMMENT 'Falls as the offset rises: the lowest offset wins' CODEC(T64, ZSTD(1)),
+    result_teams Array(LowCardinality(String)) MATERIALIZED if(
+        arrayExists(meta -> position(ifNull(meta, ''), '"team"') > 0, `search_results.meta`),
+        arrayMap(meta -> JSONExtract(ifNull(meta, ''), 'team', 'String'), `search_results.meta`),
+        []
+    ) COMMENT 'meta.team of each result, by which interleaving gives credit; empty when no result has one' CODEC(ZSTD(1)),
     INDEX by_id session_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_version version TYPE minmax GRANULARITY 1
 )

@@ -3,11 +3,14 @@
 CREATE OR REPLACE VIEW _session_goals
 AS SELECT
     session_id,
+    session_hash,
     created_at,
     search_query,
     user_hash,
     is_irrelevant,
     {relevance:String} = 'include' OR is_irrelevant = ({relevance:String} = 'only') AS is_selected,
+    variants,
+    result_teams,
     results,
     events,
     unlisted_events,

@@ -3,11 +3,19 @@
 -- position sums up the lists that end there or further down.
 CREATE OR REPLACE VIEW metrics_positions
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    -- Wilson's interval of 95 % of a rate: docs/metrics.md, "Intervals".
+    (hits, of) -> if(of = 0, NULL, greatest(0., (hits + 1.920729410347062
+        - 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_low,
+    (hits, of) -> if(of = 0, NULL, least(1., (hits + 1.920729410347062
+        + 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_high
+SELECT
     at_position.1 AS position,
     at_position.2 AS impressions,
     at_position.3 AS clicked_impressions,
-    clicked_impressions / impressions AS position_ctr
+    clicked_impressions / impressions AS position_ctr,
+    wilson_low(clicked_impressions, impressions) AS position_ctr_low,
+    wilson_high(clicked_impressions, impressions) AS position_ctr_high
 FROM
 (
     -- Positions where a list ends or that were clicked, in order, as (position, lists, clicked).

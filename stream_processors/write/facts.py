@@ -34,8 +34,19 @@ _MOST_EVENTS: Final = 1_000
 
 _OF_SESSION: Final = (
     "session_id, session_day, session_hour, session_hash, created_at, received_at,"
-    " search_query, user_id, user_hash, results, session_version"
+    " search_query, user_id, user_hash, variants, result_teams, results, session_version"
 )
+
+# Bytes. A longer value is no name of a variant, and each is a group of its own in analytics.
+_LONGEST_VARIANT: Final = 128
+
+# Of `search_meta`, the fields that the parameter names and that have a value.
+_VARIANTS: Final = f"""CAST(mapFilter(
+            (field, variant) -> variant != '' AND length(variant) <= {_LONGEST_VARIANT},
+            mapFromArrays({{variant_fields:Array(String)}}, arrayMap(
+                field -> JSONExtract(ifNull(search_meta, ''), field, 'String'),
+                {{variant_fields:Array(String)}}))
+        ), 'Map(LowCardinality(String), LowCardinality(String))')"""
 
 # What a session showed never changes, so it is read from the facts, where sessions of one time lie
 # together. From `sessions` it is read when the session was just posted, or has no facts.
@@ -124,6 +135,8 @@ FROM
         toInt32(intDiv(toUnixTimestamp64Milli(created_at), {_HOUR_MS})) AS session_hour,
         sipHash64(session_id) AS session_hash, created_at, received_at, search_query, user_id,
         if(isNull(user_id), toUInt64(0), sipHash64(assumeNotNull(user_id))) AS user_hash,
+        {_VARIANTS} AS variants,
+        result_teams,
         toUInt32(length(`search_results.object_id`)) AS results,
         version AS session_version
     FROM sessions FINAL
@@ -217,8 +230,10 @@ _MOST_VERSION: Final = 2**64 - 1
 class FactsTable:
     """What `Sink` promises of facts. Blocks; raises SinkUnavailable."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, variant_fields: Sequence[str]) -> None:
+        """`variant_fields` of search_meta name the variants of experiments."""
         self._statements = statements
+        self._variant_fields = list(variant_fields)
 
     def refresh(self, touched: pa.Table) -> None:
         """See `Sink.refresh_facts`."""
@@ -242,7 +257,8 @@ class FactsTable:
         in_halves(touched, self._refresh)
 
     def _refresh(self, touched: pa.Table) -> None:
-        self._statements.run(_REFRESH, {}, touched=touched.combine_chunks())
+        parameters = {"variant_fields": self._variant_fields}
+        self._statements.run(_REFRESH, parameters, touched=touched.combine_chunks())
 
     def progress(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Epoch and offset of each, as `OFFSET_BITS` packs them."""

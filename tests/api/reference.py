@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from scipy.stats import binomtest
+
 from tests.api.stored import Event, Search, World
 
 
@@ -112,7 +114,7 @@ def positions(world: World, asked: Asked) -> list[dict[str, object]]:
                 "position": position,
                 "impressions": len(shown),
                 "clicked_impressions": len(clicked),
-                "click_through_rate": len(clicked) / len(shown),
+                **_rate("click_through_rate", len(clicked), len(shown)),
             }
         )
     return rows
@@ -135,12 +137,24 @@ def _measures(world: World, searches: list[Search], asked: Asked) -> dict[str, o
     return {
         "sessions": len(searches),
         "zero_result_sessions": zero,
-        "zero_result_rate": zero / len(searches) if searches else None,
+        **_rate("zero_result_rate", zero, len(searches)),
         "impressions": sum(len(search.results) for search in searches),
         "clicks": sum(len(each) for each in clicks),
         "sessions_with_click": with_click,
-        "click_through_rate": with_click / len(searches) if searches else None,
+        **_rate("click_through_rate", with_click, len(searches)),
         "mean_reciprocal_rank": (
             sum(1 / min(each) for each in places if each) / len(searches) if searches else None
         ),
+    }
+
+
+def _rate(name: str, hits: int, of: int) -> dict[str, object]:
+    """The rate, and Wilson's interval."""
+    if of == 0:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    interval = binomtest(hits, of).proportion_ci(0.95, method="wilson")
+    return {
+        name: hits / of,
+        f"{name}_low": float(interval.low),
+        f"{name}_high": float(interval.high),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 pytestmark = pytest.mark.engines
+
+# Of four digits, as they are printed in tables.
+approx = partial(pytest.approx, abs=5e-5)
 
 LIST = (("a", None, None), ("b", None, None), ("c", None, None))
 CLICKED = Search("1", "shoes", LIST, user_id="ann")
@@ -59,12 +63,16 @@ def test_overview_of_a_day_counted_by_hand(client: TestClient) -> None:
         "users": 2,
         "zero_result_sessions": 1,
         "zero_result_rate": 0.25,
+        "zero_result_rate_low": approx(0.0456),
+        "zero_result_rate_high": approx(0.6994),
         "impressions": 6,
         "events": 6,
         "unlisted_events": 1,
         "clicks": 5,
         "sessions_with_click": 2,
         "click_through_rate": 0.5,
+        "click_through_rate_low": approx(0.15),
+        "click_through_rate_high": approx(0.85),
         "mean_reciprocal_rank": (1 / 2 + 1) / 4,
         "irrelevant_sessions": 1,
         "unjoined_events": 1,
@@ -80,10 +88,14 @@ def test_queries_of_a_day_counted_by_hand(client: TestClient) -> None:
         "sessions": 2,
         "zero_result_sessions": 0,
         "zero_result_rate": 0.0,
+        "zero_result_rate_low": 0.0,
+        "zero_result_rate_high": approx(0.6576),
         "impressions": 5,
         "clicks": 5,
         "sessions_with_click": 2,
         "click_through_rate": 1.0,
+        "click_through_rate_low": approx(0.3424),
+        "click_through_rate_high": 1.0,
         "mean_reciprocal_rank": 0.75,
     }
     assert [other["search_query"] for other in others] == ["boots", "xyzzy"]
@@ -93,9 +105,9 @@ def test_queries_of_a_day_counted_by_hand(client: TestClient) -> None:
 def test_positions_of_a_day_counted_by_hand(client: TestClient) -> None:
     rows = client.get("/analytics/positions").json()["positions"]
     assert [tuple(row.values()) for row in rows] == [
-        (1, 3, 1, 1 / 3),
-        (2, 2, 1, 1 / 2),
-        (3, 1, 1, 1.0),
+        (1, 3, 1, 1 / 3, approx(0.0615), approx(0.7923)),
+        (2, 2, 1, 1 / 2, approx(0.0945), approx(0.9055)),
+        (3, 1, 1, 1.0, approx(0.2065), 1.0),
     ]
 
 

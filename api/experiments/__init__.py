@@ -1,0 +1,1 @@
+"""GET /analytics/experiment and /analytics/interleaving: variants and rankings compared."""

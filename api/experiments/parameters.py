@@ -1,0 +1,103 @@
+"""The query parameters of experiments that FastAPI cannot check by itself.
+
+Each function raises InvalidRequest, which names the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from enum import StrEnum
+from math import isfinite
+from typing import Final
+
+from api.experiments.comparison import METRICS
+from core.errors import FieldError, InvalidRequest
+
+# Names that an error lists, and characters of one that it shows.
+_MOST_NAMED: Final = 10
+_LONGEST_SHOWN: Final = 64
+
+# More values are no variants of an experiment but, say, ids; and each is compared with the control.
+MOST_VARIANTS: Final = 50
+
+
+class OutlierRule(StrEnum):
+    """What to do with users who search more than most."""
+
+    KEEP = "keep"
+    LEAVE_OUT = "leave_out"
+    WINSORISE = "winsorise"
+
+
+def parse_metrics(text: str) -> Sequence[str]:
+    """Names separated by commas, each once, in the order of the catalogue; all when it is empty."""
+    asked = {name.strip() for name in text.split(",")} if text else set(METRICS)
+    for name in sorted(asked - METRICS.keys()):
+        nearest = get_close_matches(name, METRICS, 1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(METRICS)}"
+        raise _refusal("metrics", f"{_shown(name)} is not known: {hint}")
+    return [name for name in METRICS if name in asked]
+
+
+def parse_split(text: str) -> Mapping[str, float] | None:
+    """`control:50,treatment:50` → the proportions; None when it is empty."""
+    if not text:
+        return None
+    split: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.strip().rpartition(":")
+        try:
+            split[name] = float(share)
+        except ValueError:
+            split[name] = -1.0
+        if not name or not isfinite(split[name]) or split[name] < 0:
+            raise _refusal(
+                "split", f"{_shown(part)} is not a variant and its share, such as control:50"
+            )
+    if len(split) != text.count(",") + 1:
+        raise _refusal("split", "names a variant twice")
+    if sum(share > 0 for share in split.values()) < 2 or len(split) > MOST_VARIANTS:
+        raise _refusal("split", f"must have shares of 2 to {MOST_VARIANTS} variants")
+    return split
+
+
+def check_variant_field(field: str | None, declared: Sequence[str]) -> str:
+    """The first one that is declared when none is asked for."""
+    if not declared:
+        raise _refusal("variant_field", "none is declared: set CLICKSTREAM_VARIANT_FIELDS")
+    if field is None:
+        return declared[0]
+    if field not in declared:
+        raise _refusal(
+            "variant_field",
+            f"{_shown(field)} is not declared in CLICKSTREAM_VARIANT_FIELDS: "
+            f"there are {', '.join(declared)}",
+        )
+    return field
+
+
+def check_variants(found: Iterable[str], field: str, control: str) -> None:
+    """Whether these can be compared with `control`. None at all can."""
+    names = sorted(set(found))
+    if len(names) > MOST_VARIANTS:
+        raise _refusal(
+            "variant_field",
+            f"search_meta.{field} has more than {MOST_VARIANTS} values in this range: "
+            "it does not name variants",
+        )
+    if names and control not in names:
+        listed = ", ".join(_shown(name) for name in names[:_MOST_NAMED])
+        raise _refusal(
+            "control",
+            f"{_shown(control)} has no sessions in this range: there are {listed}"
+            + (" and more" if len(names) > _MOST_NAMED else ""),
+        )
+
+
+def _shown(text: str) -> str:
+    return repr(text[:_LONGEST_SHOWN])
+
+
+def _refusal(parameter: str, message: str) -> InvalidRequest:
+    return InvalidRequest([FieldError(f"query.{parameter}", message)])

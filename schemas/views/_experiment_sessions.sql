@@ -1,0 +1,16 @@
+-- A session without a user is a unit of its own.
+CREATE OR REPLACE VIEW _experiment_sessions
+AS SELECT
+    facts.variants[{variant_field:String}] AS variant,
+    user_hash,
+    if(user_hash = 0, session_hash, user_hash) AS unit,
+    facts.results AS impressions,
+    goal_events AS clicks,
+    facts.min_position AS min_position,
+    bitCount(positions_mask) + length(positions_over_64) AS clicked_impressions
+FROM _session_goals(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}
+) AS facts
+WHERE is_selected AND variant != ''
+COMMENT 'Parameterised: the sessions of a range that took part in an experiment'
