@@ -96,3 +96,12 @@ def test_a_file_of_authorities_that_is_missing_or_has_none_is_named(tmp_path: Pa
     with pytest.raises(ValidationError, match=rf"https_ca_file\n.*{tmp_path}: "):
         Settings(_env_file=None, https_ca_file=str(tmp_path))
     assert Settings(_env_file=None, https_ca_file="").https_ca_file == ""
+
+
+def test_fields_that_name_variants_are_a_short_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(_env_file=None).variant_fields == ("variant",)
+    monkeypatch.setenv("CLICKSTREAM_VARIANT_FIELDS", "variant, ui_variant")
+    assert Settings(_env_file=None).variant_fields == ("variant", "ui_variant")
+    monkeypatch.setenv("CLICKSTREAM_VARIANT_FIELDS", ",".join("abcdefghi"))
+    with pytest.raises(ValidationError, match="at most 8"):
+        Settings(_env_file=None)

@@ -39,12 +39,20 @@ _PUBLIC = {
 }
 # Views that take parameters: ClickHouse lists no columns of them.
 _RANGE = "from_ms = 0, to_ms = 1, relevance = 'include', event_type = 'click'"
+_VARIANTS = f"{_RANGE}, variant_field = 'variant'"
 _QUESTIONS = {
     "metrics_overview": _RANGE,
     "metrics_queries": _RANGE,
     "metrics_positions": f"{_RANGE}, limit = 1",
+    "metrics_experiment": f"{_VARIANTS}, outliers = 'keep', most_sessions = 0",
+    "metrics_experiment_users": f"{_VARIANTS}, quantile = 0.5",
+    "metrics_interleaving": f"{_RANGE}, control = 'a'",
 }
-_QUESTIONS_NOT_PUBLIC = {"_session_goals": _RANGE}
+_QUESTIONS_NOT_PUBLIC = {
+    "_session_goals": _RANGE,
+    "_experiment_sessions": _VARIANTS,
+    "_experiment_users": _VARIANTS,
+}
 
 
 @pytest.fixture(scope="module")

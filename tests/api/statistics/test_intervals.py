@@ -66,4 +66,4 @@ def test_interval_is_cut_off_at_what_is_possible() -> None:
 def test_api_starts_without_scipy() -> None:
     """Its memory is for the first who asks about an experiment."""
     code = "import sys, api.component; sys.exit('scipy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
