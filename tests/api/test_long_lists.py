@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import schemas
-from api.queries import POSITIONS
-from api.responses import PositionStatistics
+from api.queries import INTERLEAVING, POSITIONS, Query, Row
 from api.selection import Relevance, Selection
 from api.store import ClickHouseStore
 from core.clickhouse.client import connect
 from tests.api.stored import refresh_facts
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
     from core.settings import Settings
 
 SESSIONS, RESULTS, DEEP_CLICKS = 200, 10_000, 20
@@ -31,7 +33,8 @@ INSERT INTO sessions (session_id, search_query, search_results.object_id, search
     search_results.meta, created_at, received_at, session_day, version)
 SELECT 's' || toString(number), 'q', arrayMap(n -> toString(n), range({results:UInt32})),
     arrayMap(n -> CAST(n AS Nullable(Float64)), range({results:UInt32})),
-    arrayMap(n -> CAST(NULL AS Nullable(String)), range({results:UInt32})),
+    arrayMap(n -> CAST({metas:Array(Nullable(String))}[n % 2 + 1] AS Nullable(String)),
+        range({results:UInt32})),
     toDateTime64('2023-11-15 12:00:00', 3, 'UTC') AS at, at, toDate(at), 1
 FROM numbers({sessions:UInt32}) SETTINGS max_block_size = 50, min_insert_block_size_rows = 50
 """
@@ -48,9 +51,7 @@ FROM numbers({sessions:UInt32} * {deep_clicks:UInt32})
 @pytest.mark.engines
 def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> None:
     with connect(read_settings) as client:
-        client.command(_SESSIONS, parameters=SIZES)
-        client.command(_CLICKS, parameters=SIZES)
-        refresh_facts(read_settings)
+        _store(client, read_settings, [None, None])
         shown = client.query(
             "SELECT count(), uniqExact(object_id), max(position), sum(rank), countIf(meta IS NULL)"
             " FROM (SELECT object_id, position, rank, meta FROM impressions)",
@@ -67,18 +68,33 @@ def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> Non
     expected = [(p, SESSIONS, SESSIONS if p in clicked else 0) for p in range(1, RESULTS + 1)]
     assert by_position == expected
     for limit in (50, 66, 5_000, RESULTS):
-        answered = asyncio.run(_positions(read_settings, limit))
-        assert answered == [
-            PositionStatistics(p, shown, clicked, clicked / shown)
-            for p, shown, clicked in expected[:limit]
-        ]
+        answered = asyncio.run(_rows(read_settings, POSITIONS, limit=limit))
+        assert [
+            (row.position, row.impressions, row.clicked_impressions) for row in answered
+        ] == expected[:limit]
 
 
-async def _positions(settings: Settings, limit: int) -> list[PositionStatistics]:
+@pytest.mark.engines
+def test_long_interleaved_lists_are_compared_in_little_memory(read_settings: Settings) -> None:
+    """Every second result is of the other team, and so is every second click."""
+    with connect(read_settings) as client:
+        _store(client, read_settings, ['{"team":"x"}', '{"team":"y"}'])
+    query = replace(INTERLEAVING, settings={**INTERLEAVING.settings, **MEMORY})
+    (row,) = asyncio.run(_rows(read_settings, query, control="x", limit=10))
+    assert (row.team, row.searches, row.won, row.lost, row.tied) == ("y", SESSIONS, 0, 0, SESSIONS)
+
+
+def _store(client: Client, settings: Settings, metas: list[str | None]) -> None:
+    client.command(_SESSIONS, parameters={**SIZES, "metas": metas})
+    client.command(_CLICKS, parameters=SIZES)
+    refresh_facts(settings)
+
+
+async def _rows(settings: Settings, query: Query[Row], **more: str | int) -> list[Row]:
     store = ClickHouseStore(settings)
     try:
         values = Selection(None, None, Relevance.EXCLUDE).times()
-        return await store.rows(POSITIONS, 30, **values, event_type="click", limit=limit)
+        return await store.rows(query, 30, **values, event_type="click", **more)
     finally:
         await store.close()
 

@@ -78,7 +78,7 @@ def searches(
 
 def test_interval_of_a_quotient_covers_the_truth_as_often_as_it_says() -> None:
     generator = np.random.default_rng(7)
-    everybody = searches(generator, 2_000_000, 0.2)
+    everybody = searches(generator, 300_000, 0.2)
     truth = sum(everybody[0]) / sum(everybody[1])
     covered = 0
     for _ in range(600):
