@@ -81,8 +81,9 @@ class World:
     unjoined: tuple[Event, ...] = field(default=())
 
 
-def store(settings: Settings, world: World) -> None:
-    """Insert it. Rows of one key go into different parts, so that a read must choose."""
+def store(settings: Settings, world: World, *, refresh: bool = True) -> None:
+    """Insert it, with its facts. Rows of one key go into different parts, so that a read must
+    choose."""
     with connect(settings) as client:
         for table, columns, rows in (
             ("sessions", _SESSION, [(s.session_id, _session(s)) for s in world.searches]),
@@ -96,7 +97,8 @@ def store(settings: Settings, world: World) -> None:
         ):
             for block in _rounds(rows):
                 client.insert(table, block, column_names=columns)
-    refresh_facts(settings)
+    if refresh:
+        refresh_facts(settings)
 
 
 def refresh_facts(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
@@ -13,6 +14,8 @@ from api.experiments.comparison import METRICS
 from api.queries import EXPERIMENT, EXPERIMENT_USERS, Query
 from api.selection import Relevance, Selection
 from core.clickhouse.client import connect
+from stream_processors.write.clickhouse import ClickHouseSink
+from stream_processors.write.facts import touched
 from tests.api.experiments import reference
 from tests.api.experiments.worlds import worlds
 from tests.api.reference import Asked
@@ -202,6 +205,26 @@ def test_variants_may_be_numbers_and_too_long_ones_are_none(
     )
     body = ask(client, control="1")
     assert [each["variant"] for each in body["variants"]] == ["1", "true"]
+
+
+def test_later_events_and_another_setting_leave_the_variant_of_a_session(
+    read_settings: Settings, client: TestClient
+) -> None:
+    """What a session showed is read from its facts, once it has some."""
+    store(read_settings, World((ANN, CAT)))
+    with connect(read_settings) as sql:
+        sql.command("TRUNCATE TABLE sessions")
+    posted = pa.table(
+        {
+            "session_id": [ANN.session_id],
+            "session_day": [ANN.day],
+            "created_at": pa.array([ANN.created_at]),
+        }
+    )
+    later = ClickHouseSink(read_settings.model_copy(update={"variant_fields": ("ui",)}))
+    store(read_settings, World(events=(Event(ANN, "e"),)), refresh=False)
+    later.refresh_facts(touched(posted, "created_at", is_posted=False))
+    assert counted(ask(client), "session_ctr") == {"A": (1, 1, 1.0), "B": (0, 1, 0.0)}
 
 
 @pytest.fixture
