@@ -145,9 +145,10 @@ plots: $(VENV)/.bench ## draw docs/performance/*.svg from benchmarks/results
 .PHONY: docs
 docs: $(VENV)/.installed ## write the pages of settings, tables, metrics and scale, and the dashboards, again from the code
 	$(BIN)/python docs/write_settings.py
-	$(BIN)/python docs/write_schema.py
 	$(BIN)/python docs/write_metrics.py
 	$(BIN)/python docs/write_scale.py
+	$(BIN)/python docs/write_schema.py
+	$(BIN)/python docs/write_catalogue.py
 	$(BIN)/python deploy/observability/write_dashboards.py
 
 .PHONY: golden

@@ -30,60 +30,11 @@ SESSION: Final[Example] = {
     ],
 }
 
-_RANGE: Final[Example] = {
+RANGE: Final[Example] = {
     "from_ms": 1700956800000,
     "to_ms": 1701043200000,
     "relevance": "exclude",
     "event_type": "click",
-}
-
-_CLICKED: Final[Example] = {
-    "clicks": 540,
-    "sessions_with_click": 400,
-    "click_through_rate": 0.4,
-    "click_through_rate_low": 0.3701,
-    "click_through_rate_high": 0.4307,
-    "mean_reciprocal_rank": 0.25,
-}
-
-_SEARCHED: Final[Example] = {
-    "sessions": 1000,
-    "zero_result_sessions": 50,
-    "zero_result_rate": 0.05,
-    "zero_result_rate_low": 0.0381,
-    "zero_result_rate_high": 0.0653,
-    "impressions": 9500,
-}
-
-OVERVIEW: Final[Example] = {
-    "range": _RANGE,
-    "users": 310,
-    **_SEARCHED,
-    "events": 700,
-    "unlisted_events": 2,
-    **_CLICKED,
-    "irrelevant_sessions": 10,
-    "unjoined_events": 3,
-    "dead_letters": 0,
-}
-
-QUERIES: Final[Example] = {
-    "range": _RANGE,
-    "queries": [{"search_query": "transformer optimization", **_SEARCHED, **_CLICKED}],
-}
-
-POSITIONS: Final[Example] = {
-    "range": _RANGE,
-    "positions": [
-        {
-            "position": 1,
-            "impressions": 950,
-            "clicked_impressions": 210,
-            "click_through_rate": 0.22105,
-            "click_through_rate_low": 0.1958,
-            "click_through_rate_high": 0.2485,
-        }
-    ],
 }
 
 EVENT_LOOKUP: Final[Example] = {

@@ -13,23 +13,25 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from api.experiments.rows import ExperimentUsersRow, TeamRow, VariantMetricRow
-from api.responses import OverviewCounts, PositionStatistics, QueryStatistics
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[Row]):
-    """A query. `name`: of its file, and its label in metrics. `row`: the type of its rows."""
+    """A query. `name`: of its file, if it has one, and its label in metrics. `row`: the type of
+    its rows."""
 
     name: str
     row: type[Row]
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """Settings of ClickHouse that differ from the usual ones."""
+    text: str | None = None
+    """The SQL of a query that is put together; others are read from their files."""
 
     @property
     def sql(self) -> str:
-        return _SQL[self.name]
+        return _SQL[self.name] if self.text is None else self.text
 
 
 CLICK: Final = "click"
@@ -105,6 +107,20 @@ class FactsProgressRow(msgspec.Struct, frozen=True):
     offset: int
 
 
+class AsOfRow(msgspec.Struct, frozen=True):
+    """When a worker last noted that the facts are whole; null before any has."""
+
+    as_of: int | None
+
+
+class NowRow(msgspec.Struct, frozen=True):
+    """What waits now, and what was left out of the range."""
+
+    unjoined_events: int
+    dead_letters: int
+    irrelevant_sessions: int
+
+
 class TableRow(msgspec.Struct, frozen=True):
     """A table that the database lacks."""
 
@@ -123,7 +139,7 @@ _POINT_READ: Mapping[str, str | int] = {
 
 # Otherwise a server with less than 1 GiB of free memory a thread would use one core of several.
 # Query texts may be as many as sessions: groups go to disk before they take the memory.
-_FULL_SCAN: Mapping[str, str | int] = {
+FULL_SCAN: Mapping[str, str | int] = {
     "max_threads_min_free_memory_per_thread": 0,
     "max_bytes_before_external_group_by": 300_000_000,
 }
@@ -147,10 +163,9 @@ EXPORT_LINES = Query("export_lines", bytes, _IN_ORDER | _LINES)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)
 EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
 FACTS_PROGRESS = Query("facts_progress", FactsProgressRow)
-OVERVIEW = Query("overview", OverviewCounts, _FULL_SCAN)
-QUERIES = Query("queries", QueryStatistics, _FULL_SCAN)
-POSITIONS = Query("positions", PositionStatistics, _FULL_SCAN)
-EXPERIMENT = Query("experiment", VariantMetricRow, _FULL_SCAN)
-EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, _FULL_SCAN)
-INTERLEAVING = Query("interleaving", TeamRow, _FULL_SCAN)
+AS_OF = Query("as_of", AsOfRow)
+NOW = Query("now", NowRow, FULL_SCAN)
+EXPERIMENT = Query("experiment", VariantMetricRow, FULL_SCAN)
+EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, FULL_SCAN)
+INTERLEAVING = Query("interleaving", TeamRow, FULL_SCAN)
 MISSING_TABLES = Query("missing_tables", TableRow)

@@ -9,9 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 Count = Annotated[int, Meta(ge=0)]
 Rate = Annotated[float | None, Meta(description="null when the divisor is 0")]
-Bound = Annotated[
-    float | None, Meta(description="Wilson's interval of 95 % of the rate; null when that is")
-]
 Json = Annotated[
     msgspec.Raw, Meta(description="The JSON value as it was sent; null when it was not sent")
 ]
@@ -69,75 +66,3 @@ class Range(msgspec.Struct, frozen=True):
     to_ms: Annotated[int | None, Meta(description="Milliseconds since the epoch; null: no bound")]
     relevance: str
     event_type: Annotated[str, Meta(description="The type that counts as a click")]
-
-
-class OverviewCounts(msgspec.Struct, frozen=True):
-    """The metrics of all selected sessions together; docs/metrics.md defines each."""
-
-    sessions: Count
-    users: Count
-    zero_result_sessions: Count
-    zero_result_rate: Rate
-    zero_result_rate_low: Bound
-    zero_result_rate_high: Bound
-    impressions: Count
-    events: Count
-    unlisted_events: Count
-    clicks: Count
-    sessions_with_click: Count
-    click_through_rate: Rate
-    click_through_rate_low: Bound
-    click_through_rate_high: Bound
-    mean_reciprocal_rank: Rate
-    irrelevant_sessions: Annotated[int, Meta(description="In the range, whatever `relevance` is")]
-    unjoined_events: Annotated[int, Meta(description="Events without a session now, of any time")]
-    dead_letters: Annotated[int, Meta(description="Stored now, of any time")]
-
-
-class Overview(OverviewCounts, frozen=True, kw_only=True):
-    """The same, and what was selected."""
-
-    range: Range
-
-
-class QueryStatistics(msgspec.Struct, frozen=True):
-    """The metrics of one query."""
-
-    search_query: str
-    sessions: Count
-    zero_result_sessions: Count
-    zero_result_rate: Rate
-    zero_result_rate_low: Bound
-    zero_result_rate_high: Bound
-    impressions: Count
-    clicks: Count
-    sessions_with_click: Count
-    click_through_rate: Rate
-    click_through_rate_low: Bound
-    click_through_rate_high: Bound
-    mean_reciprocal_rank: Rate
-
-
-class Queries(msgspec.Struct, frozen=True):
-    """Queries in the requested order."""
-
-    range: Range
-    queries: list[QueryStatistics]
-
-
-class PositionStatistics(msgspec.Struct, frozen=True):
-    """The metrics of one position of the list."""
-
-    position: Annotated[int, Meta(description="1-based place in the list")]
-    impressions: Count
-    clicked_impressions: Count
-    click_through_rate: Rate
-    click_through_rate_low: Bound
-    click_through_rate_high: Bound
-
-
-class Positions(msgspec.Struct, frozen=True):
-    """The positions of the list, from the top."""
-
-    range: Range
-    positions: list[PositionStatistics]

@@ -4,6 +4,7 @@ ClickstreamError
 ├── RequestRefused            the caller must change the request (4xx)
 │   ├── MalformedBody         400  not JSON
 │   ├── InvalidRequest        422  JSON, but a field is wrong; lists every field it found
+│   ├── QuestionTooLarge      422  ClickHouse cut it off: it takes too much time or memory
 │   ├── Unauthorized          401  no key, or an unknown one
 │   ├── Forbidden             403  a known key that may not do this
 │   ├── ForeignRequest        403  without keys: from another machine, or another site's page
@@ -72,6 +73,10 @@ class InvalidRequest(RequestRefused):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{e.path}: {e.message}" for e in self.errors))
+
+
+class QuestionTooLarge(RequestRefused):
+    """A question of analytics was cut off: it takes more time or memory than there is for one."""
 
 
 class Unauthorized(RequestRefused):
@@ -247,6 +252,7 @@ class HttpMeaning:
 STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     MalformedBody: HttpMeaning(400, "malformed-body", "The body is not valid JSON"),
     InvalidRequest: HttpMeaning(422, "invalid-request", "The request breaks the contract"),
+    QuestionTooLarge: HttpMeaning(422, "question-too-large", "The question takes too much"),
     Unauthorized: HttpMeaning(401, "unauthorized", "An API key is needed"),
     Forbidden: HttpMeaning(403, "forbidden", "This key may not do that"),
     ForeignRequest: HttpMeaning(403, "foreign-request", "Only this machine is served without keys"),

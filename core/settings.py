@@ -6,6 +6,7 @@ Names are `CLICKSTREAM_` + the field, groups are joined by a double underscore:
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -84,6 +85,29 @@ def _split(value: object) -> object:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 """Several keys, so that one can be rotated out. `core.http.keys` has the form of each."""
+
+
+_KEYS = r"(?:\.[^.,\s]{1,64}){1,4}"
+_DIMENSION = re.compile(rf"(?:search_meta|payload_filter){_KEYS}")
+_EVENT_VALUE = re.compile(rf"meta{_KEYS}")
+
+
+def _check_dimensions(paths: tuple[str, ...]) -> tuple[str, ...]:
+    for path in paths:
+        if not _DIMENSION.fullmatch(path):
+            raise ValueError(
+                f"{path[:64]} is not search_meta or payload_filter and 1 to 4 keys of at most 64 "
+                "characters, such as search_meta.device"
+            )
+    if len(set(paths)) < len(paths):
+        raise ValueError("names a path twice")
+    return paths
+
+
+def _check_event_value(path: str) -> str:
+    if path and not _EVENT_VALUE.fullmatch(path):
+        raise ValueError("is not meta and 1 to 4 keys, such as meta.amount")
+    return path
 
 
 def _check_clickhouse_url(url: SecretStr) -> SecretStr:
@@ -393,6 +417,18 @@ class Settings(BaseSettings):
         description="Fields of search_meta that name the variant of an experiment in which a "
         "search took part, separated by commas; 8 at most. Workers note them of the sessions that "
         "come, so a change leaves earlier ones as they are.",
+    )
+    dimensions: Annotated[Texts, Field(max_length=16), AfterValidator(_check_dimensions)] = Field(
+        (),
+        description="Paths of search_meta and payload_filter by which analytics group and filter, "
+        "such as search_meta.device,payload_filter.task, separated by commas; 16 at most. Values "
+        "are text of at most 128 bytes. Workers note them of the sessions that come, so a change "
+        "leaves earlier ones as they are.",
+    )
+    event_value: Annotated[str, AfterValidator(_check_event_value)] = Field(
+        "",
+        description="Path of a number in the meta of events that is what an event is worth, such "
+        "as meta.amount. Empty: none. Workers note it of the events that come.",
     )
 
     http: HttpSettings = HttpSettings()

@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.analytics import EventType
 from api.cancellation import while_connected
 from api.experiments import examples
 from api.experiments.comparison import METRICS, Question, metrics, sample_ratio, variants
@@ -22,6 +21,7 @@ from api.experiments.parameters import (
 from api.experiments.preferences import preferences
 from api.experiments.responses import Experiment, Interleaving, Outliers
 from api.facts_progress import FactsProgress
+from api.metrics.route_parameters import EventType
 from api.queries import CLICK, EXPERIMENT, EXPERIMENT_USERS, INTERLEAVING
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Range

@@ -8,6 +8,10 @@ GRANT SELECT ON $database.session_outcomes
 GRANT SELECT ON $database.analytics_daily
 GRANT SELECT ON $database.analytics_queries
 GRANT SELECT ON $database.analytics_positions
+GRANT SELECT ON $database.session_measures
+GRANT SELECT ON $database.session_intents
+GRANT SELECT ON $database.session_positions
+GRANT SELECT ON $database.session_objects
 GRANT SELECT ON $database.metrics_overview
 GRANT SELECT ON $database.metrics_queries
 GRANT SELECT ON $database.metrics_positions

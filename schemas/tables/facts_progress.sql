@@ -3,7 +3,8 @@ CREATE TABLE IF NOT EXISTS facts_progress
     topic LowCardinality(String) COMMENT 'Topic of sessions or of events',
     partition UInt32 COMMENT 'Its partition',
     epoch UInt16 COMMENT 'Epoch of the topics, as in _topic_epochs',
-    offset UInt64 COMMENT 'session_facts has what all records below it have changed'
+    offset UInt64 COMMENT 'session_facts has what all records below it have changed',
+    noted_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When a worker noted it'
 )
 ENGINE = ReplacingMergeTree(offset)
 ORDER BY (topic, partition, epoch)

@@ -16,6 +16,9 @@ CREATE TABLE IF NOT EXISTS session_facts
     user_hash UInt64 COMMENT 'sipHash64 of user_id; 0 without one' CODEC(LZ4),
     is_irrelevant Bool COMMENT 'The last mark of the session',
     variants Map(LowCardinality(String), LowCardinality(String)) COMMENT 'Fields of search_meta that name a variant of an experiment, and their values' CODEC(ZSTD(1)),
+    dimensions Map(LowCardinality(String), LowCardinality(String)) COMMENT 'The paths of CLICKSTREAM_DIMENSIONS, such as search_meta.device, and their values' CODEC(ZSTD(1)),
+    sort_field LowCardinality(String) COMMENT 'field of sort_by; empty without one' CODEC(ZSTD(1)),
+    result_ids Array(String) COMMENT 'Ids shown, in order; element n is position n' CODEC(ZSTD(1)),
     result_teams Array(LowCardinality(String)) COMMENT 'meta.team of each result; empty when no result has one' CODEC(ZSTD(1)),
     results UInt32 COMMENT 'Results shown' CODEC(T64, ZSTD(1)),
     events UInt32 COMMENT 'Interactions of any type' CODEC(T64, ZSTD(1)),
@@ -31,6 +34,7 @@ CREATE TABLE IF NOT EXISTS session_facts
     event_types Array(LowCardinality(String)) COMMENT 'Types of the first 1,000 events, by time' CODEC(ZSTD(1)),
     event_positions Array(UInt16) COMMENT 'Their positions; 0: not listed' CODEC(ZSTD(1)),
     event_after_ms Array(Int64) COMMENT 'Their milliseconds after created_at' CODEC(ZSTD(1)),
+    event_values Array(Nullable(Int64)) COMMENT 'What CLICKSTREAM_EVENT_VALUE names in their metas, in ten-thousandths; empty when it names nothing' CODEC(ZSTD(1)),
     session_version UInt64 COMMENT 'version of the session''s row' CODEC(T64, ZSTD(1)),
     version UInt256 COMMENT 'session_version * 2^128 + the versions of all other rows it was computed from: the highest wins' CODEC(ZSTD(1))
 )

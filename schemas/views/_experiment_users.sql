@@ -1,4 +1,4 @@
--- Reciprocal ranks as in metrics_overview.
+-- Reciprocal ranks as in session_measures.
 CREATE OR REPLACE VIEW _experiment_users
 AS SELECT
     variant,

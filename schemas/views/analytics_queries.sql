@@ -1,4 +1,4 @@
--- Reciprocal ranks as in metrics_overview.
+-- Reciprocal ranks as in session_measures.
 CREATE OR REPLACE VIEW analytics_queries
 (
     session_day Nullable(Date) COMMENT 'Day of created_at (UTC); NULL when that was too far from received_at',

@@ -1,7 +1,7 @@
 -- One row per variant and metric. A metric is numerator / denominator. Both are summed for each user
 -- first: the squares and products of these sums give the variance of the quotient (docs/metrics.md).
 -- All are integers, so that no order of threads changes a digit: numerators count in `parts`, as
--- reciprocal ranks do in metrics_overview.
+-- reciprocal ranks do in session_measures.
 -- Users with more than `most_sessions` are outliers: `outliers` keeps them, or leaves them out, or
 -- winsorises: they count as if they had made that many searches, in the same proportions, and all
 -- numbers are thousandths.

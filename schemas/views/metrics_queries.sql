@@ -1,4 +1,4 @@
--- Reciprocal ranks as in metrics_overview.
+-- Sums of session_measures, divided once.
 CREATE OR REPLACE VIEW metrics_queries
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -9,23 +9,27 @@ AS WITH
         + 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_high
 SELECT
     search_query,
-    count() AS sessions,
-    countIf(results = 0) AS zero_result_sessions,
-    zero_result_sessions / sessions AS zero_result_rate,
+    sum(measures.sessions) AS sessions,
+    sum(measures.zero_result_sessions) AS zero_result_sessions,
+    if(sessions = 0, NULL, zero_result_sessions / sessions) AS zero_result_rate,
     wilson_low(zero_result_sessions, sessions) AS zero_result_rate_low,
     wilson_high(zero_result_sessions, sessions) AS zero_result_rate_high,
-    sum(results) AS impressions,
-    sum(goal_events) AS clicks,
-    countIf(goal_events > 0) AS sessions_with_click,
-    sessions_with_click / sessions AS session_ctr,
+    sum(measures.impressions) AS impressions,
+    sum(measures.clicks) AS clicks,
+    sum(measures.sessions_with_click) AS sessions_with_click,
+    if(sessions = 0, NULL, sessions_with_click / sessions) AS session_ctr,
     wilson_low(sessions_with_click, sessions) AS session_ctr_low,
     wilson_high(sessions_with_click, sessions) AS session_ctr_high,
-    sumIf(intDivOrZero(232792560, min_position), min_position > 0) AS reciprocal_ranks,
-    reciprocal_ranks / 232792560 / sessions AS mean_reciprocal_rank
-FROM _session_goals(
+    sum(measures.sessions_with_results) AS sessions_with_results,
+    sum(measures.sessions_without_click) AS sessions_without_click,
+    if(sessions_with_results = 0, NULL, sessions_without_click / sessions_with_results) AS no_click_rate,
+    wilson_low(sessions_without_click, sessions_with_results) AS no_click_rate_low,
+    wilson_high(sessions_without_click, sessions_with_results) AS no_click_rate_high,
+    sum(measures.reciprocal_ranks) AS reciprocal_ranks,
+    if(sessions = 0, NULL, reciprocal_ranks / 232792560 / sessions) AS mean_reciprocal_rank
+FROM session_measures(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}
-)
-WHERE is_selected
+) AS measures
 GROUP BY search_query
 COMMENT 'Parameterised: the numbers of each query text of a range'

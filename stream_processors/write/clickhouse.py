@@ -133,7 +133,9 @@ class ClickHouseSink:
         self._client = clickhouse.connect(settings, role="clickstream worker")
         self._statements = Statements(settings, self._client)
         self._waiting = WaitingEvents(self._statements)
-        self._facts = FactsTable(self._statements, settings.variant_fields)
+        self._facts = FactsTable(
+            self._statements, settings.variant_fields, settings.dimensions, settings.event_value
+        )
 
     def find_sessions(self, session_ids: pa.Array) -> pa.Table:
         named = pa.table({"session_id": session_ids})

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from core.errors import StatementRefused
 from core.kafka.partitions import Partition
+from stream_processors.write.declared_paths import LONGEST_VALUE, dimensions, event_value
 from stream_processors.write.refused_rows import write_all_but_refused
 from stream_processors.write.sink import TOUCHED, FactsPortion
 from stream_processors.write.statements import Statements, in_halves
@@ -34,15 +35,13 @@ _MOST_EVENTS: Final = 1_000
 
 _OF_SESSION: Final = (
     "session_id, session_day, session_hour, session_hash, created_at, received_at,"
-    " search_query, user_id, user_hash, variants, result_teams, results, session_version"
+    " search_query, user_id, user_hash, variants, dimensions, sort_field, result_ids, result_teams,"
+    " results, session_version"
 )
-
-# Bytes. A longer value is no name of a variant, and each is a group of its own in analytics.
-_LONGEST_VARIANT: Final = 128
 
 # Of `search_meta`, the fields that the parameter names and that have a value.
 _VARIANTS: Final = f"""CAST(mapFilter(
-            (field, variant) -> variant != '' AND length(variant) <= {_LONGEST_VARIANT},
+            (field, variant) -> variant != '' AND length(variant) <= {LONGEST_VALUE},
             mapFromArrays({{variant_fields:Array(String)}}, arrayMap(
                 field -> JSONExtract(ifNull(search_meta, ''), field, 'String'),
                 {{variant_fields:Array(String)}}))
@@ -60,7 +59,7 @@ INSERT INTO session_facts
     type_names, type_counts,
     is_irrelevant, events, unlisted_events, clicks, min_clicked_position, clicked_positions_mask,
     clicked_positions_over_64, first_click_ms, last_event_ms, event_types, event_positions,
-    event_after_ms, version
+    event_after_ms, event_values, version
 )
 WITH
     shown AS
@@ -91,12 +90,13 @@ WITH
             minOrNullIf(after_ms, event_type = 'click') AS first_click_ms,
             max(after_ms) AS last_ms,
             groupArraySorted({_MOST_EVENTS})(
-                (after_ms, event_id, toString(event_type), position)) AS timeline,
+                (after_ms, event_id, toString(event_type), position, value)) AS timeline,
             sum(toUInt128(version)) AS versions
         FROM
         (
             SELECT
                 session_day, session_id, event_id, event_type, position, version,
+                $event_value AS value,
                 toUnixTimestamp64Milli(created_at)
                     - toUnixTimestamp64Milli(session_created_at) AS after_ms
             FROM events FINAL
@@ -124,7 +124,7 @@ SELECT
     marks.is_irrelevant, interactions.number, unlisted, clicks, min_position, mask, over_64,
     first_click_ms,
     if(interactions.number > 0, toNullable(last_ms), NULL),
-    timeline.3, timeline.4, timeline.1,
+    timeline.3, timeline.4, timeline.1, arrayFilter(value -> $has_values, timeline.5),
     bitShiftLeft(toUInt256(session_version), 128) + interactions.versions + marks.mark_version
 FROM
 (
@@ -136,6 +136,9 @@ FROM
         sipHash64(session_id) AS session_hash, created_at, received_at, search_query, user_id,
         if(isNull(user_id), toUInt64(0), sipHash64(assumeNotNull(user_id))) AS user_hash,
         {_VARIANTS} AS variants,
+        $dimensions AS dimensions,
+        JSONExtract(ifNull(sort_by, ''), 'field', 'String') AS sort_field,
+        `search_results.object_id` AS result_ids,
         result_teams,
         toUInt32(length(`search_results.object_id`)) AS results,
         version AS session_version
@@ -230,10 +233,27 @@ _MOST_VERSION: Final = 2**64 - 1
 class FactsTable:
     """What `Sink` promises of facts. Blocks; raises SinkUnavailable."""
 
-    def __init__(self, statements: Statements, variant_fields: Sequence[str]) -> None:
-        """`variant_fields` of search_meta name the variants of experiments."""
+    def __init__(
+        self,
+        statements: Statements,
+        variant_fields: Sequence[str],
+        dimension_paths: Sequence[str] = (),
+        event_value_path: str = "",
+    ) -> None:
+        """`variant_fields` of search_meta name the variants of experiments. `dimension_paths` and
+        `event_value_path` are settings of the same names."""
         self._statements = statements
-        self._variant_fields = list(variant_fields)
+        declared, value = dimensions(dimension_paths), event_value(event_value_path)
+        self._refresh_sql = (
+            _REFRESH.replace("$dimensions", declared.sql)
+            .replace("$event_value", value.sql)
+            .replace("$has_values", "1" if event_value_path else "0")
+        )
+        self._parameters = {
+            "variant_fields": list(variant_fields),
+            **declared.parameters,
+            **value.parameters,
+        }
 
     def refresh(self, touched: pa.Table) -> None:
         """See `Sink.refresh_facts`."""
@@ -257,8 +277,7 @@ class FactsTable:
         in_halves(touched, self._refresh)
 
     def _refresh(self, touched: pa.Table) -> None:
-        parameters = {"variant_fields": self._variant_fields}
-        self._statements.run(_REFRESH, parameters, touched=touched.combine_chunks())
+        self._statements.run(self._refresh_sql, self._parameters, touched=touched.combine_chunks())
 
     def progress(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Epoch and offset of each, as `OFFSET_BITS` packs them."""

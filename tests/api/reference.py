@@ -114,7 +114,7 @@ def positions(world: World, asked: Asked) -> list[dict[str, object]]:
                 "position": position,
                 "impressions": len(shown),
                 "clicked_impressions": len(clicked),
-                **_rate("click_through_rate", len(clicked), len(shown)),
+                **_rate("position_ctr", len(clicked), len(shown)),
             }
         )
     return rows
@@ -141,7 +141,7 @@ def _measures(world: World, searches: list[Search], asked: Asked) -> dict[str, o
         "impressions": sum(len(search.results) for search in searches),
         "clicks": sum(len(each) for each in clicks),
         "sessions_with_click": with_click,
-        **_rate("click_through_rate", with_click, len(searches)),
+        **_rate("session_ctr", with_click, len(searches)),
         "mean_reciprocal_rank": (
             sum(1 / min(each) for each in places if each) / len(searches) if searches else None
         ),

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import schemas
-from api.queries import INTERLEAVING, POSITIONS, Query, Row
+from api.metrics.catalogue import BY_NAME, OBJECT_ID, POSITION, Source
+from api.metrics.question import Question
+from api.metrics.runner import Page, Runner
+from api.queries import INTERLEAVING, Query, Row
 from api.selection import Relevance, Selection
 from api.store import ClickHouseStore
 from core.clickhouse.client import connect
@@ -68,10 +71,15 @@ def test_long_lists_are_counted_in_little_memory(read_settings: Settings) -> Non
     expected = [(p, SESSIONS, SESSIONS if p in clicked else 0) for p in range(1, RESULTS + 1)]
     assert by_position == expected
     for limit in (50, 66, 5_000, RESULTS):
-        answered = asyncio.run(_rows(read_settings, POSITIONS, limit=limit))
+        page = asyncio.run(_page(read_settings, Source.POSITIONS, POSITION, limit))
         assert [
-            (row.position, row.impressions, row.clicked_impressions) for row in answered
+            (row[POSITION], row["impressions"], row["clicked_impressions"]) for row in page.rows
         ] == expected[:limit]
+    objects = asyncio.run(_page(read_settings, Source.OBJECTS, OBJECT_ID, RESULTS)).rows
+    assert sorted(
+        (int(str(row[OBJECT_ID])) + 1, row["impressions"], row["clicked_impressions"])
+        for row in objects
+    ) == expected  # fmt: skip
 
 
 @pytest.mark.engines
@@ -88,6 +96,24 @@ def _store(client: Client, settings: Settings, metas: list[str | None]) -> None:
     client.command(_SESSIONS, parameters={**SIZES, "metas": metas})
     client.command(_CLICKS, parameters=SIZES)
     refresh_facts(settings)
+
+
+async def _page(settings: Settings, source: Source, by: str, limit: int) -> Page:
+    store = ClickHouseStore(settings)
+    question = Question(
+        metrics=[BY_NAME["position_ctr"]],
+        source=source,
+        times=(0, 2_000_000_000_000),
+        relevance="exclude",
+        event_types=["click"],
+        by=[by],
+        positions=limit,
+        limit=limit,
+    )
+    try:
+        return await Runner(store, 30).page(question)
+    finally:
+        await store.close()
 
 
 async def _rows(settings: Settings, query: Query[Row], **more: str | int) -> list[Row]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from api.queries import OVERVIEW, POSITIONS, QUERIES, Query
-from api.selection import Relevance, Selection
+from api.metrics.catalogue import BY_NAME, OBJECT_ID, POSITION, SEARCH_QUERY
+from api.metrics.parameters import check_source
+from api.metrics.question import Question
+from api.metrics.sql import statement
 from core.clickhouse.client import connect
 from tests.api import reference
 from tests.api.reference import Asked
@@ -52,7 +54,6 @@ def test_daily_numbers_are_those_of_the_day(read_settings: Settings, sql: Client
     store(read_settings, BY_HAND)
     for row in rows(sql, "SELECT * FROM analytics_daily"):
         day = row.pop("session_day")
-        row["click_through_rate"] = row.pop("session_ctr")
         of_day = World(
             tuple(s for s in BY_HAND.searches if s.day == day), BY_HAND.events, BY_HAND.marks
         )
@@ -66,7 +67,6 @@ def test_query_numbers_are_those_of_the_query(read_settings: Settings, sql: Clie
     expected = reference.queries(BY_HAND, Asked())
     assert [row["search_query"] for row in found] == [row["search_query"] for row in expected]
     for row, want in zip(found, expected, strict=True):
-        want["session_ctr"] = want["click_through_rate"]
         assert [row[name] for name in MEASURES] == pytest.approx([want[name] for name in MEASURES])
 
 
@@ -186,19 +186,31 @@ def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
 
 @pytest.mark.usefixtures("four_days")
 @pytest.mark.parametrize("event_type", ["click", "purchase"])
-@pytest.mark.parametrize("query", [OVERVIEW, QUERIES, POSITIONS], ids=lambda query: query.name)
-def test_endpoint_reads_only_the_days_asked_for_and_the_overflow(
-    sql: Client, query: Query[Any], event_type: str
+@pytest.mark.parametrize(
+    ("metric", "by"),
+    [
+        ("session_ctr", ()),
+        ("session_ctr", (SEARCH_QUERY,)),
+        ("reformulation_rate", ()),
+        ("position_ctr", (POSITION,)),
+        ("position_ctr", (OBJECT_ID,)),
+    ],
+)
+def test_question_reads_only_the_days_asked_for_and_the_overflow(
+    sql: Client, metric: str, by: tuple[str, ...], event_type: str
 ) -> None:
-    values: dict[str, object] = {
-        **Selection(NOON_MS, NOON_MS + 1, Relevance.EXCLUDE).times(),
-        "event_type": event_type,
-        "order": "sessions",
-        "direction": -1,
-        "min_sessions": 1,
-        "limit": 10,
-    }
-    assert parts_read(sql, query.sql, values) == 2
+    metrics = [BY_NAME[metric]]
+    question = Question(
+        metrics=metrics,
+        source=check_source(metrics, by),
+        times=(NOON_MS, NOON_MS + 1),
+        relevance="exclude",
+        event_types=[event_type],
+        by=by,
+    )
+    asked = statement(question)
+    # How often results at each position are clicked is read beside the objects.
+    assert parts_read(sql, asked.sql, dict(asked.values)) == (4 if by == (OBJECT_ID,) else 2)
 
 
 def parts_read(sql: Client, query: str, values: dict[str, object]) -> int:

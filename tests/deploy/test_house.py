@@ -22,6 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
         "docs/write_schema.py",
         "docs/write_metrics.py",
         "docs/write_scale.py",
+        "docs/write_catalogue.py",
         "deploy/observability/write_dashboards.py",
     ],
 )

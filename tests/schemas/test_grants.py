@@ -41,6 +41,10 @@ _PUBLIC = {
 _RANGE = "from_ms = 0, to_ms = 1, relevance = 'include', event_type = 'click'"
 _VARIANTS = f"{_RANGE}, variant_field = 'variant'"
 _QUESTIONS = {
+    "session_measures": _RANGE,
+    "session_intents": _RANGE,
+    "session_positions": _RANGE,
+    "session_objects": _RANGE,
     "metrics_overview": _RANGE,
     "metrics_queries": _RANGE,
     "metrics_positions": f"{_RANGE}, limit = 1",

@@ -1,0 +1,1 @@
+"""The catalogue of metrics, and the questions that are asked of it."""

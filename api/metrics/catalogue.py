@@ -1,0 +1,215 @@
+"""Every metric, as data: what it counts, what it is divided by, and when it has no value.
+
+`GET /analytics/metrics` serves it, docs/metrics.md is written from it, and the SQL of every
+question is put together from it. A metric names columns of a view, which says what they count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """What sort of number it is."""
+
+    COUNT = "count"
+    RATE = "rate"  # of independent trials: it has an interval
+    MEAN = "mean"  # a quotient that is no rate
+    QUANTILE = "quantile"
+    DISTRIBUTION = "distribution"  # a share of each group; all shares add up to 1
+
+
+class Source(StrEnum):
+    """The view that has a metric's columns; its rows are sessions, or parts of sessions."""
+
+    SESSIONS = "session_measures"
+    INTENTS = "session_intents"
+    POSITIONS = "session_positions"
+    OBJECTS = "session_objects"
+
+
+SESSION: Final = (Source.SESSIONS, Source.INTENTS)
+SHOWN: Final = (*SESSION, Source.POSITIONS, Source.OBJECTS)
+INTENT: Final = (Source.INTENTS,)
+AT_POSITION: Final = (Source.POSITIONS,)
+OF_OBJECT: Final = (Source.OBJECTS,)
+
+RECIPROCAL_PARTS: Final = 232_792_560
+BILLIONTHS: Final = 10**9
+VALUE_PARTS: Final = 10_000
+LEVELS: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""Of quantiles; the value of such a metric is the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. Its value is Σ numerator / Σ denominator, or Σ numerator alone."""
+
+    name: str
+    kind: Kind
+    formula: str
+    population: str
+    numerator: str
+    denominator: str | None = None
+    unit: str = "1"
+    sources: tuple[Source, ...] = SESSION
+
+    @property
+    def null(self) -> str:
+        """When it has no value."""
+        if self.denominator is None:
+            return "never; 0 when nothing happened"
+        return f"without {self.population}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The sums that it is made of."""
+        if self.denominator is None:
+            return (self.numerator,)
+        if self.kind is Kind.QUANTILE:
+            return (self.denominator,)
+        return (self.numerator, self.denominator)
+
+
+PARTS: Final[Mapping[str, int]] = {
+    "reciprocal_ranks": RECIPROCAL_PARTS,
+    "ndcg_sum_5": BILLIONTHS,
+    "ndcg_sum_10": BILLIONTHS,
+    "ndcg_sum_20": BILLIONTHS,
+    "values": VALUE_PARTS,
+    "expected_clicks": BILLIONTHS,
+}
+"""Sums that the views have as integers, in so many parts of 1."""
+
+_WITH_RESULTS: Final = "searches with results"
+_WITH_POSITION: Final = "searches with a click on a listed result"
+
+METRICS: Final[Sequence[Metric]] = (
+    Metric("sessions", Kind.COUNT, "searches", "searches", "sessions", unit="searches"),
+    Metric("users", Kind.COUNT, "distinct user_id", "searches with a user_id", "users",
+           unit="users"),
+    Metric("impressions", Kind.COUNT, "results shown", "searches", "impressions",
+           unit="results", sources=SHOWN),
+    Metric("clicks", Kind.COUNT, "events of event_type", "searches", "clicks", unit="events"),
+    Metric("clicked_impressions", Kind.COUNT, "results clicked, each once a search",
+           "results shown", "clicked_impressions", unit="results", sources=SHOWN),
+    Metric("events", Kind.COUNT, "events of any type", "searches", "events", unit="events"),
+    Metric("unlisted_events", Kind.COUNT, "events on objects that their search never listed",
+           "events", "unlisted_events", unit="events"),
+    Metric("unlisted_clicks", Kind.COUNT, "clicks on objects that their search never listed",
+           "clicks", "unlisted_clicks", unit="events"),
+    Metric("session_ctr", Kind.RATE, "searches with a click / searches", "searches",
+           "sessions_with_click", "sessions"),
+    Metric("position_ctr", Kind.RATE, "results clicked / results shown", "results shown",
+           "clicked_impressions", "impressions", sources=SHOWN),
+    Metric("clicks_per_search", Kind.MEAN, "clicks / searches", "searches", "clicks", "sessions",
+           unit="events"),
+    Metric("click_share", Kind.DISTRIBUTION,
+           "results clicked at a position / results clicked at any", "results clicked",
+           "clicked_impressions", "all_clicked_impressions", sources=AT_POSITION),
+    Metric("mean_first_click_position", Kind.MEAN,
+           "sum of the smallest clicked positions / searches that have one", _WITH_POSITION,
+           "first_click_positions", "sessions_with_position", unit="positions"),
+    Metric("mean_reciprocal_rank", Kind.MEAN,
+           "sum of 1 / smallest clicked position / searches; without one, a search adds 0",
+           "searches", "reciprocal_ranks", "sessions"),
+    *(
+        Metric(f"ndcg_{depth}", Kind.MEAN,
+               f"mean nDCG@{depth} of the list that was shown, a clicked result having gain 1 and "
+               "all others 0", _WITH_POSITION, f"ndcg_sum_{depth}", "sessions_with_position")
+        for depth in (5, 10, 20)
+    ),
+    Metric("zero_result_rate", Kind.RATE, "searches whose list was empty / searches", "searches",
+           "zero_result_sessions", "sessions"),
+    Metric("no_click_rate", Kind.RATE, "searches with results and without a click / searches with "
+           "results", _WITH_RESULTS, "sessions_without_click", "sessions_with_results"),
+    Metric("abandonment_rate", Kind.RATE, "searches with results and without an event of any type "
+           "/ searches with results", _WITH_RESULTS, "abandoned_sessions", "sessions_with_results"),
+    Metric("time_to_first_click_ms", Kind.QUANTILE,
+           "created_at of the first click less created_at of its search; searches whose first "
+           "click is before the search count in early_click_sessions instead",
+           "searches with a click at or after the search", "first_click_ms",
+           "sessions_with_first_click", unit="milliseconds"),
+    Metric("early_click_sessions", Kind.COUNT, "searches whose first click is before the search: "
+           "clocks differ", "searches with a click", "sessions_with_early_click", unit="searches"),
+    Metric("conversion_rate", Kind.RATE, "searches with an event of event_type / searches",
+           "searches", "sessions_with_click", "sessions"),
+    Metric("click_to_conversion_rate", Kind.RATE, "searches with an event of type click and one of "
+           "event_type / searches with an event of type click",
+           "searches with an event of type click", "clicked_and_converted_sessions",
+           "clicked_sessions"),
+    Metric("value_per_event", Kind.MEAN, "sum of CLICKSTREAM_EVENT_VALUE of events of event_type / "
+           "such events that have one", "events of event_type with a value", "values",
+           "events_with_value", unit="as sent"),
+    Metric("value_per_search", Kind.MEAN, "sum of CLICKSTREAM_EVENT_VALUE of events of event_type "
+           "/ searches", "searches", "values", "sessions", unit="as sent"),
+    Metric("intents", Kind.COUNT, "searches that no next one of the same typing run follows",
+           "searches", "intents", unit="typing runs", sources=INTENT),
+    Metric("searches_per_intent", Kind.MEAN, "searches / typing runs", "typing runs", "sessions",
+           "intents", unit="searches", sources=INTENT),
+    Metric("intent_ctr", Kind.RATE, "typing runs whose last search has a click / typing runs",
+           "typing runs", "intents_with_click", "intents", sources=INTENT),
+    Metric("intent_zero_result_rate", Kind.RATE,
+           "typing runs whose last search has an empty list / typing runs", "typing runs",
+           "zero_result_intents", "intents", sources=INTENT),
+    Metric("reformulation_rate", Kind.RATE, "searches that the same user typed on within 30 "
+           "seconds / searches with a user_id", "searches with a user_id", "reformulated_sessions",
+           "sessions_with_user", sources=INTENT),
+    Metric("examination_rate", Kind.RATE, "clicked lists whose lowest click is at the position or "
+           "further down / clicked lists that reach the position",
+           "clicked lists that reach the position", "lists_examined", "clicked_lists",
+           sources=AT_POSITION),
+    Metric("position_adjusted_ctr", Kind.MEAN, "times an object was clicked / clicks that results "
+           "at its positions get on average (COEC); 1 is as expected",
+           "expected clicks", "clicked_impressions", "expected_clicks", sources=OF_OBJECT),
+)  # fmt: skip
+
+BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
+
+
+class Granularity(StrEnum):
+    """How long the steps of a series are."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+SEARCH_QUERY: Final = "search_query"
+USER_ID: Final = "user_id"
+SORT_FIELD: Final = "sort_field"
+EVENT_TYPE: Final = "event_type"
+POSITION: Final = "position"
+OBJECT_ID: Final = "object_id"
+
+SESSION_DIMENSIONS: Final = (SEARCH_QUERY, USER_ID, SORT_FIELD, EVENT_TYPE)
+FILTERS: Final = ("query", "query_prefix", "query_regex", "user", "sort_field", "event_type")
+
+_ONLY_BY: Final[Mapping[Source, str]] = {Source.POSITIONS: POSITION, Source.OBJECTS: OBJECT_ID}
+
+
+def dimensions_of(metric: Metric) -> tuple[str, ...]:
+    """Names by which it may be grouped, besides declared paths and time."""
+    if metric.sources == AT_POSITION:
+        return (POSITION, *SESSION_DIMENSIONS)
+    if metric.sources == OF_OBJECT:
+        return (OBJECT_ID, *SESSION_DIMENSIONS)
+    return (*SESSION_DIMENSIONS, *(_ONLY_BY[s] for s in metric.sources if s in _ONLY_BY))
+
+
+def source_of(metrics: Sequence[Metric], by: Sequence[str]) -> Source | None:
+    """The one view that has all of these, grouped so; None when there is none."""
+    wanted = next((source for source, name in _ONLY_BY.items() if name in by), None)
+    if wanted is None:
+        candidates: tuple[Source, ...] = SESSION
+    elif POSITION in by and OBJECT_ID in by:
+        return None
+    else:
+        candidates = (wanted,)
+    return next(
+        (each for each in candidates if all(each in metric.sources for metric in metrics)), None
+    )

@@ -1,0 +1,70 @@
+"""Ready-made lists of queries and objects: which are told, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from api.metrics.question import Ranking
+
+
+class QueryList(StrEnum):
+    """Which queries."""
+
+    TOP = "top"
+    RISING = "rising"
+    NO_RESULT = "no_result"
+    NO_CLICK = "no_click"
+    LOW_CTR = "low_ctr"
+
+
+class ObjectList(StrEnum):
+    """Which objects."""
+
+    TOP = "top"
+    NEVER_CLICKED = "never_clicked"
+
+
+# The upper end of Wilson's interval of 95 %: docs/metrics.md, "Intervals".
+_SESSION_CTR_HIGH: Final = (
+    "(({sessions_with_click} + 1.920729410347062 + 1.959963984540054 * sqrt({sessions_with_click}"
+    " / {sessions} * ({sessions} - {sessions_with_click}) + 0.960364705173531))"
+    " / ({sessions} + 3.841458820694124))"
+)
+
+_QUERY_RANKINGS: Final = {
+    QueryList.TOP: Ranking("{sessions}"),
+    QueryList.RISING: Ranking(
+        "({sessions} - {previous_sessions})", "{sessions} > {previous_sessions}"
+    ),
+    QueryList.NO_RESULT: Ranking("{zero_result_sessions}", "{zero_result_sessions} > 0"),
+    QueryList.NO_CLICK: Ranking(
+        "{sessions_with_results}",
+        "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
+    ),
+    QueryList.LOW_CTR: Ranking(
+        "({sessions} - {sessions_with_click})", f"{_SESSION_CTR_HIGH} < {{overall}}"
+    ),
+}
+QUERY_COLUMNS: Final = (
+    "sessions", "zero_result_sessions", "sessions_with_results", "sessions_without_click",
+    "sessions_with_click",
+)  # fmt: skip
+"""The sums that these rankings name."""
+
+_OBJECT_RANKINGS: Final = {
+    ObjectList.TOP: Ranking("{clicked_impressions}", "{impressions} >= {min_impressions}"),
+    ObjectList.NEVER_CLICKED: Ranking(
+        "{impressions}", "{clicked_impressions} = 0 AND {impressions} >= {min_impressions}"
+    ),
+}
+OBJECT_COLUMNS: Final = ("impressions", "clicked_impressions")
+
+
+def query_ranking(chosen: QueryList, *, ascending: bool) -> Ranking:
+    return replace(_QUERY_RANKINGS[chosen], ascending=ascending)
+
+
+def object_ranking(chosen: ObjectList, min_impressions: int) -> Ranking:
+    return replace(_OBJECT_RANKINGS[chosen], min_impressions=min_impressions)

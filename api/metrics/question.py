@@ -1,0 +1,72 @@
+"""A question of the catalogue: which metrics, of which sessions, grouped how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from api.metrics.catalogue import Granularity, Metric, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Only sessions for which all of these hold; None: whatever it is."""
+
+    query: str | None = None
+    query_prefix: str | None = None
+    query_regex: str | None = None
+    user: Sequence[str] | None = None
+    """The forms in which the user may be stored."""
+    sort_field: str | None = None
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """Declared path → value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which groups, in which order. Both are in SQL of ours, with `{column}` for each sum,
+    `{overall}` and `{min_impressions}`."""
+
+    order: str
+    having: str = "1"
+    ascending: bool = False
+    min_impressions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`source` has the columns of all metrics."""
+
+    metrics: Sequence[Metric]
+    source: Source
+    times: tuple[int, int]
+    """From and to: created_at at or after the first, and before the second, in milliseconds."""
+    relevance: str
+    event_types: Sequence[str]
+    """More than one: the question is grouped by them."""
+    by: Sequence[str] = ()
+    granularity: Granularity | None = None
+    time_zone: str = "UTC"
+    filters: Filters = Filters()
+    compare_previous: bool = False
+    ranking: Ranking | None = None
+    min_sessions: int = 0
+    positions: int = 50
+    """The last position that is told, when grouped by it."""
+    limit: int = 100
+    offset: int = 0
+    more_columns: Sequence[str] = ()
+    """Sums that the ranking names, besides those of the metrics."""
+    overall: float = 0.0
+    """The session_ctr of all sessions together, if the ranking names it."""
+
+    @property
+    def period_ms(self) -> int:
+        """How long the range is."""
+        return self.times[1] - self.times[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every sum that is needed, once."""
+        named = [column for metric in self.metrics for column in metric.columns]
+        return tuple(dict.fromkeys([*named, *self.more_columns]))

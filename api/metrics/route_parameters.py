@@ -1,0 +1,45 @@
+"""Annotations of routes' arguments: what OpenAPI says of each, and its bounds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Query
+
+
+class Format(StrEnum):
+    """Of an answer."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class Compare(StrEnum):
+    """With what an answer is compared."""
+
+    PREVIOUS = "previous"
+
+
+EventType = Annotated[
+    str,
+    Query(min_length=1, max_length=512, description="The type of event that counts as a click"),
+]
+FormatParam = Annotated[Format, Query(description="csv: a line of names, then one a row")]
+CompareParam = Annotated[
+    Compare | None,
+    Query(description="previous: with the period of the same length before, as previous_…"),
+]
+MetricNames = Annotated[
+    str, Query(max_length=1_000, description="Names of /analytics/metrics, separated by commas")
+]
+TimeZone = Annotated[
+    str, Query(max_length=64, description="Where days begin at midnight, such as Europe/Berlin")
+]
+Order = Annotated[str | None, Query(max_length=100, description="The metric to sort by")]
+Ascending = Annotated[bool, Query(description="Smallest first")]
+MinSessions = Annotated[int, Query(ge=1, le=10**9, description="Omit groups with fewer sessions")]
+Limit = Annotated[int, Query(ge=1, le=1_000, description="Most rows of one answer")]
+Cursor = Annotated[
+    str, Query(max_length=200, description="`next` of an answer to the same question")
+]

@@ -1,0 +1,237 @@
+"""GET /analytics/metrics, /query and /series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.cancellation import while_connected
+from api.metrics import examples
+from api.metrics.answer import column_names
+from api.metrics.catalogue import FILTERS, METRICS, POSITION, Granularity, Metric, dimensions_of
+from api.metrics.parameters import (
+    check_comparable,
+    check_range,
+    check_source,
+    check_time_zone,
+    filters_of,
+    parse_by,
+    parse_event_types,
+    parse_metrics,
+    read_cursor,
+    refusal,
+    unknown,
+)
+from api.metrics.question import Filters, Question, Ranking
+from api.metrics.responses import Answer, Catalogue, MetricDescription, csv_text
+from api.metrics.route_parameters import (
+    Ascending,
+    CompareParam,
+    Cursor,
+    EventType,
+    Format,
+    FormatParam,
+    Limit,
+    MetricNames,
+    MinSessions,
+    Order,
+    TimeZone,
+)
+from api.metrics.runner import Page, Runner
+from api.queries import CLICK
+from api.responses import Range
+from api.selection import Selection, SelectionParam
+from core.http.openapi import response_docs
+from core.settings import Settings
+from core.user_ids import UserIds
+
+Shape = Callable[[Page], msgspec.Struct]
+"""The JSON body of a page."""
+
+_SERIES: Final = "sessions,users,clicks,session_ctr,zero_result_rate"
+
+
+def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -> None:
+    """Questions that are put together from the catalogue."""
+    paths = settings.dimensions
+    selected = Depends(filters_of(paths, UserIds.from_settings(settings)))
+
+    @router.get(
+        "/metrics",
+        summary="The catalogue of metrics",
+        responses=response_docs(Catalogue, examples.CATALOGUE),
+    )
+    async def analytics_metrics() -> Response:
+        return json_response(catalogue(paths))
+
+    @router.get(
+        "/query",
+        summary="A question of the catalogue",
+        responses=response_docs(Answer, examples.ANSWER),
+    )
+    async def analytics_query(
+        request: Request,
+        selection: SelectionParam,
+        metric: MetricNames,
+        filters: Filters = selected,
+        by: Annotated[
+            str,
+            Query(
+                max_length=1_000,
+                description="search_query, user_id, sort_field, event_type, position, object_id, "
+                "or a declared path; at most 3, separated by commas",
+            ),
+        ] = "",
+        granularity: Annotated[
+            Granularity | None, Query(description="A series in such steps; needs from and to")
+        ] = None,
+        time_zone: TimeZone = "UTC",
+        event_type: EventType = CLICK,
+        compare: CompareParam = None,
+        order: Order = None,
+        ascending: Ascending = False,
+        min_sessions: MinSessions = 1,
+        limit: Limit = 100,
+        cursor: Cursor = "",
+        format: FormatParam = Format.JSON,
+    ) -> Response:
+        metrics, groups = parse_metrics(metric), parse_by(by, paths)
+        if order is not None and POSITION in groups:
+            raise refusal("order", "is none of positions: they come from the top down")
+        question = Question(
+            metrics=metrics,
+            source=check_source(metrics, groups),
+            times=check_range(selection, granularity, compares=compare is not None),
+            relevance=selection.relevance.value,
+            event_types=parse_event_types(event_type, groups),
+            by=groups,
+            granularity=granularity,
+            time_zone=check_time_zone(time_zone),
+            filters=filters,
+            compare_previous=compare is not None,
+            ranking=ranking_of(metrics, order, ascending=ascending) if groups else None,
+            min_sessions=min_sessions,
+            limit=limit,
+        )
+        return await answer(request, runner, on_page(question, cursor), selection, format)
+
+    @router.get(
+        "/series",
+        summary="Numbers over time",
+        responses=response_docs(Answer, examples.SERIES),
+    )
+    async def analytics_series(
+        request: Request,
+        selection: SelectionParam,
+        filters: Filters = selected,
+        metric: MetricNames = _SERIES,
+        granularity: Annotated[
+            Granularity, Query(description="How long the steps are")
+        ] = Granularity.DAY,
+        time_zone: TimeZone = "UTC",
+        event_type: EventType = CLICK,
+        compare: CompareParam = None,
+        format: FormatParam = Format.JSON,
+    ) -> Response:
+        metrics = parse_metrics(metric)
+        question = Question(
+            metrics=metrics,
+            source=check_source(metrics, ()),
+            times=check_range(selection, granularity, compares=compare is not None),
+            relevance=selection.relevance.value,
+            event_types=[event_type],
+            granularity=granularity,
+            time_zone=check_time_zone(time_zone),
+            filters=filters,
+            compare_previous=compare is not None,
+            limit=10_000,  # more than the steps that a range may have
+        )
+        return await answer(request, runner, question, selection, format)
+
+
+async def answer(
+    request: Request,
+    runner: Runner,
+    question: Question,
+    selection: Selection,
+    format: Format,
+    shape: Shape | None = None,
+) -> Response:
+    """A page of the question's answer, as JSON of this shape (`Answer`) or as CSV."""
+    if question.compare_previous:
+        check_comparable(question.metrics)
+
+    def usual(page: Page) -> Answer:
+        return Answer(range_of(selection, question), page.as_of, list(page.rows), page.next)
+
+    async def respond() -> Response:
+        page = await runner.page(question)
+        if format is Format.CSV:
+            return csv_response(question, page)
+        return json_response((shape or usual)(page))
+
+    return await while_connected(request, respond())
+
+
+def catalogue(paths: Sequence[str]) -> Catalogue:
+    """What /analytics/metrics answers when these paths are declared."""
+    return Catalogue([_description(metric, paths) for metric in METRICS], list(paths))
+
+
+def _description(metric: Metric, paths: Sequence[str]) -> MetricDescription:
+    return MetricDescription(
+        name=metric.name,
+        kind=metric.kind.value,
+        formula=metric.formula,
+        population=metric.population,
+        unit=metric.unit,
+        null=metric.null,
+        dimensions=[*dimensions_of(metric), *paths],
+        filters=[*FILTERS, *paths],
+        source=[source.value for source in metric.sources],
+        numerator=metric.numerator,
+        denominator=metric.denominator,
+    )
+
+
+def ranking_of(metrics: Sequence[Metric], order: str | None, *, ascending: bool) -> Ranking:
+    """Sorted by the value of this metric; None: of the first."""
+    names = {metric.name: metric for metric in metrics}
+    if order is not None and order not in names:
+        raise unknown("order", order, names)
+    metric = metrics[0] if order is None else names[order]
+    return Ranking(value_of(metric), ascending=ascending)
+
+
+def value_of(metric: Metric) -> str:
+    """The value as `Ranking` writes it, but for a constant factor. Groups without one are last."""
+    first = f"{{{metric.columns[0]}}}"
+    if metric.denominator is None or metric.columns == (metric.denominator,):
+        return first
+    return f"if({{{metric.denominator}}} = 0, NULL, {first} / {{{metric.denominator}}})"
+
+
+def on_page(question: Question, cursor: str) -> Question:
+    """The question at the page that the cursor names."""
+    return replace(question, offset=read_cursor(cursor, question)) if cursor else question
+
+
+def range_of(selection: Selection, question: Question) -> Range:
+    """What was selected, as the answer repeats it."""
+    types = ",".join(question.event_types)
+    return Range(selection.from_ms, selection.to_ms, selection.relevance.value, types)
+
+
+def json_response(body: object) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def csv_response(question: Question, page: Page) -> Response:
+    """The next page's cursor is in a header."""
+    headers = {} if page.next is None else {"Clickstream-Next": page.next}
+    text = csv_text(column_names(question), page.rows)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,248 @@
+"""A question as SQL: fragments of ours, and bound parameters for everything that a caller sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from api.metrics.catalogue import (
+    EVENT_TYPE,
+    LEVELS,
+    OBJECT_ID,
+    POSITION,
+    SEARCH_QUERY,
+    SORT_FIELD,
+    USER_ID,
+    Granularity,
+    Kind,
+    Source,
+)
+from api.metrics.question import Question
+from api.store import Value
+
+MOST_ROWS: Final = 100_000
+"""Of one answer of ClickHouse. More is no page of an answer."""
+
+_RANGE: Final = (
+    "from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},"
+    " relevance = {relevance:String}, event_type = "
+)
+
+_KEYS: Final = {
+    SEARCH_QUERY: "search_query",
+    USER_ID: "user_id",
+    SORT_FIELD: "nullIf(toString(sort_field), '')",
+    EVENT_TYPE: "event_type",
+    OBJECT_ID: "object_id",
+    # What lies further down is summed up at one place beyond.
+    POSITION: "toString(least(position, {positions:UInt32} + 1))",
+}
+_STARTS: Final = {
+    Granularity.HOUR: "toStartOfHour(moment)",
+    Granularity.DAY: "toStartOfDay(moment)",
+    Granularity.WEEK: "toStartOfWeek(moment, 1)",
+    Granularity.MONTH: "toStartOfMonth(moment)",
+}
+POSITION_SUMS: Final = (
+    "lists_ending", "clicked_impressions", "clicked_lists_ending", "lowest_clicks"
+)  # fmt: skip
+"""What `api.metrics.positions` makes the numbers of positions of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL, and the values of its parameters."""
+
+    sql: str
+    values: dict[str, Value]
+
+
+def statement(question: Question) -> Statement:
+    """One row per group: `keys` in the order of `question.by`, `time` (milliseconds, or null),
+    `sums` in the order of `sum_names(question)`, `previous` likewise, `quantiles`."""
+    values: dict[str, Value] = {
+        "from_ms": question.times[0],
+        "to_ms": question.times[1],
+        "relevance": question.relevance,
+        "positions": question.positions,
+        "time_zone": question.time_zone,
+        # Of positions, and of a series, the page is cut later.
+        "limit": MOST_ROWS if is_whole(question) else question.limit + 1,
+        "offset": 0 if is_whole(question) else question.offset,
+    }
+    is_current = "1"
+    if question.compare_previous:
+        values["from_ms"] = question.times[0] - question.period_ms
+        values["begin_ms"] = question.times[0]
+        values["period_ms"] = question.period_ms
+        is_current = "created_at >= fromUnixTimestamp64Milli({begin_ms:Int64}, 'UTC')"
+    source = _source(question, values)
+    keys = [_key(name, number, values) for number, name in enumerate(question.by)]
+    where = " AND ".join(["1", *_conditions(question, values)])
+    names = sum_names(question)
+    sums = ", ".join(_sum(name, is_current) for name in names)
+    previous = ", ".join(_sum(name, f"NOT ({is_current})") for name in names)
+    is_compared = question.compare_previous
+    groups = [f"key_{number}" for number in range(len(keys))]
+    time = _time(question, is_current)
+    inner = f"""
+SELECT
+    {"".join(f"{key} AS {group}, " for key, group in zip(keys, groups, strict=True))}
+    {time} AS time, [{sums}] AS sums, [{previous if is_compared else ""}] AS previous,
+    {_quantiles(question, is_current)} AS quantiles
+FROM {source}
+WHERE {where}
+GROUP BY {", ".join([*groups, "time"])}
+"""  # noqa: S608 - fragments of this module
+    order, having = _ranking(question, values)
+    outer = f"""
+SELECT
+    CAST([{", ".join(groups)}], 'Array(Nullable(String))') AS keys,
+    time, sums, previous, quantiles
+FROM ({inner})
+WHERE {having}
+ORDER BY {order}
+LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+"""  # noqa: S608 - fragments of this module
+    return Statement(outer, values)
+
+
+def is_whole(question: Question) -> bool:
+    """Whether all groups are selected: what is told of one depends on others."""
+    return question.source is Source.POSITIONS or (
+        question.granularity is not None and not question.by
+    )
+
+
+def sum_names(question: Question) -> tuple[str, ...]:
+    """The columns that are summed up."""
+    return POSITION_SUMS if question.source is Source.POSITIONS else question.columns
+
+
+def _source(question: Question, values: dict[str, Value]) -> str:
+    parts = []
+    for number, event_type in enumerate(question.event_types):
+        values[f"event_type_{number}"] = event_type
+        bound = f"{{event_type_{number}:String}}"
+        view = f"{question.source.value}({_RANGE}{bound})"
+        if question.source is Source.OBJECTS:
+            view += f" AS shown LEFT JOIN ({_expected(bound)}) AS average ON average.at = position"
+        parts.append(f"SELECT {bound} AS event_type, * FROM {view}")  # noqa: S608 - fragments
+    return f"({' UNION ALL '.join(parts)})"
+
+
+def _expected(event_type: str) -> str:
+    """How often results at each position are clicked, in billionths: over all sessions of the
+    range, whatever is filtered."""
+    return (
+        "SELECT position AS at, toUInt64(round(1000000000 * position_ctr)) AS expected_clicks"  # noqa: S608
+        f" FROM metrics_positions({_RANGE}{event_type}, limit = 65535)"
+    )
+
+
+def _key(name: str, number: int, values: dict[str, Value]) -> str:
+    if name in _KEYS:
+        return _KEYS[name]
+    values[f"by_{number}"] = name
+    return f"nullIf(toString(dimensions[{{by_{number}:String}}]), '')"
+
+
+def _conditions(question: Question, values: dict[str, Value]) -> list[str]:
+    filters = question.filters
+    conditions = []
+    if filters.user is not None:
+        values["only_user"] = list(filters.user)
+        conditions.append("user_id IN {only_user:Array(String)}")
+    for name, text, condition in (
+        ("query", filters.query, "search_query = {only_query:String}"),
+        (
+            "query_prefix",
+            filters.query_prefix,
+            "startsWith(search_query, {only_query_prefix:String})",
+        ),
+        ("query_regex", filters.query_regex, "match(search_query, {only_query_regex:String})"),
+        ("sort_field", filters.sort_field, "sort_field = {only_sort_field:String}"),
+    ):
+        if text is not None:
+            values[f"only_{name}"] = text
+            conditions.append(condition)
+    for number, (path, text) in enumerate(filters.declared.items()):
+        values[f"path_{number}"], values[f"value_{number}"] = path, text
+        conditions.append(f"dimensions[{{path_{number}:String}}] = {{value_{number}:String}}")
+    return conditions
+
+
+def _sum(name: str, condition: str) -> str:
+    if name == "users":
+        return f"toInt64(uniqExactIf(user_hash, user_hash != 0 AND {condition}))"
+    return f"toInt64(sumIf({name}, {condition}))"
+
+
+def _time(question: Question, is_current: str) -> str:
+    if question.granularity is None:
+        return "CAST(NULL, 'Nullable(Int64)')"
+    moment = "created_at"
+    if question.compare_previous:
+        moment = f"created_at + toIntervalMillisecond(if({is_current}, 0, {{period_ms:Int64}}))"
+    start = _STARTS[question.granularity].replace(
+        "moment", f"toTimeZone({moment}, {{time_zone:String}})"
+    )
+    return f"toNullable(toUnixTimestamp64Milli(toDateTime64({start}, 3, {{time_zone:String}})))"
+
+
+def _quantiles(question: Question, is_current: str) -> str:
+    if not any(metric.kind is Kind.QUANTILE for metric in question.metrics):
+        return "CAST([], 'Array(Int64)')"
+    levels = ", ".join(map(str, LEVELS))
+    return (
+        f"quantilesExactIf({levels})(assumeNotNull(first_click_ms),"
+        f" ifNull(first_click_ms >= 0, 0) AND {is_current})"
+    )
+
+
+def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:
+    """What stands behind ORDER BY and WHERE."""
+    names = sum_names(question)
+    places = {name: f"sums[{place}]" for place, name in enumerate(names, 1)}
+    places |= {f"previous_{name}": f"previous[{place}]" for place, name in enumerate(names, 1)}
+    having = ["1"]
+    if question.by and question.min_sessions > 1 and "sessions" in places:
+        values["min_sessions"] = question.min_sessions
+        having.append(f"{places['sessions']} >= {{min_sessions:UInt64}}")
+    order = ["time", "keys"]
+    ranking = question.ranking
+    if ranking is not None and question.source is not Source.POSITIONS:
+        values["overall"], values["min_impressions"] = (
+            repr(question.overall),
+            ranking.min_impressions,
+        )
+        places |= {"overall": "{overall:Float64}", "min_impressions": "{min_impressions:UInt64}"}
+        direction = "ASC" if ranking.ascending else "DESC"
+        order.insert(1, f"{ranking.order.format_map(places)} {direction}")
+        having.append(ranking.having.format_map(places))
+    return ", ".join(order), " AND ".join(having)
+
+
+def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
+    """One row: `sessions`, and of each step how many have it and all steps before it."""
+    values: dict[str, Value] = {
+        "from_ms": question.times[0],
+        "to_ms": question.times[1],
+        "relevance": question.relevance,
+        "steps": list(steps),
+    }
+    source = _source(question, values)
+    where = " AND ".join(["1", *_conditions(question, values)])
+    return Statement(
+        f"""
+SELECT
+    sum(measures.sessions) AS sessions,
+    sumForEach(arrayMap(
+        number -> toUInt64(hasAll(event_types, arraySlice({{steps:Array(String)}}, 1, number))),
+        range(1, length({{steps:Array(String)}}) + 1))) AS reached
+FROM {source} AS measures
+WHERE {where}
+""",  # noqa: S608 - fragments of this module
+        values,
+    )
