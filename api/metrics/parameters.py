@@ -232,7 +232,11 @@ def unknown(
 ) -> InvalidRequest:
     """Says which name was meant, or which there are."""
     names = list(known)
-    nearest = get_close_matches(name.lower(), names, 1) or get_close_matches(name, names, 1)
+    nearest = (
+        [each for each in names if each.endswith(f".{name}")]
+        or get_close_matches(name.lower(), names, 1)
+        or get_close_matches(name, names, 1)
+    )
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(names[:40])}"
     return refusal(parameter, f"{name[:_LONGEST_SHOWN]!r} is not known: {hint}")
 

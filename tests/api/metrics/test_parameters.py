@@ -1,0 +1,135 @@
+"""Parameters of questions that are wrong, and what is put together of those that are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from api.component import ReadComponent
+from api.metrics.catalogue import BY_NAME, METRICS, Source, dimensions_of, source_of
+from api.metrics.parameters import MOST_OFFSET, read_cursor, write_cursor
+from api.metrics.question import Filters, Question
+from api.metrics.sql import statement
+from clickstream.operations.erasure.eraser import eraser_of
+from core.errors import InvalidRequest
+from core.http.app import build_app
+from tests.api.test_erase import NOWHERE
+from tests.local_client import LocalClient
+
+KEY = {"X-API-Key": "a-key"}
+DECLARED = NOWHERE.model_copy(update={"dimensions": ("search_meta.device",)})
+YEAR = {"from": "2025-01-01", "to": "2026-01-01"}
+QUESTION = Question(
+    metrics=[BY_NAME["session_ctr"]],
+    source=Source.SESSIONS,
+    times=(0, 1),
+    relevance="exclude",
+    event_types=["click"],
+    by=["search_query"],
+)
+
+
+@pytest.fixture(scope="module")
+def nowhere() -> Iterator[LocalClient]:
+    component = ReadComponent(DECLARED, eraser_of(DECLARED))
+    with LocalClient(build_app(DECLARED, [component])) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "place", "says"),
+    [
+        ("query", {}, "query.metric", ""),
+        ("query", {"metric": "sesion_ctr"}, "query.metric", "did you mean session_ctr?"),
+        ("query", {"metric": "revenue"}, "query.metric", "is not known"),
+        ("query", {"metric": "sessions", "by": "device"}, "query.by", "search_meta.device?"),
+        ("query", {"metric": "sessions", "by": "Search_Query"}, "query.by", "search_query?"),
+        ("query", {"metric": "sessions", "by": "position"}, "query.by", "sessions cannot be"),
+        ("query", {"metric": "examination_rate"}, "query.metric", "by one of position"),
+        ("query", {"metric": "position_ctr", "by": "position,object_id"}, "query.by", "one of"),
+        ("query", {"metric": "sessions,position_adjusted_ctr"}, "query.metric", "object_id"),
+        ("query", {"metric": "sessions", "search_meta.devic": "x"}, "query.search_meta.devic",
+         "did you mean search_meta.device?"),
+        ("query", {"metric": "sessions", "query_regex": "("}, "query.query_regex", "regular"),
+        ("query", {"metric": "sessions", "query_regex": "a" * 201}, "query.query_regex", ""),
+        ("query", {"metric": "sessions", "by": "user_id", "cursor": "x"}, "query.cursor", "none"),
+        ("query", {"metric": "sessions", "by": "user_id", "cursor": "WzQsIiJd"}, "query.cursor",
+         "another question"),
+        ("query", {"metric": "sessions", "by": "user_id", "order": "users"}, "query.order",
+         "sessions"),
+        ("query", {"metric": "position_ctr", "by": "position", "order": "position_ctr"},
+         "query.order", "from the top"),
+        ("query", {"metric": "sessions", "compare": "previous"}, "query.from", "is needed"),
+        ("query", {"metric": "sessions", "compare": "previous", "from": "1980-01-01",
+                   "to": "2020-01-01"}, "query.from", "before it"),
+        ("query", {"metric": "time_to_first_click_ms", "compare": "previous", **YEAR},
+         "query.compare", "quantile"),
+        ("query", {"metric": "sessions", "granularity": "minute"}, "query.granularity", ""),
+        ("query", {"metric": "sessions", "by": "event_type", "event_type": ","},
+         "query.event_type", "1 to 8"),
+        ("series", {}, "query.from", "is needed"),
+        ("series", {"from": "2025-01-01", "to": "2025-01-01"}, "query.to", "needs a range"),
+        ("series", {**YEAR, "granularity": "hour"}, "query.granularity", "2,000 steps"),
+        ("series", {**YEAR, "time_zone": "Europe/Berlln"}, "query.time_zone", "Europe/Berlin"),
+        ("queries", {"list": "rising"}, "query.from", "is needed"),
+        ("queries", {"list": "best"}, "query.list", ""),
+        ("queries", {"list": "top", "order": "sessions"}, "query.order", "cannot both"),
+        ("funnel", {"steps": "a,b,c,d,e,f,g,h,i"}, "query.steps", "1 to 8"),
+        ("objects", {"min_impressions": "0"}, "query.min_impressions", ""),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_named_before_anything_is_asked(
+    nowhere: LocalClient, path: str, params: dict[str, str], place: str, says: str
+) -> None:
+    answer = nowhere.get(f"/analytics/{path}", params=params, headers=KEY)
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["path"] == place
+    assert says in error["message"]
+
+
+def test_the_catalogue_is_served_with_what_is_declared(nowhere: LocalClient) -> None:
+    body = nowhere.get("/analytics/metrics", headers=KEY).json()
+    assert [each["name"] for each in body["metrics"]] == [metric.name for metric in METRICS]
+    assert body["declared_dimensions"] == ["search_meta.device"]
+    for each in body["metrics"]:
+        assert "search_meta.device" in each["dimensions"]
+        assert "search_meta.device" in each["filters"]
+        assert each["null"]
+
+
+def test_what_the_catalogue_says_can_be_grouped_by_can_be() -> None:
+    for metric in METRICS:
+        for name in dimensions_of(metric):
+            needed = [name for name in dimensions_of(metric)[:1] if metric.sources[0].value in
+                      ("session_positions", "session_objects")]  # fmt: skip
+            assert source_of([metric], [*needed, name]) in metric.sources
+
+
+def test_nothing_that_is_sent_is_in_the_text_of_the_statement() -> None:
+    evil = "'); DROP TABLE sessions --"
+    question = replace(
+        QUESTION,
+        event_types=[evil],
+        by=["search_query", f"search_meta.{evil}"],
+        filters=Filters(evil, evil, evil, (evil,), evil, {f"search_meta.{evil}": evil}),
+        time_zone=evil,
+        relevance=evil,
+    )
+    asked = statement(question)
+    assert "DROP" not in asked.sql
+    assert evil in asked.values.values()
+
+
+def test_a_cursor_belongs_to_its_question() -> None:
+    cursor = write_cursor(QUESTION, 20)
+    assert read_cursor(cursor, QUESTION) == 20
+    assert read_cursor(cursor, replace(QUESTION, limit=7)) == 20
+    for other in (replace(QUESTION, times=(0, 2)), replace(QUESTION, by=["user_id"])):
+        with pytest.raises(InvalidRequest, match="another question"):
+            read_cursor(cursor, other)
+    for wrong in ("", "%", "ä", "e30", write_cursor(QUESTION, MOST_OFFSET + 1)):
+        with pytest.raises(InvalidRequest, match=r"query\.cursor"):
+            read_cursor(wrong, QUESTION)
