@@ -1,0 +1,200 @@
+"""The catalogue in plain Python over stored rows: what ClickHouse must agree with."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Final
+
+from tests.api.stored import Event, Search, World
+
+LEVELS: Final = (10, 25, 50, 75, 90, 95, 99)
+
+Pair = tuple[float, float | None]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A search that counts, with its events of the type that is asked for."""
+
+    search: Search
+    events: Sequence[Event]
+    goals: Sequence[Event]
+    is_reformulated: bool
+
+    @property
+    def clicked(self) -> set[int]:
+        return {goal.position for goal in self.goals if goal.position}
+
+    @property
+    def shown(self) -> int:
+        return len(self.search.results)
+
+
+def counted(world: World, event_type: str) -> list[Counted]:
+    """Each search once, without those that are marked, by user and time."""
+    first: dict[str, Search] = {}
+    for search in sorted(world.searches, key=lambda each: each.offset):
+        first.setdefault(search.session_id, search)
+    events: dict[str, dict[str, Event]] = defaultdict(dict)
+    for event in sorted(world.events, key=lambda each: each.offset):
+        events[event.search.session_id].setdefault(event.event_id, event)
+    marks = {m.session_id: m.is_irrelevant for m in sorted(world.marks, key=lambda m: m.offset)}
+    kept = [search for id_, search in first.items() if not marks.get(id_, False)]
+    kept.sort(key=lambda search: (search.user_id or "", search.created_at, search.session_id))
+    return [
+        Counted(
+            search,
+            mine := list(events[search.session_id].values()),
+            [event for event in mine if event.event_type == event_type],
+            after is not None and is_typed_on(search, after),
+        )
+        for search, after in zip(kept, [*kept[1:], None], strict=False)
+    ]
+
+
+def is_typed_on(search: Search, after: Search) -> bool:
+    """Whether the next search of the same user goes on with the same text within 30 s."""
+    if search.user_id is None or search.user_id != after.user_id:
+        return False
+    if after.created_at - search.created_at > 30_000:
+        return False
+    one, other = search.query.strip(" ").lower(), after.query.strip(" ").lower()
+    if not one or not other:
+        return False
+    if one.startswith(other) or other.startswith(one):
+        return True
+    return len(one) <= 200 and distance(one, other) <= min(2, max(len(one), len(other)) // 2)
+
+
+def distance(one: str, other: str) -> int:
+    """Characters to insert, delete or replace (Levenshtein 1966)."""
+    row = list(range(len(other) + 1))
+    for number, character in enumerate(one, 1):
+        before, row[0] = row[0], number
+        for place, wanted in enumerate(other, 1):
+            replaced = before + (character != wanted)
+            before = row[place]
+            row[place] = min(replaced, row[place] + 1, row[place - 1] + 1)
+    return row[-1]
+
+
+def of_sessions(some: Sequence[Counted]) -> dict[str, Pair]:
+    """Numerator and denominator of each metric of searches."""
+
+    def count(condition: Callable[[Counted], object]) -> int:
+        return sum(bool(condition(each)) for each in some)
+
+    sessions, shown = len(some), count(lambda c: c.shown)
+    with_goal, placed = count(lambda c: c.goals), count(lambda c: c.clicked)
+    clicked_anything = [c for c in some if any(e.event_type == "click" for e in c.events)]
+    amounts = [amount(goal) for each in some for goal in each.goals]
+    values = [each for each in amounts if each is not None]
+    ends = [each for each in some if not each.is_reformulated]
+    goals = [goal for each in some for goal in each.goals]
+    impressions = sum(each.shown for each in some)
+    return {
+        "sessions": (sessions, None),
+        "users": (len({each.search.user_id for each in some} - {None}), None),
+        "impressions": (impressions, None),
+        "clicks": (len(goals), None),
+        "clicked_impressions": (sum(len(each.clicked) for each in some), None),
+        "events": (sum(len(each.events) for each in some), None),
+        "unlisted_events": (sum(not e.position for each in some for e in each.events), None),
+        "unlisted_clicks": (sum(not goal.position for goal in goals), None),
+        "session_ctr": (with_goal, sessions),
+        "position_ctr": (sum(len(each.clicked) for each in some), impressions),
+        "clicks_per_search": (len(goals), sessions),
+        "mean_first_click_position": (sum(min(each.clicked, default=0) for each in some), placed),
+        "mean_reciprocal_rank": (
+            sum(1 / min(each.clicked) for each in some if each.clicked),
+            sessions,
+        ),
+        **{f"ndcg_{k}": (sum(ndcg(each.clicked, k) for each in some), placed) for k in (5, 10, 20)},
+        "zero_result_rate": (sessions - shown, sessions),
+        "no_click_rate": (count(lambda c: c.shown and not c.goals), shown),
+        "abandonment_rate": (count(lambda c: c.shown and not c.events), shown),
+        "early_click_sessions": (
+            count(lambda c: (after := first_ms(c)) is not None and after < 0),
+            None,
+        ),
+        "conversion_rate": (with_goal, sessions),
+        "click_to_conversion_rate": (
+            sum(bool(each.goals) for each in clicked_anything),
+            len(clicked_anything),
+        ),
+        "value_per_event": (sum(values), len(values)),
+        "value_per_search": (sum(values), sessions),
+        "intents": (len(ends), None),
+        "searches_per_intent": (sessions, len(ends)),
+        "intent_ctr": (sum(bool(each.goals) for each in ends), len(ends)),
+        "intent_zero_result_rate": (sum(not each.shown for each in ends), len(ends)),
+        "reformulation_rate": (
+            sessions - len(ends),
+            count(lambda c: c.search.user_id is not None),
+        ),
+    }
+
+
+def first_clicks(some: Iterable[Counted]) -> dict[int, int | None]:
+    """Level → time to the first click, of searches that have one and not before themselves."""
+    times = sorted(ms for each in some if (ms := first_ms(each)) is not None and ms >= 0)
+    return {
+        level: times[min(level * len(times) // 100, len(times) - 1)] if times else None
+        for level in LEVELS
+    }
+
+
+def first_ms(each: Counted) -> int | None:
+    return min((goal.created_at - each.search.created_at for goal in each.goals), default=None)
+
+
+def ndcg(clicked: set[int], depth: int) -> float:
+    """Järvelin and Kekäläinen 2002, with gain 1 for a click; 0 without any."""
+    if not clicked:
+        return 0.0
+    gained = sum(1 / log2(position + 1) for position in clicked if position <= depth)
+    return gained / sum(1 / log2(n + 1) for n in range(1, min(depth, len(clicked)) + 1))
+
+
+def amount(event: Event) -> float | None:
+    found = json.loads(event.meta or "{}").get("amount")
+    return found if isinstance(found, float | int) else None
+
+
+def of_positions(some: Sequence[Counted]) -> dict[int, Mapping[str, Pair]]:
+    """What is told of each position."""
+    every = sum(len(each.clicked) for each in some)
+    rows = {}
+    for position in range(1, max((each.shown for each in some), default=0) + 1):
+        reaching = [each for each in some if each.shown >= position]
+        clicked = sum(position in each.clicked for each in reaching)
+        lists = [each for each in reaching if each.clicked]
+        rows[position] = {
+            "position_ctr": (clicked, len(reaching)),
+            "click_share": (clicked, every),
+            "examination_rate": (sum(max(c.clicked) >= position for c in lists), len(lists)),
+        }
+    return rows
+
+
+def of_objects(some: Sequence[Counted]) -> dict[str, Mapping[str, Pair]]:
+    """What is told of each object."""
+    ctr = {p: row["position_ctr"] for p, row in of_positions(some).items()}
+    shown: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for each in some:
+        for position, (object_id, _, _) in enumerate(each.search.results, 1):
+            shown[object_id].append((position, position in each.clicked))
+    return {
+        object_id: {
+            "position_ctr": (sum(is_clicked for _, is_clicked in places), len(places)),
+            "position_adjusted_ctr": (
+                sum(is_clicked for _, is_clicked in places),
+                sum(clicked / (of or 1) for clicked, of in (ctr[p] for p, _ in places)),
+            ),
+        }
+        for object_id, places in shown.items()
+    }

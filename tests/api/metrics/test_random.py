@@ -1,0 +1,166 @@
+"""Random searches: every metric is that of plain Python.
+
+CLICKSTREAM_TEST_SESSIONS says how many searches."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.metrics.catalogue import BY_NAME, METRICS, Kind, Source
+from core.clickhouse.client import connect
+from tests.api.metrics import oracle
+from tests.api.metrics.oracle import Counted, Pair
+from tests.api.metrics.test_by_hand import asked
+from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from core.settings import Settings
+
+pytestmark = pytest.mark.engines
+
+_SESSIONS = int(os.environ.get("CLICKSTREAM_TEST_SESSIONS", "200"))
+_TEXTS = ("shoe", "shoes", "Shoes ", "sheos", "red shoes", "hat", "", "Schüh", "schühe", "x", "y")
+
+approx_parts = {"abs": 1e-8, "rel": 1e-8}
+
+
+def random_world(random: Random, sessions: int) -> World:
+    """Few users, texts and moments, so that runs begin and end in many ways; lists that are long,
+    empty and in any order; clicks before, at and long after the search."""
+    searches: list[Search] = []
+    events: list[Event] = []
+    for number in range(sessions):
+        length = random.choice((0, 1, 3, 10, 25, 70, 130))
+        shown = [f"o{n}" for n in range(140)]
+        random.shuffle(shown)
+        search = Search(
+            f"s{number}",
+            random.choice(_TEXTS) if random.random() < 0.7 else f"text {number}",
+            tuple((object_id, None, None) for object_id in shown[:length]),
+            created_at=NOON_MS + random.randrange(3) * DAY_MS + random.randrange(200) * 1_000,
+            user_id=random.choice((None, *(f"u{n}" for n in range(1 + sessions // 10)))),
+            search_meta=random.choice((None, '{"device":"a"}', '{"device":"b","x":1}')),
+            overflow=random.random() < 0.05,
+            offset=number,
+        )
+        searches.append(search)
+        events += [_event(random, search) for _ in range(random.choice((0, 0, 1, 2, 5)))]
+    marks = [
+        Mark(s.session_id, random.random() < 0.6, n) for n, s in enumerate(searches) if n % 9 == 0
+    ]
+    return World(tuple(searches), tuple(events), tuple(marks))
+
+
+def _event(random: Random, search: Search) -> Event:
+    """Few ids, so that some are posted again with other content."""
+    listed = [object_id for object_id, _, _ in search.results]
+    place = int(len(listed) * random.random() ** 2)
+    return Event(
+        search,
+        f"e{random.randrange(6)}",
+        listed[place] if listed and random.random() < 0.95 else "elsewhere",
+        random.choice(("click", "click", "click", "cart", "purchase")),
+        created_at=search.created_at + random.choice((-500, 0, 700, 20_000, 2 * DAY_MS)),
+        meta=random.choice((None, '{"amount":19.99}', '{"amount":3}', '{"amount":"much"}', "{}")),
+        offset=random.randrange(10_000),
+    )
+
+
+@pytest.fixture(scope="module")
+def world(module_settings: Settings) -> World:
+    world = random_world(Random(21), _SESSIONS)
+    empty(module_settings)
+    store(module_settings, world)
+    return world
+
+
+def assert_pair(row: dict[str, Any], name: str, pair: Pair) -> None:
+    metric, (numerator, denominator) = BY_NAME[name], pair
+    if metric.denominator is None:
+        assert row[name] == numerator, name
+        return
+    assert row[metric.numerator] == pytest.approx(numerator, **approx_parts), name
+    assert row[metric.denominator] == pytest.approx(denominator, abs=1e-6), name
+    if not denominator:
+        assert row[name] is None, name
+    else:
+        assert row[name] == pytest.approx(numerator / denominator, abs=1e-6), name
+
+
+def names(source: Source) -> list[list[str]]:
+    """Of the metrics of a view, as many as one question takes."""
+    every = [m.name for m in METRICS if m.sources[0] is source and m.kind is not Kind.QUANTILE]
+    return [every[:15], every[15:]] if len(every) > 15 else [every]
+
+
+def by_device(some: list[Counted]) -> dict[str | None, list[Counted]]:
+    found: dict[str | None, list[Counted]] = defaultdict(list)
+    for each in some:
+        meta = each.search.search_meta or ""
+        found["a" if '"a"' in meta else "b" if '"b"' in meta else None].append(each)
+    return found
+
+
+@pytest.mark.parametrize("event_type", ["click", "purchase"])
+@pytest.mark.parametrize("source", [Source.SESSIONS, Source.INTENTS])
+def test_metrics_of_searches(
+    client: TestClient, world: World, source: Source, event_type: str
+) -> None:
+    counted = oracle.counted(world, event_type)
+    devices = by_device(counted)
+    for some in names(source):
+        params = {"metric": ",".join(some), "event_type": event_type}
+        (row,) = asked(client, "query", **params)["rows"]
+        rows = asked(client, "query", **params, by="search_meta.device")["rows"]
+        for name in some:
+            assert_pair(row, name, oracle.of_sessions(counted)[name])
+            for of_device in rows:
+                mine = devices[of_device["search_meta.device"]]
+                assert_pair(of_device, name, oracle.of_sessions(mine)[name])
+
+
+@pytest.mark.parametrize("event_type", ["click", "cart"])
+def test_time_to_first_click(client: TestClient, world: World, event_type: str) -> None:
+    (row,) = asked(client, "query", metric="time_to_first_click_ms", event_type=event_type)["rows"]
+    wanted = oracle.first_clicks(oracle.counted(world, event_type))
+    assert {n: row[f"time_to_first_click_ms_p{n}"] for n in wanted} == wanted
+
+
+@pytest.mark.parametrize("event_type", ["click", "purchase"])
+def test_metrics_of_positions_and_objects(
+    client: TestClient, world: World, event_type: str
+) -> None:
+    counted = oracle.counted(world, event_type)
+    for path, key, wanted in (
+        ("positions", "position", oracle.of_positions(counted)),
+        ("objects", "object_id", oracle.of_objects(counted)),
+    ):
+        rows = asked(client, path, event_type=event_type, limit=1_000)[path]
+        found = {row[key]: row for row in rows}
+        assert found.keys() == wanted.keys()
+        for place, metrics in wanted.items():
+            for name, pair in metrics.items():
+                assert_pair(found[place], name, pair)
+
+
+@pytest.mark.usefixtures("world")
+def test_the_views_of_sql_give_the_same(client: TestClient, module_settings: Settings) -> None:
+    body = asked(client, "overview")
+    with connect(module_settings) as sql:
+        found = sql.query(
+            "SELECT * FROM metrics_overview(from_ms = 0, to_ms = 1800000000000,"
+            " relevance = 'exclude', event_type = 'click')"
+        )
+        (row,) = found.named_results()
+    assert row["session_ctr"] == body["session_ctr"]
+    assert row["mean_reciprocal_rank"] == body["mean_reciprocal_rank"]
+    for name, number in row.items():
+        if name in body and name != "reciprocal_ranks":
+            assert body[name] == pytest.approx(number, rel=1e-12), name
