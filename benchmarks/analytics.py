@@ -30,6 +30,11 @@ _ENDPOINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "queries": {},
     "positions": {},
     "overview of purchases": {"event_type": "purchase"},
+    "queries with few clicks": {"list": "low_ctr", "min_sessions": "10"},
+    "objects": {},
+    "funnel": {"steps": "click,purchase"},
+    "query of typing runs": {"metric": "intents,intent_ctr,reformulation_rate"},
+    "query of one text": {"metric": "session_ctr,ndcg_10", "query_prefix": "query 1"},
 }
 
 # What a person would ask of each view. `{since}` is a condition on session_day.

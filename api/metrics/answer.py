@@ -25,6 +25,7 @@ class GroupRow(msgspec.Struct, frozen=True):
     sums: list[int]
     previous: list[int]
     quantiles: list[int]
+    previous_quantiles: list[int]
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -32,7 +33,8 @@ class _Group(msgspec.Struct, frozen=True):
     time: int | None
     sums: Mapping[str, int]
     previous: Mapping[str, int]
-    quantiles: Sequence[int]
+    quantiles: Sequence[int] = ()
+    previous_quantiles: Sequence[int] = ()
 
 
 def answer_rows(question: Question, found: Sequence[GroupRow]) -> list[Row]:
@@ -53,14 +55,19 @@ def column_names(question: Question) -> list[str]:
     """Of every row, in order; also when there is none."""
     nothing = dict.fromkeys([c for metric in question.metrics for c in metric.columns], 0)
     keys: Sequence[Cell] = [None] * len(question.by)
-    return list(_row(question, _Group(keys, None, nothing, nothing, ())))
+    return list(_row(question, _Group(keys, None, nothing, nothing)))
 
 
 def _group(question: Question, row: GroupRow) -> _Group:
     names = sum_names(question)
-    previous = dict(zip(names, row.previous, strict=False))
-    return _Group(row.keys, row.time, dict(zip(names, row.sums, strict=True)), previous,
-                  row.quantiles)  # fmt: skip
+    return _Group(
+        row.keys,
+        row.time,
+        dict(zip(names, row.sums, strict=True)),
+        dict(zip(names, row.previous, strict=False)),  # empty without a comparison
+        row.quantiles,
+        row.previous_quantiles,
+    )
 
 
 def _positions(question: Question, found: Sequence[GroupRow]) -> Iterator[_Group]:
@@ -84,7 +91,7 @@ def _positions(question: Question, found: Sequence[GroupRow]) -> Iterator[_Group
             others: list[Cell] = list(keys[1:])
             others.insert(place, position)
             earlier = before.get(position, nothing) if question.compare_previous else {}
-            yield _Group(others, times[str(keys[0])], sums, earlier, ())
+            yield _Group(others, times[str(keys[0])], sums, earlier)
 
 
 def _others(keys: Sequence[Cell], place: int) -> tuple[str | None, ...]:
@@ -102,7 +109,7 @@ def _filled(question: Question, granularity: Granularity, groups: Sequence[_Grou
 
 def _nothing(question: Question, time: int | None) -> _Group:
     sums = dict.fromkeys(sum_names(question), 0)
-    return _Group((), time, sums, sums if question.compare_previous else {}, ())
+    return _Group((), time, sums, sums if question.compare_previous else {})
 
 
 def _row(question: Question, group: _Group) -> Row:
@@ -112,7 +119,7 @@ def _row(question: Question, group: _Group) -> Row:
         row.update(_cells(metric, group.sums, group.quantiles))
     if question.compare_previous:
         for metric in question.metrics:
-            earlier = _cells(metric, group.previous, ())
+            earlier = _cells(metric, group.previous, group.previous_quantiles)
             row.update({f"previous_{name}": cell for name, cell in earlier.items()})
     return row
 

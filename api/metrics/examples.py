@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from api.examples import RANGE, Example
+from api.metrics.answer import GroupRow, answer_rows
+from api.metrics.catalogue import BILLIONTHS, RECIPROCAL_PARTS
+from api.metrics.responses import OVERVIEW_QUESTION
 
 _AS_OF: Final = 1701043212345
+_NEXT: Final = "WzIwLCI2ZjFlZDAwMmFiNTU5NTg1Il0"
 _SEARCHES: Final[Example] = {
     "sessions": 1000,
     "sessions_with_click": 400,
@@ -15,12 +19,27 @@ _SEARCHES: Final[Example] = {
     "session_ctr_high": 0.4307,
 }
 
+# What a thousand searches might add up to.
+_SUMS: Final = {
+    "sessions": 1000, "users": 310, "impressions": 9500, "clicks": 540,
+    "clicked_impressions": 500, "events": 700, "unlisted_events": 2, "unlisted_clicks": 1,
+    "sessions_with_click": 400, "first_click_positions": 900, "sessions_with_position": 395,
+    "reciprocal_ranks": 250 * RECIPROCAL_PARTS, "ndcg_sum_5": 210 * BILLIONTHS,
+    "ndcg_sum_10": 240 * BILLIONTHS, "ndcg_sum_20": 245 * BILLIONTHS, "zero_result_sessions": 50,
+    "sessions_without_click": 555, "sessions_with_results": 950, "abandoned_sessions": 500,
+    "sessions_with_first_click": 398, "sessions_with_early_click": 2,
+    "clicked_and_converted_sessions": 400, "clicked_sessions": 400, "values": 1_250_000,
+    "events_with_value": 10,
+}  # fmt: skip
+_FIRST_CLICKS: Final = [900, 1800, 3900, 9000, 21000, 38000, 96000]
+_ROW: Final = GroupRow(
+    [], None, [_SUMS[name] for name in OVERVIEW_QUESTION.columns], [], _FIRST_CLICKS, []
+)
+
 OVERVIEW: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
-    **_SEARCHES,
-    "users": 310,
-    "clicks": 540,
+    **answer_rows(OVERVIEW_QUESTION, [_ROW])[0],
     "irrelevant_sessions": 10,
     "unjoined_events": 3,
     "dead_letters": 0,
@@ -29,19 +48,19 @@ ANSWER: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "rows": [{"search_meta.device": "mobile", **_SEARCHES}],
-    "next": None,
+    "next": _NEXT,
 }
 SERIES: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "rows": [{"time_ms": 1700956800000, **_SEARCHES}],
-    "next": None,
+    "next": _NEXT,
 }
 QUERIES: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "queries": [{"search_query": "transformer optimization", **_SEARCHES}],
-    "next": None,
+    "next": _NEXT,
 }
 POSITIONS: Final[Example] = {
     "range": RANGE,
@@ -69,7 +88,7 @@ OBJECTS: Final[Example] = {
             "position_adjusted_ctr": 1.4,
         }
     ],
-    "next": None,
+    "next": _NEXT,
 }
 FUNNEL: Final[Example] = {
     "range": RANGE,

@@ -44,7 +44,9 @@ _QUERY_RANKINGS: Final = {
         "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
     ),
     QueryList.LOW_CTR: Ranking(
-        "({sessions} - {sessions_with_click})", f"{_SESSION_CTR_HIGH} < {{overall}}"
+        "({sessions} - {sessions_with_click})",
+        f"{_SESSION_CTR_HIGH} < {{overall}}",
+        needs_overall=True,
     ),
 }
 QUERY_COLUMNS: Final = (

@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
@@ -25,7 +25,6 @@ from api.metrics.catalogue import (
     POSITION,
     SESSION_DIMENSIONS,
     Granularity,
-    Kind,
     Metric,
     Source,
     dimensions_of,
@@ -54,7 +53,7 @@ _STEP_MS: Final = {
 Text = Annotated[str | None, Query(max_length=65_536)]
 
 
-def parse_filters(
+async def parse_filters(
     query: Annotated[Text, Query(description="Only searches for exactly this text")] = None,
     query_prefix: Annotated[
         str | None, Query(max_length=1_000, description="Only texts that begin so")
@@ -79,12 +78,12 @@ def parse_filters(
     return Filters(query, query_prefix, query_regex, None if user is None else (user,), sort_field)
 
 
-def filters_of(paths: Sequence[str], user_ids: UserIds) -> Callable[..., Filters]:
+def filters_of(paths: Sequence[str], user_ids: UserIds) -> Callable[..., Awaitable[Filters]]:
     """A FastAPI dependency: `parse_filters`, and one parameter for each declared path, which has
     its name."""
     names = [f"dimension_{number}" for number in range(len(paths))]
 
-    def parse(filters: Filters, **values: str | None) -> Filters:
+    async def parse(filters: Filters, **values: str | None) -> Filters:
         declared = {
             path: value
             for path, name in zip(paths, names, strict=True)
@@ -195,13 +194,6 @@ def check_range(
     if compares and 2 * from_ms - to_ms < 0:
         raise refusal("from", "has no period of this length before it, since 1970")
     return from_ms, to_ms
-
-
-def check_comparable(metrics: Iterable[Metric]) -> None:
-    """Quantiles of the period before are not told."""
-    for metric in metrics:
-        if metric.kind is Kind.QUANTILE:
-            raise refusal("compare", f"{metric.name} is a quantile: ask for each period by itself")
 
 
 def write_cursor(question: Question, offset: int) -> str:

@@ -31,6 +31,7 @@ class Ranking:
     having: str = "1"
     ascending: bool = False
     min_impressions: int = 0
+    needs_overall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Question:
     filters: Filters = Filters()
     compare_previous: bool = False
     ranking: Ranking | None = None
-    min_sessions: int = 0
+    min_sessions: int = 1
+    """More than 1: `sessions` must be among the columns."""
     positions: int = 50
     """The last position that is told, when grouped by it."""
     limit: int = 100
@@ -58,7 +60,7 @@ class Question:
     more_columns: Sequence[str] = ()
     """Sums that the ranking names, besides those of the metrics."""
     overall: float = 0.0
-    """The session_ctr of all sessions together, if the ranking names it."""
+    """The session_ctr of all sessions together, if the ranking needs it."""
 
     @property
     def period_ms(self) -> int:

@@ -3,7 +3,7 @@ asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.cancellation import while_connected
 from api.metrics import examples
-from api.metrics.catalogue import BY_NAME, METRICS, OBJECT_ID, POSITION, SEARCH_QUERY, Kind, Source
+from api.metrics.catalogue import BY_NAME, OBJECT_ID, POSITION, SEARCH_QUERY
 from api.metrics.funnel import funnel_steps
 from api.metrics.lists import (
     OBJECT_COLUMNS,
@@ -24,7 +24,15 @@ from api.metrics.lists import (
 )
 from api.metrics.parameters import check_range, check_source, filters_of, parse_event_types, refusal
 from api.metrics.question import Filters, Question
-from api.metrics.responses import Funnel, Objects, Overview, Positions, Queries
+from api.metrics.responses import (
+    OVERVIEW_METRICS,
+    STEP_NAMES,
+    Funnel,
+    Objects,
+    Overview,
+    Positions,
+    Queries,
+)
 from api.metrics.route_parameters import (
     Ascending,
     CompareParam,
@@ -36,11 +44,18 @@ from api.metrics.route_parameters import (
     MinSessions,
     Order,
 )
-from api.metrics.routes import answer, json_response, on_page, range_of, ranking_of
+from api.metrics.routes import (
+    answer,
+    csv_response,
+    docs_of,
+    json_response,
+    on_page,
+    range_of,
+    ranking_of,
+)
 from api.metrics.runner import Page, Runner
 from api.queries import CLICK
 from api.selection import Selection, SelectionParam
-from core.http.openapi import response_docs
 from core.settings import Settings
 from core.user_ids import UserIds
 
@@ -50,7 +65,6 @@ _OF_QUERIES: Final = (
 )  # fmt: skip
 _OF_POSITIONS: Final = ("impressions", "position_ctr", "click_share", "examination_rate")
 _OF_OBJECTS: Final = ("impressions", "position_ctr", "position_adjusted_ctr")
-_OF_ALL: Final = tuple(metric.name for metric in METRICS if Source.SESSIONS in metric.sources)
 
 
 def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings) -> None:
@@ -60,7 +74,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
     @router.get(
         "/overview",
         summary="Overview",
-        responses=response_docs(Overview, examples.OVERVIEW),
+        responses=docs_of(Overview, examples.OVERVIEW),
     )
     async def analytics_overview(
         request: Request,
@@ -68,29 +82,26 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         filters: Filters = selected,
         event_type: EventType = CLICK,
         compare: CompareParam = None,
+        format: FormatParam = Format.JSON,
     ) -> Response:
-        compares = compare is not None
-        names = [n for n in _OF_ALL if not compares or BY_NAME[n].kind is not Kind.QUANTILE]
-        question = _question(selection, filters, event_type, names, compares=compares)
+        question = _question(
+            selection, filters, event_type, OVERVIEW_METRICS, compares=compare is not None
+        )
 
         async def respond() -> Response:
             page = await runner.page(question)
-            now = await runner.now(question)
-            return json_response(
-                {
-                    "range": range_of(selection, question),
-                    "as_of": page.as_of,
-                    **page.rows[0],
-                    **msgspec.structs.asdict(now),
-                }
-            )
+            numbers = {**page.rows[0], **msgspec.structs.asdict(await runner.now(question))}
+            if format is Format.CSV:
+                return csv_response([numbers], list(numbers))
+            over = range_of(selection, question)
+            return json_response({"range": over, "as_of": page.as_of, **numbers})
 
         return await while_connected(request, respond())
 
     @router.get(
         "/queries",
         summary="Queries",
-        responses=response_docs(Queries, examples.QUERIES),
+        responses=docs_of(Queries, examples.QUERIES),
     )
     async def analytics_queries(
         request: Request,
@@ -129,8 +140,6 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
             else query_ranking(chosen, ascending=ascending),
         )
         paged = on_page(question, cursor)
-        if chosen is QueryList.LOW_CTR:
-            paged = replace(paged, overall=_session_ctr(await runner.total(question)))
 
         def shape(page: Page) -> Queries:
             return Queries(range_of(selection, paged), page.as_of, list(page.rows), page.next)
@@ -140,7 +149,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
     @router.get(
         "/positions",
         summary="Positions",
-        responses=response_docs(Positions, examples.POSITIONS),
+        responses=docs_of(Positions, examples.POSITIONS),
     )
     async def analytics_positions(
         request: Request,
@@ -161,7 +170,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
     @router.get(
         "/objects",
         summary="Objects",
-        responses=response_docs(Objects, examples.OBJECTS),
+        responses=docs_of(Objects, examples.OBJECTS),
     )
     async def analytics_objects(
         request: Request,
@@ -198,7 +207,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
     @router.get(
         "/funnel",
         summary="Funnel",
-        responses=response_docs(Funnel, examples.FUNNEL),
+        responses=docs_of(Funnel, examples.FUNNEL),
     )
     async def analytics_funnel(
         request: Request,
@@ -208,6 +217,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
             str,
             Query(max_length=4_200, description="Types of events, at most 8, separated by commas"),
         ] = CLICK,
+        format: FormatParam = Format.JSON,
     ) -> Response:
         names = parse_event_types(steps, parameter="steps")
         question = _question(selection, filters, CLICK, ["sessions"])
@@ -215,6 +225,8 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         async def respond() -> Response:
             as_of = await runner.as_of()
             told = await funnel_steps(runner, question, names)
+            if format is Format.CSV:
+                return csv_response([msgspec.structs.asdict(step) for step in told], STEP_NAMES)
             return json_response(Funnel(range_of(selection, question), as_of, told))
 
         return await while_connected(request, respond())
@@ -239,7 +251,3 @@ def _question(
         filters=filters,
         compare_previous=compares,
     )
-
-
-def _session_ctr(sums: Mapping[str, int]) -> float:
-    return sums["sessions_with_click"] / max(sums["sessions"], 1)

@@ -10,9 +10,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from api.metrics.answer import Row
-from api.metrics.catalogue import METRICS, Source
-from api.responses import Count, Range, Rate
+from api.metrics.answer import Row, column_names
+from api.metrics.catalogue import BY_NAME, METRICS, Source
+from api.metrics.question import Question
+from api.responses import Range, Rate
 
 AsOf = Annotated[
     int | None,
@@ -80,6 +81,9 @@ class Step(msgspec.Struct, frozen=True):
     of_previous: Annotated[Rate, Meta(description="Share of those with the step before")]
 
 
+STEP_NAMES: Final = Step.__struct_fields__
+
+
 class Funnel(msgspec.Struct, frozen=True):
     """How many searches came how far."""
 
@@ -111,29 +115,34 @@ class Catalogue(msgspec.Struct, frozen=True):
     declared_dimensions: Annotated[list[str], Meta(description="CLICKSTREAM_DIMENSIONS")]
 
 
-_DESCRIBED: Final = Annotated[float | None, Meta(description="See /analytics/metrics")]
+OVERVIEW_METRICS: Final = tuple(each.name for each in METRICS if Source.SESSIONS in each.sources)
+
+OVERVIEW_QUESTION: Final = Question(
+    metrics=[BY_NAME[name] for name in OVERVIEW_METRICS],
+    source=Source.SESSIONS,
+    times=(0, 1),
+    relevance="exclude",
+    event_types=["click"],
+)
+"""Of any range: its rows have the names of an overview."""
+
+_NUMBER: Final = Annotated[float | None, Meta(description="See /analytics/metrics")]
 
 Overview = msgspec.defstruct(
     "Overview",
     [
         ("range", Range),
         ("as_of", AsOf),
-        ("sessions", Count),
-        ("users", Count),
-        *(
-            (metric.name, _DESCRIBED)
-            for metric in METRICS
-            if Source.SESSIONS in metric.sources and metric.name not in ("sessions", "users")
-        ),
-        ("irrelevant_sessions", Annotated[int, Meta(description="In the range")]),
+        *((name, _NUMBER) for name in column_names(OVERVIEW_QUESTION)),
+        ("irrelevant_sessions", Annotated[int, Meta(description="In the range, all marked ones")]),
         ("unjoined_events", Annotated[int, Meta(description="Waiting now, of any time")]),
         ("dead_letters", Annotated[int, Meta(description="Stored now, of any time")]),
     ],
-    frozen=True,
     namespace={
         "__doc__": "The metrics of all selected sessions together, each with its numerator, its "
         "denominator and its interval."
     },
+    frozen=True,
 )
 
 

@@ -11,10 +11,17 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.cancellation import while_connected
 from api.metrics import examples
-from api.metrics.answer import column_names
-from api.metrics.catalogue import FILTERS, METRICS, POSITION, Granularity, Metric, dimensions_of
+from api.metrics.answer import Row, column_names
+from api.metrics.catalogue import (
+    FILTERS,
+    METRICS,
+    POSITION,
+    SESSION,
+    Granularity,
+    Metric,
+    dimensions_of,
+)
 from api.metrics.parameters import (
-    check_comparable,
     check_range,
     check_source,
     check_time_zone,
@@ -45,7 +52,7 @@ from api.metrics.runner import Page, Runner
 from api.queries import CLICK
 from api.responses import Range
 from api.selection import Selection, SelectionParam
-from core.http.openapi import response_docs
+from core.http.openapi import Part, response_docs
 from core.settings import Settings
 from core.user_ids import UserIds
 
@@ -71,7 +78,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
     @router.get(
         "/query",
         summary="A question of the catalogue",
-        responses=response_docs(Answer, examples.ANSWER),
+        responses=docs_of(Answer, examples.ANSWER),
     )
     async def analytics_query(
         request: Request,
@@ -102,9 +109,12 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         metrics, groups = parse_metrics(metric), parse_by(by, paths)
         if order is not None and POSITION in groups:
             raise refusal("order", "is none of positions: they come from the top down")
+        source = check_source(metrics, groups)
+        if min_sessions > 1 and source not in SESSION:
+            raise refusal("min_sessions", "is for groups of searches, not of positions or objects")
         question = Question(
             metrics=metrics,
-            source=check_source(metrics, groups),
+            source=source,
             times=check_range(selection, granularity, compares=compare is not None),
             relevance=selection.relevance.value,
             event_types=parse_event_types(event_type, groups),
@@ -114,7 +124,8 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             filters=filters,
             compare_previous=compare is not None,
             ranking=ranking_of(metrics, order, ascending=ascending) if groups else None,
-            min_sessions=min_sessions,
+            min_sessions=min_sessions if groups else 1,
+            more_columns=("sessions",) if min_sessions > 1 else (),
             limit=limit,
         )
         return await answer(request, runner, on_page(question, cursor), selection, format)
@@ -122,7 +133,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
     @router.get(
         "/series",
         summary="Numbers over time",
-        responses=response_docs(Answer, examples.SERIES),
+        responses=docs_of(Answer, examples.SERIES),
     )
     async def analytics_series(
         request: Request,
@@ -162,8 +173,6 @@ async def answer(
     shape: Shape | None = None,
 ) -> Response:
     """A page of the question's answer, as JSON of this shape (`Answer`) or as CSV."""
-    if question.compare_previous:
-        check_comparable(question.metrics)
 
     def usual(page: Page) -> Answer:
         return Answer(range_of(selection, question), page.as_of, list(page.rows), page.next)
@@ -171,10 +180,17 @@ async def answer(
     async def respond() -> Response:
         page = await runner.page(question)
         if format is Format.CSV:
-            return csv_response(question, page)
+            return csv_response(page.rows, column_names(question), page.next)
         return json_response((shape or usual)(page))
 
     return await while_connected(request, respond())
+
+
+def docs_of(shape: type, example: Part) -> dict[int | str, Part]:
+    """`responses` of a route that answers with rows, as JSON or as CSV."""
+    documented = response_docs(shape, example)
+    documented[200]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return documented
 
 
 def catalogue(paths: Sequence[str]) -> Catalogue:
@@ -230,8 +246,8 @@ def json_response(body: object) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def csv_response(question: Question, page: Page) -> Response:
+def csv_response(rows: Sequence[Row], names: Sequence[str], next: str | None = None) -> Response:
     """The next page's cursor is in a header."""
-    headers = {} if page.next is None else {"Clickstream-Next": page.next}
-    text = csv_text(column_names(question), page.rows)
+    headers = {} if next is None else {"Clickstream-Next": next}
+    text = csv_text(names, rows)
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.metrics.answer import GroupRow, Row, answer_rows
+from api.metrics.catalogue import BY_NAME
 from api.metrics.parameters import refusal, write_cursor
 from api.metrics.question import Question
 from api.metrics.sql import MOST_ROWS, Statement, is_whole, statement
@@ -52,6 +53,8 @@ class Runner:
     async def page(self, question: Question) -> Page:
         """The rows that the question's offset and limit name."""
         as_of = await self.as_of()
+        if question.ranking is not None and question.ranking.needs_overall:
+            question = replace(question, overall=await self._session_ctr(question))
         found = await self.rows(statement(question), GroupRow)
         if is_whole(question):
             if len(found) >= MOST_ROWS:
@@ -65,12 +68,20 @@ class Runner:
         end = question.offset + question.limit
         return Page(rows, write_cursor(question, end) if has_more else None, as_of)
 
-    async def total(self, question: Question) -> Mapping[str, int]:
-        """The sums of all sessions of the question together."""
-        whole = replace(question, by=(), ranking=None, granularity=None, compare_previous=False)
-        rows = await self.rows(statement(replace(whole, offset=0)), GroupRow)
-        sums = rows[0].sums if rows else [0] * len(whole.columns)
-        return dict(zip(whole.columns, sums, strict=True))
+    async def _session_ctr(self, question: Question) -> float:
+        """Of all sessions of the question together."""
+        whole = replace(
+            question,
+            metrics=[BY_NAME["session_ctr"]],
+            by=(),
+            compare_previous=False,
+            ranking=None,
+            min_sessions=1,
+            offset=0,
+            more_columns=(),
+        )
+        (row,) = answer_rows(whole, await self.rows(statement(whole), GroupRow))
+        return float(row["session_ctr"] or 0)
 
     async def rows(self, asked: Statement, row: type[T]) -> list[T]:
         """All rows of a statement."""

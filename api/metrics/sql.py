@@ -60,7 +60,8 @@ class Statement:
 
 def statement(question: Question) -> Statement:
     """One row per group: `keys` in the order of `question.by`, `time` (milliseconds, or null),
-    `sums` in the order of `sum_names(question)`, `previous` likewise, `quantiles`."""
+    `sums` in the order of `sum_names(question)`, `quantiles` in that of `LEVELS`; `previous` and
+    `previous_quantiles` are those of the period before."""
     values: dict[str, Value] = {
         "from_ms": question.times[0],
         "to_ms": question.times[1],
@@ -90,7 +91,8 @@ def statement(question: Question) -> Statement:
 SELECT
     {"".join(f"{key} AS {group}, " for key, group in zip(keys, groups, strict=True))}
     {time} AS time, [{sums}] AS sums, [{previous if is_compared else ""}] AS previous,
-    {_quantiles(question, is_current)} AS quantiles
+    {_quantiles(question, is_current)} AS quantiles,
+    {_quantiles(question, f"NOT ({is_current})" if is_compared else None)} AS previous_quantiles
 FROM {source}
 WHERE {where}
 GROUP BY {", ".join([*groups, "time"])}
@@ -99,7 +101,7 @@ GROUP BY {", ".join([*groups, "time"])}
     outer = f"""
 SELECT
     CAST([{", ".join(groups)}], 'Array(Nullable(String))') AS keys,
-    time, sums, previous, quantiles
+    time, sums, previous, quantiles, previous_quantiles
 FROM ({inner})
 WHERE {having}
 ORDER BY {order}
@@ -126,7 +128,7 @@ def _source(question: Question, values: dict[str, Value]) -> str:
         values[f"event_type_{number}"] = event_type
         bound = f"{{event_type_{number}:String}}"
         view = f"{question.source.value}({_RANGE}{bound})"
-        if question.source is Source.OBJECTS:
+        if "expected_clicks" in question.columns:
             view += f" AS shown LEFT JOIN ({_expected(bound)}) AS average ON average.at = position"
         parts.append(f"SELECT {bound} AS event_type, * FROM {view}")  # noqa: S608 - fragments
     return f"({' UNION ALL '.join(parts)})"
@@ -191,13 +193,14 @@ def _time(question: Question, is_current: str) -> str:
     return f"toNullable(toUnixTimestamp64Milli(toDateTime64({start}, 3, {{time_zone:String}})))"
 
 
-def _quantiles(question: Question, is_current: str) -> str:
-    if not any(metric.kind is Kind.QUANTILE for metric in question.metrics):
+def _quantiles(question: Question, condition: str | None) -> str:
+    """Empty when no metric is one, and without a condition."""
+    if condition is None or all(each.kind is not Kind.QUANTILE for each in question.metrics):
         return "CAST([], 'Array(Int64)')"
     levels = ", ".join(map(str, LEVELS))
     return (
         f"quantilesExactIf({levels})(assumeNotNull(first_click_ms),"
-        f" ifNull(first_click_ms >= 0, 0) AND {is_current})"
+        f" ifNull(first_click_ms >= 0, 0) AND {condition})"
     )
 
 
@@ -207,7 +210,7 @@ def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:
     places = {name: f"sums[{place}]" for place, name in enumerate(names, 1)}
     places |= {f"previous_{name}": f"previous[{place}]" for place, name in enumerate(names, 1)}
     having = ["1"]
-    if question.by and question.min_sessions > 1 and "sessions" in places:
+    if question.min_sessions > 1:
         values["min_sessions"] = question.min_sessions
         having.append(f"{places['sessions']} >= {{min_sessions:UInt64}}")
     order = ["time", "keys"]

@@ -30,6 +30,10 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
             "/analytics/overview",
             "/analytics/queries",
             "/analytics/positions",
+            "/analytics/objects",
+            "/analytics/funnel",
+            "/analytics/series?from=2026-01-01&to=2026-01-02",
+            "/analytics/query?metric=session_ctr&by=search_query&format=csv",
             "/export/sessions",
         ):
             answer = client.get(path)
@@ -63,13 +67,10 @@ def test_document_describes_every_answer() -> None:
     with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
         document = client.get("/openapi.json").json()
     paths, schemas = document["paths"], document["components"]["schemas"]
-    for path in (
-        "/session",
-        "/events/lookup",
-        "/analytics/overview",
-        "/analytics/queries",
-        "/analytics/positions",
-    ):
+    analytics = (
+        "overview", "queries", "positions", "objects", "funnel", "series", "query", "metrics"
+    )  # fmt: skip
+    for path in ("/session", "/events/lookup", *(f"/analytics/{name}" for name in analytics)):
         answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
         shape = schemas[answer["schema"]["$ref"].rpartition("/")[2]]
         # FastAPI leaves nulls out of an example.

@@ -13,7 +13,10 @@ from tests.local_client import LocalClient
 from tests.producers.write_side import FakeReader
 
 KEY = {"X-API-Key": "a-key"}
-PATHS = ["/analytics/overview", "/analytics/queries", "/analytics/positions", "/export/sessions"]
+PATHS = [
+    *(f"/analytics/{name}" for name in ("overview", "queries", "positions", "objects", "funnel")),
+    "/export/sessions",
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/export/events", "/api/v1/clickstream/export/sessions"])

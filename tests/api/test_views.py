@@ -194,6 +194,7 @@ def test_view_reads_only_the_days_asked_for(sql: Client, view: str) -> None:
         ("reformulation_rate", ()),
         ("position_ctr", (POSITION,)),
         ("position_ctr", (OBJECT_ID,)),
+        ("position_adjusted_ctr", (OBJECT_ID,)),
     ],
 )
 def test_question_reads_only_the_days_asked_for_and_the_overflow(
@@ -210,7 +211,8 @@ def test_question_reads_only_the_days_asked_for_and_the_overflow(
     )
     asked = statement(question)
     # How often results at each position are clicked is read beside the objects.
-    assert parts_read(sql, asked.sql, dict(asked.values)) == (4 if by == (OBJECT_ID,) else 2)
+    reads = 2 if metric == "position_adjusted_ctr" else 1
+    assert parts_read(sql, asked.sql, dict(asked.values)) == 2 * reads
 
 
 def parts_read(sql: Client, query: str, values: dict[str, object]) -> int:

@@ -105,3 +105,34 @@ def test_fields_that_name_variants_are_a_short_list(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CLICKSTREAM_VARIANT_FIELDS", ",".join("abcdefghi"))
     with pytest.raises(ValidationError, match="at most 8"):
         Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "device",
+        "search_meta",
+        "search_meta.",
+        "search_meta..x",
+        "meta.x",
+        "search_meta.a.b.c.d.e",
+        "search_meta.x y",
+        "search_meta.x,search_meta.x",
+        ",".join(f"search_meta.k{n}" for n in range(17)),
+    ],
+)
+def test_dimensions_are_paths_of_searches(monkeypatch: pytest.MonkeyPatch, paths: str) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DIMENSIONS", paths)
+    with pytest.raises(ValidationError, match="dimensions"):
+        Settings(_env_file=None)
+
+
+def test_what_is_declared_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DIMENSIONS", "search_meta.device, payload_filter.shop.id")
+    monkeypatch.setenv("CLICKSTREAM_EVENT_VALUE", "meta.price.amount")
+    settings = Settings(_env_file=None)
+    assert settings.dimensions == ("search_meta.device", "payload_filter.shop.id")
+    assert settings.event_value == "meta.price.amount"
+    monkeypatch.setenv("CLICKSTREAM_EVENT_VALUE", "search_meta.amount")
+    with pytest.raises(ValidationError, match="event_value"):
+        Settings(_env_file=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = pytest.mark.engines
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
-RATES, FRUITLESS, PAIRS, LATENCY, TYPES, WAITING, TWICE = re.findall(
+RATES, FRUITLESS, BY_DAY, NDCG, NEVER, PAIRS, LATENCY, TYPES, WAITING, TWICE = re.findall(
     r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S
 )
 
@@ -44,6 +45,21 @@ def test_rates_by_position(told: ProcessPair) -> None:
 
 def test_queries_without_a_click(told: ProcessPair) -> None:
     assert ask(told, FRUITLESS) == [("lamp", 1, 1), ("tent", 1, 0)]
+
+
+def test_ctr_by_day_and_device(told: ProcessPair) -> None:
+    ((_, device, searches, session_ctr),) = ask(told, BY_DAY)
+    assert (device, searches, session_ctr) == ("", 2, 0.5)
+
+
+def test_any_metric_of_the_catalogue(told: ProcessPair) -> None:
+    ((sort_field, ndcg_10, reformulation_rate),) = ask(told, NDCG)
+    assert (sort_field, round(ndcg_10, 4)) == ("", 0.6309)
+    assert isnan(reformulation_rate)  # nobody has a user_id
+
+
+def test_objects_that_are_never_clicked(told: ProcessPair) -> None:
+    assert ask(told, NEVER) == [("a", 2), ("c", 2)]
 
 
 def test_training_pairs(told: ProcessPair) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -93,7 +94,7 @@ def test_numbers_of_a_group_and_of_the_period_before() -> None:
         by=["search_query"],
         compare_previous=True,
     )
-    (row,) = answer_rows(question, [GroupRow(["shoes"], None, [232_792_560, 4], [0, 0], [])])
+    (row,) = answer_rows(question, [GroupRow(["shoes"], None, [232_792_560, 4], [0, 0], [], [])])
     assert row == {
         "search_query": "shoes",
         "mean_reciprocal_rank": 0.25,
@@ -103,6 +104,17 @@ def test_numbers_of_a_group_and_of_the_period_before() -> None:
         "previous_reciprocal_ranks": 0.0,
         "previous_sessions": 0,
     }
+    assert list(row) == column_names(question)
+
+
+def test_quantiles_are_null_without_a_click() -> None:
+    question = replace(QUESTION, metrics=[BY_NAME["time_to_first_click_ms"]], compare_previous=True)
+    times = [1, 2, 3, 4, 5, 6, 7]
+    (row,) = answer_rows(question, [GroupRow([], None, [9], [0], times, [0] * 7)])
+    assert row["time_to_first_click_ms"] == row["time_to_first_click_ms_p50"] == 3
+    assert row["time_to_first_click_ms_p99"] == 7
+    assert row["previous_time_to_first_click_ms"] is None
+    assert row["previous_sessions_with_first_click"] == 0
     assert list(row) == column_names(question)
 
 

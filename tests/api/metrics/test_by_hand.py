@@ -213,6 +213,8 @@ def test_overview_has_the_same_numbers(client: TestClient) -> None:
         elif name in body:
             assert body[name] == approx(numerator / (denominator or 1)), name
     assert (body["irrelevant_sessions"], body["unjoined_events"]) == (2, 1)
+    (line,) = asked_csv(client, "overview")
+    assert line.items() <= {n: "" if c is None else str(c) for n, c in body.items()}.items()
     assert asked(client, "overview", relevance="only")["sessions"] == 2
     assert asked(client, "overview", relevance="include")["sessions"] == 30
 
@@ -299,6 +301,11 @@ def test_groups_by_a_declared_path(client: TestClient) -> None:
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
+def test_small_groups_are_left_out(client: TestClient) -> None:
+    body = asked(client, "query", metric="clicks", by="search_query", min_sessions=3)
+    assert [row["search_query"] for row in body["rows"]] == ["shoes", "hats", "gloves"]
+
+
 def test_groups_by_type_of_event(client: TestClient) -> None:
     body = asked(
         client, "query", metric="conversion_rate,value_per_event", by="event_type",
@@ -315,6 +322,8 @@ def test_funnel(client: TestClient) -> None:
     ]  # fmt: skip
     assert steps[2]["rate"] == 2 / 28
     assert steps[2]["of_previous"] == 2 / 13
+    lines = asked_csv(client, "funnel", steps="click,purchase")
+    assert [line["sessions"] for line in lines] == ["28", "13", "2"]
 
 
 def test_series_has_a_row_for_days_without_anything(client: TestClient) -> None:
@@ -355,11 +364,23 @@ def test_steps_begin_in_the_time_zone(
 
 def test_comparison_with_the_period_before(client: TestClient) -> None:
     (row,) = asked(
-        client, "query", metric="session_ctr,users", compare="previous",
+        client, "query", metric="session_ctr,users,time_to_first_click_ms", compare="previous",
         **{"from": D2, "to": D2 + DAY_MS},
     )["rows"]  # fmt: skip
     assert (row["session_ctr"], row["users"]) == (4 / 10, 3)
     assert (row["previous_session_ctr"], row["previous_users"]) == (7 / 16, 3)
+    # Of s17, s18, s21 and s22; of s3, s4, s6, s7, s13 and s14.
+    assert row["time_to_first_click_ms"] == 8_000
+    assert row["previous_time_to_first_click_ms"] == 3_000
+
+
+def test_series_beside_the_one_before(client: TestClient) -> None:
+    rows = asked(
+        client, "series", metric="sessions", compare="previous",
+        **{"from": "2023-11-16", "to": "2023-11-18"},
+    )["rows"]  # fmt: skip
+    assert [row["sessions"] for row in rows] == [10, 2]
+    assert [row["previous_sessions"] for row in rows] == [0, 16]
 
 
 def test_pages_of_an_answer_are_the_whole_of_it(client: TestClient) -> None:

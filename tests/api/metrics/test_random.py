@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scipy.stats import binomtest
 
 from api.metrics.catalogue import BY_NAME, METRICS, Kind, Source
 from core.clickhouse.client import connect
@@ -51,7 +52,8 @@ def random_world(random: Random, sessions: int) -> World:
             offset=number,
         )
         searches.append(search)
-        events += [_event(random, search) for _ in range(random.choice((0, 0, 1, 2, 5)))]
+        of_search = 0 if search.query == "x" else random.choice((0, 0, 1, 2, 5))
+        events += [_event(random, search) for _ in range(of_search)]
     marks = [
         Mark(s.session_id, random.random() < 0.6, n) for n, s in enumerate(searches) if n % 9 == 0
     ]
@@ -148,6 +150,32 @@ def test_metrics_of_positions_and_objects(
         for place, metrics in wanted.items():
             for name, pair in metrics.items():
                 assert_pair(found[place], name, pair)
+
+
+def test_lists_of_queries(client: TestClient, world: World) -> None:
+    by_query: dict[str, list[Counted]] = defaultdict(list)
+    counted = oracle.counted(world, "click")
+    for each in counted:
+        by_query[each.search.query].append(each)
+    with_click = {text: sum(bool(c.goals) for c in some) for text, some in by_query.items()}
+    overall = sum(with_click.values()) / len(counted)
+    wanted = {
+        "no_result": {text for text, some in by_query.items() if any(not c.shown for c in some)},
+        "no_click": {
+            text
+            for text, some in by_query.items()
+            if (shown := [c for c in some if c.shown]) and not any(c.goals for c in shown)
+        },
+        "low_ctr": {
+            text
+            for text, some in by_query.items()
+            if binomtest(with_click[text], len(some)).proportion_ci(method="wilson").high < overall
+        },
+    }
+    assert "x" in wanted["low_ctr"] or _SESSIONS < 200  # nobody clicks there
+    for name, texts in wanted.items():
+        rows = asked(client, "queries", list=name, limit=1_000)["queries"]
+        assert {row["search_query"] for row in rows} == texts, name
 
 
 @pytest.mark.usefixtures("world")
