@@ -236,7 +236,7 @@ class FactsTable:
     def __init__(
         self,
         statements: Statements,
-        variant_fields: Sequence[str],
+        variant_fields: Sequence[str] = (),
         dimension_paths: Sequence[str] = (),
         event_value_path: str = "",
     ) -> None:
