@@ -23,8 +23,6 @@ def api_process(lab: Lab, settings: Settings) -> Iterator[ApiProcess]:
     """Started and ready; ended afterwards. EngineError when it does not come up."""
     port = loopback_port()
     argv = [*PYTHON_MODULE, "clickstream", "api", "--port", str(port)]
-    # The newest day of a system at work is never quiet; it must not come to rest here either.
-    never = {"CLICKSTREAM_READS__SETTLE_SECONDS": "0"}
     url = f"http://127.0.0.1:{port}"
-    with lab.process("api", argv, settings, never, url) as service:
+    with lab.process("api", argv, settings, url=url) as service:
         yield ApiProcess(pid_of(service), url)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
+from statistics import NormalDist
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,12 @@ class Interval:
         return Interval(low, high) if highest is None else Interval(low, min(high, highest))
 
 
+@cache
 def z_of(confidence: float) -> float:
     """How many standard deviations around the mean of a normal distribution hold this share."""
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + confidence) / 2))
+    # Not SciPy's: every rate of an overview has an interval, and an API that is asked for no more
+    # is not to load SciPy.
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval | None:
