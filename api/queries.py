@@ -121,6 +121,13 @@ class NowRow(msgspec.Struct, frozen=True):
     irrelevant_sessions: int
 
 
+class SizeRow(msgspec.Struct, frozen=True):
+    """What a range holds, by and large."""
+
+    sessions: int
+    impressions: int
+
+
 class TableRow(msgspec.Struct, frozen=True):
     """A table that the database lacks."""
 
@@ -165,6 +172,7 @@ EXPORT_EVENTS_TABLE = Query("export_events_table", bytes)
 FACTS_PROGRESS = Query("facts_progress", FactsProgressRow)
 AS_OF = Query("as_of", AsOfRow)
 NOW = Query("now", NowRow, FULL_SCAN)
+SIZE_OF_RANGE = Query("size_of_range", SizeRow, FULL_SCAN)
 EXPERIMENT = Query("experiment", VariantMetricRow, FULL_SCAN)
 EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, FULL_SCAN)
 INTERLEAVING = Query("interleaving", TeamRow, FULL_SCAN)

@@ -26,6 +26,8 @@ class GroupRow(msgspec.Struct, frozen=True):
     previous: list[int]
     quantiles: list[int]
     previous_quantiles: list[int]
+    ranked: int = 0
+    """The number by which it is ranked, of a question that names buckets."""
 
 
 class _Group(msgspec.Struct, frozen=True):

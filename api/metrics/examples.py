@@ -49,12 +49,14 @@ ANSWER: Final[Example] = {
     "as_of": _AS_OF,
     "rows": [{"search_meta.device": "mobile", **_SEARCHES}],
     "next": _NEXT,
+    "sample": None,
 }
 SERIES: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "rows": [{"time_ms": 1700956800000, **_SEARCHES}],
     "next": _NEXT,
+    "sample": None,
 }
 QUERIES: Final[Example] = {
     "range": RANGE,
@@ -89,6 +91,7 @@ OBJECTS: Final[Example] = {
         }
     ],
     "next": _NEXT,
+    "sample": None,
 }
 FUNNEL: Final[Example] = {
     "range": RANGE,

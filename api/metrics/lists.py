@@ -34,19 +34,23 @@ _SESSION_CTR_HIGH: Final = (
 )
 
 _QUERY_RANKINGS: Final = {
-    QueryList.TOP: Ranking("{sessions}"),
+    QueryList.TOP: Ranking("{sessions}", bound="{sessions}"),
     QueryList.RISING: Ranking(
-        "({sessions} - {previous_sessions})", "{sessions} > {previous_sessions}"
+        "({sessions} - {previous_sessions})", "{sessions} > {previous_sessions}", bound="{sessions}"
     ),
-    QueryList.NO_RESULT: Ranking("{zero_result_sessions}", "{zero_result_sessions} > 0"),
+    QueryList.NO_RESULT: Ranking(
+        "{zero_result_sessions}", "{zero_result_sessions} > 0", bound="{zero_result_sessions}"
+    ),
     QueryList.NO_CLICK: Ranking(
         "{sessions_with_results}",
         "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
+        bound="{sessions_without_click}",
     ),
     QueryList.LOW_CTR: Ranking(
         "({sessions} - {sessions_with_click})",
         f"{_SESSION_CTR_HIGH} < {{overall}}",
         needs_overall=True,
+        bound="({sessions} - {sessions_with_click})",
     ),
 }
 QUERY_COLUMNS: Final = (
@@ -65,7 +69,8 @@ OBJECT_COLUMNS: Final = ("impressions", "clicked_impressions")
 
 
 def query_ranking(chosen: QueryList, *, ascending: bool) -> Ranking:
-    return replace(_QUERY_RANKINGS[chosen], ascending=ascending)
+    ranking = _QUERY_RANKINGS[chosen]
+    return replace(ranking, ascending=ascending, bound=None if ascending else ranking.bound)
 
 
 def object_ranking(chosen: ObjectList, min_impressions: int) -> Ranking:

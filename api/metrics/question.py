@@ -32,6 +32,9 @@ class Ranking:
     ascending: bool = False
     min_impressions: int = 0
     needs_overall: bool = False
+    bound: str | None = None
+    """Of descending ones: a sum of what is never below 0, with `{column}` for each sum, that is at
+    least as large as `order` for every group. None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class Question:
     """Sums that the ranking names, besides those of the metrics."""
     overall: float = 0.0
     """The session_ctr of all sessions together, if the ranking needs it."""
+
+    one_of: int = 1
+    """A part of the sessions, or of the users: one in so many. `AUTOMATIC`: as the range asks."""
+    buckets: Sequence[int] = ()
+    """Only query texts of these buckets; empty: all."""
 
     @property
     def period_ms(self) -> int:

@@ -42,6 +42,7 @@ from api.metrics.route_parameters import (
     FormatParam,
     Limit,
     MinSessions,
+    OneOf,
     Order,
 )
 from api.metrics.routes import (
@@ -54,6 +55,7 @@ from api.metrics.routes import (
     ranking_of,
 )
 from api.metrics.runner import Page, Runner
+from api.metrics.sample import AUTOMATIC
 from api.queries import CLICK
 from api.selection import Selection, SelectionParam
 from core.settings import Settings
@@ -187,6 +189,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         min_impressions: Annotated[
             int, Query(ge=1, le=10**9, description="Omit objects that were shown less often")
         ] = 1,
+        one_of: OneOf = AUTOMATIC,
         limit: Limit = 20,
         cursor: Cursor = "",
         format: FormatParam = Format.JSON,
@@ -196,11 +199,13 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
             question,
             more_columns=OBJECT_COLUMNS,
             ranking=object_ranking(chosen, min_impressions),
+            one_of=one_of,
             limit=limit,
         )
 
         def shape(page: Page) -> Objects:
-            return Objects(range_of(selection, question), page.as_of, list(page.rows), page.next)
+            over = range_of(selection, question)
+            return Objects(over, page.as_of, list(page.rows), page.next, page.sample)
 
         return await answer(request, runner, on_page(question, cursor), selection, format, shape)
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 from api.metrics.answer import Row, column_names
 from api.metrics.catalogue import BY_NAME, METRICS, Source
 from api.metrics.question import Question
+from api.metrics.sample import Sample
 from api.responses import Range, Rate
 
 AsOf = Annotated[
@@ -34,6 +35,10 @@ Next = Annotated[
     str | None, Meta(description="`cursor` of the next page; null when this is the last one")
 ]
 
+SampleField = Annotated[
+    Sample | None, Meta(description="What the numbers are of; null: of all that was selected")
+]
+
 
 class Answer(msgspec.Struct, frozen=True):
     """The groups of a question, in order."""
@@ -42,6 +47,7 @@ class Answer(msgspec.Struct, frozen=True):
     as_of: AsOf
     rows: Rows
     next: Next
+    sample: SampleField
 
 
 class Queries(msgspec.Struct, frozen=True):
@@ -68,6 +74,7 @@ class Objects(msgspec.Struct, frozen=True):
     as_of: AsOf
     objects: Rows
     next: Next
+    sample: SampleField
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -43,3 +43,12 @@ Limit = Annotated[int, Query(ge=1, le=1_000, description="Most rows of one answe
 Cursor = Annotated[
     str, Query(max_length=200, description="`next` of an answer to the same question")
 ]
+OneOf = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=1_000,
+        description="Objects and typing runs: read one search, or one user, in so many. 1: all; 0: "
+        "as few as the range needs; the answer's `sample` says which",
+    ),
+]

@@ -18,6 +18,7 @@ from api.metrics.catalogue import (
     POSITION,
     SESSION,
     Granularity,
+    Kind,
     Metric,
     dimensions_of,
 )
@@ -45,10 +46,12 @@ from api.metrics.route_parameters import (
     Limit,
     MetricNames,
     MinSessions,
+    OneOf,
     Order,
     TimeZone,
 )
 from api.metrics.runner import Page, Runner
+from api.metrics.sample import AUTOMATIC, Sample
 from api.queries import CLICK
 from api.responses import Range
 from api.selection import Selection, SelectionParam
@@ -102,6 +105,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         order: Order = None,
         ascending: Ascending = False,
         min_sessions: MinSessions = 1,
+        one_of: OneOf = AUTOMATIC,
         limit: Limit = 100,
         cursor: Cursor = "",
         format: FormatParam = Format.JSON,
@@ -127,6 +131,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             min_sessions=min_sessions if groups else 1,
             more_columns=("sessions",) if min_sessions > 1 else (),
             limit=limit,
+            one_of=one_of,
         )
         return await answer(request, runner, on_page(question, cursor), selection, format)
 
@@ -159,6 +164,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             time_zone=check_time_zone(time_zone),
             filters=filters,
             compare_previous=compare is not None,
+            one_of=AUTOMATIC,
             limit=10_000,  # more than the steps that a range may have
         )
         return await answer(request, runner, question, selection, format)
@@ -175,12 +181,14 @@ async def answer(
     """A page of the question's answer, as JSON of this shape (`Answer`) or as CSV."""
 
     def usual(page: Page) -> Answer:
-        return Answer(range_of(selection, question), page.as_of, list(page.rows), page.next)
+        return Answer(
+            range_of(selection, question), page.as_of, list(page.rows), page.next, page.sample
+        )
 
     async def respond() -> Response:
         page = await runner.page(question)
         if format is Format.CSV:
-            return csv_response(page.rows, column_names(question), page.next)
+            return csv_response(page.rows, column_names(question), page.next, page.sample)
         return json_response((shape or usual)(page))
 
     return await while_connected(request, respond())
@@ -220,7 +228,9 @@ def ranking_of(metrics: Sequence[Metric], order: str | None, *, ascending: bool)
     if order is not None and order not in names:
         raise unknown("order", order, names)
     metric = metrics[0] if order is None else names[order]
-    return Ranking(value_of(metric), ascending=ascending)
+    is_sum = metric.kind is Kind.COUNT and metric.name != "users"
+    bound = value_of(metric) if is_sum and not ascending else None
+    return Ranking(value_of(metric), ascending=ascending, bound=bound)
 
 
 def value_of(metric: Metric) -> str:
@@ -246,8 +256,15 @@ def json_response(body: object) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def csv_response(rows: Sequence[Row], names: Sequence[str], next: str | None = None) -> Response:
-    """The next page's cursor is in a header."""
+def csv_response(
+    rows: Sequence[Row],
+    names: Sequence[str],
+    next: str | None = None,
+    sample: Sample | None = None,
+) -> Response:
+    """The next page's cursor, and what the numbers are of, are in headers."""
     headers = {} if next is None else {"Clickstream-Next": next}
+    if sample is not None:
+        headers["Clickstream-Sample"] = f"one in {sample.one_of} {sample.of}"
     text = csv_text(names, rows)
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

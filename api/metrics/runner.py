@@ -6,14 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.metrics.answer import GroupRow, Row, answer_rows
-from api.metrics.catalogue import BY_NAME
+from api.metrics.catalogue import BY_NAME, SEARCH_QUERY
 from api.metrics.parameters import refusal, write_cursor
 from api.metrics.question import Question
-from api.metrics.sql import MOST_ROWS, Statement, is_whole, statement
-from api.queries import AS_OF, FULL_SCAN, NOW, NowRow, Query
+from api.metrics.sample import AUTOMATIC, Sample, part_of, sample_of
+from api.metrics.sql import (
+    MOST_BUCKETS,
+    MOST_ROWS,
+    SAMPLED,
+    Statement,
+    bucket_statement,
+    is_whole,
+    statement,
+)
+from api.queries import AS_OF, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query
 from api.store import Store
 from core.errors import QuestionTooLarge, StatementTooLarge
 
@@ -30,6 +40,15 @@ class Page:
     next: str | None
     as_of: int | None
     """Milliseconds; up to when the numbers are whole."""
+    sample: Sample | None = None
+    """What they are of, if not of everything."""
+
+
+class BucketRow(msgspec.Struct, frozen=True):
+    """Of all texts of the bucket together."""
+
+    bucket: int
+    bound: int
 
 
 class Runner:
@@ -52,10 +71,13 @@ class Runner:
 
     async def page(self, question: Question) -> Page:
         """The rows that the question's offset and limit name."""
+        asked = question
         as_of = await self.as_of()
+        if question.source in SAMPLED and question.one_of == AUTOMATIC:
+            question = replace(question, one_of=await self._part(question))
         if question.ranking is not None and question.ranking.needs_overall:
             question = replace(question, overall=await self._session_ctr(question))
-        found = await self.rows(statement(question), GroupRow)
+        found = await self._found(question)
         if is_whole(question):
             if len(found) >= MOST_ROWS:
                 raise QuestionTooLarge("it has too many groups: leave out a dimension, or filter")
@@ -66,7 +88,32 @@ class Runner:
             rows = answer_rows(question, found[: question.limit])
             has_more = len(found) > question.limit
         end = question.offset + question.limit
-        return Page(rows, write_cursor(question, end) if has_more else None, as_of)
+        sample = sample_of(question.source, question.one_of)
+        return Page(rows, write_cursor(asked, end) if has_more else None, as_of, sample)
+
+    async def _part(self, question: Question) -> int:
+        """One in how many is read."""
+        from_ms = question.times[0] - question.compare_previous * question.period_ms
+        (size,) = await self._store.rows(
+            SIZE_OF_RANGE, self._seconds, from_ms=from_ms, to_ms=question.times[1]
+        )
+        return part_of(question.source, size)
+
+    async def _found(self, question: Question) -> list[GroupRow]:
+        """Query texts may be as many as searches. Those of a page are mostly in few buckets: these
+        are asked first, and all only when another one may hold a text of the page as well."""
+        ranking = question.ranking
+        is_of_texts = tuple(question.by) == (SEARCH_QUERY,) and question.granularity is None
+        if ranking is None or ranking.bound is None or not is_of_texts:
+            return await self.rows(statement(question), GroupRow)
+        buckets = await self.rows(bucket_statement(question), BucketRow)
+        if len(buckets) <= MOST_BUCKETS:
+            return await self.rows(statement(question), GroupRow)
+        narrowed = replace(question, buckets=[each.bucket for each in buckets[:MOST_BUCKETS]])
+        found = await self.rows(statement(narrowed), GroupRow)
+        if len(found) > question.limit and found[-1].ranked > buckets[MOST_BUCKETS].bound:
+            return found
+        return await self.rows(statement(question), GroupRow)
 
     async def _session_ctr(self, question: Question) -> float:
         """Of all sessions of the question together."""

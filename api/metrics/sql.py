@@ -21,6 +21,9 @@ from api.metrics.catalogue import (
 from api.metrics.question import Question
 from api.store import Value
 
+MOST_BUCKETS: Final = 2_000
+"""Of query texts that are looked through for a page: there are 262,144."""
+
 MOST_ROWS: Final = 100_000
 """Of one answer of ClickHouse. More is no page of an answer."""
 
@@ -44,6 +47,9 @@ _STARTS: Final = {
     Granularity.WEEK: "toStartOfWeek(moment, 1)",
     Granularity.MONTH: "toStartOfMonth(moment)",
 }
+SAMPLED: Final = (Source.OBJECTS, Source.INTENTS)
+"""Sources of which a part can be read: one search in so many, or one user in so many."""
+
 POSITION_SUMS: Final = (
     "lists_ending", "clicked_impressions", "clicked_lists_ending", "lowest_clicks"
 )  # fmt: skip
@@ -68,6 +74,7 @@ def statement(question: Question) -> Statement:
         "relevance": question.relevance,
         "positions": question.positions,
         "time_zone": question.time_zone,
+        "one_of": question.one_of,
         # Of positions, and of a series, the page is cut later.
         "limit": MOST_ROWS if is_whole(question) else question.limit + 1,
         "offset": 0 if is_whole(question) else question.offset,
@@ -80,13 +87,18 @@ def statement(question: Question) -> Statement:
         is_current = "created_at >= fromUnixTimestamp64Milli({begin_ms:Int64}, 'UTC')"
     source = _source(question, values)
     keys = [_key(name, number, values) for number, name in enumerate(question.by)]
-    where = " AND ".join(["1", *_conditions(question, values)])
+    where = " AND ".join(["1", *_conditions(question, values), *_narrowed(question, values)])
     names = sum_names(question)
+    time = _time(question, is_current)
+    groups = [f"key_{number}" for number in range(len(keys))]
+    if question.source is Source.POSITIONS:
+        source, where = _cells(question, source, keys, time, is_current, where), "1"
+        pairs = zip(question.by, groups, strict=True)
+        keys = [_KEYS[POSITION] if name == POSITION else group for name, group in pairs]
+        time, is_current = "time", "is_current"
     sums = ", ".join(_sum(name, is_current) for name in names)
     previous = ", ".join(_sum(name, f"NOT ({is_current})") for name in names)
     is_compared = question.compare_previous
-    groups = [f"key_{number}" for number in range(len(keys))]
-    time = _time(question, is_current)
     inner = f"""
 SELECT
     {"".join(f"{key} AS {group}, " for key, group in zip(keys, groups, strict=True))}
@@ -98,10 +110,13 @@ WHERE {where}
 GROUP BY {", ".join([*groups, "time"])}
 """  # noqa: S608 - fragments of this module
     order, having = _ranking(question, values)
+    ranked = "0"
+    if question.ranking is not None and question.buckets:
+        ranked = question.ranking.order.format_map(_places(question))
     outer = f"""
 SELECT
     CAST([{", ".join(groups)}], 'Array(Nullable(String))') AS keys,
-    time, sums, previous, quantiles, previous_quantiles
+    time, sums, previous, quantiles, previous_quantiles, toInt64({ranked}) AS ranked
 FROM ({inner})
 WHERE {having}
 ORDER BY {order}
@@ -127,11 +142,19 @@ def _source(question: Question, values: dict[str, Value]) -> str:
     for number, event_type in enumerate(question.event_types):
         values[f"event_type_{number}"] = event_type
         bound = f"{{event_type_{number}:String}}"
-        view = f"{question.source.value}({_RANGE}{bound})"
+        view = f"{_view(question.source)}({_RANGE}{bound}"
+        view += ", one_of = {one_of:UInt64})" if question.source in SAMPLED else ")"
         if "expected_clicks" in question.columns:
             view += f" AS shown LEFT JOIN ({_expected(bound)}) AS average ON average.at = position"
         parts.append(f"SELECT {bound} AS event_type, * FROM {view}")  # noqa: S608 - fragments
     return f"({' UNION ALL '.join(parts)})"
+
+
+def _view(source: Source) -> str:
+    """What a question reads of it."""
+    if source is Source.POSITIONS:
+        return "_session_goals"
+    return f"_{source.value}" if source in SAMPLED else source.value
 
 
 def _expected(event_type: str) -> str:
@@ -171,8 +194,95 @@ def _conditions(question: Question, values: dict[str, Value]) -> list[str]:
             conditions.append(condition)
     for number, (path, text) in enumerate(filters.declared.items()):
         values[f"path_{number}"], values[f"value_{number}"] = path, text
-        conditions.append(f"dimensions[{{path_{number}:String}}] = {{value_{number}:String}}")
+        # Whether a value is there at all is found without the names, in a third of the time.
+        conditions.append(
+            f"has(mapValues(dimensions), {{value_{number}:String}})"
+            f" AND dimensions[{{path_{number}:String}}] = {{value_{number}:String}}"
+        )
     return conditions
+
+
+def _narrowed(question: Question, values: dict[str, Value]) -> list[str]:
+    """Only texts of these buckets, when they are known to hold the page."""
+    if not question.buckets:
+        return []
+    values["buckets"] = list(question.buckets)
+    return ["query_bucket IN {buckets:Array(UInt32)}"]
+
+
+def bucket_statement(question: Question) -> Statement:
+    """Buckets of query texts, those first that may hold the first groups: of each the sum that is
+    as large as the ranking's number of all its texts together. One more than `MOST_BUCKETS`."""
+    ranking = question.ranking
+    if ranking is None or ranking.bound is None:
+        raise ValueError("this ranking has no bound")
+    values: dict[str, Value] = {
+        "from_ms": question.times[0],
+        "to_ms": question.times[1],
+        "relevance": question.relevance,
+        "limit": MOST_BUCKETS + 1,
+    }
+    source = _source(question, values)
+    where = " AND ".join(["1", *_conditions(question, values)])
+    bound = ranking.bound.format_map({name: f"sum({name})" for name in question.columns})
+    return Statement(
+        f"""
+SELECT query_bucket AS bucket, toInt64({bound}) AS bound
+FROM {source}
+WHERE {where}
+GROUP BY bucket
+ORDER BY bound DESC
+LIMIT {{limit:UInt32}}
+""",  # noqa: S608 - fragments of this module
+        values,
+    )
+
+
+def _cells(
+    question: Question, source: str, keys: Sequence[str], time: str, is_current: str, where: str
+) -> str:
+    """`POSITION_SUMS` at positions, as session_positions has them: but lists of one length that
+    were clicked at the same positions are unfolded once, and not each."""
+    others = "".join(
+        f"{key} AS key_{number}, "
+        for number, (name, key) in enumerate(zip(question.by, keys, strict=True))
+        if name != POSITION
+    )
+    groups = "".join(
+        f"key_{number}, " for number, name in enumerate(question.by) if name != POSITION
+    )
+    return f"""
+(
+SELECT
+    {groups}time, is_current, cell.1 AS position, cell.2 AS lists_ending,
+    cell.3 AS clicked_impressions, cell.4 AS clicked_lists_ending, cell.5 AS lowest_clicks
+FROM
+(
+    SELECT
+        {others}{time} AS time, {is_current} AS is_current,
+        toUInt32(results) AS length, positions_mask AS mask,
+        notEmpty(positions_over_64) AS is_deep,
+        count() AS lists,
+        sumMapIf(positions_over_64, arrayMap(position -> toUInt64(1), positions_over_64), is_deep)
+            AS deep,
+        sumMapIf([positions_over_64[-1]], [toUInt64(1)], is_deep) AS deep_lowest
+    FROM {source}
+    WHERE is_selected AND results > 0 AND {where}
+    GROUP BY {groups}time, is_current, length, mask, is_deep
+)
+ARRAY JOIN arrayConcat(
+    [(length, lists, toUInt64(0), if(mask > 0 OR is_deep, lists, 0), toUInt64(0))],
+    arrayMap(
+        bit -> (toUInt32(bit + 1), toUInt64(0), lists, toUInt64(0),
+            if(NOT is_deep AND bitShiftRight(mask, bit) = 1, lists, 0)),
+        bitPositionsToArray(mask)),
+    arrayMap((at, lists) -> (toUInt32(at), toUInt64(0), lists, toUInt64(0), toUInt64(0)),
+        deep.1, deep.2),
+    arrayMap((at, lists) -> (toUInt32(at), toUInt64(0), toUInt64(0), toUInt64(0), lists),
+        deep_lowest.1, deep_lowest.2)
+) AS cell
+)
+"""  # noqa: S608 - fragments of this module
 
 
 def _sum(name: str, condition: str) -> str:
@@ -206,9 +316,7 @@ def _quantiles(question: Question, condition: str | None) -> str:
 
 def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:
     """What stands behind ORDER BY and WHERE."""
-    names = sum_names(question)
-    places = {name: f"sums[{place}]" for place, name in enumerate(names, 1)}
-    places |= {f"previous_{name}": f"previous[{place}]" for place, name in enumerate(names, 1)}
+    places = _places(question)
     having = ["1"]
     if question.min_sessions > 1:
         values["min_sessions"] = question.min_sessions
@@ -227,6 +335,15 @@ def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:
     return ", ".join(order), " AND ".join(having)
 
 
+def _places(question: Question) -> dict[str, str]:
+    """Where the outer SELECT has each sum."""
+    names = sum_names(question)
+    places = {name: f"sums[{place}]" for place, name in enumerate(names, 1)}
+    return places | {
+        f"previous_{name}": f"previous[{place}]" for place, name in enumerate(names, 1)
+    }
+
+
 def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
     """One row: `sessions`, and of each step how many have it and all steps before it."""
     values: dict[str, Value] = {
@@ -240,12 +357,19 @@ def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
     return Statement(
         f"""
 SELECT
-    sum(measures.sessions) AS sessions,
+    sum(sessions_of_set) AS sessions,
     sumForEach(arrayMap(
-        number -> toUInt64(hasAll(event_types, arraySlice({{steps:Array(String)}}, 1, number))),
+        number -> if(hasAll(types_of_set, arraySlice({{steps:Array(String)}}, 1, number)),
+            sessions_of_set, 0),
         range(1, length({{steps:Array(String)}}) + 1))) AS reached
-FROM {source} AS measures
-WHERE {where}
+FROM
+(
+    -- There are few sets of types, and looking for a type is work.
+    SELECT measures.event_types AS types_of_set, sum(measures.sessions) AS sessions_of_set
+    FROM {source} AS measures
+    WHERE {where}
+    GROUP BY types_of_set
+)
 """,  # noqa: S608 - fragments of this module
         values,
     )

@@ -6,6 +6,7 @@ AS SELECT
     session_hash,
     created_at,
     search_query,
+    query_bucket,
     user_id,
     user_hash,
     is_irrelevant,
@@ -19,34 +20,24 @@ AS SELECT
     events,
     unlisted_events,
     type_names,
-    arrayFilter(
-        (position, type) -> type = {event_type:String} AND position > 0, event_positions, event_types
-    ) AS goal_positions,
+    -- 0 when there is none: then each of the arrays has 0, or an empty array.
+    indexOf(type_names, {event_type:String}) AS type_number,
+    if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,
+    if({event_type:String} = 'click', unlisted_clicks, type_unlisted[type_number]) AS unlisted_goals,
     if({event_type:String} = 'click',
-        clicks, type_counts[indexOf(type_names, {event_type:String})]) AS goal_events,
-    toUInt32(arrayCount(
-        (position, type) -> type = {event_type:String} AND position = 0, event_positions, event_types
-    )) AS unlisted_goals,
+        clicked_positions_mask, type_positions_masks[type_number]) AS positions_mask,
     if({event_type:String} = 'click',
-        min_clicked_position, toUInt16(arrayReduce('min', goal_positions))) AS min_position,
+        clicked_positions_over_64, type_positions_over_64[type_number]) AS positions_over_64,
     if({event_type:String} = 'click',
-        clicked_positions_mask,
-        arrayReduce('groupBitOr', arrayMap(
-            position -> bitShiftLeft(toUInt64(1), toUInt8(position - 1)),
-            arrayFilter(position -> position <= 64, goal_positions)
-        ))) AS positions_mask,
-    if({event_type:String} = 'click',
-        clicked_positions_over_64,
-        arrayDistinct(arrayFilter(position -> position > 64, goal_positions))) AS positions_over_64,
+        min_clicked_position,
+        if(positions_mask > 0,
+            toUInt16(bitCount(bitXor(positions_mask, positions_mask - 1))), positions_over_64[1])) AS min_position,
     if({event_type:String} = 'click',
         first_click_ms,
-        if(has(event_types, {event_type:String}),
-            toNullable(event_after_ms[indexOf(event_types, {event_type:String})]), NULL)) AS first_goal_ms,
-    clicks > 0 AS has_click,
-    arrayMap(value -> assumeNotNull(value), arrayFilter(
-        (value, type) -> type = {event_type:String} AND isNotNull(value), event_values,
-        arraySlice(event_types, 1, length(event_values))
-    )) AS goal_values
+        if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS first_goal_ms,
+    type_value_counts[type_number] AS goals_with_value,
+    type_values[type_number] AS goal_values,
+    clicks > 0 AS has_click
 FROM session_facts FINAL
 WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
     AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')

@@ -1,39 +1,8 @@
--- Two searches of one user within 30 seconds are one typing run when the text of one begins with the
--- other's, or few characters differ: at most 2, and at most half of the longer text. Upper and lower
--- case, and white space around, make no difference. The last search of a run stands for it.
 CREATE OR REPLACE VIEW session_intents
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
-    *,
-    toUInt64(user_hash != 0 AND next_ms - this_ms BETWEEN 0 AND 30000
-        AND this_text != '' AND next_text != ''
-        AND (
-            startsWith(this_text, next_text) OR startsWith(next_text, this_text)
-            OR (
-                abs(toInt64(lengthUTF8(this_text)) - toInt64(lengthUTF8(next_text))) <= 2
-                AND lengthUTF8(this_text) <= 200
-                AND editDistanceUTF8(substringUTF8(this_text, 1, 202), substringUTF8(next_text, 1, 202))
-                    <= least(2, intDiv(greatest(lengthUTF8(this_text), lengthUTF8(next_text)), 2))
-            )
-        )) AS reformulated_sessions,
-    toUInt64(user_hash != 0) AS sessions_with_user,
-    1 - reformulated_sessions AS intents,
-    intents * sessions_with_click AS intents_with_click,
-    intents * zero_result_sessions AS zero_result_intents
-FROM
-(
-    SELECT
-        *,
-        toUnixTimestamp64Milli(created_at) AS this_ms,
-        lowerUTF8(trimBoth(search_query)) AS this_text,
-        leadInFrame(this_ms, 1, toInt64(-9000000000000)) OVER following AS next_ms,
-        leadInFrame(this_text) OVER following AS next_text
-    FROM session_measures(
-        from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
-        relevance = {relevance:String}, event_type = {event_type:String}
-    )
-    WINDOW following AS (
-        PARTITION BY user_hash ORDER BY created_at, session_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING
-    )
+AS SELECT *
+FROM _session_intents(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
 )
 COMMENT 'Parameterised: the same as session_measures, and which searches were typed on'

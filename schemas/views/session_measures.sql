@@ -4,12 +4,18 @@
 -- billionths), nDCG in billionths, and values in ten-thousandths.
 CREATE OR REPLACE VIEW session_measures
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
+    (gain, depth, clicked) -> if(clicked = 0, toUInt64(0), toUInt64(round(1000000000 * gain
+        / arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1)))[least(depth, clicked)]))) AS ndcg
+SELECT
     facts.session_id AS session_id,
     facts.created_at AS created_at,
     facts.search_query AS search_query,
+    facts.query_bucket AS query_bucket,
     facts.user_id AS user_id,
     facts.user_hash AS user_hash,
+    facts.session_hash AS session_hash,
     facts.sort_field AS sort_field,
     facts.dimensions AS dimensions,
     facts.variants AS variants,
@@ -32,20 +38,19 @@ AS SELECT
     toUInt64(facts.min_position > 0) AS sessions_with_position,
     toUInt64(facts.min_position) AS first_click_positions,
     toUInt64(intDivOrZero(232792560, facts.min_position)) AS reciprocal_ranks,
-    arrayMap(depth -> if(facts.min_position = 0, toUInt64(0), toUInt64(round(1000000000
-        * arraySum(bit -> 1 / log2(bit + 2), bitPositionsToArray(
-            bitAnd(facts.positions_mask, toUInt64(exp2(depth)) - 1)))
-        / arraySum(place -> 1 / log2(place + 1), range(1, 1 + least(depth,
-            bitCount(facts.positions_mask) + length(facts.positions_over_64))))
-    ))), [5, 10, 20]) AS ndcg,
-    ndcg[1] AS ndcg_sum_5,
-    ndcg[2] AS ndcg_sum_10,
-    ndcg[3] AS ndcg_sum_20,
+    -- Gains of five positions at a time are looked up by the bits that say which of them were clicked.
+    gains_from(0)[bitAnd(facts.positions_mask, 31) + 1] AS gain_5,
+    gain_5 + gains_from(5)[bitAnd(bitShiftRight(facts.positions_mask, 5), 31) + 1] AS gain_10,
+    gain_10 + gains_from(10)[bitAnd(bitShiftRight(facts.positions_mask, 10), 31) + 1]
+        + gains_from(15)[bitAnd(bitShiftRight(facts.positions_mask, 15), 31) + 1] AS gain_20,
+    ndcg(gain_5, 5, clicked_impressions) AS ndcg_sum_5,
+    ndcg(gain_10, 10, clicked_impressions) AS ndcg_sum_10,
+    ndcg(gain_20, 20, clicked_impressions) AS ndcg_sum_20,
     facts.first_goal_ms AS first_click_ms,
     toUInt64(ifNull(facts.first_goal_ms >= 0, 0)) AS sessions_with_first_click,
     toUInt64(ifNull(facts.first_goal_ms < 0, 0)) AS sessions_with_early_click,
-    toUInt64(length(facts.goal_values)) AS events_with_value,
-    toInt64(arraySum(facts.goal_values)) AS values
+    toUInt64(facts.goals_with_value) AS events_with_value,
+    facts.goal_values AS values
 FROM _session_goals(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}

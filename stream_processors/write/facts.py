@@ -56,10 +56,11 @@ _REFRESH: Final = f"""
 INSERT INTO session_facts
 (
     {_OF_SESSION},
-    type_names, type_counts,
-    is_irrelevant, events, unlisted_events, clicks, min_clicked_position, clicked_positions_mask,
-    clicked_positions_over_64, first_click_ms, last_event_ms, event_types, event_positions,
-    event_after_ms, event_values, version
+    type_names, type_counts, type_unlisted, type_positions_masks, type_positions_over_64,
+    type_first_ms, type_value_counts, type_values,
+    is_irrelevant, events, unlisted_events, clicks, unlisted_clicks, min_clicked_position,
+    clicked_positions_mask, clicked_positions_over_64, first_click_ms, last_event_ms, event_types,
+    event_positions, event_after_ms, event_values, version
 )
 WITH
     shown AS
@@ -76,34 +77,47 @@ WITH
     (
         SELECT
             session_day, session_id,
-            count() AS number,
-            sumMap([toString(event_type)], [toUInt32(1)]) AS types,
-            countIf(position = 0) AS unlisted,
-            countIf(event_type = 'click') AS clicks,
-            minIf(position, event_type = 'click' AND position > 0) AS min_position,
-            groupBitOrIf(
-                bitShiftLeft(toUInt64(1), toUInt8(position - 1)),
-                event_type = 'click' AND position BETWEEN 1 AND 64
-            ) AS mask,
-            arraySort(groupUniqArrayIf(
-                position, event_type = 'click' AND position > 64)) AS over_64,
-            minOrNullIf(after_ms, event_type = 'click') AS first_click_ms,
-            max(after_ms) AS last_ms,
-            groupArraySorted({_MOST_EVENTS})(
-                (after_ms, event_id, toString(event_type), position, value)) AS timeline,
-            sum(toUInt128(version)) AS versions
+            sum(number) AS events,
+            -- One of each type, in the order of their names.
+            arraySort(groupArray((
+                toString(event_type), toUInt32(number), toUInt32(unlisted), mask, over_64, first_ms,
+                toUInt32(with_value), value_sum
+            ))) AS types,
+            sum(unlisted) AS all_unlisted,
+            max(last_ms) AS all_last_ms,
+            groupArraySortedArray({_MOST_EVENTS})(timeline) AS all_timeline,
+            sum(type_versions) AS versions
         FROM
         (
             SELECT
-                session_day, session_id, event_id, event_type, position, version,
-                $event_value AS value,
-                toUnixTimestamp64Milli(created_at)
-                    - toUnixTimestamp64Milli(session_created_at) AS after_ms
-            FROM events FINAL
-            PREWHERE (session_hour, session_hash) IN
-                (SELECT session_hour, sipHash64(session_id) FROM touched)
-            WHERE session_day IN (SELECT session_day FROM touched)
-                AND session_id IN (SELECT session_id FROM touched)
+                session_day, session_id, event_type,
+                count() AS number,
+                countIf(position = 0) AS unlisted,
+                groupBitOrIf(
+                    bitShiftLeft(toUInt64(1), toUInt8(position - 1)), position BETWEEN 1 AND 64
+                ) AS mask,
+                arraySort(groupUniqArrayIf(position, position > 64)) AS over_64,
+                min(after_ms) AS first_ms,
+                max(after_ms) AS last_ms,
+                countIf(isNotNull(value)) AS with_value,
+                sum(ifNull(value, 0)) AS value_sum,
+                groupArraySorted({_MOST_EVENTS})(
+                    (after_ms, event_id, toString(event_type), position, value)) AS timeline,
+                sum(toUInt128(version)) AS type_versions
+            FROM
+            (
+                SELECT
+                    session_day, session_id, event_id, event_type, position, version,
+                    $event_value AS value,
+                    toUnixTimestamp64Milli(created_at)
+                        - toUnixTimestamp64Milli(session_created_at) AS after_ms
+                FROM events FINAL
+                PREWHERE (session_hour, session_hash) IN
+                    (SELECT session_hour, sipHash64(session_id) FROM touched)
+                WHERE session_day IN (SELECT session_day FROM touched)
+                    AND session_id IN (SELECT session_id FROM touched)
+            )
+            GROUP BY session_day, session_id, event_type
         )
         GROUP BY session_day, session_id
     ),
@@ -117,14 +131,19 @@ WITH
     (
         SELECT session_hash FROM erased_sessions
         WHERE session_hash IN (SELECT substring(SHA256(session_id), 1, 16) FROM touched)
-    )
+    ),
+    types[indexOf(types.1, 'click')] AS of_clicks
 SELECT
     session.*,
-    types.1, types.2,
-    marks.is_irrelevant, interactions.number, unlisted, clicks, min_position, mask, over_64,
-    first_click_ms,
-    if(interactions.number > 0, toNullable(last_ms), NULL),
-    timeline.3, timeline.4, timeline.1, arrayFilter(value -> $has_values, timeline.5),
+    types.1, types.2, types.3, types.4, types.5, types.6, types.7, types.8,
+    marks.is_irrelevant, interactions.events, all_unlisted,
+    of_clicks.2, of_clicks.3,
+    if(of_clicks.4 > 0, bitCount(bitXor(of_clicks.4, of_clicks.4 - 1)), of_clicks.5[1]),
+    of_clicks.4, of_clicks.5,
+    if(of_clicks.2 > 0, toNullable(of_clicks.6), NULL),
+    if(interactions.events > 0, toNullable(all_last_ms), NULL),
+    all_timeline.3, all_timeline.4, all_timeline.1,
+    arrayFilter(value -> $has_values, all_timeline.5),
     bitShiftLeft(toUInt256(session_version), 128) + interactions.versions + marks.mark_version
 FROM
 (

@@ -54,6 +54,8 @@ _QUESTIONS = {
 }
 _QUESTIONS_NOT_PUBLIC = {
     "_session_goals": _RANGE,
+    "_session_intents": f"{_RANGE}, one_of = 1",
+    "_session_objects": f"{_RANGE}, one_of = 1",
     "_experiment_sessions": _VARIANTS,
     "_experiment_users": _VARIANTS,
 }

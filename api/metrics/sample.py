@@ -1,0 +1,50 @@
+"""Which part of a range is read where all of it would take too long."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from api.metrics.catalogue import Source
+from api.queries import SizeRow
+
+AUTOMATIC: Final = 0
+"""`Question.one_of` of a caller who leaves it to us."""
+
+# What takes about a second of one core each.
+_MOST_IMPRESSIONS: Final = 10_000_000
+_MOST_SESSIONS: Final = 1_000_000
+_PARTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What part of the searches the numbers are of."""
+
+    one_of: Annotated[int, Meta(description="The numbers are of one in so many")]
+    of: Annotated[str, Meta(description="searches or users: which are in is decided by their ids")]
+    note: str
+
+
+def part_of(source: Source, size: SizeRow) -> int:
+    """One in how many is read of this source."""
+    over = (
+        size.impressions / _MOST_IMPRESSIONS
+        if source is Source.OBJECTS
+        else size.sessions / _MOST_SESSIONS
+    )
+    return next((part for part in _PARTS if part >= over), _PARTS[-1])
+
+
+def sample_of(source: Source, one_of: int) -> Sample | None:
+    """None when it is everything."""
+    if one_of == 1:
+        return None
+    of = "searches" if source is Source.OBJECTS else "users"
+    return Sample(
+        one_of,
+        of,
+        f"All numbers are of one in {one_of} {of}, and not scaled up; intervals hold. "
+        "one_of=1 reads all, which may take longer than is allowed",
+    )
