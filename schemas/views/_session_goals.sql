@@ -35,8 +35,9 @@ AS SELECT
     if({event_type:String} = 'click',
         first_click_ms,
         if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS first_goal_ms,
-    type_value_counts[type_number] AS goals_with_value,
-    type_values[type_number] AS goal_values,
+    if({event_type:String} = 'click',
+        clicks_with_value, type_value_counts[type_number]) AS goals_with_value,
+    if({event_type:String} = 'click', click_values, type_values[type_number]) AS goal_values,
     clicks > 0 AS has_click
 FROM session_facts FINAL
 WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)

@@ -58,7 +58,8 @@ INSERT INTO session_facts
     {_OF_SESSION},
     type_names, type_counts, type_unlisted, type_positions_masks, type_positions_over_64,
     type_first_ms, type_value_counts, type_values,
-    is_irrelevant, events, unlisted_events, clicks, unlisted_clicks, min_clicked_position,
+    is_irrelevant, events, unlisted_events,
+    clicks, unlisted_clicks, clicks_with_value, click_values, min_clicked_position,
     clicked_positions_mask, clicked_positions_over_64, first_click_ms, last_event_ms, event_types,
     event_positions, event_after_ms, event_values, version
 )
@@ -135,9 +136,10 @@ WITH
     types[indexOf(types.1, 'click')] AS of_clicks
 SELECT
     session.*,
-    types.1, types.2, types.3, types.4, types.5, types.6, types.7, types.8,
+    types.1, types.2, types.3, types.4, types.5, types.6,
+    if(arraySum(types.7) > 0, types.7, []), if(arraySum(types.7) > 0, types.8, []),
     marks.is_irrelevant, interactions.events, all_unlisted,
-    of_clicks.2, of_clicks.3,
+    of_clicks.2, of_clicks.3, of_clicks.7, of_clicks.8,
     if(of_clicks.4 > 0, bitCount(bitXor(of_clicks.4, of_clicks.4 - 1)), of_clicks.5[1]),
     of_clicks.4, of_clicks.5,
     if(of_clicks.2 > 0, toNullable(of_clicks.6), NULL),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,61 @@ def test_lists_of_queries(client: TestClient, world: World) -> None:
     for name, texts in wanted.items():
         rows = asked(client, "queries", list=name, limit=1_000)["queries"]
         assert {row["search_query"] for row in rows} == texts, name
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"list": "top"},
+        {"list": "no_result"},
+        {"list": "no_click"},
+        {"list": "low_ctr"},
+        {"list": "rising", "from": NOON_MS + DAY_MS, "to": NOON_MS + 2 * DAY_MS},
+        {"order": "clicks"},
+    ],
+)
+def test_a_page_is_the_same_when_few_buckets_of_texts_are_read(
+    client: TestClient, params: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [asked(client, "queries", limit=n, **params) for n in (1, 3, 20)]
+    for most in (1, 5):
+        monkeypatch.setattr("api.metrics.sql.MOST_BUCKETS", most)
+        monkeypatch.setattr("api.metrics.runner.MOST_BUCKETS", most)
+        assert [asked(client, "queries", limit=n, **params) for n in (1, 3, 20)] == whole
+
+
+def hashes(settings: Settings, texts: Sequence[str]) -> dict[str, int]:
+    """sipHash64 of each."""
+    with connect(settings) as sql:
+        found = sql.query(
+            "SELECT text, sipHash64(text) FROM (SELECT arrayJoin({texts:Array(String)}) AS text)",
+            parameters={"texts": texts},
+        )
+    return dict(found.result_rows)
+
+
+def test_a_sample_is_of_whole_searches(
+    client: TestClient, world: World, module_settings: Settings
+) -> None:
+    every = [each.search for each in oracle.counted(world, "click")]
+    hashed = hashes(module_settings, [search.session_id for search in every])
+    body = asked(client, "objects", one_of=2, limit=1_000)
+    shown = sum(len(s.results) for s in every if hashed[s.session_id] <= (2**64 - 1) // 2)
+    assert sum(row["impressions"] for row in body["objects"]) == shown
+    assert (body["sample"]["one_of"], body["sample"]["of"]) == (2, "searches")
+
+
+def test_a_sample_of_typing_runs_is_of_whole_users(
+    client: TestClient, world: World, module_settings: Settings
+) -> None:
+    every = oracle.counted(world, "click")
+    units = [each.search.user_id or each.search.session_id for each in every]
+    hashed = hashes(module_settings, units)
+    mine = [each for each, unit in zip(every, units, strict=True) if hashed[unit] % 2 == 0]
+    body = asked(client, "query", metric="intents", one_of=2)
+    assert_pair(body["rows"][0], "intents", oracle.of_sessions(mine)["intents"])
+    assert (body["sample"]["one_of"], body["sample"]["of"]) == (2, "users")
 
 
 @pytest.mark.usefixtures("world")

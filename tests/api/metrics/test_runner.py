@@ -13,10 +13,11 @@ import pytest
 from api.metrics.answer import GroupRow
 from api.metrics.catalogue import BY_NAME, Granularity, Source
 from api.metrics.parameters import read_cursor
-from api.metrics.question import Question
-from api.metrics.runner import Page, Runner
-from api.metrics.sql import MOST_ROWS
-from api.queries import AsOfRow, Query
+from api.metrics.question import Question, Ranking
+from api.metrics.runner import BucketRow, Page, Runner
+from api.metrics.sample import part_of, sample_of
+from api.metrics.sql import MOST_BUCKETS, MOST_ROWS
+from api.queries import AsOfRow, Query, SizeRow
 from api.store import Value
 from core.errors import STATUS, QuestionTooLarge, SinkUnavailable, StatementTooLarge
 
@@ -99,3 +100,73 @@ def test_every_step_of_a_series_is_there() -> None:
     assert [(row["time_ms"], row["sessions"]) for row in found.rows] == [
         (0, 0), (3_600_000, 5), (7_200_000, 0)
     ]  # fmt: skip
+
+
+class FakeTexts:
+    """More buckets of query texts than are looked through. Those asked for have `narrowed`; all
+    have `whole`."""
+
+    def __init__(self, narrowed: list[GroupRow], whole: list[GroupRow], bound: int) -> None:
+        self._narrowed, self._whole, self._bound = narrowed, whole, bound
+
+    async def rows(self, query: Query[Row], seconds: float, **values: Value) -> list[Row]:
+        assert seconds == 7
+        if query.row is AsOfRow:
+            return [AsOfRow(1)]  # type: ignore[list-item]  # it is a Row then
+        if query.row is BucketRow:
+            return [BucketRow(n, self._bound) for n in range(MOST_BUCKETS + 1)]  # type: ignore[misc]
+        return self._narrowed if "buckets" in values else self._whole  # type: ignore[return-value]
+
+    def file(
+        self, query: Query[bytes], format: str, **values: Value
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise NotImplementedError
+
+
+BY_SESSIONS = replace(QUESTION, ranking=Ranking("{sessions}", bound="{sessions}"), limit=1)
+
+
+def ranked(text: str, number: int) -> GroupRow:
+    return GroupRow([text], None, [number], [], [], [], number)
+
+
+@pytest.mark.parametrize(
+    ("question", "bound", "first"),
+    [
+        pytest.param(BY_SESSIONS, 4, "a", id="no other bucket reaches the page"),
+        pytest.param(BY_SESSIONS, 5, "all", id="another one may hold as many as its last row"),
+        pytest.param(replace(BY_SESSIONS, limit=2), 4, "all", id="the page is not full"),
+        pytest.param(
+            replace(BY_SESSIONS, ranking=Ranking("{sessions}")), 4, "all", id="nothing is bounded"
+        ),
+        pytest.param(
+            replace(BY_SESSIONS, granularity=Granularity.DAY), 4, "all", id="each step has its own"
+        ),
+        pytest.param(replace(BY_SESSIONS, by=["user_id"]), 4, "all", id="it is not of texts"),
+    ],
+)
+def test_few_buckets_of_texts_are_read_when_no_other_can_hold_the_page(
+    question: Question, bound: int, first: str
+) -> None:
+    texts = FakeTexts([ranked("a", 9), ranked("b", 5)], [ranked("all", 9), ranked("b", 5)], bound)
+    found = asyncio.run(Runner(texts, 7).page(question)).rows
+    assert found[0][question.by[0]] == first
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "one_of"),
+    [
+        (Source.OBJECTS, SizeRow(10_000_000, 10_000_000), 1),
+        (Source.OBJECTS, SizeRow(1, 100_000_000), 10),
+        (Source.OBJECTS, SizeRow(1, 100_000_001), 20),
+        (Source.INTENTS, SizeRow(1_000_000, 10**9), 1),
+        (Source.INTENTS, SizeRow(10_000_000, 0), 10),
+        (Source.INTENTS, SizeRow(10**12, 0), 1_000),
+    ],
+)
+def test_a_part_is_read_of_what_takes_long(source: Source, size: SizeRow, one_of: int) -> None:
+    assert part_of(source, size) == one_of
+    sample = sample_of(source, one_of)
+    assert (sample is None) == (one_of == 1)
+    if sample is not None:
+        assert f"one in {one_of}" in sample.note
