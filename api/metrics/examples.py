@@ -44,19 +44,25 @@ OVERVIEW: Final[Example] = {
     "unjoined_events": 3,
     "dead_letters": 0,
 }
+_SAMPLE: Final[Example] = {
+    "one_of": 10,
+    "of": "searches",
+    "note": "All numbers are of one in 10 searches, and not scaled up; intervals hold. one_of=1 "
+    "reads all, which may take longer than is allowed",
+}
 ANSWER: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "rows": [{"search_meta.device": "mobile", **_SEARCHES}],
     "next": _NEXT,
-    "sample": None,
+    "sample": _SAMPLE,
 }
 SERIES: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
     "rows": [{"time_ms": 1700956800000, **_SEARCHES}],
     "next": _NEXT,
-    "sample": None,
+    "sample": _SAMPLE,
 }
 QUERIES: Final[Example] = {
     "range": RANGE,
@@ -91,7 +97,7 @@ OBJECTS: Final[Example] = {
         }
     ],
     "next": _NEXT,
-    "sample": None,
+    "sample": _SAMPLE,
 }
 FUNNEL: Final[Example] = {
     "range": RANGE,
