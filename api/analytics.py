@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from api.facts_progress import FactsProgress
+from api.instrumentation import add_health_route
 from api.metrics.ready_made import add_ready_made_routes
 from api.metrics.routes import add_question_routes
 from api.metrics.runner import Runner
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.store import Store
+from core.clock import SystemClock
 from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 
@@ -26,4 +28,5 @@ def analytics_router(
     runner = Runner(store, settings.reads.query_seconds)
     add_question_routes(router, runner, settings)
     add_ready_made_routes(router, runner, settings)
+    add_health_route(router, runner, SystemClock())
     return router

@@ -56,14 +56,16 @@ class Selection:
         return {**times, **days}
 
 
+FROM_DESCRIPTION = (
+    "Sessions created at this time or later: milliseconds since the epoch, or ISO 8601 (UTC when "
+    "it has no offset)"
+)
+TO_DESCRIPTION = "Sessions created before this time, as `from`"
+
+
 def parse_selection(
-    start: str = Query(
-        "",
-        alias="from",
-        description="Sessions created at this time or later: milliseconds since the epoch, or "
-        "ISO 8601 (UTC when it has no offset)",
-    ),
-    end: str = Query("", alias="to", description="Sessions created before this time, as `from`"),
+    start: str = Query("", alias="from", description=FROM_DESCRIPTION),
+    end: str = Query("", alias="to", description=TO_DESCRIPTION),
     relevance: Annotated[
         Relevance, Query(description="What to do with sessions marked irrelevant")
     ] = Relevance.EXCLUDE,
@@ -72,12 +74,18 @@ def parse_selection(
 
     Raises InvalidRequest for a time that is malformed, and for `from` later than `to`.
     """
+    from_ms, to_ms = parse_times(start, end)
+    return Selection(from_ms, to_ms, relevance)
+
+
+def parse_times(start: str, end: str) -> tuple[int | None, int | None]:
+    """`from` and `to` in milliseconds; None is open. Raises InvalidRequest as `parse_selection`."""
     from_ms, to_ms = _parse("query.from", start), _parse("query.to", end)
     if from_ms is not None and to_ms is not None and from_ms > to_ms:
         raise InvalidRequest(
             [FieldError("query.from", f"{start} is later than `to`, which is {end}")]
         )
-    return Selection(from_ms, to_ms, relevance)
+    return from_ms, to_ms
 
 
 SelectionParam = Annotated[Selection, Depends(parse_selection)]

@@ -28,6 +28,7 @@ VIEWS = (
     "metrics_experiment",
     "metrics_experiment_users",
     "metrics_interleaving",
+    "instrumentation_health",
 )
 TABLES = (
     "sessions",

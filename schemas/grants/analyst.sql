@@ -18,6 +18,7 @@ GRANT SELECT ON $database.metrics_positions
 GRANT SELECT ON $database.metrics_experiment
 GRANT SELECT ON $database.metrics_experiment_users
 GRANT SELECT ON $database.metrics_interleaving
+GRANT SELECT ON $database.instrumentation_health
 GRANT SELECT ON $database.sessions
 GRANT SELECT ON $database.events
 GRANT SELECT ON $database.unjoined_events

@@ -40,6 +40,8 @@ class Search:
     user_id: str | None = None
     overflow: bool = False
     offset: int = 0
+    received_at: int | None = None
+    """None: when it was created."""
 
     @property
     def day(self) -> date:
@@ -173,7 +175,7 @@ def _session(search: Search) -> list[object]:
         search.sort_by,
         search.user_id,
         created,
-        created,
+        created if search.received_at is None else moment(search.received_at),
         search.day,
         0,
         search.offset,

@@ -32,6 +32,7 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
             "/analytics/positions",
             "/analytics/objects",
             "/analytics/funnel",
+            "/analytics/health",
             "/analytics/series?from=2026-01-01&to=2026-01-02",
             "/analytics/query?metric=session_ctr&by=search_query&format=csv",
             "/export/sessions",
@@ -68,7 +69,8 @@ def test_document_describes_every_answer() -> None:
         document = client.get("/openapi.json").json()
     paths, schemas = document["paths"], document["components"]["schemas"]
     analytics = (
-        "overview", "queries", "positions", "objects", "funnel", "series", "query", "metrics"
+        "overview", "queries", "positions", "objects", "funnel", "series", "query", "metrics",
+        "health",
     )  # fmt: skip
     for path in ("/session", "/events/lookup", *(f"/analytics/{name}" for name in analytics)):
         answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]

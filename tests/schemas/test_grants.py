@@ -17,6 +17,7 @@ from core.clickhouse.admin import Owner, Purpose, Server, open_server
 from core.clickhouse.client import connect
 from core.settings import Settings
 from schemas.grants import Role, grants, script
+from schemas.instrumentation import HEALTH_CHECKS
 from tests.conftest import Corner
 from tests.shared_engines import SharedEngines
 
@@ -38,7 +39,8 @@ _PUBLIC = {
     "session_marks",
 }
 # Views that take parameters: ClickHouse lists no columns of them.
-_RANGE = "from_ms = 0, to_ms = 1, relevance = 'include', event_type = 'click'"
+_TIMES = "from_ms = 0, to_ms = 1"
+_RANGE = f"{_TIMES}, relevance = 'include', event_type = 'click'"
 _VARIANTS = f"{_RANGE}, variant_field = 'variant'"
 _QUESTIONS = {
     "session_measures": _RANGE,
@@ -51,11 +53,15 @@ _QUESTIONS = {
     "metrics_experiment": f"{_VARIANTS}, outliers = 'keep', most_sessions = 0",
     "metrics_experiment_users": f"{_VARIANTS}, quantile = 0.5",
     "metrics_interleaving": f"{_RANGE}, control = 'a'",
+    "instrumentation_health": _TIMES,
 }
 _QUESTIONS_NOT_PUBLIC = {
     "_session_goals": _RANGE,
     "_session_intents": f"{_RANGE}, one_of = 1",
     "_session_objects": f"{_RANGE}, one_of = 1",
+    "_health_sessions": _TIMES,
+    "_health_events": _TIMES,
+    **{f"_health_{finding}": _TIMES for finding in HEALTH_CHECKS},
     "_experiment_sessions": _VARIANTS,
     "_experiment_users": _VARIANTS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from clickstream.operations.doctor import connectivity_checks, pipeline_checks, schema_checks
 from clickstream.operations.doctor.clickhouse_client import ClickHouseClient, ClickHouseQueries
@@ -14,6 +15,7 @@ from clickstream.operations.doctor.registry_client import RegistryClient
 from clickstream.operations.doctor.result import Check
 from core.settings import Settings
 from core.tls_check import clickhouse_server, kafka_server, registry_server
+from schemas.instrumentation import HEALTH_CHECKS
 from schemas.registry import ConfluentRegistry
 from schemas.topics import Topics, definitions
 
@@ -78,4 +80,12 @@ def checks(settings: Settings, clients: Clients, *, http_expected: bool) -> tupl
         Check("hash collisions", lambda: pipeline.check_hash_collisions(clickhouse), ("tables",)),
         Check("dead letters", lambda: pipeline.check_dead_letters(clickhouse), ("tables",)),
         Check("unjoined", lambda: pipeline.check_unjoined(clickhouse), ("tables",)),
+        *(
+            Check(
+                finding.replace("_", " "),
+                partial(pipeline.check_instrumentation, clickhouse, finding),
+                ("tables",),
+            )
+            for finding in HEALTH_CHECKS
+        ),
     )

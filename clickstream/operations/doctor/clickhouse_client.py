@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+from threading import Lock
 from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
@@ -14,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
+from core.clock import Clock, SystemClock
 from core.errors import TablesTooLarge
 from core.settings import Settings
 from schemas.drift import differences
@@ -69,6 +71,27 @@ WHERE session_id NOT IN (
 """
 
 
+_HEALTH = """
+SELECT finding, is_found, cases, total, threshold, examples, meaning, what_to_do
+FROM instrumentation_health(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+"""
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A row of the view `instrumentation_health`."""
+
+    finding: str
+    is_found: bool
+    cases: int
+    total: int
+    threshold: float
+    examples: Sequence[str]
+    meaning: str
+    what_to_do: str
+
+
 @dataclass(frozen=True, slots=True)
 class SplitSessions:
     """Of a table: its rows, and how many sessions have rows in more than one day, among one in
@@ -108,6 +131,11 @@ class ClickHouseClient(Protocol):
         """How many events wait for their session, and the age of the oldest in seconds."""
         ...
 
+    def instrumentation(self) -> Mapping[str, HealthCheck]:
+        """How the searches of the newest days, and their events, were sent; by finding. It is read
+        once, also by several threads at a time."""
+        ...
+
 
 class ClickHouseQueries:
     """`ClickHouseClient` over HTTP. Each method opens its own connection, so that a query that
@@ -122,12 +150,16 @@ class ClickHouseQueries:
         *,
         full: bool = False,
         random: Random | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._full = full
         self._random = random or Random()  # noqa: S311  (a sample, no secret)
+        self._clock = clock or SystemClock()
         self._request_seconds = request_seconds
         self._days = _ALL_DAYS if full else NEWEST_DAYS
+        self._health: Mapping[str, HealthCheck] | None = None
+        self._health_lock = Lock()
 
     def version(self) -> str:
         with self._client() as client:
@@ -155,6 +187,19 @@ class ClickHouseQueries:
         with self._client() as client:
             count, oldest_seconds = client.query(_UNJOINED).result_rows[0]
         return int(count), int(oldest_seconds)
+
+    def instrumentation(self) -> Mapping[str, HealthCheck]:
+        with self._health_lock:
+            if self._health is None:
+                self._health = self._read_health()
+            return self._health
+
+    def _read_health(self) -> Mapping[str, HealthCheck]:
+        now_ms = self._clock.now_ms()
+        over = {"from_ms": max(0, now_ms - self._days * _DAY_MS), "to_ms": now_ms}
+        with self._client() as client:
+            rows = client.query(_HEALTH, parameters=over).result_rows
+        return {check.finding: check for check in (HealthCheck(*row) for row in rows)}
 
     @contextmanager
     def _client(self) -> Iterator[Client]:

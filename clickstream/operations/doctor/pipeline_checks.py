@@ -91,6 +91,20 @@ def check_unjoined(clickhouse: ClickHouseClient) -> CheckResult:
     return ok(detail)
 
 
+def check_instrumentation(clickhouse: ClickHouseClient, finding: str) -> CheckResult:
+    """One of the checks of the view `instrumentation_health` has found nothing."""
+    check = clickhouse.instrumentation()[finding]
+    if not check.total:
+        return ok("nothing to look at")
+    detail = f"{check.cases} of {check.total} ({check.cases / check.total:.2%})"
+    if not check.is_found:
+        return ok(detail)
+    examples = f", such as {'; '.join(check.examples)}" if check.examples else ""
+    return warn(
+        f"{detail}, more than {check.threshold:.0%}{examples}. {check.meaning}", check.what_to_do
+    )
+
+
 def _readable(seconds: int) -> str:
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * size:

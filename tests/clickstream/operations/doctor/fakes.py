@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.operations.doctor.clickhouse_client import SplitSessions
+from clickstream.operations.doctor.clickhouse_client import HealthCheck, SplitSessions
 from clickstream.operations.doctor.http_client import Readiness
 from clickstream.operations.doctor.kafka_client import Cluster, Group, Lag
 from core.settings import Settings
 from schemas.contracts import ALL
+from schemas.instrumentation import HEALTH_CHECKS
 from schemas.registry import RegisteredSchema
 from schemas.topics import Topics, TopicState, definitions
 
@@ -93,6 +94,9 @@ class FakeClickHouse:
     collisions: int = 0
     pending: dict[str, int] = field(default_factory=dict)
     waiting: tuple[int, int] = (0, 0)
+    health: dict[str, HealthCheck] = field(
+        default_factory=lambda: {name: health_check(name) for name in HEALTH_CHECKS}
+    )
     down: Exception | None = None
 
     def version(self) -> str:
@@ -114,6 +118,16 @@ class FakeClickHouse:
 
     def unjoined(self) -> tuple[int, int]:
         return self.waiting
+
+    def instrumentation(self) -> Mapping[str, HealthCheck]:
+        return self.health
+
+
+def health_check(finding: str, cases: int = 0, total: int = 1_000) -> HealthCheck:
+    """It is found when there is a case."""
+    return HealthCheck(
+        finding, cases > 0, cases, total, 0.05, ["a", "b", "c"], "Means this.", "Do that."
+    )
 
 
 @dataclass

@@ -23,6 +23,7 @@ from tests.clickstream.operations.doctor.fakes import (
     FakeKafka,
     FakeRegistry,
     declared_schemas,
+    health_check,
 )
 
 TOPICS = Topics.from_settings(SETTINGS)
@@ -180,3 +181,22 @@ def test_an_unready_http_process_tells_its_reasons() -> None:
     )
     assert result.status is Status.FAIL
     assert "kafka does not answer" in result.detail
+
+
+def test_a_finding_of_instrumentation_warns_with_counts_examples_and_what_to_do() -> None:
+    clickhouse = FakeClickHouse()
+    clickhouse.health["one_user"] = health_check("one_user", cases=310)
+    clients = Clients(FakeKafka(), FakeRegistry(), clickhouse, FakeHttp())
+    results = run_checks(checks(SETTINGS, clients, http_expected=True))
+    (warned,) = (result for result in results if result.status is not Status.OK)
+    assert (warned.name, warned.status) == ("one user", Status.WARN)
+    assert warned.detail == "310 of 1000 (31.00%), more than 5%, such as a; b; c. Means this."
+    assert warned.remedy == "Do that."
+    assert healthy(results)
+
+
+def test_an_empty_system_has_no_findings() -> None:
+    clickhouse = FakeClickHouse()
+    clickhouse.health["one_user"] = health_check("one_user", total=0)
+    result = pipeline_checks.check_instrumentation(clickhouse, "one_user")
+    assert (result.status, result.detail) == (Status.OK, "nothing to look at")

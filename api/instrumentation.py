@@ -1,0 +1,120 @@
+"""GET /analytics/health: what is wrong in how searches and events are sent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Meta
+
+from api.cancellation import while_connected
+from api.examples import Example
+from api.metrics.responses import AsOf
+from api.metrics.routes import json_response
+from api.metrics.runner import Runner
+from api.metrics.sql import Statement
+from api.queries import Query as SqlQuery
+from api.responses import Count, Rate
+from api.selection import FROM_DESCRIPTION, TO_DESCRIPTION, parse_times
+from core.clock import Clock
+from core.errors import FieldError, InvalidRequest
+from core.http.openapi import response_docs
+from schemas.instrumentation import HEALTH_CHECKS
+
+_DAY_MS: Final = 86_400_000
+# The newest day is compared with the days before it; and a week costs a large system seconds.
+_USUAL_DAYS: Final = 7
+
+
+class HealthCheck(msgspec.Struct, frozen=True):
+    """One check: `share` is `cases / total`, and a finding when it is above `threshold`, of enough.
+
+    It is a row of the view `instrumentation_health`."""
+
+    finding: str
+    is_found: Annotated[bool, Meta(description="There are enough, and too many of them are cases")]
+    cases: Count
+    total: Count
+    share: Rate
+    threshold: float
+    examples: Annotated[list[str], Meta(description="At most three, whether it is found or not")]
+    meaning: Annotated[str, Meta(description="What the cases are")]
+    what_to_do: str
+
+
+class HealthRange(msgspec.Struct, frozen=True):
+    """The sessions that were looked at: created_at at or after `from_ms`, and before `to_ms`."""
+
+    from_ms: int
+    to_ms: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """All checks."""
+
+    range: HealthRange
+    as_of: AsOf
+    is_healthy: Annotated[bool, Meta(description="Nothing was found")]
+    checks: list[HealthCheck]
+
+
+_CHECKS: Final = SqlQuery("instrumentation_health", HealthCheck)
+
+HEALTH_EXAMPLE: Final[Example] = {
+    "range": {"from_ms": 1700438400000, "to_ms": 1701043200000},
+    "as_of": 1701043212345,
+    "is_healthy": False,
+    "checks": [
+        {
+            "finding": "unlisted_clicks",
+            "is_found": True,
+            "cases": 310,
+            "total": 1000,
+            "share": 0.31,
+            "threshold": 0.05,
+            "examples": ["sess-123", "sess-122", "sess-121"],
+            "meaning": "Clicks on objects that the list of their search does not have.",
+            "what_to_do": "Send the same object_id with the result and with the click.",
+        }
+    ],
+}
+
+
+def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
+    """The route. `clock` tells where a range ends that has no end."""
+
+    @router.get(
+        "/health",
+        summary="Health of instrumentation",
+        responses=response_docs(Health, HEALTH_EXAMPLE),
+    )
+    async def analytics_health(
+        request: Request,
+        start: str = Query(
+            "", alias="from", description=f"{FROM_DESCRIPTION}. 7 days before `to` when left out"
+        ),
+        end: str = Query("", alias="to", description=f"{TO_DESCRIPTION}. Now when left out"),
+    ) -> Response:
+        """Checks that find common faults of pages and backends: ids that do not fit, events that
+        have stopped, clocks that are wrong. Sessions that were marked irrelevant count as well.
+        """
+        over = _range(*parse_times(start, end), clock.now_ms())
+
+        async def respond() -> Response:
+            as_of = await runner.as_of()
+            values = msgspec.structs.asdict(over)
+            rows = await runner.rows(Statement(_CHECKS.sql, values), HealthCheck)
+            checks = sorted(rows, key=lambda row: HEALTH_CHECKS.index(row.finding))
+            is_healthy = not any(check.is_found for check in checks)
+            return json_response(Health(over, as_of, is_healthy, checks))
+
+        return await while_connected(request, respond())
+
+
+def _range(from_ms: int | None, to_ms: int | None, now_ms: int) -> HealthRange:
+    end = now_ms if to_ms is None else to_ms
+    start = end - _USUAL_DAYS * _DAY_MS if from_ms is None else from_ms
+    if start > end:
+        raise InvalidRequest([FieldError("query.from", "is in the future: give `to`, too")])
+    return HealthRange(start, end)

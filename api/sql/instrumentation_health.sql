@@ -1,0 +1,1 @@
+SELECT * FROM instrumentation_health(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})

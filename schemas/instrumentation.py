@@ -1,0 +1,19 @@
+"""The checks of `schemas/views/instrumentation_health.sql`, each of which is a view of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HEALTH_CHECKS: Final = (
+    "searches_without_events",
+    "unlisted_clicks",
+    "clicks_at_position_1",
+    "one_user",
+    "one_session",
+    "one_event_id",
+    "event_mix",
+    "clock_skew",
+    "posts_not_stored",
+    "placeholder_ids",
+)
+"""In the order in which they are told."""

@@ -1,0 +1,141 @@
+"""Faults of instrumentation: each is found where it is, with its numbers, and nowhere else.
+
+The same over HTTP, in SQL and by the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.component import ReadComponent
+from clickstream.operations.doctor.clickhouse_client import ClickHouseQueries
+from clickstream.operations.erasure.eraser import eraser_of
+from core.clickhouse.client import connect
+from core.http.app import build_app
+from core.settings import Settings
+from schemas.instrumentation import HEALTH_CHECKS
+from schemas.sql_files import load
+from tests.api.instrumentation_worlds import CLEAN, FAULTS, FROM_MS, TO_MS, Fault
+from tests.api.stored import World, empty, store
+from tests.clock import ManualClock
+from tests.conftest import Corner
+from tests.local_client import LocalClient
+
+pytestmark = pytest.mark.engines
+
+_RANGE = {"from": FROM_MS, "to": TO_MS}
+
+
+@pytest.fixture(scope="module")
+def settings(corner: Corner) -> Iterator[Settings]:
+    with corner() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[LocalClient]:
+    role = ReadComponent(settings, eraser_of(settings))
+    with LocalClient(build_app(settings, [role])) as client:
+        yield client
+
+
+def put(settings: Settings, world: World) -> None:
+    empty(settings)
+    store(settings, world)
+
+
+def asked(client: LocalClient, **query: Any) -> dict[str, dict[str, Any]]:
+    answer = client.get("/analytics/health", params={**_RANGE, **query})
+    assert answer.status_code == 200, answer.text
+    checks = answer.json()["checks"]
+    assert tuple(check["finding"] for check in checks) == HEALTH_CHECKS
+    assert answer.json()["is_healthy"] is not any(check["is_found"] for check in checks)
+    return {check["finding"]: check for check in checks}
+
+
+def selected(settings: Settings, view: str) -> list[dict[str, Any]]:
+    with connect(settings) as sql:
+        found = sql.query(f"SELECT * FROM {view}(from_ms = {FROM_MS}, to_ms = {TO_MS})")  # noqa: S608  (our own)
+        return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
+
+
+def found(checks: dict[str, dict[str, Any]]) -> list[str]:
+    return [finding for finding, check in checks.items() if check["is_found"]]
+
+
+def test_nothing_is_found_where_nothing_is(client: LocalClient, settings: Settings) -> None:
+    put(settings, World())
+    checks = asked(client)
+    assert found(checks) == []
+    assert {check["total"] for check in checks.values()} == {0}
+    assert {check["share"] for check in checks.values()} == {None}
+
+
+def test_nothing_is_found_where_all_is_well(client: LocalClient, settings: Settings) -> None:
+    put(settings, CLEAN)
+    checks = asked(client)
+    assert found(checks) == []
+    assert all(check["total"] for check in checks.values())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.finding)
+def test_a_fault_is_found_alone_with_its_numbers_and_the_same_everywhere(
+    client: LocalClient, settings: Settings, fault: Fault
+) -> None:
+    put(settings, fault.world)
+    checks = asked(client)
+    assert found(checks) == [fault.finding]
+    check = checks[fault.finding]
+    assert (check["cases"], check["total"]) == (fault.cases, fault.total)
+    assert check["share"] == fault.cases / fault.total > check["threshold"]
+    assert check["examples"][: len(fault.examples)] == fault.examples
+    assert len(check["examples"]) <= 3
+    (alone,) = selected(settings, f"_health_{fault.finding}")
+    assert alone == check
+    assert sorted(checks.values(), key=_finding) == sorted(
+        selected(settings, "instrumentation_health"), key=_finding
+    )
+    doctor = ClickHouseQueries(settings, 60, full=True, clock=ManualClock(TO_MS)).instrumentation()
+    assert {name: (seen.is_found, seen.cases, seen.total) for name, seen in doctor.items()} == {
+        name: (check["is_found"], check["cases"], check["total"]) for name, check in checks.items()
+    }
+
+
+def _finding(check: dict[str, Any]) -> str:
+    return str(check["finding"])
+
+
+def test_every_check_is_a_view_and_has_a_fault_that_it_finds() -> None:
+    views = {view.name for view in load().views if view.name.startswith("_health_")}
+    checks = views - {"_health_sessions", "_health_events"}
+    assert checks == {f"_health_{finding}" for finding in HEALTH_CHECKS}
+    assert [fault.finding for fault in FAULTS] == list(HEALTH_CHECKS)
+
+
+def test_a_range_without_an_end_ends_now_and_begins_a_week_before(
+    client: LocalClient, settings: Settings
+) -> None:
+    put(settings, CLEAN)
+    over = client.get("/analytics/health").json()["range"]
+    assert over["to_ms"] - over["from_ms"] == 7 * 86_400_000
+    assert FROM_MS < over["to_ms"] <= TO_MS
+    started = client.get("/analytics/health", params={"from": FROM_MS}).json()["range"]
+    assert started["from_ms"] == FROM_MS
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("from=2200-01-01", "query.from"),
+        ("from=2026-11-28&to=2026-11-27", "query.from"),
+        ("from=yesterday", "query.from"),
+        ("relevance=only", "query.relevance"),
+        ("event_type=buy", "query.event_type"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(client: LocalClient, query: str, place: str) -> None:
+    answer = client.get(f"/analytics/health?{query}")
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == [place]
