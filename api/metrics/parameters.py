@@ -43,6 +43,20 @@ MOST_EVENT_TYPES: Final = 8
 MOST_OFFSET: Final = 100_000
 
 _LONGEST_SHOWN: Final = 64
+# What the field calls some of them, and what two were called before.
+_ALSO_CALLED: Final = {
+    "ctr": "session_ctr",
+    "click_through_rate": "session_ctr",
+    "mrr": "mean_reciprocal_rank",
+    "ndcg": "ndcg_10",
+    "no_result_rate": "zero_result_rate",
+    "searches": "sessions",
+    "query": "search_query",
+    "user": "user_id",
+    "object": "object_id",
+    "sort": "sort_field",
+}
+_TIMES: Final = ("time", "date", *Granularity)
 _STEP_MS: Final = {
     Granularity.HOUR: 3_600_000,
     Granularity.DAY: 86_400_000,
@@ -125,6 +139,8 @@ def parse_by(text: str, declared: Sequence[str]) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     known = (*SESSION_DIMENSIONS, POSITION, OBJECT_ID, *declared)
     for name in names:
+        if name in _TIMES:
+            raise refusal("by", f"{name} is no group: ask for a series with granularity=day")
         if name not in known:
             raise unknown("by", name, known)
     if len(names) > MOST_DIMENSIONS:
@@ -164,7 +180,11 @@ def check_source(metrics: Sequence[Metric], by: Sequence[str]) -> Source:
 def check_time_zone(name: str) -> str:
     """A name of the time zone database."""
     if name not in _time_zones():
-        raise unknown("time_zone", name, sorted(_time_zones()))
+        of_the_city = name.strip().replace(" ", "_").title()
+        nearest = sorted(zone for zone in _time_zones() if zone.endswith(f"/{of_the_city}"))
+        nearest = nearest or get_close_matches(name, sorted(_time_zones()), 1)
+        hint = f"did you mean {nearest[0]}?" if nearest else "send one such as Europe/Berlin"
+        raise refusal("time_zone", f"{name!r} is no name of the time zone database: {hint}")
     return name
 
 
@@ -189,7 +209,9 @@ def check_range(
         raise refusal("to", f"is `from`: {why} needs a range")
     if granularity is not None and (to_ms - from_ms) // _STEP_MS[granularity] >= MOST_STEPS:
         raise refusal(
-            "granularity", f"makes more than {MOST_STEPS:,} steps of this range: take a larger one"
+            "granularity",
+            f"makes more than {MOST_STEPS:,} steps of this range: take longer steps, or a "
+            "shorter range",
         )
     if compares and 2 * from_ms - to_ms < 0:
         raise refusal("from", "has no period of this length before it, since 1970")
@@ -208,7 +230,7 @@ def read_cursor(cursor: str, question: Question) -> int:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         offset, digest = msgspec.json.decode(text, type=tuple[int, str])
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise refusal("cursor", "is none: take `next` of an answer") from None
+        raise refusal("cursor", "is no cursor: send back `next` of an answer") from None
     if digest != _digest(question) or not 0 < offset <= MOST_OFFSET:
         raise refusal("cursor", "belongs to another question: ask without it")
     return offset
@@ -224,12 +246,17 @@ def unknown(
 ) -> InvalidRequest:
     """Says which name was meant, or which there are."""
     names = list(known)
+    if not name:
+        return refusal(parameter, "has an empty name: write them with one comma between two")
     nearest = (
-        [each for each in names if each.endswith(f".{name}")]
+        [each for each in names if each == _ALSO_CALLED.get(name.lower())]
+        or [each for each in names if each.endswith(f".{name}")]
         or get_close_matches(name.lower(), names, 1)
         or get_close_matches(name, names, 1)
     )
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(names[:40])}"
+    if "." in name:
+        hint += " (paths are declared in CLICKSTREAM_DIMENSIONS)"
     return refusal(parameter, f"{name[:_LONGEST_SHOWN]!r} is not known: {hint}")
 
 

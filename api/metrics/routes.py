@@ -32,7 +32,6 @@ from api.metrics.parameters import (
     parse_metrics,
     read_cursor,
     refusal,
-    unknown,
 )
 from api.metrics.question import Filters, Question, Ranking
 from api.metrics.responses import Answer, Catalogue, MetricDescription, csv_text
@@ -226,7 +225,7 @@ def ranking_of(metrics: Sequence[Metric], order: str | None, *, ascending: bool)
     """Sorted by the value of this metric; None: of the first."""
     names = {metric.name: metric for metric in metrics}
     if order is not None and order not in names:
-        raise unknown("order", order, names)
+        raise refusal("order", f"is none of the metrics that are asked for: {', '.join(names)}")
     metric = metrics[0] if order is None else names[order]
     is_sum = metric.kind is Kind.COUNT and metric.name != "users"
     bound = value_of(metric) if is_sum and not ascending else None
