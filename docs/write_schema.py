@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from schemas.drift import Described, declared
+from schemas.sql_files import load
 
 PAGE = Path(__file__).with_name("schema.md")
 
@@ -49,12 +51,25 @@ OPERATORS = (
 # A table → the view that shows most of its columns.
 SHOWN_BY = {"sessions": "relevant_sessions", "events": "relevant_events"}
 
+VIEW_FILES = load().views
+_PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
+USUAL = {
+    "relevance": "'exclude'",
+    "event_type": "'click'",
+    "variant_field": "'variant'",
+    "control": "'A'",
+    "outliers": "'keep'",
+    "quantile": "0.99",
+    "limit": "20",
+}
+
 INTRODUCTION = """\
 # The ClickHouse schema
 
 What the database has, public objects first. `make docs` writes this page from the comments in
 `schemas/tables` and `schemas/views`, and a test compares. [sql.md](sql.md) has queries to start
-from, and [metrics.md](metrics.md) the definitions of the numbers. All times are UTC.
+from, and [metrics.md](metrics.md) the definitions of the numbers. All times are UTC. Of views
+that take parameters, a statement is shown that lists their columns.
 
     Kafka ──▶ sessions, events, session_marks      unjoined_events      dead_letters
                      │                             (their search has    (cannot be
@@ -97,6 +112,8 @@ def _section(name: str, tables: Described, columns: Described) -> str:
     }
     if shown_by is not None:
         mine = {c: told for c, told in mine.items() if f"{shown_by}.{c}" not in columns}
+    if not mine:
+        return f"### `{name}`\n\n{tables[name]['comment']}.\n\n{_how_to_describe(name)}"
     rows = (
         (f"`{column}`", f"`{told['type']}`", told["comment"].replace("|", "\\|"))
         for column, told in mine.items()
@@ -105,6 +122,15 @@ def _section(name: str, tables: Described, columns: Described) -> str:
     return f"### `{name}`\n\n{tables[name]['comment']}.{more}\n\n" + _table(
         ("Column", "Type", "What it is"), rows
     )
+
+
+def _how_to_describe(view: str) -> str:
+    """ClickHouse lists no columns of a view that has parameters: a statement that does."""
+    (file,) = (file for file in VIEW_FILES if file.name == view)
+    types = dict(_PARAMETER.findall(file.statements[0]))
+    given = ", ".join(f"{p} = {USUAL.get(p, 0)}" for p in types)
+    text = f"DESCRIBE (SELECT * FROM {view}(\n    {given}))"  # noqa: S608  (our own names)
+    return f"```sql\n{text}\n```\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
