@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
 from core.clock import Clock, SystemClock
-from core.errors import TablesTooLarge
+from core.errors import ClickstreamError, TablesTooLarge
 from core.settings import Settings
 from schemas.drift import differences
 
@@ -132,8 +132,8 @@ class ClickHouseClient(Protocol):
         ...
 
     def instrumentation(self) -> Mapping[str, HealthCheck]:
-        """How the searches of the newest days, and their events, were sent; by finding. It is read
-        once, also by several threads at a time."""
+        """How the searches of the newest days, and their events, were sent; by finding. It is asked
+        once, whoever calls, and an error is raised again."""
         ...
 
 
@@ -158,7 +158,7 @@ class ClickHouseQueries:
         self._clock = clock or SystemClock()
         self._request_seconds = request_seconds
         self._days = _ALL_DAYS if full else NEWEST_DAYS
-        self._health: Mapping[str, HealthCheck] | None = None
+        self._health: Mapping[str, HealthCheck] | ClickstreamError | None = None
         self._health_lock = Lock()
 
     def version(self) -> str:
@@ -191,7 +191,12 @@ class ClickHouseQueries:
     def instrumentation(self) -> Mapping[str, HealthCheck]:
         with self._health_lock:
             if self._health is None:
-                self._health = self._read_health()
+                try:
+                    self._health = self._read_health()
+                except ClickstreamError as error:
+                    self._health = error  # ten threads would wait for the same again, in turn
+            if isinstance(self._health, ClickstreamError):
+                raise self._health
             return self._health
 
     def _read_health(self) -> Mapping[str, HealthCheck]:

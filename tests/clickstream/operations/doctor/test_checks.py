@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from clickstream.operations.doctor import connectivity_checks, pipeline_checks, schema_checks
 from clickstream.operations.doctor.checks import Clients, checks
-from clickstream.operations.doctor.clickhouse_client import SplitSessions
+from clickstream.operations.doctor.clickhouse_client import (
+    ClickHouseQueries,
+    HealthCheck,
+    SplitSessions,
+)
 from clickstream.operations.doctor.http_client import Readiness
 from clickstream.operations.doctor.kafka_client import Lag
-from clickstream.operations.doctor.result import Status, healthy
+from clickstream.operations.doctor.result import Check, Status, healthy
 from clickstream.operations.doctor.runner import run_checks
+from core.errors import TablesTooLarge
+from schemas.instrumentation import HEALTH_CHECKS
 from schemas.registry import RegisteredSchema
 from schemas.topics import Topics, definitions
 from tests.clickstream.operations.doctor.fakes import (
@@ -200,3 +208,23 @@ def test_an_empty_system_has_no_findings() -> None:
     clickhouse.health["one_user"] = health_check("one_user", total=0)
     result = pipeline_checks.check_instrumentation(clickhouse, "one_user")
     assert (result.status, result.detail) == (Status.OK, "nothing to look at")
+
+
+def test_a_large_system_is_asked_once_how_it_is_instrumented() -> None:
+    """Ten rows of the doctor read it."""
+    asked = []
+
+    class Slow(ClickHouseQueries):
+        def _read_health(self) -> Mapping[str, HealthCheck]:
+            asked.append(1)
+            raise TablesTooLarge("not checked: a query takes longer than 4 s")
+
+    clickhouse = Slow(SETTINGS, 4)
+    results = run_checks(
+        [
+            Check(finding, partial(pipeline_checks.check_instrumentation, clickhouse, finding))
+            for finding in HEALTH_CHECKS
+        ]
+    )
+    assert {result.status for result in results} == {Status.WARN}
+    assert len(asked) == 1
