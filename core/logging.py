@@ -22,6 +22,9 @@ LogFormat = Literal["console", "json"]
 
 _CREDENTIALS_IN_URL: Final = re.compile(r"(?<=://)[^/\s@\"]*@")
 
+# What a log call may give as `extra=`: a field of its own in JSON.
+_FIELDS: Final = ("request_id",)
+
 # Their INFO is one line for each request that we make.
 _CHATTY_LIBRARIES: Final = ("httpx", "httpx2", "httpcore", "clickhouse_connect", "urllib3")
 
@@ -46,7 +49,8 @@ def make_formatter(log_format: LogFormat) -> logging.Formatter:
     """A formatter whose every record is one line without the credentials that URLs may carry.
 
     `console`: time, level, logger and message; line breaks of a traceback are written as \\n.
-    `json`: an object with timestamp, level, logger, message and, after a failure, exception.
+    `json`: an object with timestamp, level, logger, message and, after a failure, exception; of a
+    line about a request also request_id.
     """
     rendering: list[Processor] = [_console_line]
     if log_format == "json":
@@ -58,6 +62,7 @@ def make_formatter(log_format: LogFormat) -> logging.Formatter:
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(allow=_FIELDS),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,

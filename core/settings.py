@@ -439,6 +439,13 @@ class Settings(BaseSettings):
     backup: BackupSettings = BackupSettings()
     local: LocalSettings = LocalSettings()
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    traces_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Where traces go, by OTLP over HTTP: http://collector:4318/v1/traces. Requests "
+        "whose `traceparent` says that they are sampled are traced, as far as their insert. Empty: "
+        "off.",
+    )
     log_format: Literal["console", "json"] = Field(
         "console",
         description="console: one line of text per record. json: one JSON object per line.",

@@ -57,6 +57,7 @@ _UNKNOWN_OUTCOME: Final = "it may be stored or not; send it again"
 
 Options = dict[str, Any]
 MakeProducer = Callable[[Options], Producer]
+Headers = Sequence[tuple[str, bytes]]
 
 _log = logging.getLogger(__name__)
 _KAFKA_LOG = logging.getLogger("clickstream.kafka")  # librdkafka's own lines
@@ -139,8 +140,12 @@ class AsyncProducer:
         self._timer = self._loop.call_later(_IDLE_SECONDS, self._tick)
         self._retiring: asyncio.Task[None] | None = None
 
-    async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
+    async def send(
+        self, topic: str, key: bytes, values: Sequence[bytes], headers: Headers = ()
+    ) -> PendingSend:
         """Produce the values in order, and wait until every one is acknowledged or given up.
+
+        Each record has these headers.
 
         Ends within `message.timeout.ms` and two seconds: librdkafka reports on each a second
         earlier, and a send without a report is given up. Raises BrokerUnavailable or
@@ -149,9 +154,11 @@ class AsyncProducer:
         loop = self._loop
         pending = PendingSend(len(values), loop.time(), loop.create_future(), self._settle)
         self._pending[pending] = None
+        # Without any, librdkafka is not even asked to look.
+        more: dict[str, Any] = {"headers": list(headers)} if headers else {}
         for value in values:
             try:
-                self._producer.produce(topic, value, key, on_delivery=pending.on_report)
+                self._producer.produce(topic, value, key, on_delivery=pending.on_report, **more)
             except BufferError:
                 pending.on_report(_QUEUE_FULL, None)
             except KafkaException as error:

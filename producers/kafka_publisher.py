@@ -27,6 +27,7 @@ from core.telemetry import (
     EDGE_RECORDS,
     EDGE_UNACKNOWLEDGED,
 )
+from core.tracing import is_on, publish_span
 from producers.async_producer import AsyncProducer, MakeProducer
 from producers.encoders import Encoders
 from producers.publisher import Records
@@ -186,7 +187,11 @@ class KafkaPublisher:
         return [*reasons, *(f"topic {topic} is missing: `clickstream topics`" for topic in missing)]
 
     async def _send(self, topic: str, key: bytes, values: list[bytes]) -> Position:
-        pending = await self._live().send(topic, key, values)
+        if is_on():
+            with publish_span(topic) as headers:
+                pending = await self._live().send(topic, key, values, headers)
+        else:
+            pending = await self._live().send(topic, key, values)
         if pending.offset is not None:
             return Position(topic, pending.partition, pending.offset)
         # A duplicate is acknowledged without an offset when it was stored by an attempt whose

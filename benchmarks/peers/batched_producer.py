@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 
-from producers.async_producer import AsyncProducer, Options, PendingSend
+from producers.async_producer import AsyncProducer, Headers, Options, PendingSend
 
 
 class BatchedProducer(AsyncProducer):
@@ -22,13 +22,16 @@ class BatchedProducer(AsyncProducer):
         super().__init__(options, on_fatal)
         self._waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    async def send(self, topic: str, key: bytes, values: Sequence[bytes]) -> PendingSend:
+    async def send(
+        self, topic: str, key: bytes, values: Sequence[bytes], headers: Headers = ()
+    ) -> PendingSend:
         loop = self._loop
         pending = PendingSend(len(values), loop.time(), loop.create_future(), self._settle)
         self._pending[pending] = None
         waiting = self._waiting[topic]
         for value in values:
-            waiting.append({"value": value, "key": key, "callback": pending.on_report})
+            record = {"value": value, "key": key, "callback": pending.on_report}
+            waiting.append(record | ({"headers": list(headers)} if headers else {}))
         if self._is_idle:
             self._timer.cancel()
             self._tick()

@@ -24,6 +24,7 @@ from core.http.raw_response import NOSNIFF, Header, without_position
 from core.http.request_id import REQUEST_ID, request_id_of
 from core.http.scope_keys import ADDED_HEADERS, SEES_POSITIONS
 from core.telemetry import NO_KEY, count_request
+from core.tracing import request_span
 
 _UNROUTED = "unrouted"  # one label for all, so that made-up paths cannot grow the metrics
 # A cache may keep answers to these on its own judgement: a 404, too, which is true for now alone.
@@ -76,12 +77,18 @@ class MetricsAndErrors:
             elif scope["path"] in HEALTH_PATHS:
                 await self._app(scope, receive, watched)
             else:
-                with self._begin(scope, headers) as in_flight:
+                with (
+                    self._begin(scope, headers) as in_flight,
+                    request_span(method, scope["path"], headers),
+                ):
                     await self._app(scope, _Metered(receive, in_flight), watched)
         except Exception as error:
             if not is_expected(error):
+                name = request_id.decode()
                 _log.exception(
-                    "%s %s failed (request %s)", method, scope["path"], request_id.decode()
+                    "%s %s failed (request %s)",
+                    *(method, scope["path"], name),
+                    extra={"request_id": name},
                 )
             if watched.status == 0:
                 await problem_of(error, request_id).send(watched)

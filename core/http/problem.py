@@ -85,7 +85,8 @@ def problem_of(error: BaseException, request_id: bytes | None = None) -> RawResp
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         if _throttle.allows(meaning.slug):
-            _log.warning("%s: %s (%s)", meaning.slug, error, instance)
+            name = (instance or "").removeprefix(_INSTANCE)
+            _log.warning("%s: %s (%s)", meaning.slug, error, instance, extra={"request_id": name})
         headers["retry-after"] = str(_spread(error.retry_after))
     if isinstance(error, TooManyRequests):
         headers.update(error.headers)

@@ -27,6 +27,7 @@ from core.http.raw_response import RawResponse
 from core.http.request_id import REQUEST_ID
 from core.settings import HttpSettings, Limits
 from core.telemetry import count_request
+from core.tracing import is_on, request_span
 
 # As nginx logs it: the client has gone before its request was whole.
 _HUNG_UP: Final = 499
@@ -46,7 +47,9 @@ class ProtocolFactory:
         http: HttpSettings,
         limits: Limits,
     ) -> None:
-        self.handlers = {path.encode(): (path, handle) for path, handle in handlers.items()}
+        # Wrapped here, once: while tracing is off a request costs nothing more.
+        wrap = _traced if is_on() else _as_it_is
+        self.handlers = {path.encode(): (path, wrap(path, post)) for path, post in handlers.items()}
         self.policies = policies
         self.http = http
         self.limits = limits
@@ -197,7 +200,10 @@ class HttpProtocol(BoundedProtocol):
                 response = response.without_position()
         except Exception as error:
             if not is_expected(error):
-                _log.exception("POST %s failed (request %s)", cycle.path, cycle.request_id.decode())
+                name = cycle.request_id.decode()
+                _log.exception(
+                    "POST %s failed (request %s)", cycle.path, name, extra={"request_id": name}
+                )
             response = problem_of(error, cycle.request_id)
         finally:
             self._release(cycle)
@@ -250,6 +256,18 @@ class HttpProtocol(BoundedProtocol):
         response = problem_of(error, cycle.request_id)
         _count(cycle, response.status)
         self._answer(cycle, response)
+
+
+def _as_it_is(_path: str, handle: Post) -> Post:
+    return handle
+
+
+def _traced(path: str, handle: Post) -> Post:
+    async def traced(headers: Mapping[bytes, bytes], body: bytes) -> RawResponse:
+        with request_span("POST", path, headers):
+            return await handle(headers, body)
+
+    return traced
 
 
 def _count(cycle: PostCycle, status: int, seconds: float | None = None) -> None:

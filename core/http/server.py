@@ -30,6 +30,7 @@ from core.http.keys import ENOUGH_CHARS, keys_of
 from core.http.protocol import HttpProtocol, ProtocolFactory
 from core.settings import HttpSettings, Settings
 from core.telemetry import HTTP_CONNECTIONS
+from core.tracing import stop_tracing
 
 # Connections that the kernel holds while we are busy.
 _BACKLOG: Final = 2048
@@ -61,7 +62,10 @@ def run(app: Application, settings: Settings) -> None:
         _warn_of_weak_keys(app.policies.access)
         _warn_without_keys(app.policies.access)
         _allow_files(settings.http.connections + _OTHER_FILES)
-        uvloop.run(_serve(app, bound, settings))
+        try:
+            uvloop.run(_serve(app, bound, settings))
+        finally:
+            stop_tracing()
 
 
 def bind(http: HttpSettings) -> socket.socket:

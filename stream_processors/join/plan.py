@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from core.retrying import Retry
 from core.telemetry import WORKER_LOOK_UP_SECONDS, WORKER_LOOKED_UP
+from core.tracing import traced_step
 from schemas.dead_letters import Reason
 from schemas.topics import Topics
 from stream_processors.decode.batch import Decoded, RejectedRecord
@@ -235,7 +236,7 @@ class FlushPlanner:
         if not missing.num_rows:
             return remembered, STORED.empty_table()
         WORKER_LOOKED_UP.labels("session").inc(missing.num_rows)
-        with WORKER_LOOK_UP_SECONDS.labels("session").time():
+        with WORKER_LOOK_UP_SECONDS.labels("session").time(), traced_step("look up sessions"):
             looked_up = self._retry(lambda: self._lookups.find_sessions(_ids(missing)))
         looked_up = without_erased(looked_up, erased.of_ids(looked_up["session_id"]))
         return remembered, looked_up

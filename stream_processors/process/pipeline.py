@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+from core import tracing
 from core.clock import Clock
 from core.kafka.partitions import Partition
 from core.telemetry import (
@@ -115,11 +117,15 @@ class FlushPipeline:
                 ours = [b for b in batches if ledger.is_current(b.source, b.generation)]
                 decoded = await self._on(self._decoder, self._stages.decode, ours)
                 origins = [_Origin.of(batch) for batch in ours]
+                parents = _parents_of(ours) if tracing.is_on() else []
                 # Nobody needs their bytes any more, and the write may take long.
                 del batches, ours
                 await writing
-                writing = asyncio.create_task(self._write(origins, decoded, ledger, commit))
-                del decoded
+                write = tracing.traced_flush(parents, self._stages.write)
+                writing = asyncio.create_task(
+                    self._write(origins, partial(write, decoded), ledger, commit)
+                )
+                del decoded, write
         finally:
             writing.cancel()
 
@@ -131,13 +137,13 @@ class FlushPipeline:
     async def _write(
         self,
         origins: Sequence[_Origin],
-        decoded: DecodedTopics,
+        write: Callable[[], FlushReport],
         ledger: OffsetLedger,
         commit: Callable[[], Awaitable[object]],
     ) -> None:
         started = self._writing_since = self._clock.monotonic()
         if origins:
-            report = await self._on(self._writer, self._stages.write, decoded)
+            report = await self._on(self._writer, write)
             WORKER_FLUSH_SECONDS.observe(self._clock.monotonic() - started)
             self._count(origins, report)
             for origin in origins:
@@ -167,3 +173,15 @@ class FlushPipeline:
 
     async def _on(self, thread: ThreadPoolExecutor, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, work, *args)
+
+
+def _parents_of(batches: Sequence[FetchedBatch]) -> list[bytes]:
+    """The traces of which these records are a part, as their headers say."""
+    return [
+        value
+        for batch in batches
+        for part in batch.parts
+        for headers in part.headers.values()
+        for name, value in headers
+        if name == tracing.HEADER and value is not None
+    ]

@@ -21,6 +21,7 @@ from core.health_probe import listens
 from core.kafka.partitions import Partition
 from core.logging import configure_logging
 from core.settings import Settings
+from core.tracing import configure_tracing, stop_tracing
 from schemas.topic_epochs import at_present_epoch
 from schemas.topics import Topics
 from stream_processors.consume.check_libraries import check_names
@@ -77,6 +78,7 @@ def run_worker(settings: Settings) -> None:
     topics are not those of the settings.
     """
     configure_logging(settings.log_level, settings.log_format)
+    configure_tracing(settings, "worker")
     check_names()
     trim_malloc_periodically()
     try:
@@ -84,6 +86,7 @@ def run_worker(settings: Settings) -> None:
     except SetupError as error:
         log.critical("the worker refuses to run: %s", error)
         status = _EX_SETUP
+    stop_tracing()
     logging.shutdown()
     os._exit(status)
 

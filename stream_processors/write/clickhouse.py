@@ -17,6 +17,7 @@ from core.errors import StatementRefused
 from core.kafka.partitions import Partition
 from core.settings import Settings
 from core.telemetry import WORKER_PARTS
+from core.tracing import traced_step
 from schemas.user_tables import COLUMNS, delete, tables_with_user_data
 from stream_processors.join import table_columns
 from stream_processors.join.erasures import Erased, HashSet
@@ -274,7 +275,8 @@ class ClickHouseSink:
         self._facts.note(reached, epoch)
 
     def _insert(self, table: str, rows: pa.Table) -> None:
-        self._call(partial(self._client.insert_arrow, table, rows))
+        with traced_step(f"insert {table}"):
+            self._call(partial(self._client.insert_arrow, table, rows))
         is_by_day = table in _TABLES_BY_DAY
         WORKER_PARTS.labels(table).inc(len(pc.unique(rows["session_day"])) if is_by_day else 1)
 

@@ -58,6 +58,15 @@ def test_as_json_a_record_is_one_object_also_with_a_traceback(
     assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
 
 
+def test_the_id_of_a_request_is_a_field_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", "json")
+    extra = {"request_id": "r-1", "password": "not ours to log"}
+    logging.getLogger("some.place").info("refused", extra=extra)
+    logged = json.loads(capsys.readouterr().err)
+    assert logged.keys() == {"timestamp", "level", "logger", "message", "request_id"}
+    assert logged["request_id"] == "r-1"
+
+
 def test_a_record_without_a_failure_has_no_exception(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "json")
     logging.getLogger("aiokafka.conn").info("broker %d of %s", 3, "a cluster")

@@ -37,6 +37,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
             for name, value in getattr(settings, group).model_dump(exclude_unset=True).items()
         },
         **({"CLICKSTREAM_HTTPS_CA_FILE": settings.https_ca_file} if settings.https_ca_file else {}),
+        **({"CLICKSTREAM_TRACES_URL": settings.traces_url} if settings.traces_url else {}),
         **{f"CLICKSTREAM_KAFKA__{name}": value for name, value in settings.kafka.items()},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,18 +36,27 @@ class FakeProducer:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.sent: list[tuple[str, bytes, bytes]] = []
+        self.headers: list[tuple[tuple[str, bytes], ...]] = []
         self.room = 1_000
         self.refusal: KafkaError | None = None
         self._waiting: list[Report] = []
         self._ready: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
-    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Report) -> None:
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        on_delivery: Report,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         if self.refusal is not None:
             raise KafkaException(self.refusal)
         if not self.room:
             raise BufferError("Local: Queue full")
         self.room -= 1
         self.sent.append((topic, key, value))
+        self.headers.append(tuple(headers))
         self._waiting.append(on_delivery)
 
     def acknowledge(self, partition: int, *offsets: int | None) -> None:
