@@ -35,7 +35,7 @@ def test_every_package_is_in_the_image() -> None:
 def test_the_image_has_no_engines_and_no_development_tools() -> None:
     install = re.search(r"pip install.*?(?=\n\n)", DOCKERFILE, re.S)
     assert install is not None
-    assert install[0].endswith(" .")
+    assert install[0].endswith(" '.[traces]'")
 
 
 def test_it_does_not_run_as_root() -> None:
