@@ -13,10 +13,31 @@ if TYPE_CHECKING:
 
     from clickstream.local.demo.result import DemoResult
     from clickstream.local.endpoints import Endpoints
+    from clickstream.progress import ProgressReporter
+    from core.clock import Clock
+    from core.settings import Settings
+
+# A month has thirty partitions in each table: a minute, or several on a busy machine.
+_REMOVAL_SECONDS = 900.0
+_DEMO_SESSIONS = 2_500
 
 
 def demo(
-    sessions: Annotated[int, typer.Option(min=1, help="How many searches to simulate.")] = 2_500,
+    sessions: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many searches to simulate; default: 2,500, with --data-only 3,000."
+        ),
+    ] = None,
+    data_only: Annotated[
+        bool,
+        typer.Option(
+            "--data-only", help="Only load a month of sample data, of users named sample-user-…."
+        ),
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Only delete the sample data again.")
+    ] = False,
     once: Annotated[
         bool, typer.Option("--once", help="Start a temporary system, and stop it at the end.")
     ] = False,
@@ -37,18 +58,68 @@ def demo(
     """
     from clickstream.local.demo.stack import running_stack, temporary_stack
 
+    if data_only or remove:
+        _sample_data(sessions, data_dir, port, remove=remove)
+        return
     if once and data_dir is None:
         system = temporary_stack(port or 0)
     else:
         system = running_stack(data_dir, 8000 if port is None else port)
     with system as (endpoints, ours):
-        result = _drive(endpoints, sessions, seed)
+        typer.echo(f"console: {endpoints.http}/", err=True)
+        result = _drive(endpoints, sessions or _DEMO_SESSIONS, seed)
         _print(result, as_json=as_json)
         if not once:
             _print_next_steps(endpoints, data_dir)
         if ours and not once:
             _stay_up()
     raise typer.Exit(0 if result.passed else 1)
+
+
+def _sample_data(
+    sessions: int | None, data_dir: Path | None, port: int | None, *, remove: bool
+) -> None:
+    """Load or delete it, on the running system or on one that then stays up."""
+    import asyncio
+
+    from clickstream.local.demo.sample import load
+    from clickstream.local.demo.sample.month import SAMPLE_SESSIONS
+    from clickstream.local.demo.stack import running_stack
+    from clickstream.local.target_settings import settings_for
+    from clickstream.progress import ConsoleProgress
+    from core.clock import SystemClock
+
+    clock, progress = SystemClock(), ConsoleProgress()
+    with running_stack(data_dir, 8000 if port is None else port) as (endpoints, ours):
+        settings = settings_for(endpoints)
+        if remove:
+            _remove_sample_data(settings, clock, progress)
+            return
+        count = sessions or SAMPLE_SESSIONS
+        loaded = asyncio.run(load.load(count, endpoints.http, settings, clock, progress))
+        option = f" --data-dir {data_dir}" if data_dir else ""
+        typer.echo(
+            f"{loaded.sessions} searches of the last 30 days, of users named sample-user-…\n"
+            f"Look at them:    {endpoints.http}/\n"
+            f"Delete them:     {_typed()} demo --remove{option}"
+        )
+        if ours:
+            _stay_up()
+
+
+def _remove_sample_data(settings: Settings, clock: Clock, progress: ProgressReporter) -> None:
+    from clickstream.local.demo.sample.month import USERS
+    from clickstream.operations.erasure.erase import erase_users
+
+    erased = erase_users(
+        settings,
+        USERS,
+        requested_by="clickstream demo --remove",
+        clock=clock,
+        seconds=_REMOVAL_SECONDS,
+        log=progress.say,
+    )
+    typer.echo(f"{erased.sessions} sessions of sample data are deleted")
 
 
 def _drive(endpoints: Endpoints, sessions: int, seed: int) -> DemoResult:

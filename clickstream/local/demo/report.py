@@ -50,6 +50,8 @@ def next_steps(endpoints: Endpoints, data_dir_option: str, command: str = "click
     )
     event = '{"event_id": "1", "object_id": "b", "event_type": "click"}'
     return f"""
+Look at it: {url}/
+
 Try it. A search and the list that was shown, then a click on its second result:
   curl -sS {url}/session {json_post} '{session}'
   curl -sS {url}/session/events {json_post} '{{"session_id": "mine", "events": [{event}]}}'

@@ -61,7 +61,7 @@ class ErasureResult:
 
 def preview(settings: Settings, user_id: str, clock: Clock, seconds: float) -> Preview:
     """Count what an erasure would delete. Changes nothing. Raises SinkUnavailable."""
-    subject = _data_subject(settings, user_id, clock)
+    subject = _data_subject(settings, [user_id], clock)
     with open_server(settings, seconds) as server:
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
@@ -94,11 +94,27 @@ def erase(
     write again what is erased), or when the time is over. What is deleted until then stays deleted,
     and a second run completes the erasure.
     """
+    return erase_users(
+        settings, [user_id], requested_by=requested_by, clock=clock, seconds=seconds, log=log
+    )
+
+
+def erase_users(
+    settings: Settings,
+    user_ids: Sequence[str],
+    *,
+    requested_by: str | None,
+    clock: Clock,
+    seconds: float,
+    log: Log,
+) -> ErasureResult:
+    """`erase` for some hundreds of users at once, in the time that one takes. The log of erasures
+    names the first of them."""
     started = clock.monotonic()
     deadline = Deadline(clock, seconds)
     with lease(settings) as check_lease, open_server(settings, seconds, deadline) as server:
         _check_clock(server, clock)
-        subject = _data_subject(settings, user_id, clock)
+        subject = _data_subject(settings, user_ids, clock)
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
         deleter = Deleter(server, finder, live, subject)
@@ -221,8 +237,10 @@ def open_server(
         yield Server(settings, client, remaining)
 
 
-def _data_subject(settings: Settings, user_id: str, clock: Clock) -> DataSubject:
-    return DataSubject.of(UserIds.from_settings(settings).known_forms(user_id), clock.now_ms())
+def _data_subject(settings: Settings, user_ids: Sequence[str], clock: Clock) -> DataSubject:
+    known_forms = UserIds.from_settings(settings).known_forms
+    forms = [form for user_id in user_ids for form in known_forms(user_id)]
+    return DataSubject.of(forms, clock.now_ms())
 
 
 def _add_to_log(
