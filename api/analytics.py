@@ -9,6 +9,7 @@ from api.instrumentation import add_health_route
 from api.metrics.ready_made import add_ready_made_routes
 from api.metrics.routes import add_question_routes
 from api.metrics.runner import Runner
+from api.metrics.sessions import add_session_routes
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.store import Store
 from core.clock import SystemClock
@@ -29,4 +30,5 @@ def analytics_router(
     add_question_routes(router, runner, settings)
     add_ready_made_routes(router, runner, settings)
     add_health_route(router, runner, SystemClock())
+    add_session_routes(router, runner, settings)
     return router

@@ -128,6 +128,20 @@ class SizeRow(msgspec.Struct, frozen=True):
     impressions: int
 
 
+class DeadLetterReasonRow(msgspec.Struct, frozen=True):
+    """Dead letters of one reason; `latest_at` in milliseconds."""
+
+    reason: str
+    records: int
+    latest_at: int
+
+
+class TeamNameRow(msgspec.Struct, frozen=True):
+    """Empty when there is none."""
+
+    team: str
+
+
 class TableRow(msgspec.Struct, frozen=True):
     """A table that the database lacks."""
 
@@ -176,4 +190,6 @@ SIZE_OF_RANGE = Query("size_of_range", SizeRow, FULL_SCAN)
 EXPERIMENT = Query("experiment", VariantMetricRow, FULL_SCAN)
 EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, FULL_SCAN)
 INTERLEAVING = Query("interleaving", TeamRow, FULL_SCAN)
+INTERLEAVING_TEAMS = Query("interleaving_teams", TeamNameRow, FULL_SCAN)
+DEAD_LETTER_REASONS = Query("dead_letter_reasons", DeadLetterReasonRow)
 MISSING_TABLES = Query("missing_tables", TableRow)

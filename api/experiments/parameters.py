@@ -77,8 +77,11 @@ def check_variant_field(field: str | None, declared: Sequence[str]) -> str:
     return field
 
 
-def check_variants(found: Iterable[str], field: str, control: str) -> None:
-    """Whether these can be compared with `control`. None at all can."""
+USUAL_CONTROL: Final = "control"
+
+
+def check_variants(found: Iterable[str], field: str, control: str | None) -> str:
+    """The control, with which these can be compared. None at all can."""
     names = sorted(set(found))
     if len(names) > MOST_VARIANTS:
         raise _refusal(
@@ -86,6 +89,8 @@ def check_variants(found: Iterable[str], field: str, control: str) -> None:
             f"search_meta.{field} has more than {MOST_VARIANTS} values in this range: "
             "it does not name variants",
         )
+    if control is None:
+        return USUAL_CONTROL if USUAL_CONTROL in names or not names else names[0]
     if names and control not in names:
         listed = ", ".join(_shown(name) for name in names[:_MOST_NAMED])
         raise _refusal(
@@ -93,6 +98,7 @@ def check_variants(found: Iterable[str], field: str, control: str) -> None:
             f"{_shown(control)} has no sessions in this range: there are {listed}"
             + (" and more" if len(names) > _MOST_NAMED else ""),
         )
+    return control
 
 
 def _shown(text: str) -> str:

@@ -22,7 +22,13 @@ from api.experiments.preferences import preferences
 from api.experiments.responses import Experiment, Interleaving, Outliers
 from api.facts_progress import FactsProgress
 from api.metrics.route_parameters import EventType
-from api.queries import CLICK, EXPERIMENT, EXPERIMENT_USERS, INTERLEAVING
+from api.queries import (
+    CLICK,
+    EXPERIMENT,
+    EXPERIMENT_USERS,
+    INTERLEAVING,
+    INTERLEAVING_TEAMS,
+)
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Range
 from api.selection import Selection, SelectionParam
@@ -56,7 +62,13 @@ def experiments_router(
     async def analytics_experiment(
         request: Request,
         selection: SelectionParam,
-        control: Annotated[Control, Query(description="The variant to compare the others with")],
+        control: Annotated[
+            Control | None,
+            Query(
+                description="The variant to compare the others with; left out: the one named "
+                "`control`, or else the first by name"
+            ),
+        ] = None,
         variant_field: Annotated[
             str | None,
             Query(
@@ -106,9 +118,7 @@ def experiments_router(
         ] = 0.8,
     ) -> Response:
         field = check_variant_field(variant_field, settings.variant_fields)
-        question = Question(
-            control, parse_metrics(metrics_), confidence, power, effect, parse_split(split)
-        )
+        asked_metrics, shares = parse_metrics(metrics_), parse_split(split)
 
         async def respond() -> Response:
             asked = {**selection.times(), "event_type": event_type, "variant_field": field}
@@ -124,14 +134,15 @@ def experiments_router(
                 most_sessions=most,
                 limit=(MOST_VARIANTS + 1) * len(METRICS),
             )
-            check_variants((row.variant for row in rows), field, control)
+            chosen = check_variants((row.variant for row in rows), field, control)
+            question = Question(chosen, asked_metrics, confidence, power, effect, shares)
             found = variants(rows, question.split)
             is_kept = outliers is OutlierRule.KEEP
             return _json_response(
                 Experiment(
                     range=_range(selection, event_type),
                     variant_field=field,
-                    control=control,
+                    control=question.control,
                     confidence=confidence,
                     users_in_several_variants=everybody.users_in_several_variants,
                     outliers=Outliers(outliers.value, None if is_kept else most),
@@ -153,23 +164,30 @@ def experiments_router(
     async def analytics_interleaving(
         request: Request,
         selection: SelectionParam,
-        control: Annotated[Control, Query(description="The team to compare the others with")],
+        control: Annotated[
+            Control | None,
+            Query(description="The team to compare the others with; left out: the first by name"),
+        ] = None,
         event_type: EventType = CLICK,
         confidence: Confidence = 0.95,
     ) -> Response:
         async def respond() -> Response:
+            chosen = control
+            if chosen is None:
+                (first,) = await store.rows(INTERLEAVING_TEAMS, seconds, **selection.times())
+                chosen = first.team
             rows = await store.rows(
                 INTERLEAVING,
                 seconds,
                 **selection.times(),
                 event_type=event_type,
-                control=control,
+                control=chosen,
                 limit=MOST_VARIANTS,
             )
             return _json_response(
                 Interleaving(
                     range=_range(selection, event_type),
-                    control=control,
+                    control=chosen,
                     confidence=confidence,
                     teams=preferences(rows, confidence),
                 )

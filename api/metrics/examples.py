@@ -131,3 +131,36 @@ CATALOGUE: Final[Example] = {
     ],
     "declared_dimensions": ["search_meta.device"],
 }
+SESSIONS: Final[Example] = {
+    "range": RANGE,
+    "as_of": _AS_OF,
+    "sessions": [
+        {
+            "session_id": "sess-123",
+            "created_at": 1701012345678,
+            "search_query": "transformer optimization",
+            "user_id": "user-456",
+            "results": 1,
+            "clicks": 1,
+            "events": 1,
+            "first_click_position": 1,
+            "is_irrelevant": False,
+        }
+    ],
+    "next": _NEXT,
+}
+NEXT_QUERIES: Final[Example] = {
+    "range": RANGE,
+    "as_of": _AS_OF,
+    "queries": [
+        {
+            "search_query": "printre",
+            "next_query": "printer",
+            "sessions": 31,
+            "users": 28,
+            "reformulated_sessions": 29,
+            "zero_result_sessions": 31,
+        }
+    ],
+    "next": _NEXT,
+}

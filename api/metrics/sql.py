@@ -85,9 +85,9 @@ def statement(question: Question) -> Statement:
         values["begin_ms"] = question.times[0]
         values["period_ms"] = question.period_ms
         is_current = "created_at >= fromUnixTimestamp64Milli({begin_ms:Int64}, 'UTC')"
-    source = _source(question, values)
+    source = rows_of(question, values)
     keys = [_key(name, number, values) for number, name in enumerate(question.by)]
-    where = " AND ".join(["1", *_conditions(question, values), *_narrowed(question, values)])
+    where = " AND ".join(["1", *conditions(question, values), *_narrowed(question, values)])
     names = sum_names(question)
     time = _time(question, is_current)
     groups = [f"key_{number}" for number in range(len(keys))]
@@ -137,7 +137,8 @@ def sum_names(question: Question) -> tuple[str, ...]:
     return POSITION_SUMS if question.source is Source.POSITIONS else question.columns
 
 
-def _source(question: Question, values: dict[str, Value]) -> str:
+def rows_of(question: Question, values: dict[str, Value]) -> str:
+    """What stands behind FROM: the rows of the question's view, for each of its event types."""
     parts = []
     for number, event_type in enumerate(question.event_types):
         values[f"event_type_{number}"] = event_type
@@ -173,12 +174,13 @@ def _key(name: str, number: int, values: dict[str, Value]) -> str:
     return f"nullIf(toString(dimensions[{{by_{number}:String}}]), '')"
 
 
-def _conditions(question: Question, values: dict[str, Value]) -> list[str]:
+def conditions(question: Question, values: dict[str, Value]) -> list[str]:
+    """The question's filters."""
     filters = question.filters
-    conditions = []
+    found = []
     if filters.user is not None:
         values["only_user"] = list(filters.user)
-        conditions.append("user_id IN {only_user:Array(String)}")
+        found.append("user_id IN {only_user:Array(String)}")
     for name, text, condition in (
         ("query", filters.query, "search_query = {only_query:String}"),
         (
@@ -191,15 +193,15 @@ def _conditions(question: Question, values: dict[str, Value]) -> list[str]:
     ):
         if text is not None:
             values[f"only_{name}"] = text
-            conditions.append(condition)
+            found.append(condition)
     for number, (path, text) in enumerate(filters.declared.items()):
         values[f"path_{number}"], values[f"value_{number}"] = path, text
         # Whether a value is there at all is found without the names, in a third of the time.
-        conditions.append(
+        found.append(
             f"has(mapValues(dimensions), {{value_{number}:String}})"
             f" AND dimensions[{{path_{number}:String}}] = {{value_{number}:String}}"
         )
-    return conditions
+    return found
 
 
 def _narrowed(question: Question, values: dict[str, Value]) -> list[str]:
@@ -222,8 +224,8 @@ def bucket_statement(question: Question) -> Statement:
         "relevance": question.relevance,
         "limit": MOST_BUCKETS + 1,
     }
-    source = _source(question, values)
-    where = " AND ".join(["1", *_conditions(question, values)])
+    source = rows_of(question, values)
+    where = " AND ".join(["1", *conditions(question, values)])
     bound = ranking.bound.format_map({name: f"sum({name})" for name in question.columns})
     return Statement(
         f"""
@@ -352,8 +354,8 @@ def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
         "relevance": question.relevance,
         "steps": list(steps),
     }
-    source = _source(question, values)
-    where = " AND ".join(["1", *_conditions(question, values)])
+    source = rows_of(question, values)
+    where = " AND ".join(["1", *conditions(question, values)])
     return Statement(
         f"""
 SELECT

@@ -156,6 +156,17 @@ class KafkaOffsets:
 
         return await self._retry_transient(ask)
 
+    async def members(self) -> int:
+        """How many processes are in the group now."""
+
+        async def ask() -> int:
+            answers = self._admin.describe_consumer_groups(
+                [self._group], request_timeout=self._request_seconds
+            )
+            return len((await asyncio.wrap_future(answers[self._group])).members)
+
+        return await self._retry_transient(ask)
+
     async def close(self) -> None:
         def close_consumer() -> None:
             if "_consumer" in self.__dict__:

@@ -33,7 +33,6 @@ def nowhere() -> Iterator[LocalClient]:
 @pytest.mark.parametrize(
     ("params", "place"),
     [
-        ({}, "query.control"),
         ({"control": ""}, "query.control"),
         ({"control": "A" * 129}, "query.control"),
         ({"control": "A", "from": "yesterday"}, "query.from"),
@@ -67,7 +66,6 @@ def test_wrong_parameter_of_an_experiment_is_named(
 @pytest.mark.parametrize(
     ("params", "place"),
     [
-        ({}, "query.control"),
         ({"control": "A", "confidence": "0"}, "query.confidence"),
         ({"control": "A", "event_type": ""}, "query.event_type"),
         ({"control": "A", "metrics": "session_ctr"}, "query.metrics"),
@@ -113,6 +111,16 @@ def test_control_is_a_variant_that_was_found() -> None:
         check_variants(["A", "B"], "variant", "a")
     with pytest.raises(InvalidRequest, match="and more"):
         check_variants([f"v{number}" for number in range(20)], "variant", "A")
+
+
+@pytest.mark.parametrize(
+    ("found", "control"),
+    [(["treatment", "control"], "control"), (["B", "A"], "A"), ([], "control")],
+)
+def test_without_one_the_control_is_the_one_of_that_name_or_the_first(
+    found: list[str], control: str
+) -> None:
+    assert check_variants(found, "variant", None) == control
 
 
 def test_a_field_of_ids_names_no_variants() -> None:
