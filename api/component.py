@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 
 from api.analytics import analytics_router
+from api.console.page import SamplePosts, console_router
 from api.erase import Eraser, erase_router
 from api.events.log_follower import Followers
 from api.events.lookup import lookup_router
@@ -19,12 +20,14 @@ from api.events.tail_route import tail_router
 from api.experiments.routes import experiments_router
 from api.export import export_router
 from api.facts_progress import FactsProgress
+from api.pipeline import pipeline_router
 from api.queries import MISSING_TABLES
 from api.session import session_router
 from api.store import ClickHouseStore
 from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
+from core.kafka.offsets import KafkaOffsets
 from core.log_throttle import Throttle
 from core.settings import Settings
 from schemas.topics import Topics
@@ -41,9 +44,18 @@ class ReadComponent:
     name = "read"
 
     def __init__(
-        self, settings: Settings, eraser: Eraser, reader: ConsistentReader | None = None
+        self,
+        settings: Settings,
+        eraser: Eraser,
+        reader: ConsistentReader | None = None,
+        *,
+        can_write: bool = False,
+        sample: SamplePosts | None = None,
     ) -> None:
-        """`reader` is the process's, if another component has one already."""
+        """`reader` is the process's, if another component has one already; `can_write`: the
+        process takes posts too; `sample` makes the sample data that the console offers."""
+        self._can_write = can_write
+        self._sample = sample
         self._eraser = eraser
         self._settings = settings
         self._store = ClickHouseStore(settings)
@@ -60,6 +72,11 @@ class ReadComponent:
         self._ending = asyncio.Event()
         self._clock = clock
         self._facts = FactsProgress(self._store, settings)
+        self._offsets = KafkaOffsets(
+            settings.kafka_options(),
+            group=settings.worker.group,
+            request_seconds=settings.reads.wait_seconds,
+        )
         self._throttle = Throttle()
 
     def routers(self) -> Sequence[APIRouter]:
@@ -75,9 +92,13 @@ class ReadComponent:
             ),
             analytics_router(self._store, self._reader, self._facts, self._settings),
             experiments_router(self._store, self._reader, self._facts, self._settings),
+            pipeline_router(self._store, self._offsets, self._settings),
             export_router(self._exports, self._reader, self._settings),
             erase_router(self._eraser),
         )
+
+    def pages(self) -> APIRouter:
+        return console_router(can_write=self._can_write, sample=self._sample)
 
     async def start(self) -> None:
         """Nothing to open: connections are made when they are first needed."""
@@ -92,6 +113,7 @@ class ReadComponent:
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._reader.stop)
             stack.push_async_callback(self._followers.close)
+            stack.push_async_callback(self._offsets.close)
             await self._facts.close()
 
     async def ready(self) -> Sequence[str]:

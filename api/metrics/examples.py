@@ -163,4 +163,5 @@ NEXT_QUERIES: Final[Example] = {
         }
     ],
     "next": _NEXT,
+    "sample": None,
 }

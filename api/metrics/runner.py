@@ -69,12 +69,17 @@ class Runner:
         (row,) = await self._store.rows(NOW, self._seconds, from_ms=from_ms, to_ms=to_ms)
         return row
 
+    async def sampled(self, question: Question) -> Question:
+        """The question with the part that is read of it, where that was left to us."""
+        if question.source in SAMPLED and question.one_of == AUTOMATIC:
+            return replace(question, one_of=await self._part(question))
+        return question
+
     async def page(self, question: Question) -> Page:
         """The rows that the question's offset and limit name."""
         asked = question
         as_of = await self.as_of()
-        if question.source in SAMPLED and question.one_of == AUTOMATIC:
-            question = replace(question, one_of=await self._part(question))
+        question = await self.sampled(question)
         if question.ranking is not None and question.ranking.needs_overall:
             question = replace(question, overall=await self._session_ctr(question))
         found = await self._found(question)

@@ -17,10 +17,11 @@ from api.metrics import examples
 from api.metrics.catalogue import BY_NAME, Source
 from api.metrics.parameters import check_range, filters_of, read_cursor, write_cursor
 from api.metrics.question import Filters, Question
-from api.metrics.responses import AsOf, Next
-from api.metrics.route_parameters import Cursor, EventType, Format, FormatParam, Limit
+from api.metrics.responses import AsOf, Next, SampleField
+from api.metrics.route_parameters import Cursor, EventType, Format, FormatParam, Limit, OneOf
 from api.metrics.routes import csv_response, docs_of, json_response, range_of
 from api.metrics.runner import Runner
+from api.metrics.sample import AUTOMATIC, sample_of
 from api.metrics.sql import Statement, conditions, rows_of
 from api.queries import CLICK
 from api.responses import Count, Milliseconds, Range
@@ -92,6 +93,7 @@ class NextQueries(msgspec.Struct, frozen=True):
     as_of: AsOf
     queries: list[NextQuery]
     next: Next
+    sample: SampleField
 
 
 def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) -> None:
@@ -142,22 +144,26 @@ def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) ->
             str | None,
             Query(max_length=65_536, description="Only pairs with this text as the second one"),
         ] = None,
+        one_of: OneOf = AUTOMATIC,
         limit: Limit = 50,
         cursor: Cursor = "",
         format: FormatParam = Format.JSON,
     ) -> Response:
         question = _question(selection, filters, CLICK, limit, f"{within_seconds} {next_query}")
-        question = replace(question, source=Source.INTENTS)
+        question = replace(question, source=Source.INTENTS, one_of=one_of)
         if cursor:
             question = replace(question, offset=read_cursor(cursor, question))
 
         async def respond() -> Response:
             as_of = await runner.as_of()
-            asked = next_queries_statement(question, within_seconds, next_query)
+            sampled = await runner.sampled(question)
+            asked = next_queries_statement(sampled, within_seconds, next_query)
             rows, next = _page(question, await runner.rows(asked, NextQuery))
             if format is Format.CSV:
                 return _csv(rows, NextQuery, next)
-            return json_response(NextQueries(range_of(selection, question), as_of, rows, next))
+            over = range_of(selection, question)
+            sample = sample_of(sampled.source, sampled.one_of)
+            return json_response(NextQueries(over, as_of, rows, next, sample))
 
         return await while_connected(request, respond())
 
@@ -249,6 +255,7 @@ def _values(question: Question) -> dict[str, Value]:
         "from_ms": question.times[0],
         "to_ms": question.times[1],
         "relevance": question.relevance,
+        "one_of": question.one_of,
         "limit": question.limit + 1,
         "offset": question.offset,
     }

@@ -31,7 +31,18 @@ def edge(
     components: list[Component] = [WriteComponent.from_settings(settings, reader)]
     if with_api:
         from api.component import ReadComponent
+        from clickstream.local.demo.sample.month import sample_posts
         from clickstream.operations.erasure.eraser import eraser_of
 
-        components.append(ReadComponent(settings, eraser_of(settings), reader))
+        has_keys = settings.write_keys or settings.read_keys or settings.admin_keys
+        components.append(
+            ReadComponent(
+                settings,
+                eraser_of(settings),
+                reader,
+                can_write=True,
+                # Without keys the system is open, and on loopback: nobody's production.
+                sample=None if has_keys else sample_posts,
+            )
+        )
     run(build_app(settings, components), settings)

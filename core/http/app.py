@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.http import problem
 from core.http.access import Access
 from core.http.admission import InFlightLimit
-from core.http.component import Component, HandlesRawPosts, HasStreams
+from core.http.component import Component, HandlesRawPosts, HasPages, HasStreams
 from core.http.docs import docs_router
 from core.http.health import health_router
 from core.http.middleware import MetricsAndErrors
@@ -108,6 +108,9 @@ class Application:
                 )
         registry = registry_of(component.name for component in self.components)
         app.include_router(health_router(self.readiness, access, registry))
+        for component in self.components:
+            if isinstance(component, HasPages):
+                app.include_router(component.pages())
         app.include_router(docs_router())
         return app
 

@@ -49,6 +49,15 @@ class Component(Protocol):
 
 
 @runtime_checkable
+class HasPages(Protocol):
+    """A component with pages for people."""
+
+    def pages(self) -> APIRouter:
+        """Routes that need no key: they show nothing that is stored. Called once."""
+        ...
+
+
+@runtime_checkable
 class HandlesRawPosts(Protocol):
     """A component with POST paths that can be answered without ASGI."""
 

@@ -45,7 +45,8 @@ _CACHED: Final = {"cache-control": "max-age=3600"}
 
 
 def docs_router() -> APIRouter:
-    """The page, its three parts, and `/`, which leads to it; not in the document itself."""
+    """The page, its three parts, and `/`, which leads to it where there is no other page; not in
+    the document itself."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")

@@ -31,6 +31,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         # A busy machine is no reason for a test to see a 503.
         "CLICKSTREAM_READS__WAIT_SECONDS": "20",
         **_keys(settings),
+        **_analytics(settings),
         **{
             f"CLICKSTREAM_{group.upper()}__{name.upper()}": str(value)
             for group in ("http", "limits", "topics", "worker")
@@ -53,6 +54,14 @@ def _keys(settings: Settings) -> dict[str, str]:
         for right, keys in lists.items()
         if keys
     }
+
+
+def _analytics(settings: Settings) -> dict[str, str]:
+    named = {
+        "CLICKSTREAM_DIMENSIONS": ",".join(settings.dimensions),
+        "CLICKSTREAM_EVENT_VALUE": settings.event_value,
+    }
+    return {name: value for name, value in named.items() if value}
 
 
 class ProcessPair:

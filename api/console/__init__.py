@@ -1,0 +1,1 @@
+"""The console: a page at `/` on the endpoints of the read API."""

@@ -1,0 +1,116 @@
+// A panel: a heading, what it loads, and what it says when there is nothing or something went wrong.
+
+import { ApiError, saveCsv } from "./api.js";
+import { h, say } from "./dom.js";
+
+/**
+ * What a view is made of: its panels load and load again together.
+ * @typedef {{load: () => Promise<void>}} Loading
+ */
+export class View {
+  constructor() {
+    /** @type {Loading[]} */
+    this.loadings = [];
+    this.controller = new AbortController();
+  }
+
+  get signal() {
+    return this.controller.signal;
+  }
+
+  /** Ask again for everything, without taking away what is there. */
+  async refresh() {
+    await Promise.all(this.loadings.map((each) => each.load()));
+  }
+
+  end() {
+    this.controller.abort();
+  }
+
+  /**
+   * @param {object} options
+   * @param {string} options.title
+   * @param {string} [options.hint] what the heading does not say
+   * @param {string} [options.wide] a class that says how wide it is
+   * @param {[string, () => Record<string, any>, string]} [options.csv] path, parameters, file name
+   * @param {Node | null} [options.more] beside the heading
+   * @param {() => Promise<Node>} options.load
+   */
+  panel({ title, hint, wide, csv, more, load }) {
+    const body = h("div", { class: "body" }, h("p", { class: "muted" }, "…"));
+    const id = `panel-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
+    const section = h(
+      "section",
+      { class: `panel ${wide ?? ""}`, "aria-labelledby": id, "aria-busy": "true" },
+      h(
+        "div",
+        { class: "head" },
+        h("h2", { id, title: hint }, title),
+        hint ? h("span", { class: "hint" }, hint) : null,
+        h("span", { class: "tools" }, more, csv ? csvButton(csv[0], csv[1], csv[2], title) : null),
+      ),
+      body,
+    );
+    this.loading(section, body, load);
+    return section;
+  }
+
+  /**
+   * Fill `body` with what `load` makes, now and at each refresh. `busy` says while it is under way.
+   * @param {Element} busy @param {Element} body @param {() => Promise<Node>} load
+   */
+  loading(busy, body, load) {
+    let latest = 0;
+    const run = async () => {
+      const mine = ++latest;
+      busy.setAttribute("aria-busy", "true");
+      let content;
+      try {
+        content = await load();
+      } catch (error) {
+        if (this.signal.aborted) return;
+        content = problem(error);
+      }
+      if (mine !== latest || this.signal.aborted) return;
+      body.replaceChildren(content);
+      busy.removeAttribute("aria-busy");
+    };
+    this.loadings.push({ load: run });
+    void run();
+  }
+}
+
+/** An error, as what it is. @param {unknown} error */
+export function problem(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const status = error instanceof ApiError && error.status ? ` (${error.status})` : "";
+  if (!(error instanceof ApiError)) console.error(error);
+  return h("p", { class: "problem", role: "alert" }, `${text}${status}`);
+}
+
+/** @param {...(Node | string)} children */
+export const nothing = (...children) => h("p", { class: "muted nothing" }, ...children);
+
+/** What part of the searches an answer is of, if not of all. @param {any} answer */
+export const sampled = ({ sample }) => (sample ? h("p", { class: "muted" }, `Of one in ${sample.one_of} ${sample.of}, not scaled up.`) : null);
+
+/** @param {string} path @param {() => Record<string, any>} params @param {string} name @param {string} of */
+export function csvButton(path, params, name, of) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      "aria-label": `${of} as CSV`,
+      onclick: async () => {
+        try {
+          await saveCsv(path, params(), name);
+          say(`${name}.csv saved`);
+        } catch (error) {
+          say(error instanceof Error ? error.message : String(error));
+        }
+      },
+    },
+    "CSV",
+  );
+}
