@@ -379,6 +379,13 @@ class Settings(BaseSettings):
         description="URL of ClickHouse and the database: "
         "http(s)://user:password@host:port/database.",
     )
+    clickhouse_cluster: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Name of the cluster in remote_servers of ClickHouse's configuration, when the "
+        "tables are to be sharded and replicated. The URL names one of its nodes, or a load "
+        'balancer before them. Empty: one server. docs/operations.md, "A cluster".',
+    )
     write_keys: Keys = Field(
         (),
         description="API keys that may write, separated by commas. docs/security.md describes "

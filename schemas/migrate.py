@@ -11,7 +11,8 @@ has neither a lock nor a transaction for DDL, so every statement must be one tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,11 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from core.clickhouse.client import connect, database_of, translate
+from core.clickhouse.client import connect, translate
+from core.clickhouse.layout import Layout
 from core.errors import MigrationError
 from core.settings import Settings
+from schemas.cluster_sql import places_of, statements, table_same_everywhere
 from schemas.retention import set_table_retention
 from schemas.sql_files import SCHEMAS, SchemaFiles, SqlFile, load
 
@@ -32,7 +35,7 @@ RECORD: Final = "_schema_files"
 _OLD_RECORD: Final = "schema_migrations"
 _OLD_SORT_KEY: Final = ("events", "session_id, event_id")
 
-_CREATE_RECORD: Final = f"""
+_CREATE_RECORD: Final = f"""\
 CREATE TABLE IF NOT EXISTS {RECORD}
 (
     path String COMMENT 'Of the file in schemas/',
@@ -41,14 +44,31 @@ CREATE TABLE IF NOT EXISTS {RECORD}
 )
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY path
-COMMENT 'Which views and migrations of which text this database has. Read it with FINAL'
+COMMENT 'Which views and migrations of which text this database has. Read it with FINAL'\
 """
 _READ_RECORD: Final = f"SELECT path, checksum FROM {RECORD} FINAL"  # noqa: S608 - our own name
 _SORT_KEYS: Final = """
 SELECT name, sorting_key FROM system.tables WHERE database = {database:String}
 """
+# By name, in how many places it is, and the id of the table.
+_EXISTING: Final = """
+SELECT
+    name,
+    count() AS places,
+    anyIf(toString(uuid), engine LIKE '%MergeTree') AS uuid
+FROM {every_node}
+WHERE database IN {{databases:Array(String)}} AND NOT is_temporary
+GROUP BY name
+SETTINGS skip_unavailable_shards = 1
+"""
+_NODES: Final = "SELECT count() FROM {every_node} SETTINGS skip_unavailable_shards = 1"
 _HAS_DATABASE: Final = "SELECT count() FROM system.databases WHERE name = {database:String}"
 _CREATE_DATABASE: Final = "CREATE DATABASE IF NOT EXISTS {database:Identifier}"
+# A node that has just joined copies the record of the others.
+_SYNC_RECORD: Final = f"SYSTEM SYNC REPLICA {RECORD} LIGHTWEIGHT"
+
+
+_STATEMENTS_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +83,75 @@ def migrate(settings: Settings, root: Path = SCHEMAS) -> list[str]:
     """Bring the database up to date, creating it first; the paths of the files that were applied.
     Tables get the retention of the settings.
 
+    On a cluster, on all of its nodes. One that is away does the same when it comes back. One that
+    joins later lacks everything until this runs again.
+
     Idempotent. Raises MigrationError when the files and the record contradict each other or a
     statement fails, SinkUnavailable when ClickHouse does not answer.
     """
     files = load(root)
-    database = database_of(settings)
+    layout = Layout.of(settings)
     with connect(settings, role="migrate", database="system") as client, translate(settings):
-        parameters = {"database": database}
-        # A user who may not create databases can still migrate one that is there.
-        if not client.query(_HAS_DATABASE, parameters=parameters).result_rows[0][0]:
-            client.command(_CREATE_DATABASE, parameters=parameters)
-        planned = _plan(client, database, files)
+        existing = _existing(client, layout)
+        for database in sorted({layout.database, layout.shard_database}):
+            parameters = {"database": database}
+            # A user who may not create databases can still migrate one that is there.
+            has = client.query(_HAS_DATABASE, parameters=parameters).result_rows[0][0]
+            if layout.cluster or not has:
+                client.command(_CREATE_DATABASE + layout.on_cluster, parameters=parameters)
     with connect(settings, role="migrate") as client, translate(settings):
-        client.command(_CREATE_RECORD)
+        uuid = existing.uuids.get(RECORD)
+        client.command(table_same_everywhere(_CREATE_RECORD, layout, uuid))
+        if layout.cluster:
+            client.command(_SYNC_RECORD)
+        planned = _plan(client, layout, files, existing)
         # Before the first table is there: whoever goes on from here must not run them.
         _record(client, planned.included)
-        for file in planned.to_run:
-            _run(client, file)
+        _run_all(client, layout, planned.to_run, existing.uuids)
         # All at once and last: a run that ends before repeats every view that it had to make again.
         _record(client, planned.to_run)
-        set_table_retention(client, settings.retention_days)
+        set_table_retention(client, layout, settings.retention_days)
     return [file.path for file in planned.to_run]
 
 
 def pending(settings: Settings, root: Path = SCHEMAS) -> list[str]:
     """What `migrate` would apply. Changes nothing, raises the same."""
     files = load(root)
+    layout = Layout.of(settings)
     with connect(settings, role="migrate", database="system") as client, translate(settings):
-        planned = _plan(client, database_of(settings), files)
+        planned = _plan(client, layout, files, _existing(client, layout))
     return [file.path for file in planned.to_run]
+
+
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    """`names` of tables and views that every node has that answers, `uuids` of all tables that one
+    has."""
+
+    names: Set[str]
+    uuids: Mapping[str, str]
+
+
+def _existing(client: Client, layout: Layout) -> _Existing:
+    """Raises MigrationError for a database of a version before the first release."""
+    sort_keys = client.query(_SORT_KEYS, parameters={"database": layout.database}).result_rows
+    if any(name == _OLD_RECORD for name, _ in sort_keys) or _OLD_SORT_KEY in sort_keys:
+        database = layout.database
+        raise MigrationError(
+            f"the database {database} was made before the first release and cannot be carried over:"
+            f" drop it (DROP DATABASE {database}) or name another one in"
+            " CLICKSTREAM_CLICKHOUSE_URL, and migrate again"
+        )
+    databases = sorted({layout.database, layout.shard_database})
+    every_node = layout.all_nodes("system.tables")
+    rows = client.query(
+        _EXISTING.format(every_node=every_node), parameters={"databases": databases}
+    ).result_rows
+    nodes = client.query(_NODES.format(every_node=layout.all_nodes("system.one"))).result_rows[0][0]
+    return _Existing(
+        {str(name) for name, places, _ in rows if places == nodes * places_of(name, layout)},
+        {str(name): str(uuid) for name, _, uuid in rows if uuid},
+    )
 
 
 def plan(files: SchemaFiles, existing: Set[str], recorded: Mapping[str, str]) -> Plan:
@@ -114,21 +174,13 @@ def plan(files: SchemaFiles, existing: Set[str], recorded: Mapping[str, str]) ->
     return Plan((*tables, *migrations, *views), tuple(later) if is_new else ())
 
 
-def _plan(client: Client, database: str, files: SchemaFiles) -> Plan:
-    rows = client.query(_SORT_KEYS, parameters={"database": database}).result_rows
-    existing = {str(name) for name, _ in rows}
-    if _OLD_RECORD in existing or _OLD_SORT_KEY in rows:
-        raise MigrationError(
-            f"the database {database} was made before the first release and cannot be carried over:"
-            f" drop it (DROP DATABASE {database}) or name another one in"
-            " CLICKSTREAM_CLICKHOUSE_URL, and migrate again"
-        )
+def _plan(client: Client, layout: Layout, files: SchemaFiles, existing: _Existing) -> Plan:
     recorded = {}
-    if RECORD in existing:
-        query = _READ_RECORD.replace(RECORD, f"{database}.{RECORD}")
+    if RECORD in existing.uuids:
+        query = _READ_RECORD.replace(RECORD, f"{layout.database}.{RECORD}")
         recorded = {str(path): str(checksum) for path, checksum in client.query(query).result_rows}
     _check(files.migrations, recorded)
-    return plan(files, existing, recorded)
+    return plan(files, existing.names, recorded)
 
 
 def _check(migrations: Sequence[SqlFile], recorded: Mapping[str, str]) -> None:
@@ -149,15 +201,40 @@ def _check(migrations: Sequence[SqlFile], recorded: Mapping[str, str]) -> None:
             )
 
 
-def _run(client: Client, file: SqlFile) -> None:
-    for place, statement in enumerate(file.statements, start=1):
+def _run_all(
+    client: Client, layout: Layout, files: Sequence[SqlFile], uuids: Mapping[str, str]
+) -> None:
+    """In this order. On a cluster, those that do not need each other at once: a statement waits for
+    every node, and most of that is waiting."""
+    with ThreadPoolExecutor(_STATEMENTS_AT_ONCE if layout.cluster else 1) as pool:
+        for group in independent(files):
+            runs = [pool.submit(_run, client, f, statements(f, layout, uuids)) for f in group]
+            for run in runs:
+                run.result()
+
+
+def independent(files: Sequence[SqlFile]) -> Iterator[list[SqlFile]]:
+    """The same files in groups. None reads what another of its group makes. Pure."""
+    group: list[SqlFile] = []
+    for file in files:
+        needs = file.reads & {each.name for each in group}
+        if group and (needs or file.path.startswith("migrations/")):
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def _run(client: Client, file: SqlFile, statements_of_it: Sequence[str]) -> None:
+    for place, statement in enumerate(statements_of_it, start=1):
         try:
             client.command(statement)
         except OperationalError:
             raise  # the server is gone, the statement is not to blame
         except DatabaseError as error:
             raise MigrationError(
-                f"{file.path}, statement {place} of {len(file.statements)}: {error}. What was done"
+                f"{file.path}, statement {place} of {len(statements_of_it)}: {error}. What was done"
                 " before it stays; run `clickstream migrate` again once the cause is removed"
             ) from error
 

@@ -11,6 +11,8 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from core.clickhouse.layout import Layout
+
 # The partition of sessions whose created_at was too far from their receipt has no day of its own.
 _DAY: Final = "if(session_day = toDate(0), toDate(received_at), session_day)"
 
@@ -56,46 +58,58 @@ def expiries(days: int) -> tuple[Expiry, ...]:
 # Tables without a TTL of their own in schemas/tables.
 _WITHOUT_TTL: Final = ("sessions", "events", "session_facts", "session_marks")
 
-_TABLES: Final = "SELECT name FROM system.tables WHERE database = currentDatabase()"
+_TABLES: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
 _TTL_OF: Final = """
 SELECT extract(engine_full, ' TTL (.*?)(?: SETTINGS |$)')
 FROM system.tables
-WHERE database = currentDatabase() AND name = {table:String}
+WHERE database = {database:String} AND name = {table:String}
 """
-_MATERIALIZE: Final = "ALTER TABLE {table:Identifier} MATERIALIZE TTL"
-_REMOVE: Final = "ALTER TABLE {table:Identifier} REMOVE TTL"
+_ALTER: Final = "ALTER TABLE {database:Identifier}.{table:Identifier}"
 
 
-def set_table_retention(client: Client, days: int) -> list[str]:
-    """Set the TTL of each table in the client's database; returns the names of those that changed.
+def set_table_retention(client: Client, layout: Layout, days: int) -> list[str]:
+    """Set the TTL of each table; returns the names of those that changed.
 
     Idempotent. ClickHouse deletes expired rows in the background, within hours.
     """
-    there = set(client.query(_TABLES).result_columns[0])
+    database = {"database": layout.shard_database}
+    there = set(client.query(_TABLES, parameters=database).result_columns[0])
+    tables = _Tables(client, layout)
     wanted = [expiry for expiry in expiries(days) if expiry.table in there]
-    changed = [expiry.table for expiry in wanted if _set_ttl(client, expiry)]
+    changed = [expiry.table for expiry in wanted if tables.set_ttl(expiry)]
     kept = there.intersection(_WITHOUT_TTL) - {expiry.table for expiry in wanted}
-    return changed + [table for table in sorted(kept) if _remove_ttl(client, table)]
+    return changed + [table for table in sorted(kept) if tables.remove_ttl(table)]
 
 
-def _set_ttl(client: Client, expiry: Expiry) -> bool:
-    names = {"table": expiry.table}
-    before = client.command(_TTL_OF, parameters=names)
-    # The server writes the expression in a form of its own, so it is asked what has changed.
-    client.command(_modify(expiry), settings={"materialize_ttl_after_modify": 0})
-    if client.command(_TTL_OF, parameters=names) == before:
-        return False
-    client.command(_MATERIALIZE, parameters=names)
-    return True
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    client: Client
+    layout: Layout
 
+    def set_ttl(self, expiry: Expiry) -> bool:
+        """Whether that changed anything."""
+        before = self._ttl_of(expiry.table)
+        # The server writes the expression in a form of its own, so it is asked what has changed. It
+        # cannot be bound; both parts of it are ours.
+        self._alter(expiry.table, f"MODIFY TTL {expiry.ttl}", {"materialize_ttl_after_modify": 0})
+        if self._ttl_of(expiry.table) == before:
+            return False
+        self._alter(expiry.table, "MATERIALIZE TTL")
+        return True
 
-def _remove_ttl(client: Client, table: str) -> bool:
-    if not client.command(_TTL_OF, parameters={"table": table}):
-        return False
-    client.command(_REMOVE, parameters={"table": table})
-    return True
+    def remove_ttl(self, table: str) -> bool:
+        """Whether there was one."""
+        if not self._ttl_of(table):
+            return False
+        self._alter(table, "REMOVE TTL")
+        return True
 
+    def _ttl_of(self, table: str) -> object:
+        return self.client.command(_TTL_OF, parameters=self._names(table))
 
-def _modify(expiry: Expiry) -> str:
-    """An expression cannot be bound; both parts of it are ours."""
-    return f"ALTER TABLE {expiry.table} MODIFY TTL {expiry.ttl}"
+    def _alter(self, table: str, what: str, settings: dict[str, int] | None = None) -> None:
+        statement = f"{_ALTER}{self.layout.on_cluster} {what}"
+        self.client.command(statement, parameters=self._names(table), settings=settings)
+
+    def _names(self, table: str) -> dict[str, str]:
+        return {"database": self.layout.shard_database, "table": table}

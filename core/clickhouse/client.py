@@ -21,6 +21,7 @@ from clickhouse_connect.driver.exceptions import (
 )
 from pydantic import SecretStr
 
+from core.clickhouse.layout import Layout
 from core.clickhouse.pool import pool_for
 from core.errors import ClickstreamError, SinkUnavailable, StatementTooLarge
 from core.server_urls import Address, clickhouse_address
@@ -201,7 +202,10 @@ def _options(
         "send_receive_timeout": max(1, round(answer_seconds)),
         # With a server-side session, threads that share a client would wait for each other.
         "autogenerate_session_id": False,
-        "settings": {name: value for name, value in _PINNED.items() if name not in _OPTIONAL},
+        "settings": {
+            **{name: value for name, value in _PINNED.items() if name not in _OPTIONAL},
+            **Layout.of(settings).client_settings,
+        },
     }
 
 

@@ -215,21 +215,13 @@ class ClickHouseSink:
         )
 
     def erase(self, session_ids: Sequence[str]) -> None:
-        columns = self._call(
-            lambda: self._client.query(COLUMNS, parameters={"database": self._client.database})
-        )
+        database = self._statements.layout.shard_database
+        columns = self._call(lambda: self._client.query(COLUMNS, parameters={"database": database}))
         for holder in tables_with_user_data(columns.result_rows):
             for ids in id_batches(session_ids) if holder.keyed_by_session else ():
-                self._call(
-                    partial(
-                        self._client.command,
-                        delete(holder.condition),
-                        parameters={
-                            "database": self._client.database,
-                            "table": holder.table,
-                            "ids": ids,
-                        },
-                    )
+                self._statements.on_every_node(
+                    delete(holder.condition),
+                    {"database": database, "table": holder.table, "ids": ids},
                 )
 
     def erase_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
@@ -238,7 +230,7 @@ class ClickHouseSink:
             places = [
                 (*each.rejected.source, each.rejected.record.offset, each.epoch) for each in some
             ]
-            self._statements.run(_ERASE_LETTERS, {"places": places})
+            self._statements.on_every_node(_ERASE_LETTERS, {"places": places})
 
     def adopt(self, sessions: pa.Table) -> Adoption:
         return self._waiting.adopt(sessions)
@@ -255,7 +247,7 @@ class ClickHouseSink:
     def unjoin(self, sessions: pa.Table) -> None:
         days = {"days": sessions["session_day"].unique().to_pylist()}
         for ids in id_batches(sessions["session_id"].to_pylist()):
-            self._statements.run(_UNJOIN, {**days, "ids": ids})
+            self._statements.on_every_node(_UNJOIN, {**days, "ids": ids})
 
     def refresh_facts(self, touched: pa.Table) -> None:
         self._facts.refresh(touched)

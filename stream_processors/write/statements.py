@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.external import ExternalData
 
 from core import clickhouse
+from core.clickhouse.layout import Layout
 from core.errors import StatementRefused, StatementTooLarge
 from core.settings import Settings
 
@@ -35,6 +36,12 @@ class Statements:
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
         self._client = client
+        self.layout = Layout.of(settings)
+        self._shards = client
+        if self.layout.cluster:
+            self._shards = clickhouse.connect(
+                settings, role="clickstream worker", database=self.layout.shard_database
+            )
 
     def select(
         self, query: str, columns: pa.Schema, parameters: Mapping[str, Any], **tables: pa.Table
@@ -52,6 +59,15 @@ class Statements:
         self.call(
             lambda: self._client.raw_query(
                 statement, parameters=dict(parameters), external_data=_external(tables)
+            )
+        )
+
+    def on_every_node(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        """Runs a deletion, or what ends one, where the tables themselves are. It reads other tables
+        of its own shard alone."""
+        self.call(
+            lambda: self._shards.raw_query(
+                self.layout.on_every_node(statement), parameters=dict(parameters)
             )
         )
 

@@ -145,11 +145,12 @@ WHERE session_id IN {ids:Array(String)} AND {within}
 
 _UNFINISHED = """
 SELECT count() AS mutations, countIf(latest_fail_reason != '') AS failing
-FROM system.mutations
-WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done
+FROM $mutations
+WHERE database = {database:String} AND table = 'unjoined_events' AND NOT is_done
+SETTINGS skip_unavailable_shards = 1
 """
 _KILL_FAILING = """
-KILL MUTATION WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done
+KILL MUTATION WHERE database = {database:String} AND table = 'unjoined_events' AND NOT is_done
     AND latest_fail_reason != ''
 """
 
@@ -240,17 +241,19 @@ class WaitingEvents:
         for part in _parts(adopted, np.zeros(adopted.num_rows, dtype=np.int64)):
             for ids in id_batches(part["session_id"].to_pylist()):
                 parameters = {**days, **_bounds(portion), "ids": ids}
-                self._statements.run(_bounded(_DELETE, portion), parameters)
+                self._statements.on_every_node(_bounded(_DELETE, portion), parameters)
 
     def _may_delete(self) -> bool:
         """Whether no deletion is under way. Those that fail are ended: ClickHouse would try them
         for ever, each time with all their memory."""
-        mutations, failing = (
-            self._statements.select(_UNFINISHED, _MUTATIONS, {}).to_pylist()[0].values()
-        )
+        layout = self._statements.layout
+        query = _UNFINISHED.replace("$mutations", layout.all_nodes("system.mutations"))
+        database = {"database": layout.shard_database}
+        found = self._statements.select(query, _MUTATIONS, database).to_pylist()
+        mutations, failing = found[0].values()
         if failing:
             log.warning("%d deletions of waiting events fail; they are ended", failing)
-            self._statements.run(_KILL_FAILING, {})
+            self._statements.on_every_node(_KILL_FAILING, database)
         return not mutations
 
     def _adopt_new(self, sessions: pa.Table) -> None:

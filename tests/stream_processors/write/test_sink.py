@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from core.clickhouse.layout import Layout
 from core.clock import SystemClock
 from core.errors import SinkUnavailable
 from core.kafka.partitioner import partition_of
@@ -23,6 +24,7 @@ from stream_processors.join.join import as_known, join, join_stored, with_day
 from stream_processors.join.session_day import DayWindow
 from stream_processors.write import waiting_events
 from stream_processors.write.sink import ADOPTED, BEFORE_ALL, DeadLetter, Sink
+from tests.clickhouse_tables import on_table, truncate
 from tests.stream_processors.memory_sink import KEYS, MemorySink, clean_up
 from tests.stream_processors.records import (
     NOW_MS,
@@ -62,10 +64,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 def endless(module_settings: Settings) -> Settings:
     """Tables that keep what is old: the records here are of 2023, and a waiting event of that age
     would be deleted."""
-    from core import clickhouse
-
-    with clickhouse.connect(module_settings) as client:
-        client.command("ALTER TABLE unjoined_events REMOVE TTL")
+    on_table(module_settings, "ALTER TABLE {} REMOVE TTL", table_columns.UNJOINED)
     return module_settings
 
 
@@ -74,10 +73,9 @@ def clickhouse_store(settings: Settings) -> Iterator[Store]:
     from core import clickhouse
     from stream_processors.write.clickhouse import ClickHouseSink
 
+    erasures = ("erasures", "erased_sessions", "erased_dead_letters")
+    truncate(settings, *KEYS, "dead_letters", *erasures)
     with clickhouse.connect(settings) as client:
-        erasures = ("erasures", "erased_sessions", "erased_dead_letters")
-        for table in (*KEYS, "dead_letters", *erasures):
-            client.command(f"TRUNCATE TABLE {table}")
 
         def read(table: str) -> list[dict[str, Any]]:
             found = client.query(f"SELECT * FROM {table} FINAL ORDER BY kafka_offset")  # noqa: S608
@@ -347,18 +345,19 @@ def test_only_events_of_the_sessions_named_are_deleted(store: Store) -> None:
 def test_a_deletion_that_fails_is_ended_and_the_next_one_deletes(endless: Settings) -> None:
     from core import clickhouse
 
+    layout = Layout.of(endless)
     left = (
-        "SELECT count() AS mutations, countIf(latest_fail_reason != '') AS failing"
-        " FROM system.mutations"
-        " WHERE database = currentDatabase() AND table = 'unjoined_events' AND NOT is_done"
+        "SELECT count() AS mutations, countIf(latest_fail_reason != '') AS failing"  # noqa: S608 - ours
+        f" FROM {layout.all_nodes('system.mutations')}"
+        f" WHERE database = '{layout.shard_database}' AND table = 'unjoined_events' AND NOT is_done"
     )
-    fails = "ALTER TABLE unjoined_events DELETE WHERE throwIf(event_id != '')"
+    fails = "ALTER TABLE {} DELETE WHERE throwIf(event_id != '')"
     for sink, read in clickhouse_store(endless):
         sink.write(table_columns.UNJOINED, event_table(event("s", "e")))
         adopted = adopt_as_stored(sink, session_table(session("s")))
         with clickhouse.connect(endless) as client:
-            client.command(fails, settings={"mutations_sync": 0})
-            wait_until(lambda: client.query(left).first_row[1] == 1, seconds=30)
+            on_table(endless, fails, table_columns.UNJOINED, mutations_sync=0)
+            wait_until(lambda: client.query(left).first_row[1] >= 1, seconds=30)
             sink.delete_adopted(adopted)
             wait_until(lambda: client.query(left).first_row[0] == 0, seconds=30)
         assert len(read(table_columns.UNJOINED)) == 1
