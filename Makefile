@@ -179,8 +179,9 @@ docs: $(VENV)/.installed ## write the pages of settings, tables, metrics and sca
 	$(BIN)/python deploy/observability/write_dashboards.py
 
 .PHONY: golden
-golden: $(VENV)/.installed ## write schemas/golden.json again, after a change of a table or view
+golden: $(VENV)/.installed ## write schemas/golden.json and tests/schemas/cluster.sql again, after a change of a table or view
 	$(BIN)/python -m tests.schemas.write_golden
+	$(BIN)/python -m tests.schemas.write_cluster_golden
 	$(BIN)/python docs/write_schema.py
 
 .PHONY: lock

@@ -15,7 +15,8 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from core.clickhouse.client import connect, database_of, translate
+from core.clickhouse.client import connect, translate
+from core.clickhouse.layout import Layout
 from core.settings import Settings
 from schemas.retention import expiries
 
@@ -55,6 +56,9 @@ ORDER BY table, columns.position
 _FORMAT: Final = "SELECT arrayMap(query -> formatQuerySingleLine(query), {queries:Array(String)})"
 _DATABASE: Final = "clickstream"
 
+# The engine, and its first two arguments. Without others it has no brackets on one server.
+_REPLICATED: Final = re.compile(r"^Replicated(\w*MergeTree)(?:\('/[^']*', '[^']*'(?:\)|, (?=\w)))?")
+
 
 def differences(settings: Settings) -> list[str]:
     """In what the live database differs from the declared one, each in a sentence; [] when equal.
@@ -64,7 +68,7 @@ def differences(settings: Settings) -> list[str]:
     """
     declared_tables, declared_columns = declared(settings.retention_days)
     with connect(settings, role="diff", database="system") as client, translate(settings):
-        live_tables, live_columns = describe(client, database_of(settings))
+        live_tables, live_columns = describe_layout(client, Layout.of(settings))
         declared_tables = _formatted(client, declared_tables)
         live_tables = _formatted(client, live_tables)
     common = declared_tables.keys() & live_tables.keys()
@@ -85,6 +89,23 @@ def declared(retention_days: int = 0) -> tuple[Described, Described]:
 def describe(client: Client, database: str) -> tuple[Described, Described]:
     """The same of a database on a server, which is called `clickstream` in the queries of views."""
     return _described(client, _TABLES, database), _described(client, _COLUMNS, database)
+
+
+def describe_layout(client: Client, layout: Layout) -> tuple[Described, Described]:
+    """The same of one server, or of the node of a cluster, as it would be on one server: without
+    what replicates a table, and without the Distributed tables over those of the shards."""
+    tables, columns = describe(client, layout.database)
+    if not layout.cluster:
+        return tables, columns
+    shard_tables, shard_columns = describe(client, layout.shard_database)
+    alone = {
+        name: {what: _REPLICATED.sub(r"\1", value) for what, value in properties.items()}
+        for name, properties in {**tables, **shard_tables}.items()
+    }
+    return dict(sorted(alone.items())), {
+        **_of_tables(columns, tables.keys() - shard_tables.keys()),
+        **shard_columns,
+    }
 
 
 def _described(client: Client, query: str, database: str) -> Described:

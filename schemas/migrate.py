@@ -218,7 +218,8 @@ def independent(files: Sequence[SqlFile]) -> Iterator[list[SqlFile]]:
     group: list[SqlFile] = []
     for file in files:
         needs = file.reads & {each.name for each in group}
-        if group and (needs or file.path.startswith("migrations/")):
+        alters = any(each.path.startswith("migrations/") for each in (*group[-1:], file))
+        if group and (needs or alters):
             yield group
             group = []
         group.append(file)

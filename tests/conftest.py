@@ -15,7 +15,6 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -43,7 +42,7 @@ Corner = Callable[..., AbstractContextManager["Settings"]]
 
 
 # Folders whose tests share one world that is costly to make.
-_WHOLE_FOLDERS = ("tests/clickstream/operations/replay", "tests/faults/outages")
+_WHOLE_FOLDERS = ("tests/cluster", "tests/clickstream/operations/replay", "tests/faults/outages")
 
 
 class _ByFile(LoadScopeScheduling):
@@ -75,12 +74,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
     run = own if worker_id == "master" else own.parent
     kind = os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded")
     with shared_engines(run / "engines", kind) as running:
-        nodes = os.environ.get("CLICKSTREAM_TEST_CLUSTER", "").split()
-        yield (
-            replace(running, clickhouse_url=nodes[0], clickhouse_cluster="clickstream")
-            if nodes
-            else running
-        )
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +119,6 @@ def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
         "kafka_bootstrap_servers": engines.kafka_bootstrap_servers,
         "schema_registry_url": engines.schema_registry_url,
         "clickhouse_url": engines.clickhouse_database_url(name),
-        "clickhouse_cluster": engines.clickhouse_cluster,
         **own,
         **overrides,
     }
@@ -143,17 +136,14 @@ def _remove(settings: Settings) -> None:
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient
 
-    from core.clickhouse.layout import Layout
-
     url = urlsplit(settings.clickhouse_url.get_secret_value())
-    layout = Layout.of(settings)
-    for database in {layout.database, layout.shard_database}:
-        httpx.post(
-            f"{url.scheme}://{url.hostname}:{url.port}/",
-            content=f"DROP DATABASE IF EXISTS {database}{layout.on_cluster} SYNC",
-            auth=(url.username or "default", url.password or ""),
-            timeout=30,
-        ).raise_for_status()
+    database = url.path.strip("/")
+    httpx.post(
+        f"{url.scheme}://{url.hostname}:{url.port}/",
+        content=f"DROP DATABASE IF EXISTS {database} SYNC",
+        auth=(url.username or "default", url.password or ""),
+        timeout=30,
+    ).raise_for_status()
     admin = AdminClient({**settings.kafka_options()})
     known = admin.list_topics(timeout=10).topics
     mine = [topic for topic in known if topic.startswith(settings.topics.prefix)]

@@ -33,7 +33,6 @@ class SharedEngines:
     schema_registry_url: str
     clickhouse_url: str
     passwords: dict[str, str]
-    clickhouse_cluster: str = ""
 
     def clickhouse_database_url(self, database: str) -> str:
         """What `CLICKSTREAM_CLICKHOUSE_URL` has to be to use this database."""

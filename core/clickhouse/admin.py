@@ -15,6 +15,7 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from urllib3 import Timeout
 
 from core.clickhouse.client import connect, translate
+from core.clickhouse.layout import Layout
 from core.errors import SetupError
 from core.settings import Settings
 
@@ -39,9 +40,10 @@ _TO_ERASE = "SELECT, ALTER DELETE, SYSTEM MERGES"
 _START_MERGES = "SYSTEM START MERGES {database:Identifier}.{table:Identifier}"
 
 _RUNNING_INSERTS = """
-SELECT query_id FROM system.processes
+SELECT query_id FROM $processes
 WHERE query_kind IN ('Insert', 'AsyncInsertFlush')
-    AND (current_database = {name:String} OR position(query, concat({name:String}, '.')) > 0)
+    AND (current_database = {name:String} OR position(query, concat({name:String}, '.')) > 0
+        OR position(query, concat({shard:String}, '.')) > 0)
 """
 
 Rows = Sequence[Sequence[Any]]
@@ -85,6 +87,7 @@ class Server:
         self._settings = settings
         self._client = client
         self._remaining = remaining
+        self.layout = Layout.of(settings)
 
     def command(self, statement: str, **parameters: object) -> None:
         """Run a statement that answers nothing."""
@@ -98,6 +101,14 @@ class Server:
                 query, parameters=parameters, settings=self._limits()
             ).result_rows
         return found
+
+    def on_every_node(self, statement: str, **parameters: object) -> None:
+        """Run a statement that changes a table, where the table itself is."""
+        self.command(self.layout.on_every_node(statement), **parameters)
+
+    def rows_of_replicas(self, query: str, **parameters: object) -> Rows:
+        """The answer of a query `FROM {database:Identifier}.…`. On a cluster, of all replicas."""
+        return self.rows(self.layout.from_all_replicas(query), **parameters)
 
     def number(self, query: str, **parameters: object) -> int:
         """The answer of a query for one number."""
@@ -138,7 +149,9 @@ class Server:
 
     def running_inserts(self, database: str) -> frozenset[str]:
         """The ids of the inserts that are under way into this database."""
-        return frozenset(str(query) for (query,) in self.rows(_RUNNING_INSERTS, name=database))
+        query = _RUNNING_INSERTS.replace("$processes", self.layout.all_nodes("system.processes"))
+        found = self.rows(query, name=database, shard=self.layout.shard_database)
+        return frozenset(str(query) for (query,) in found)
 
     def _limits(self) -> dict[str, Any]:
         """The rest of the time as a limit of the statement, in ClickHouse and of the wait for it:
@@ -161,3 +174,12 @@ def open_server(settings: Settings) -> Iterator[Server]:
         settings, role="clickstream operation", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:
         yield Server(settings, client)
+
+
+def require_one_server(settings: Settings, operation: str) -> None:
+    """Raises SetupError on a cluster, for an operation that would see one of its shards alone."""
+    if settings.clickhouse_cluster:
+        raise SetupError(
+            f"{operation} works on one ClickHouse server only, and CLICKSTREAM_CLICKHOUSE_CLUSTER"
+            ' is set: docs/operations.md, "A cluster", says what to do instead'
+        )

@@ -20,6 +20,9 @@ from core.settings import Settings
 
 _SHARD_SUFFIX: Final = "_shard"
 
+# What a query of operations reads from.
+_SOURCE: Final = re.compile(r"\bFROM (\{database:Identifier\}\.[\w{}:]+)")
+
 # After this a statement for every node has its ON CLUSTER.
 _TARGET: Final = re.compile(r"\s*(?:(?:DELETE FROM|(?:ALTER|TRUNCATE) TABLE) \S+|KILL MUTATION)")
 
@@ -71,6 +74,13 @@ class Layout:
         if target is None:
             raise ValueError(f"this cannot run on every node: {statement.strip()[:60]}")
         return f"{target[0]}{self.on_cluster}{statement[target.end() :]}"
+
+    def from_all_replicas(self, query: str) -> str:
+        """A query `FROM {database:Identifier}.…` → the same of every replica, so that a row is
+        found as often as there are copies of it. Fails when a node is away."""
+        if not self.cluster:
+            return query
+        return _SOURCE.sub(rf"FROM clusterAllReplicas('{self.cluster}', \1)", query)
 
     @property
     def client_settings(self) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ from clickstream.operations.backup.snapshot import (
 )
 from clickstream.operations.backup.storage import MANIFEST, REGISTRY, open_storage
 from clickstream.progress import ProgressReporter
-from core.clickhouse.admin import Owner, Purpose, Server
+from core.clickhouse.admin import Owner, Purpose, Server, require_one_server
 from core.clickhouse.client import database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
@@ -78,6 +78,7 @@ def create_backup(
     Raises SetupError when the backup is refused, Unavailable when a server is away or another
     operation is running. The target then has no manifest, and `restore` refuses it.
     """
+    require_one_server(settings, "a backup")
     started = clock.monotonic()
     live = database_of(settings)
     staging = live + _SUFFIX

@@ -50,7 +50,7 @@ from clickstream.operations.erasure.reapply import apply_erasures
 from clickstream.operations.log_offsets import LogOffsets
 from clickstream.progress import ProgressReporter
 from core.clickhouse import on_database
-from core.clickhouse.admin import Owner, Purpose, Server
+from core.clickhouse.admin import Owner, Purpose, Server, require_one_server
 from core.clickhouse.client import database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
@@ -131,6 +131,7 @@ def restore(
     server is away or another operation is running. Run it again after any error; when tables were
     in place already it asks for `resume`.
     """
+    require_one_server(settings, "a restore")
     started = clock.monotonic()
     target = _target(settings, options)
     with _leases(settings, target) as check_lease, connect_for_backup(settings) as server:

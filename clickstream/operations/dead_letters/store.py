@@ -19,6 +19,7 @@ from clickstream.operations.dead_letters.dead_letter import (
     Summary,
 )
 from core import clickhouse
+from core.clickhouse.layout import Layout
 from core.clock import Clock
 from core.errors import SetupError
 from core.settings import Settings
@@ -103,10 +104,10 @@ WHERE (topic, partition, offset, epoch) IN {ids:Array(Tuple(String, UInt32, UInt
 
 # An attempt that failed after the purge was decided is not deleted.
 _DELETE_PURGED: Final = """
-DELETE FROM dead_letters
+DELETE FROM {letters:Identifier}.dead_letters
 WHERE (topic, first_partition, first_offset, first_epoch, attempt) IN (
     SELECT topic, partition, offset, epoch, toUInt16(arrayJoin(range(1, toUInt32(attempt) + 1)))
-    FROM dead_letter_acts FINAL
+    FROM {acts:Identifier}.dead_letter_acts FINAL
     WHERE act = 'purged'
 )
 """
@@ -182,9 +183,13 @@ class DeadLetterStore:
 
     def purge(self, summaries: Sequence[Summary]) -> None:
         """Delete all attempts of these dead letters. One that fails again later is there again."""
+        layout = Layout.of(self._settings)
         self.note(Act.PURGED, ((summary.id, summary.attempt) for summary in summaries))
         with clickhouse.translate(self._settings, on_refusal=SetupError):
-            self._client.command(_DELETE_PURGED)
+            self._client.command(
+                layout.on_every_node(_DELETE_PURGED),
+                parameters={"letters": layout.shard_database, "acts": layout.database},
+            )
 
     def newest_mark(self, session_id: str) -> datetime | None:
         """When the edge received the newest stored mark of this session; None without one."""

@@ -74,6 +74,11 @@ def checks(settings: Settings, clients: Clients, *, http_expected: bool) -> tupl
         Check("topics", lambda: schema.check_topics(kafka, declared), ("kafka",)),
         Check("schemas", lambda: schema.check_schemas(registry, topics), ("registry",)),
         Check("tables", lambda: schema.check_tables(clickhouse), ("clickhouse",)),
+        *(
+            [Check("nodes", lambda: schema.check_nodes(clickhouse), ("clickhouse",))]
+            if settings.clickhouse_cluster
+            else []
+        ),
         Check("worker", lambda: pipeline.check_worker(kafka), ("kafka",)),
         Check("lag", lambda: pipeline.check_lag(kafka), ("topics",)),
         Check("duplicates", lambda: pipeline.check_duplicates(clickhouse), ("tables",)),

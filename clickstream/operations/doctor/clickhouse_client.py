@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
+from core.clickhouse.layout import Layout
 from core.clock import Clock, SystemClock
 from core.errors import ClickstreamError, TablesTooLarge
 from core.settings import Settings
@@ -92,6 +93,31 @@ class HealthCheck:
     what_to_do: str
 
 
+# Of each node that answers: its tables that cannot be written, how far they are behind others of
+# their shard in seconds, and how many operations they have to copy or merge.
+_REPLICAS = """
+SELECT
+    getMacro('replica') AS node, countIf(is_readonly) AS readonly,
+    max(absolute_delay) AS delay_seconds, max(queue_size) AS queue
+FROM {replicas}
+WHERE database IN ({{database:String}}, {{shard:String}})
+GROUP BY node
+ORDER BY node
+SETTINGS skip_unavailable_shards = 1
+"""
+_NODES = "SELECT count() FROM system.clusters WHERE cluster = {cluster:String}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node of the cluster: how many of its tables are read-only, and how far it is behind."""
+
+    name: str
+    readonly: int
+    delay_seconds: int
+    queue: int
+
+
 @dataclass(frozen=True, slots=True)
 class SplitSessions:
     """Of a table: its rows, and how many sessions have rows in more than one day, among one in
@@ -113,6 +139,10 @@ class ClickHouseClient(Protocol):
 
     def drift(self) -> Sequence[str]:
         """The differences between the live schema and the declared one, one sentence each."""
+        ...
+
+    def nodes(self) -> tuple[int, Sequence[NodeState]]:
+        """How many nodes the cluster has, and those that answer."""
         ...
 
     def split_sessions(self) -> Mapping[str, SplitSessions]:
@@ -167,6 +197,15 @@ class ClickHouseQueries:
 
     def drift(self) -> Sequence[str]:
         return differences(self._settings)
+
+    def nodes(self) -> tuple[int, Sequence[NodeState]]:
+        layout = Layout.of(self._settings)
+        query = _REPLICAS.format(replicas=layout.all_nodes("system.replicas"))
+        names = {"database": layout.database, "shard": layout.shard_database}
+        with self._client() as client:
+            rows = client.query(query, parameters=names).result_rows
+            count = client.query(_NODES, parameters={"cluster": layout.cluster}).result_rows
+        return int(count[0][0]), [NodeState(*row) for row in rows]
 
     def split_sessions(self) -> Mapping[str, SplitSessions]:
         with self._client() as client:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from clickstream.operations.doctor.clickhouse_client import ClickHouseClient
 from clickstream.operations.doctor.kafka_client import KafkaClient
 from clickstream.operations.doctor.registry_client import RegistryClient
-from clickstream.operations.doctor.result import CheckResult, fail, ok
+from clickstream.operations.doctor.result import CheckResult, fail, ok, warn
 from schemas.compatibility import FULL_TRANSITIVE
 from schemas.contracts import ALL, Contract
 from schemas.topics import TopicDefinition, Topics, drift
@@ -69,6 +69,37 @@ def check_tables(clickhouse: ClickHouseClient) -> CheckResult:
     if differences:
         return fail("; ".join(differences), "run `clickstream migrate`")
     return ok("tables and views as declared")
+
+
+# Seconds. Quorum inserts keep replicas equal; what is behind for longer has stopped.
+_MOST_DELAY_SECONDS = 60
+
+
+def check_nodes(clickhouse: ClickHouseClient) -> CheckResult:
+    """Every node of the cluster answers, can be written, and is not behind its shard."""
+    count, nodes = clickhouse.nodes()
+    if len(nodes) < count:
+        here = ", ".join(node.name for node in nodes)
+        return fail(
+            f"{count - len(nodes)} of {count} nodes do not answer, or have no table (here: {here})",
+            "start them; a node that is new needs `clickstream migrate`. A shard without a"
+            " majority of its replicas takes no writes",
+        )
+    readonly = [node.name for node in nodes if node.readonly]
+    if readonly:
+        return fail(
+            f"tables are read-only on {', '.join(readonly)}",
+            "look at the connection of these nodes to Keeper or ZooKeeper",
+        )
+    behind = [node for node in nodes if node.delay_seconds > _MOST_DELAY_SECONDS]
+    if behind:
+        worst = "; ".join(
+            f"{n.name} {n.delay_seconds} s, {n.queue} operations queued" for n in behind
+        )
+        return warn(
+            f"behind their shard: {worst}", "look at system.replication_queue of these nodes"
+        )
+    return ok(f"{count} nodes answer, none is read-only or behind")
 
 
 def _same(text: str, contract: Contract) -> bool:

@@ -37,8 +37,9 @@ class _Rows:
 class Deleter:
     """Deletes the rows of one user.
 
-    Every method blocks and may be repeated. `deleted` counts the deleted rows by table. `None` for
-    session ids stands for all published sessions of the user: ClickHouse then reads every id.
+    Every method blocks and may be repeated. `deleted` counts the deleted rows by table, of every
+    replica. `None` for session ids stands for all published sessions of the user: ClickHouse then
+    reads every id.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Deleter:
 
         def remove(place: tuple[str, str]) -> None:
             names = {"database": place[0], "table": place[1]}
-            found = self._server.rows(queries.PARTITIONS_WITH_DELETED_ROWS, **names)
+            parts = self._server.layout.all_nodes("system.parts")
+            query = queries.PARTITIONS_WITH_DELETED_ROWS.replace("$parts", parts)
+            found = self._server.rows(query, **names)
             partitions = {f"p{n}": str(id_) for n, (id_,) in enumerate(found)}
             if partitions:
                 statement = queries.remove_deleted_rows(len(partitions))
-                self._server.command(statement, **names, **partitions)
+                self._server.on_every_node(statement, **names, **partitions)
 
         _side_by_side(
             remove,
@@ -88,21 +91,22 @@ class Deleter:
         remaining: Counter[str] = Counter()
         for rows in self._rows_of(session_ids):
             query = queries.count_deleted_too(rows.condition)
-            remaining[self._name(rows)] += self._server.number(query, **rows.bound)
+            ((count,),) = self._server.rows_of_replicas(query, **rows.bound)
+            remaining[self._name(rows)] += int(count)
         return +remaining
 
     def _mask(self, places: Sequence[_Rows]) -> None:
         partitions: list[tuple[_Rows, str]] = []
         for rows in places:
             query = queries.rows_by_partition(rows.condition)
-            for partition, count in self._server.rows(query, **rows.bound):
+            for partition, count in self._server.rows_of_replicas(query, **rows.bound):
                 partitions.append((rows, str(partition)))
                 self.deleted[self._name(rows)] += int(count)
 
         def mask(place: tuple[_Rows, str]) -> None:
             rows, partition = place
             statement = queries.delete_in_partition(rows.condition)
-            self._server.command(statement, **rows.bound, partition=partition)
+            self._server.on_every_node(statement, **rows.bound, partition=partition)
 
         _side_by_side(mask, partitions)
 
@@ -128,7 +132,8 @@ class Deleter:
                 yield _Rows(database, table, queries.DEAD_LETTERS_OF_SESSIONS, {"ids": ids})
 
     def _name(self, rows: _Rows) -> str:
-        return rows.table if rows.database == self._live else f"{rows.database}.{rows.table}"
+        is_live = rows.database == self._finder.databases[0]
+        return rows.table if is_live else f"{rows.database}.{rows.table}"
 
 
 def _side_by_side(run: Callable[[Any], None], places: Iterable[object]) -> None:

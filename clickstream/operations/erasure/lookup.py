@@ -11,6 +11,7 @@ from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.subject import DataSubject, byte_patterns, record_prefix
 from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
+from core.errors import SinkUnavailable
 from schemas.user_tables import COLUMNS, DEAD_LETTERS, UserDataTable, tables_with_user_data
 
 # Session ids that are held in memory at once: some MB.
@@ -30,16 +31,23 @@ class UserDataFinder:
         self._live = live
         self._subject = subject
         others = [name for name in server.owned(live) if name != live]
-        self.databases = (live, *(name for name in others if server.may_erase(name)))
-        """The live database is the first."""
+        tables = server.layout.shard_database
+        self.databases = (tables, *(name for name in others if server.may_erase(name)))
+        """The live database is the first; on a cluster, the one of the shards."""
         self.out_of_reach = tuple(name for name in others if name not in self.databases)
         """Those in which the user of the settings may not delete."""
 
     def tables(self) -> Iterator[tuple[str, UserDataTable]]:
         """Every table with data of users, with its database, without the dead letters."""
         for database in self.databases:
-            columns = self._server.rows(COLUMNS, database=database)
-            for table in tables_with_user_data(columns):
+            found = tables_with_user_data(self._server.rows(COLUMNS, database=database))
+            if not found and database == self.databases[0]:
+                raise SinkUnavailable(
+                    f"{database} has no table with data of users, so nothing can be erased there:"
+                    " check CLICKSTREAM_CLICKHOUSE_URL and CLICKSTREAM_CLICKHOUSE_CLUSTER, and run"
+                    " `clickstream migrate`"
+                )
+            for table in found:
                 yield database, table
 
     def dead_letter_tables(self) -> Iterator[tuple[str, str]]:
@@ -72,7 +80,7 @@ class UserDataFinder:
         ids: set[str] = set()
         for database, found in self.tables():
             if found.has_session_id:
-                rows = self._server.rows(
+                rows = self._server.rows_of_replicas(
                     queries.RESIDUAL_SESSIONS,
                     database=database,
                     table=found.table,
@@ -115,7 +123,7 @@ class UserDataFinder:
         """Of one table, in order."""
         after, page = "", [""] * MOST_IDS
         while len(page) == MOST_IDS:
-            rows = self._server.rows(
+            rows = self._server.rows_of_replicas(
                 queries.SESSIONS_OF,
                 database=database,
                 table=table,
@@ -131,7 +139,7 @@ class UserDataFinder:
     def _dead_letters(
         self, database: str, ids: Iterable[str], patterns: Sequence[str]
     ) -> Iterator[str]:
-        rows = self._server.rows(
+        rows = self._server.rows_of_replicas(
             queries.DEAD_LETTERS_NAMING,
             database=database,
             prefixes=[record_prefix(id_) for id_ in ids],

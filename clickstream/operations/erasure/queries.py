@@ -135,7 +135,7 @@ def delete_in_partition(condition: str) -> str:
 
 
 PARTITIONS_WITH_DELETED_ROWS: Final = """
-SELECT DISTINCT partition_id FROM system.parts
+SELECT DISTINCT partition_id FROM $parts
 WHERE database = {database:String} AND table = {table:String} AND active AND has_lightweight_delete
 ORDER BY partition_id
 """

@@ -88,7 +88,7 @@ def _sessions_of_erased_users(server: Server, finder: UserDataFinder, live: str)
     return {
         str(id_)
         for database, table in finder.tables_of_sessions()
-        for (id_,) in server.rows(
+        for (id_,) in server.rows_of_replicas(
             queries.SESSIONS_OF_ERASED, database=database, table=table, live=live, most=MOST_IDS
         )
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clickstream.operations.doctor.clickhouse_client import HealthCheck, SplitSessions
+from clickstream.operations.doctor.clickhouse_client import HealthCheck, NodeState, SplitSessions
 from clickstream.operations.doctor.http_client import Readiness
 from clickstream.operations.doctor.kafka_client import Cluster, Group, Lag
 from core.settings import Settings
@@ -97,6 +97,7 @@ class FakeClickHouse:
     health: dict[str, HealthCheck] = field(
         default_factory=lambda: {name: health_check(name) for name in HEALTH_CHECKS}
     )
+    node_states: tuple[int, Sequence[NodeState]] = (0, ())
     down: Exception | None = None
 
     def version(self) -> str:
@@ -106,6 +107,9 @@ class FakeClickHouse:
 
     def drift(self) -> Sequence[str]:
         return self.differences
+
+    def nodes(self) -> tuple[int, Sequence[NodeState]]:
+        return self.node_states
 
     def split_sessions(self) -> Mapping[str, SplitSessions]:
         return self.tables

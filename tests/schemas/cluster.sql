@@ -1,0 +1,629 @@
+CREATE TABLE IF NOT EXISTS clickstream._topic_epochs ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY (topic_ids, epoch)
+COMMENT 'How often the topics were made anew: a higher epoch is a later one';
+
+CREATE TABLE IF NOT EXISTS clickstream.dead_letter_acts ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}', done_at)
+ORDER BY (topic, partition, offset, epoch, act, attempt)
+TTL toDateTime(done_at) + INTERVAL 400 DAY
+COMMENT 'What operators did with dead letters; a rebuild of the tables from Kafka leaves it alone';
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.dead_letters ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
+ORDER BY (topic, partition, offset, epoch)
+TTL toDateTime(failed_at) + INTERVAL 30 DAY
+SETTINGS materialize_ttl_recalculate_only = 1
+COMMENT 'Records that can never be processed, with their bytes as they were. Read it with FINAL';
+
+CREATE OR REPLACE TABLE clickstream.dead_letters ON CLUSTER 'blue' AS clickstream_shard.dead_letters ENGINE = Distributed('blue', 'clickstream_shard', 'dead_letters', cityHash64(topic, partition, offset));
+
+CREATE TABLE IF NOT EXISTS clickstream.erased_dead_letters ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY (user_hash, dead_letter_hash)
+COMMENT 'Dead letters that were erased: the same bytes are not kept again';
+
+CREATE TABLE IF NOT EXISTS clickstream.erased_sessions ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY (user_hash, session_hash)
+COMMENT 'Sessions that were erased: nothing that names one is stored again';
+
+CREATE TABLE IF NOT EXISTS clickstream.erasure_log ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY finished_at
+COMMENT 'Every erasure that was completed, for the audit';
+
+CREATE TABLE IF NOT EXISTS clickstream.erasures ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY user_hash
+COMMENT 'Users that were erased. Rows come from the topic of erasures';
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.events ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
+PARTITION BY session_day
+PRIMARY KEY (session_hour, session_hash)
+ORDER BY (session_hour, session_hash, session_id, event_id)
+SETTINGS
+    index_granularity = 1024,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1,
+    min_compress_block_size = 8192,
+    max_compress_block_size = 32768,
+    string_serialization_version = 'single_stream',
+    materialize_ttl_recalculate_only = 1
+COMMENT 'Every interaction whose session is stored. Read it with FINAL, or read relevant_events';
+
+CREATE OR REPLACE TABLE clickstream.events ON CLUSTER 'blue' AS clickstream_shard.events ENGINE = Distributed('blue', 'clickstream_shard', 'events', kafkaMurmurHash(session_id));
+
+CREATE TABLE IF NOT EXISTS clickstream.facts_progress ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}', offset)
+ORDER BY (topic, partition, epoch)
+COMMENT 'How far session_facts follows the other tables. Read it with FINAL';
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.session_facts ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
+PARTITION BY session_day
+PRIMARY KEY (session_hour, session_hash)
+ORDER BY (session_hour, session_hash, session_id)
+SETTINGS
+    index_granularity = 2048,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1,
+    string_serialization_version = 'single_stream',
+    materialize_ttl_recalculate_only = 1
+COMMENT 'What each session showed and what came of it. Read it with FINAL, or read session_outcomes';
+
+CREATE OR REPLACE TABLE clickstream.session_facts ON CLUSTER 'blue' AS clickstream_shard.session_facts ENGINE = Distributed('blue', 'clickstream_shard', 'session_facts', kafkaMurmurHash(session_id));
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.session_marks ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
+ORDER BY session_id
+SETTINGS
+    index_granularity = 1024,
+    min_compress_block_size = 8192,
+    max_compress_block_size = 32768,
+    string_serialization_version = 'single_stream',
+    materialize_ttl_recalculate_only = 1
+COMMENT 'The last word on each session that was ever marked. Read it with FINAL';
+
+CREATE OR REPLACE TABLE clickstream.session_marks ON CLUSTER 'blue' AS clickstream_shard.session_marks ENGINE = Distributed('blue', 'clickstream_shard', 'session_marks', kafkaMurmurHash(session_id));
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.sessions ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
+PARTITION BY session_day
+ORDER BY session_id
+SETTINGS
+    index_granularity = 1024,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1,
+    min_compress_block_size = 8192,
+    max_compress_block_size = 32768,
+    string_serialization_version = 'single_stream',
+    materialize_ttl_recalculate_only = 1
+COMMENT 'Every search, with the list that was shown. Read it with FINAL, or read relevant_sessions';
+
+CREATE OR REPLACE TABLE clickstream.sessions ON CLUSTER 'blue' AS clickstream_shard.sessions ENGINE = Distributed('blue', 'clickstream_shard', 'sessions', kafkaMurmurHash(session_id));
+
+CREATE TABLE IF NOT EXISTS clickstream_shard.unjoined_events ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
+ORDER BY (session_id, event_id)
+TTL toDateTime(received_at) + INTERVAL 30 DAY
+SETTINGS index_granularity = 1024, materialize_ttl_recalculate_only = 1
+COMMENT 'Interactions whose session has not arrived; they move to events when it does';
+
+CREATE OR REPLACE TABLE clickstream.unjoined_events ON CLUSTER 'blue' AS clickstream_shard.unjoined_events ENGINE = Distributed('blue', 'clickstream_shard', 'unjoined_events', kafkaMurmurHash(session_id));
+
+CREATE OR REPLACE VIEW clickstream._session_goals ON CLUSTER 'blue'
+AS SELECT
+    session_id,
+    session_hash,
+    created_at,
+    search_query,
+    user_id,
+    user_hash,
+    is_irrelevant,
+    {relevance:String} = 'include' OR is_irrelevant = ({relevance:String} = 'only') AS is_selected,
+    variants,
+    dimensions,
+    sort_field,
+    result_ids,
+    result_teams,
+    results,
+    events,
+    unlisted_events,
+    type_names,
+    arrayFilter(
+        (position, type) -> type = {event_type:String} AND position > 0, event_positions, event_types
+    ) AS goal_positions,
+    if({event_type:String} = 'click',
+        clicks, type_counts[indexOf(type_names, {event_type:String})]) AS goal_events,
+    toUInt32(arrayCount(
+        (position, type) -> type = {event_type:String} AND position = 0, event_positions, event_types
+    )) AS unlisted_goals,
+    if({event_type:String} = 'click',
+        min_clicked_position, toUInt16(arrayReduce('min', goal_positions))) AS min_position,
+    if({event_type:String} = 'click',
+        clicked_positions_mask,
+        arrayReduce('groupBitOr', arrayMap(
+            position -> bitShiftLeft(toUInt64(1), toUInt8(position - 1)),
+            arrayFilter(position -> position <= 64, goal_positions)
+        ))) AS positions_mask,
+    if({event_type:String} = 'click',
+        clicked_positions_over_64,
+        arrayDistinct(arrayFilter(position -> position > 64, goal_positions))) AS positions_over_64,
+    if({event_type:String} = 'click',
+        first_click_ms,
+        if(has(event_types, {event_type:String}),
+            toNullable(event_after_ms[indexOf(event_types, {event_type:String})]), NULL)) AS first_goal_ms,
+    clicks > 0 AS has_click,
+    arrayMap(value -> assumeNotNull(value), arrayFilter(
+        (value, type) -> type = {event_type:String} AND isNotNull(value), event_values,
+        arraySlice(event_types, 1, length(event_values))
+    )) AS goal_values
+FROM clickstream.session_facts FINAL
+WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
+    AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal';
+
+CREATE OR REPLACE VIEW clickstream_shard._relevant_session_facts ON CLUSTER 'blue'
+AS SELECT
+    session_id, nullIf(session_day, toDate(0)) AS session_day, created_at, search_query, user_id, user_hash,
+    dimensions, sort_field, results, events, unlisted_events, clicks, min_clicked_position, clicked_positions_mask,
+    clicked_positions_over_64, first_click_ms
+FROM clickstream_shard.session_facts FINAL
+WHERE NOT is_irrelevant
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'The facts of the sessions that count';
+
+CREATE OR REPLACE TABLE clickstream._relevant_session_facts ON CLUSTER 'blue' AS clickstream_shard._relevant_session_facts ENGINE = Distributed('blue', 'clickstream_shard', '_relevant_session_facts');
+
+CREATE OR REPLACE VIEW clickstream_shard.impressions ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id,
+    place AS position,
+    shown_object AS object_id,
+    shown_rank AS rank,
+    shown_meta AS meta,
+    search_query, user_id, created_at, session_day
+FROM
+(…)
+ARRAY JOIN
+    objects AS shown_object,
+    ranks AS shown_rank,
+    metas AS shown_meta,
+    arrayMap(each -> toUInt16(each), arrayEnumerate(objects)) AS place
+COMMENT 'One row per result shown in a session that counts';
+
+CREATE OR REPLACE TABLE clickstream.impressions ON CLUSTER 'blue' AS clickstream_shard.impressions ENGINE = Distributed('blue', 'clickstream_shard', 'impressions');
+
+CREATE OR REPLACE VIEW clickstream_shard.relevant_events ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id, event_id, object_id, event_type, nullIf(events.position, 0) AS position, meta, created_at,
+    received_at, session_created_at, nullIf(events.session_day, toDate(0)) AS session_day
+FROM clickstream_shard.events FINAL
+WHERE session_hash NOT IN (SELECT sipHash64(session_id) FROM clickstream_shard.session_marks FINAL WHERE is_irrelevant)
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'Interactions with sessions that count: each once';
+
+CREATE OR REPLACE TABLE clickstream.relevant_events ON CLUSTER 'blue' AS clickstream_shard.relevant_events ENGINE = Distributed('blue', 'clickstream_shard', 'relevant_events');
+
+CREATE OR REPLACE VIEW clickstream_shard.relevant_sessions ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id, search_query, search_results.object_id AS result_object_ids, search_results.rank AS result_ranks,
+    search_results.meta AS result_metas, search_meta, payload_filter, sort_by, user_id, created_at, received_at,
+    nullIf(sessions.session_day, toDate(0)) AS session_day
+FROM clickstream_shard.sessions FINAL
+WHERE session_id NOT IN (SELECT session_id FROM clickstream_shard.session_marks FINAL WHERE is_irrelevant)
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'Sessions that count: each once, without those marked irrelevant';
+
+CREATE OR REPLACE TABLE clickstream.relevant_sessions ON CLUSTER 'blue' AS clickstream_shard.relevant_sessions ENGINE = Distributed('blue', 'clickstream_shard', 'relevant_sessions');
+
+CREATE OR REPLACE VIEW clickstream._experiment_sessions ON CLUSTER 'blue'
+AS SELECT
+    facts.variants[{variant_field:String}] AS variant,
+    user_hash,
+    if(user_hash = 0, session_hash, user_hash) AS unit,
+    facts.results AS impressions,
+    goal_events AS clicks,
+    facts.min_position AS min_position,
+    bitCount(positions_mask) + length(positions_over_64) AS clicked_impressions
+FROM clickstream._session_goals(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}
+) AS facts
+WHERE is_selected AND variant != ''
+COMMENT 'Parameterised: the sessions of a range that took part in an experiment';
+
+CREATE OR REPLACE VIEW clickstream.metrics_interleaving ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    team,
+    sum(all_searches) AS searches,
+    sum(user_won) AS won,
+    sum(user_lost) AS lost,
+    sum(user_tied) AS tied,
+    searches - won - lost - tied AS searches_without_credit,
+    countIf(clicked > 0) AS users,
+    countIf(score > 0) AS users_for,
+    countIf(score < 0) AS users_against,
+    users - users_for - users_against AS users_tied,
+    sum(score * score) AS score_squares,
+    sum(clicked * clicked) AS search_squares,
+    sum(score * clicked) AS products
+FROM
+(…)
+GROUP BY team
+COMMENT 'Parameterised: searches that each team has won and lost against `control` in interleaved lists';
+
+CREATE OR REPLACE VIEW clickstream.metrics_positions ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS WITH
+    (hits, of) -> if(of = 0, NULL, greatest(0., (hits + 1.920729410347062
+        - 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_low,
+    (hits, of) -> if(of = 0, NULL, least(1., (hits + 1.920729410347062
+        + 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_high
+SELECT
+    at_position.1 AS position,
+    at_position.2 AS impressions,
+    at_position.3 AS clicked_impressions,
+    clicked_impressions / impressions AS position_ctr,
+    wilson_low(clicked_impressions, impressions) AS position_ctr_low,
+    wilson_high(clicked_impressions, impressions) AS position_ctr_high
+FROM
+(…)
+ARRAY JOIN arrayFlatten(arrayMap(
+    (cell, shown, before) -> arrayMap(
+        place -> (toUInt16(place), shown, if(place = cell.1, cell.3, 0)), range(before + 1, cell.1 + 1)
+    ),
+    cells, lists_from, positions_before
+)) AS at_position
+COMMENT 'Parameterised: how often each position of the list was shown and clicked in a range';
+
+CREATE OR REPLACE VIEW clickstream.session_measures ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    facts.session_id AS session_id,
+    facts.created_at AS created_at,
+    facts.search_query AS search_query,
+    facts.user_id AS user_id,
+    facts.user_hash AS user_hash,
+    facts.sort_field AS sort_field,
+    facts.dimensions AS dimensions,
+    facts.variants AS variants,
+    facts.type_names AS event_types,
+    toUInt64(1) AS sessions,
+    toUInt64(facts.results = 0) AS zero_result_sessions,
+    toUInt64(facts.results > 0) AS sessions_with_results,
+    toUInt64(facts.results) AS impressions,
+    toUInt64(facts.events) AS events,
+    toUInt64(facts.unlisted_events) AS unlisted_events,
+    toUInt64(facts.goal_events) AS clicks,
+    toUInt64(facts.unlisted_goals) AS unlisted_clicks,
+    toUInt64(facts.goal_events > 0) AS sessions_with_click,
+    toUInt64(facts.results > 0 AND facts.goal_events > 0) AS sessions_with_results_and_click,
+    toUInt64(facts.results > 0 AND facts.goal_events = 0) AS sessions_without_click,
+    toUInt64(facts.results > 0 AND facts.events = 0) AS abandoned_sessions,
+    toUInt64(facts.has_click) AS clicked_sessions,
+    toUInt64(facts.has_click AND facts.goal_events > 0) AS clicked_and_converted_sessions,
+    toUInt64(bitCount(facts.positions_mask) + length(facts.positions_over_64)) AS clicked_impressions,
+    toUInt64(facts.min_position > 0) AS sessions_with_position,
+    toUInt64(facts.min_position) AS first_click_positions,
+    toUInt64(intDivOrZero(232792560, facts.min_position)) AS reciprocal_ranks,
+    arrayMap(depth -> if(facts.min_position = 0, toUInt64(0), toUInt64(round(1000000000
+        * arraySum(bit -> 1 / log2(bit + 2), bitPositionsToArray(
+            bitAnd(facts.positions_mask, toUInt64(exp2(depth)) - 1)))
+        / arraySum(place -> 1 / log2(place + 1), range(1, 1 + least(depth,
+            bitCount(facts.positions_mask) + length(facts.positions_over_64))))
+    ))), [5, 10, 20]) AS ndcg,
+    ndcg[1] AS ndcg_sum_5,
+    ndcg[2] AS ndcg_sum_10,
+    ndcg[3] AS ndcg_sum_20,
+    facts.first_goal_ms AS first_click_ms,
+    toUInt64(ifNull(facts.first_goal_ms >= 0, 0)) AS sessions_with_first_click,
+    toUInt64(ifNull(facts.first_goal_ms < 0, 0)) AS sessions_with_early_click,
+    toUInt64(length(facts.goal_values)) AS events_with_value,
+    toInt64(arraySum(facts.goal_values)) AS values
+FROM clickstream._session_goals(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}
+) AS facts
+WHERE facts.is_selected
+COMMENT 'Parameterised: what each session of a range adds to every metric';
+
+CREATE OR REPLACE VIEW clickstream.session_objects ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    shown_object AS object_id,
+    shown_position AS position,
+    toUInt64(1) AS impressions,
+    toUInt64(times > 1) AS clicked_impressions
+FROM
+(…)
+ARRAY JOIN objects AS shown_object, arrayEnumerate(objects) AS shown_position, seen AS times
+COMMENT 'Parameterised: every result that a session of a range showed, and whether it was clicked';
+
+CREATE OR REPLACE VIEW clickstream.session_positions ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    cell.1 AS position,
+    cell.2 AS lists_ending,
+    cell.3 AS clicked_impressions,
+    cell.4 AS clicked_lists_ending,
+    cell.5 AS lowest_clicks
+FROM
+(…)
+ARRAY JOIN cells AS cell
+COMMENT 'Parameterised: at which positions the list of each session ends and was clicked';
+
+CREATE OR REPLACE VIEW clickstream.analytics_daily ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_day,
+    count() AS sessions,
+    uniqExactIf(user_hash, user_hash != 0) AS users,
+    countIf(results = 0) AS zero_result_sessions,
+    zero_result_sessions / sessions AS zero_result_rate,
+    sum(results) AS impressions,
+    sum(facts.events) AS events,
+    sum(facts.clicks) AS clicks,
+    countIf(facts.clicks > 0) AS sessions_with_click,
+    sessions_with_click / sessions AS session_ctr,
+    sumIf(intDivOrZero(232792560, min_clicked_position), min_clicked_position > 0) / 232792560 / sessions AS mean_reciprocal_rank
+FROM clickstream._relevant_session_facts AS facts
+GROUP BY session_day
+COMMENT 'The numbers of each day';
+
+CREATE OR REPLACE VIEW clickstream.analytics_positions ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_day,
+    at_position.1 AS position,
+    at_position.2 AS impressions,
+    at_position.3 AS clicked_impressions,
+    clicked_impressions / impressions AS position_ctr
+FROM
+(…)
+ARRAY JOIN arrayFlatten(arrayMap(
+    (cell, shown, before) -> arrayMap(
+        place -> (toUInt16(place), shown, if(place = cell.1, cell.3, 0)), range(before + 1, cell.1 + 1)
+    ),
+    cells, lists_from, positions_before
+)) AS at_position
+COMMENT 'How often each place of the list was shown and clicked, by day';
+
+CREATE OR REPLACE VIEW clickstream.analytics_queries ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_day,
+    search_query,
+    count() AS sessions,
+    countIf(results = 0) AS zero_result_sessions,
+    zero_result_sessions / sessions AS zero_result_rate,
+    sum(results) AS impressions,
+    sum(facts.clicks) AS clicks,
+    countIf(facts.clicks > 0) AS sessions_with_click,
+    sessions_with_click / sessions AS session_ctr,
+    sumIf(intDivOrZero(232792560, min_clicked_position), min_clicked_position > 0) / 232792560 / sessions AS mean_reciprocal_rank
+FROM clickstream._relevant_session_facts AS facts
+GROUP BY session_day, search_query
+COMMENT 'The numbers of each query text and day';
+
+CREATE OR REPLACE VIEW clickstream_shard.session_outcomes ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    session_id,
+    session_day,
+    created_at,
+    search_query,
+    user_id,
+    dimensions,
+    sort_field,
+    toUInt64(results) AS impressions,
+    toUInt64(events) AS events,
+    toUInt64(clicks) AS clicks,
+    nullIf(facts.min_clicked_position, 0) AS min_clicked_position,
+    if(facts.min_clicked_position > 0, 1 / facts.min_clicked_position, 0) AS reciprocal_rank,
+    first_click_ms
+FROM clickstream_shard._relevant_session_facts AS facts
+COMMENT 'One row per session that counts: what was shown and what came of it';
+
+CREATE OR REPLACE TABLE clickstream.session_outcomes ON CLUSTER 'blue' AS clickstream_shard.session_outcomes ENGINE = Distributed('blue', 'clickstream_shard', 'session_outcomes');
+
+CREATE OR REPLACE VIEW clickstream._experiment_users ON CLUSTER 'blue'
+AS SELECT
+    variant,
+    unit,
+    any(user_hash) = 0 AS is_anonymous,
+    count() AS sessions,
+    countIf(searches.clicks > 0) AS sessions_with_click,
+    countIf(searches.impressions = 0) AS zero_result_sessions,
+    countIf(searches.impressions > 0) AS sessions_with_results,
+    countIf(searches.impressions > 0 AND searches.clicks = 0) AS sessions_without_click,
+    countIf(searches.min_position > 0) AS sessions_with_position,
+    sum(searches.clicks) AS clicks,
+    sum(searches.impressions) AS impressions,
+    sum(searches.clicked_impressions) AS clicked_impressions,
+    sum(searches.min_position) AS min_positions,
+    sumIf(intDivOrZero(232792560, searches.min_position), searches.min_position > 0) AS reciprocal_ranks
+FROM clickstream._experiment_sessions(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, relevance = {relevance:String},
+    event_type = {event_type:String}, variant_field = {variant_field:String}
+) AS searches
+GROUP BY variant, unit
+COMMENT 'Parameterised: what each user of each variant did';
+
+CREATE OR REPLACE VIEW clickstream.metrics_experiment_users ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    count() AS users,
+    countIf(is_in_several) AS users_in_several_variants,
+    toUInt64(quantileExactWeighted({quantile:Float64})(sessions, 1)) AS sessions_at_quantile
+FROM
+(…)
+COMMENT 'Parameterised: how many users took part in an experiment, and how many searches of one user are more than those of a share of all users';
+
+CREATE OR REPLACE VIEW clickstream.metrics_overview ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT numbers.*, irrelevant_sessions
+FROM
+(
+    WITH
+        (hits, of) -> if(of = 0, NULL, greatest(0., (hits + 1.920729410347062
+            - 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_low,
+        (hits, of) -> if(of = 0, NULL, least(1., (hits + 1.920729410347062
+            + 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_high
+    SELECT
+        sum(measures.sessions) AS sessions,
+        uniqExactIf(user_hash, user_hash != 0) AS users,
+        sum(measures.zero_result_sessions) AS zero_result_sessions,
+        if(sessions = 0, NULL, zero_result_sessions / sessions) AS zero_result_rate,
+        wilson_low(zero_result_sessions, sessions) AS zero_result_rate_low,
+        wilson_high(zero_result_sessions, sessions) AS zero_result_rate_high,
+        sum(measures.impressions) AS impressions,
+        sum(measures.events) AS events,
+        sum(measures.unlisted_events) AS unlisted_events,
+        sum(measures.clicks) AS clicks,
+        sum(measures.sessions_with_click) AS sessions_with_click,
+        if(sessions = 0, NULL, sessions_with_click / sessions) AS session_ctr,
+        wilson_low(sessions_with_click, sessions) AS session_ctr_low,
+        wilson_high(sessions_with_click, sessions) AS session_ctr_high,
+        sum(measures.sessions_with_results) AS sessions_with_results,
+        sum(measures.sessions_without_click) AS sessions_without_click,
+        if(sessions_with_results = 0, NULL, sessions_without_click / sessions_with_results) AS no_click_rate,
+        wilson_low(sessions_without_click, sessions_with_results) AS no_click_rate_low,
+        wilson_high(sessions_without_click, sessions_with_results) AS no_click_rate_high,
+        sum(measures.reciprocal_ranks) AS reciprocal_ranks,
+        if(sessions = 0, NULL, reciprocal_ranks / 232792560 / sessions) AS mean_reciprocal_rank
+    FROM clickstream.session_measures(
+        from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+        relevance = {relevance:String}, event_type = {event_type:String}
+    ) AS measures
+) AS numbers
+CROSS JOIN
+(
+    SELECT countIf(is_irrelevant) AS irrelevant_sessions
+    FROM clickstream._session_goals(
+        from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, relevance = 'include', event_type = 'click')
+) AS marked
+COMMENT 'Parameterised: the numbers of all sessions of a range together';
+
+CREATE OR REPLACE VIEW clickstream.metrics_queries ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS WITH
+    (hits, of) -> if(of = 0, NULL, greatest(0., (hits + 1.920729410347062
+        - 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_low,
+    (hits, of) -> if(of = 0, NULL, least(1., (hits + 1.920729410347062
+        + 1.959963984540054 * sqrt(hits / of * (of - hits) + 0.960364705173531)) / (of + 3.841458820694124))) AS wilson_high
+SELECT
+    search_query,
+    sum(measures.sessions) AS sessions,
+    sum(measures.zero_result_sessions) AS zero_result_sessions,
+    if(sessions = 0, NULL, zero_result_sessions / sessions) AS zero_result_rate,
+    wilson_low(zero_result_sessions, sessions) AS zero_result_rate_low,
+    wilson_high(zero_result_sessions, sessions) AS zero_result_rate_high,
+    sum(measures.impressions) AS impressions,
+    sum(measures.clicks) AS clicks,
+    sum(measures.sessions_with_click) AS sessions_with_click,
+    if(sessions = 0, NULL, sessions_with_click / sessions) AS session_ctr,
+    wilson_low(sessions_with_click, sessions) AS session_ctr_low,
+    wilson_high(sessions_with_click, sessions) AS session_ctr_high,
+    sum(measures.sessions_with_results) AS sessions_with_results,
+    sum(measures.sessions_without_click) AS sessions_without_click,
+    if(sessions_with_results = 0, NULL, sessions_without_click / sessions_with_results) AS no_click_rate,
+    wilson_low(sessions_without_click, sessions_with_results) AS no_click_rate_low,
+    wilson_high(sessions_without_click, sessions_with_results) AS no_click_rate_high,
+    sum(measures.reciprocal_ranks) AS reciprocal_ranks,
+    if(sessions = 0, NULL, reciprocal_ranks / 232792560 / sessions) AS mean_reciprocal_rank
+FROM clickstream.session_measures(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}
+) AS measures
+GROUP BY search_query
+COMMENT 'Parameterised: the numbers of each query text of a range';
+
+CREATE OR REPLACE VIEW clickstream.session_intents ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    *,
+    toUInt64(user_hash != 0 AND next_ms - this_ms BETWEEN 0 AND 30000
+        AND this_text != '' AND next_text != ''
+        AND (
+            startsWith(this_text, next_text) OR startsWith(next_text, this_text)
+            OR (
+                abs(toInt64(lengthUTF8(this_text)) - toInt64(lengthUTF8(next_text))) <= 2
+                AND lengthUTF8(this_text) <= 200
+                AND editDistanceUTF8(substringUTF8(this_text, 1, 202), substringUTF8(next_text, 1, 202))
+                    <= least(2, intDiv(greatest(lengthUTF8(this_text), lengthUTF8(next_text)), 2))
+            )
+        )) AS reformulated_sessions,
+    toUInt64(user_hash != 0) AS sessions_with_user,
+    1 - reformulated_sessions AS intents,
+    intents * sessions_with_click AS intents_with_click,
+    intents * zero_result_sessions AS zero_result_intents
+FROM
+(…)
+COMMENT 'Parameterised: the same as session_measures, and which searches were typed on';
+
+CREATE OR REPLACE VIEW clickstream.metrics_experiment ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    variant,
+    metric,
+    users,
+    outlier_users,
+    sessions,
+    anonymous_sessions,
+    numerator,
+    denominator,
+    if(denominator = 0, NULL, numerator / parts / denominator) AS value,
+    numerator_squares,
+    denominator_squares,
+    products,
+    parts,
+    toUInt32(if({outliers:String} = 'winsorise', 1000, 1)) AS weight
+FROM
+(…)
+ARRAY JOIN
+    [
+        'session_ctr', 'clicks_per_search', 'position_ctr', 'mean_reciprocal_rank',
+        'mean_first_click_position', 'zero_result_rate', 'no_click_rate', 'searches_per_user'
+    ] AS metric,
+    numerators_sum AS numerator,
+    denominators_sum AS denominator,
+    numerators_squared AS numerator_squares,
+    denominators_squared AS denominator_squares,
+    multiplied AS products,
+    arrayMap(name -> toUInt32(if(name = 'mean_reciprocal_rank', 232792560, 1)), [
+        'session_ctr', 'clicks_per_search', 'position_ctr', 'mean_reciprocal_rank',
+        'mean_first_click_position', 'zero_result_rate', 'no_click_rate', 'searches_per_user'
+    ]) AS parts
+COMMENT 'Parameterised: the numbers of each variant of an experiment, and what their intervals are computed from';
+

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from core.clickhouse.layout import Layout
+from core.errors import MigrationError
+from schemas.cluster_sql import (
+    OF_SESSIONS,
+    SAME_EVERYWHERE,
+    SHARDED,
+    places_of,
+    statements,
+    table_same_everywhere,
+)
+from schemas.sql_files import SqlFile, load
+from tests.schemas.write_cluster_golden import GOLDEN, golden
+
+LAYOUT = Layout("shop", "blue")
+FILES = load()
+
+
+def test_on_one_server_every_file_is_as_it_is_written() -> None:
+    for file in (*FILES.tables, *FILES.views):
+        assert statements(file, Layout("shop"), {}) == file.statements
+    create = FILES.tables[0].statements[0]
+    assert table_same_everywhere(create, Layout("shop"), None) == create
+
+
+def test_every_table_is_known_to_be_sharded_or_the_same_everywhere() -> None:
+    tables = {file.name for file in FILES.tables}
+    assert tables == SHARDED.keys() | SAME_EVERYWHERE
+    assert not SHARDED.keys() & SAME_EVERYWHERE
+    assert {file.name for file in FILES.views} >= OF_SESSIONS
+
+
+def test_a_shard_is_chosen_by_the_sorting_key_so_that_rows_of_one_key_meet() -> None:
+    for file in FILES.tables:
+        if file.name in SHARDED:
+            key = SHARDED[file.name]
+            columns = key.partition("(")[2].rstrip(")").split(", ")
+            order = file.statements[0].partition("\nORDER BY ")[2].splitlines()[0]
+            assert all(column in order.strip("()").split(", ") for column in columns), file.name
+
+
+def test_the_statements_for_a_cluster_are_as_declared() -> None:
+    """Fails after a change in schemas/tables or schemas/views: run `make golden`."""
+    assert golden() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_views_in_the_public_database_read_it_and_those_of_sessions_their_shard() -> None:
+    for view in FILES.views:
+        database = "shop_shard" if view.name in OF_SESSIONS else "shop"
+        text = statements(view, LAYOUT, {})[0]
+        for name in view.reads & {file.name for file in (*FILES.tables, *FILES.views)}:
+            assert f" {database}.{name}" in text, view.name
+
+
+def test_a_node_that_joins_makes_its_table_under_the_id_of_the_others() -> None:
+    (sessions,) = (file for file in FILES.tables if file.name == "sessions")
+    text = statements(sessions, LAYOUT, {"sessions": "0a-1b"})[0]
+    assert text.startswith(
+        "CREATE TABLE IF NOT EXISTS shop_shard.sessions UUID '0a-1b' ON CLUSTER 'blue'"
+    )
+
+
+def test_a_migration_alters_the_tables_themselves_on_every_node() -> None:
+    migration = SqlFile(
+        "migrations/0001_a.sql",
+        ("ALTER TABLE events ADD COLUMN a Int8", "ALTER TABLE erasures ADD COLUMN a Int8"),
+    )
+    assert statements(migration, LAYOUT, {}) == (
+        "ALTER TABLE shop_shard.events ON CLUSTER 'blue' ADD COLUMN a Int8",
+        "ALTER TABLE shop.erasures ON CLUSTER 'blue' ADD COLUMN a Int8",
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        (
+            SqlFile("tables/new.sql", ("CREATE TABLE IF NOT EXISTS new (a Int8)",)),
+            "does not say how it is sharded",
+        ),
+        (SqlFile("migrations/0001_a.sql", ("INSERT INTO a SELECT 1",)), "may only ALTER TABLE"),
+    ],
+)
+def test_what_cannot_be_said_for_a_cluster_is_refused(file: SqlFile, why: str) -> None:
+    with pytest.raises(MigrationError, match=why):
+        statements(file, LAYOUT, {})
+
+
+def test_what_is_sharded_is_in_two_databases_of_a_node() -> None:
+    names = ("sessions", "relevant_sessions", "erasures", "metrics_overview")
+    assert [places_of(name, LAYOUT) for name in names] == [2, 2, 1, 1]
+    assert [places_of(name, Layout("shop")) for name in names] == [1, 1, 1, 1]
