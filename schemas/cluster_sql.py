@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from core.clickhouse.layout import Layout
@@ -61,16 +62,26 @@ _COMMON_PATH: Final = "'/clickhouse/tables/{uuid}/all', '{shard}-{replica}'"
 
 _ENGINE: Final = re.compile(r"^ENGINE = (\w*MergeTree)(?:\((.*?)\))?$", re.MULTILINE)
 _CREATE: Final = re.compile(r"^(CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT EXISTS)?) (\w+)")
+_EXISTING: Final = re.compile(r"^CREATE TABLE (\S+)")
 _ALTER: Final = re.compile(r"^ALTER TABLE (\w+)")
 _NAMES: Final = "|".join((*SHARDED, *SAME_EVERYWHERE, *OF_SESSIONS))
 _READ: Final = re.compile(rf"\b(FROM|JOIN) (?=(?:{_NAMES})\b|\w+\(\s*from_ms)")
 
 
-def statements(file: SqlFile, layout: Layout, uuids: Mapping[str, str]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A table that a node has: its id, and its CREATE TABLE as it is now."""
+
+    uuid: str
+    create: str
+
+
+def statements(file: SqlFile, layout: Layout, existing: Mapping[str, Existing]) -> tuple[str, ...]:
     """What a file is on this layout: its own statements on one server.
 
-    `uuids` has those of the tables that some node has already, by name: a node that lacks one joins
-    it under the same path in Keeper. Raises MigrationError for a table of unknown kind, and for a
+    `existing` has the tables that some node has already, by name. A node that lacks one joins it:
+    under the same path in Keeper, and as it is there, which may be before a migration or with
+    another retention. Raises MigrationError for a table of unknown kind, and for a
     migration that does something else than ALTER TABLE.
     """
     if not layout.cluster:
@@ -79,15 +90,15 @@ def statements(file: SqlFile, layout: Layout, uuids: Mapping[str, str]) -> tuple
         return tuple(_altered(statement, layout) for statement in file.statements)
     (statement,) = file.statements
     if file.path.startswith("tables/"):
-        return _table(file.name, statement, layout, uuids.get(file.name))
+        return _table(file.name, statement, layout, existing.get(file.name))
     return _view(file.name, statement, layout)
 
 
-def table_same_everywhere(statement: str, layout: Layout, uuid: str | None) -> str:
+def table_same_everywhere(statement: str, layout: Layout, existing: Existing | None) -> str:
     """A CREATE TABLE → the same for a table that every node has whole."""
     if not layout.cluster:
         return statement
-    return _replicated(statement, layout.database, layout, _COMMON_PATH, uuid)
+    return _replicated(statement, layout.database, layout, _COMMON_PATH, existing)
 
 
 def database_of_table(name: str, layout: Layout) -> str:
@@ -100,15 +111,15 @@ def places_of(name: str, layout: Layout) -> int:
     return 2 if layout.cluster and (name in SHARDED or name in OF_SESSIONS) else 1
 
 
-def _table(name: str, statement: str, layout: Layout, uuid: str | None) -> tuple[str, ...]:
+def _table(name: str, statement: str, layout: Layout, existing: Existing | None) -> tuple[str, ...]:
     if name in SAME_EVERYWHERE:
-        return (table_same_everywhere(statement, layout, uuid),)
+        return (table_same_everywhere(statement, layout, existing),)
     if name not in SHARDED:
         raise MigrationError(
             f"tables/{name}.sql: schemas/cluster_sql.py does not say how it is sharded"
         )
     return (
-        _replicated(statement, layout.shard_database, layout, _SHARD_PATH, uuid),
+        _replicated(statement, layout.shard_database, layout, _SHARD_PATH, existing),
         _distributed(name, layout, f", {SHARDED[name]}"),
     )
 
@@ -119,20 +130,25 @@ def _view(name: str, statement: str, layout: Layout) -> tuple[str, ...]:
     return (view, _distributed(name, layout, "")) if name in OF_SESSIONS else (view,)
 
 
-def _replicated(statement: str, database: str, layout: Layout, path: str, uuid: str | None) -> str:
+def _replicated(
+    statement: str, database: str, layout: Layout, path: str, existing: Existing | None
+) -> str:
     def engine(match: re.Match[str]) -> str:
         arguments = f"{path}, {match[2]}" if match[2] else path
         return f"ENGINE = Replicated{match[1]}({arguments})"
 
-    created = _created(statement, database, layout, f" UUID '{uuid}'" if uuid else "")
+    if existing is not None:
+        head = f"CREATE TABLE IF NOT EXISTS \\1 UUID '{existing.uuid}'{layout.on_cluster}"
+        return _EXISTING.sub(head, existing.create)
+    created = _created(statement, database, layout)
     replicated, count = _ENGINE.subn(engine, created)
     if count != 1:
         raise MigrationError(f"no line `ENGINE = …MergeTree` in {statement[:100]}")
     return replicated
 
 
-def _created(statement: str, database: str, layout: Layout, uuid: str = "") -> str:
-    return _CREATE.sub(rf"\1 {database}.\2{uuid}{layout.on_cluster}", statement)
+def _created(statement: str, database: str, layout: Layout) -> str:
+    return _CREATE.sub(rf"\1 {database}.\2{layout.on_cluster}", statement)
 
 
 def _distributed(name: str, layout: Layout, sharding_key: str) -> str:

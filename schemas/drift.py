@@ -56,8 +56,13 @@ ORDER BY table, columns.position
 _FORMAT: Final = "SELECT arrayMap(query -> formatQuerySingleLine(query), {queries:Array(String)})"
 _DATABASE: Final = "clickstream"
 
-# The engine, and its first two arguments. Without others it has no brackets on one server.
-_REPLICATED: Final = re.compile(r"^Replicated(\w*MergeTree)(?:\('/[^']*', '[^']*'(?:\)|, (?=\w)))?")
+# What a cluster adds to an engine, and to the name of a parameterised view.
+_REPLICATED: Final = (
+    (re.compile(r"^Replicated(\w*MergeTree)\('/[^']*', '[^']*'\)"), r"\1"),
+    (re.compile(r"^Replicated(\w*MergeTree\()'/[^']*', '[^']*', "), r"\1"),
+    (re.compile(r"^Replicated(\w*MergeTree)$"), r"\1"),
+    (re.compile(r"\bFROM `\w+\.(\w+)`\("), r"FROM \1("),
+)
 
 
 def differences(settings: Settings) -> list[str]:
@@ -99,13 +104,19 @@ def describe_layout(client: Client, layout: Layout) -> tuple[Described, Describe
         return tables, columns
     shard_tables, shard_columns = describe(client, layout.shard_database)
     alone = {
-        name: {what: _REPLICATED.sub(r"\1", value) for what, value in properties.items()}
+        name: {what: _as_on_one_server(value) for what, value in properties.items()}
         for name, properties in {**tables, **shard_tables}.items()
     }
     return dict(sorted(alone.items())), {
         **_of_tables(columns, tables.keys() - shard_tables.keys()),
         **shard_columns,
     }
+
+
+def _as_on_one_server(value: str) -> str:
+    for pattern, plain in _REPLICATED:
+        value = pattern.sub(plain, value)
+    return value
 
 
 def _described(client: Client, query: str, database: str) -> Described:

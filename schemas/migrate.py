@@ -24,7 +24,7 @@ from core.clickhouse.client import connect, translate
 from core.clickhouse.layout import Layout
 from core.errors import MigrationError
 from core.settings import Settings
-from schemas.cluster_sql import places_of, statements, table_same_everywhere
+from schemas.cluster_sql import Existing, places_of, statements, table_same_everywhere
 from schemas.retention import set_table_retention
 from schemas.sql_files import SCHEMAS, SchemaFiles, SqlFile, load
 
@@ -50,12 +50,12 @@ _READ_RECORD: Final = f"SELECT path, checksum FROM {RECORD} FINAL"  # noqa: S608
 _SORT_KEYS: Final = """
 SELECT name, sorting_key FROM system.tables WHERE database = {database:String}
 """
-# By name, in how many places it is, and the id of the table.
+# By name, in how many places it is, and the table's id and definition.
 _EXISTING: Final = """
 SELECT
     name,
     count() AS places,
-    anyIf(toString(uuid), engine LIKE '%MergeTree') AS uuid
+    anyIf((toString(uuid), create_table_query), engine LIKE '%MergeTree') AS definition
 FROM {every_node}
 WHERE database IN {{databases:Array(String)}} AND NOT is_temporary
 GROUP BY name
@@ -100,14 +100,14 @@ def migrate(settings: Settings, root: Path = SCHEMAS) -> list[str]:
             if layout.cluster or not has:
                 client.command(_CREATE_DATABASE + layout.on_cluster, parameters=parameters)
     with connect(settings, role="migrate") as client, translate(settings):
-        uuid = existing.uuids.get(RECORD)
-        client.command(table_same_everywhere(_CREATE_RECORD, layout, uuid))
+        record = existing.tables.get(RECORD)
+        client.command(table_same_everywhere(_CREATE_RECORD, layout, record))
         if layout.cluster:
             client.command(_SYNC_RECORD)
         planned = _plan(client, layout, files, existing)
         # Before the first table is there: whoever goes on from here must not run them.
         _record(client, planned.included)
-        _run_all(client, layout, planned.to_run, existing.uuids)
+        _run_all(client, layout, planned.to_run, existing.tables)
         # All at once and last: a run that ends before repeats every view that it had to make again.
         _record(client, planned.to_run)
         set_table_retention(client, layout, settings.retention_days)
@@ -124,15 +124,15 @@ def pending(settings: Settings, root: Path = SCHEMAS) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Existing:
-    """`names` of tables and views that every node has that answers, `uuids` of all tables that one
+class _Found:
+    """`names` of tables and views that every node has that answers, and the `tables` that one
     has."""
 
     names: Set[str]
-    uuids: Mapping[str, str]
+    tables: Mapping[str, Existing]
 
 
-def _existing(client: Client, layout: Layout) -> _Existing:
+def _existing(client: Client, layout: Layout) -> _Found:
     """Raises MigrationError for a database of a version before the first release."""
     sort_keys = client.query(_SORT_KEYS, parameters={"database": layout.database}).result_rows
     if any(name == _OLD_RECORD for name, _ in sort_keys) or _OLD_SORT_KEY in sort_keys:
@@ -148,9 +148,9 @@ def _existing(client: Client, layout: Layout) -> _Existing:
         _EXISTING.format(every_node=every_node), parameters={"databases": databases}
     ).result_rows
     nodes = client.query(_NODES.format(every_node=layout.all_nodes("system.one"))).result_rows[0][0]
-    return _Existing(
+    return _Found(
         {str(name) for name, places, _ in rows if places == nodes * places_of(name, layout)},
-        {str(name): str(uuid) for name, _, uuid in rows if uuid},
+        {str(name): Existing(*definition) for name, _, definition in rows if definition[1]},
     )
 
 
@@ -174,9 +174,9 @@ def plan(files: SchemaFiles, existing: Set[str], recorded: Mapping[str, str]) ->
     return Plan((*tables, *migrations, *views), tuple(later) if is_new else ())
 
 
-def _plan(client: Client, layout: Layout, files: SchemaFiles, existing: _Existing) -> Plan:
+def _plan(client: Client, layout: Layout, files: SchemaFiles, existing: _Found) -> Plan:
     recorded = {}
-    if RECORD in existing.uuids:
+    if RECORD in existing.tables:
         query = _READ_RECORD.replace(RECORD, f"{layout.database}.{RECORD}")
         recorded = {str(path): str(checksum) for path, checksum in client.query(query).result_rows}
     _check(files.migrations, recorded)
@@ -202,13 +202,13 @@ def _check(migrations: Sequence[SqlFile], recorded: Mapping[str, str]) -> None:
 
 
 def _run_all(
-    client: Client, layout: Layout, files: Sequence[SqlFile], uuids: Mapping[str, str]
+    client: Client, layout: Layout, files: Sequence[SqlFile], existing: Mapping[str, Existing]
 ) -> None:
     """In this order. On a cluster, those that do not need each other at once: a statement waits for
     every node, and most of that is waiting."""
     with ThreadPoolExecutor(_STATEMENTS_AT_ONCE if layout.cluster else 1) as pool:
         for group in independent(files):
-            runs = [pool.submit(_run, client, f, statements(f, layout, uuids)) for f in group]
+            runs = [pool.submit(_run, client, f, statements(f, layout, existing)) for f in group]
             for run in runs:
                 run.result()
 

@@ -30,6 +30,8 @@ _ON_A_CLUSTER: Final[Mapping[str, Any]] = {
     # An insert has returned when every shard has its rows, and a majority of the shard's replicas.
     "distributed_foreground_insert": 1,
     "insert_quorum": "auto",
+    # Milliseconds, less than a client waits: an insert that is not there by then is repeated.
+    "insert_quorum_timeout": 20_000,
     # A session is on one shard, so `IN (SELECT … )` of another table need not leave the shard.
     "distributed_product_mode": "local",
     # A question for sessions that it names goes to their shards alone.

@@ -33,12 +33,12 @@ def test_nothing_is_left_to_apply_and_a_node_that_lost_its_tables_gets_them_back
     from schemas.migrate import migrate, pending
 
     assert pending(on_cluster) == []
+    with connect(on_cluster) as client:
+        client.insert("session_marks", [["joined", True]], ["session_id", "is_irrelevant"])
     layout = Layout.of(on_cluster)
     with connect(of_node("s2r2"), database="system") as new_node:
         for database in (layout.database, layout.shard_database):
             new_node.command(f"DROP DATABASE {database} SYNC")
-    with connect(on_cluster) as client:
-        client.insert("session_marks", [["joined", True]], ["session_id", "is_irrelevant"])
     assert "tables/sessions.sql" in migrate(on_cluster)
     assert pending(of_node("s2r2")) == []
     with connect(of_node("s2r2")) as new_node:
