@@ -26,6 +26,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
         "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        "CLICKSTREAM_CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
         "CLICKSTREAM_TOPICS__PREFIX": settings.topics.prefix,
         "CLICKSTREAM_WORKER__GROUP": settings.worker.group,
         # A busy machine is no reason for a test to see a 503.

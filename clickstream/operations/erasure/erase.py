@@ -118,6 +118,7 @@ def erase_users(
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
         deleter = Deleter(server, finder, live, subject)
+        finder.check_tables()
         publisher = TombstonePublisher(settings, server, subject, requested_by, clock)
         publisher.publish_users()
         log("the erasure is published: workers store nothing of this user any more")

@@ -40,15 +40,19 @@ class UserDataFinder:
     def tables(self) -> Iterator[tuple[str, UserDataTable]]:
         """Every table with data of users, with its database, without the dead letters."""
         for database in self.databases:
-            found = tables_with_user_data(self._server.rows(COLUMNS, database=database))
-            if not found and database == self.databases[0]:
-                raise SinkUnavailable(
-                    f"{database} has no table with data of users, so nothing can be erased there:"
-                    " check CLICKSTREAM_CLICKHOUSE_URL and CLICKSTREAM_CLICKHOUSE_CLUSTER, and run"
-                    " `clickstream migrate`"
-                )
-            for table in found:
+            columns = self._server.rows(COLUMNS, database=database)
+            for table in tables_with_user_data(columns):
                 yield database, table
+
+    def check_tables(self) -> None:
+        """Nothing is proven by a search in no table: the database of a cluster that is taken for
+        one server has none. Raises SinkUnavailable."""
+        if self.databases[0] not in {database for database, _ in self.tables()}:
+            raise SinkUnavailable(
+                f"the database {self.databases[0]} has no table with data of users, so nothing can"
+                " be erased: check CLICKSTREAM_CLICKHOUSE_URL and CLICKSTREAM_CLICKHOUSE_CLUSTER,"
+                " and run `clickstream migrate`"
+            )
 
     def dead_letter_tables(self) -> Iterator[tuple[str, str]]:
         """The database and the name of every table of dead letters."""

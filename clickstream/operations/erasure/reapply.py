@@ -61,6 +61,7 @@ def delete_erased(
         return {}
     everybody = DataSubject([], [], 0, every=True)
     finder = UserDataFinder(server, live, everybody)
+    finder.check_tables()
     deleter = Deleter(server, finder, live, everybody)
     for database in finder.databases[1:]:
         server.start_merges(database)
