@@ -37,7 +37,11 @@ PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test
 test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 10 minutes on 2 cores
-	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench"
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench and not cluster"
+
+.PHONY: test-cluster
+test-cluster: install ## run the tests on a cluster of ClickHouse that CLICKSTREAM_TEST_CLUSTER or …_PROGRAM names
+	$(PYTEST) -m cluster tests/cluster
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed $(CONSOLE_TOOLS) ## run the tests that start no engines

@@ -38,6 +38,7 @@ class Endpoints:
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": self.registry,
             "CLICKSTREAM_CLICKHOUSE_URL": self.clickhouse,
+            "CLICKSTREAM_CLICKHOUSE_CLUSTER": "",
         }
 
 

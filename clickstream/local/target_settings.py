@@ -83,4 +83,5 @@ def settings_for(endpoints: Endpoints) -> Settings:
         kafka_bootstrap_servers=endpoints.kafka,
         schema_registry_url=endpoints.registry,
         clickhouse_url=SecretStr(endpoints.clickhouse),
+        clickhouse_cluster="",
     )

@@ -131,7 +131,8 @@ class LocalStack:
         """The variable with which a process speaks to ClickHouse as this user."""
         if self._servers is None:
             raise EngineError("the servers have not been started")
-        return {"CLICKSTREAM_CLICKHOUSE_URL": self._servers.clickhouse_url_of(user, DATABASE)}
+        url = self._servers.clickhouse_url_of(user, DATABASE)
+        return {"CLICKSTREAM_CLICKHOUSE_URL": url, "CLICKSTREAM_CLICKHOUSE_CLUSTER": ""}
 
     def _endpoints(self, settings: Settings) -> Endpoints:
         http, *workers = self._app_services
@@ -158,4 +159,5 @@ def _settings(servers: LocalServers) -> Settings:
         kafka_bootstrap_servers=servers.kafka_bootstrap_servers,
         schema_registry_url=servers.schema_registry_url,
         clickhouse_url=SecretStr(servers.clickhouse_database_url(DATABASE)),
+        clickhouse_cluster="",
     )

@@ -93,4 +93,5 @@ def test_other_commands_reach_it_by_these_variables(tmp_path: Path) -> None:
         "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:20001",
         "CLICKSTREAM_SCHEMA_REGISTRY_URL": "http://127.0.0.1:20002/apis/ccompat/v7",
         "CLICKSTREAM_CLICKHOUSE_URL": "http://127.0.0.1:20003/clickstream",
+        "CLICKSTREAM_CLICKHOUSE_CLUSTER": "",
     }
