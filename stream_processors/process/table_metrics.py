@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from core.clickhouse import connect, translate
+from core.clickhouse.layout import Layout
 from core.errors import SinkUnavailable, StatementRefused, StatementTooLarge
 from core.settings import Settings
 from core.telemetry import WORKER_TABLE_PARTS, WORKER_TABLE_ROWS
@@ -20,10 +21,10 @@ log = logging.getLogger(__name__)
 _SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 10.0
 
-# What a server knows of its parts without reading any.
+# What a server knows of its parts without reading any; a node of a cluster, of its own shard.
 _TABLES: Final = """
 SELECT table, count() AS parts, sum(rows) AS rows FROM system.parts
-WHERE active AND database = currentDatabase() GROUP BY table
+WHERE active AND database IN (currentDatabase(), {shard:String}) GROUP BY table
 """
 
 
@@ -66,7 +67,8 @@ class TableMetrics:
                 self._client = connect(
                     self._settings, role="clickstream worker", answer_seconds=_ANSWER_SECONDS
                 )
-            rows = self._client.query(_TABLES).result_rows
+            shard = {"shard": Layout.of(self._settings).shard_database}
+            rows = self._client.query(_TABLES, parameters=shard).result_rows
         return {str(table): TableSize(int(parts), int(count)) for table, parts, count in rows}
 
 

@@ -132,6 +132,7 @@ AS SELECT
     session_hash,
     created_at,
     search_query,
+    query_bucket,
     user_id,
     user_hash,
     is_irrelevant,
@@ -145,34 +146,24 @@ AS SELECT
     events,
     unlisted_events,
     type_names,
-    arrayFilter(
-        (position, type) -> type = {event_type:String} AND position > 0, event_positions, event_types
-    ) AS goal_positions,
+    indexOf(type_names, {event_type:String}) AS type_number,
+    if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,
+    if({event_type:String} = 'click', unlisted_clicks, type_unlisted[type_number]) AS unlisted_goals,
     if({event_type:String} = 'click',
-        clicks, type_counts[indexOf(type_names, {event_type:String})]) AS goal_events,
-    toUInt32(arrayCount(
-        (position, type) -> type = {event_type:String} AND position = 0, event_positions, event_types
-    )) AS unlisted_goals,
+        clicked_positions_mask, type_positions_masks[type_number]) AS positions_mask,
     if({event_type:String} = 'click',
-        min_clicked_position, toUInt16(arrayReduce('min', goal_positions))) AS min_position,
+        clicked_positions_over_64, type_positions_over_64[type_number]) AS positions_over_64,
     if({event_type:String} = 'click',
-        clicked_positions_mask,
-        arrayReduce('groupBitOr', arrayMap(
-            position -> bitShiftLeft(toUInt64(1), toUInt8(position - 1)),
-            arrayFilter(position -> position <= 64, goal_positions)
-        ))) AS positions_mask,
-    if({event_type:String} = 'click',
-        clicked_positions_over_64,
-        arrayDistinct(arrayFilter(position -> position > 64, goal_positions))) AS positions_over_64,
+        min_clicked_position,
+        if(positions_mask > 0,
+            toUInt16(bitCount(bitXor(positions_mask, positions_mask - 1))), positions_over_64[1])) AS min_position,
     if({event_type:String} = 'click',
         first_click_ms,
-        if(has(event_types, {event_type:String}),
-            toNullable(event_after_ms[indexOf(event_types, {event_type:String})]), NULL)) AS first_goal_ms,
-    clicks > 0 AS has_click,
-    arrayMap(value -> assumeNotNull(value), arrayFilter(
-        (value, type) -> type = {event_type:String} AND isNotNull(value), event_values,
-        arraySlice(event_types, 1, length(event_values))
-    )) AS goal_values
+        if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS first_goal_ms,
+    if({event_type:String} = 'click',
+        clicks_with_value, type_value_counts[type_number]) AS goals_with_value,
+    if({event_type:String} = 'click', click_values, type_values[type_number]) AS goal_values,
+    clicks > 0 AS has_click
 FROM clickstream.session_facts FINAL
 WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
     AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
@@ -256,6 +247,18 @@ FROM clickstream._session_goals(
 WHERE is_selected AND variant != ''
 COMMENT 'Parameterised: the sessions of a range that took part in an experiment';
 
+CREATE OR REPLACE VIEW clickstream._session_objects ON CLUSTER 'blue'
+AS SELECT
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    shown_object AS object_id,
+    shown_position AS position,
+    toUInt64(1) AS impressions,
+    toUInt64(times > 1) AS clicked_impressions
+FROM
+(…)
+ARRAY JOIN objects AS shown_object, arrayEnumerate(objects) AS shown_position, seen AS times
+COMMENT 'Parameterised: session_objects of one in so many';
+
 CREATE OR REPLACE VIEW clickstream.metrics_interleaving ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -303,12 +306,18 @@ COMMENT 'Parameterised: how often each position of the list was shown and clicke
 
 CREATE OR REPLACE VIEW clickstream.session_measures ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
+    (gain, depth, clicked) -> if(clicked = 0, toUInt64(0), toUInt64(round(1000000000 * gain
+        / arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1)))[least(depth, clicked)]))) AS ndcg
+SELECT
     facts.session_id AS session_id,
     facts.created_at AS created_at,
     facts.search_query AS search_query,
+    facts.query_bucket AS query_bucket,
     facts.user_id AS user_id,
     facts.user_hash AS user_hash,
+    facts.session_hash AS session_hash,
     facts.sort_field AS sort_field,
     facts.dimensions AS dimensions,
     facts.variants AS variants,
@@ -331,39 +340,24 @@ AS SELECT
     toUInt64(facts.min_position > 0) AS sessions_with_position,
     toUInt64(facts.min_position) AS first_click_positions,
     toUInt64(intDivOrZero(232792560, facts.min_position)) AS reciprocal_ranks,
-    arrayMap(depth -> if(facts.min_position = 0, toUInt64(0), toUInt64(round(1000000000
-        * arraySum(bit -> 1 / log2(bit + 2), bitPositionsToArray(
-            bitAnd(facts.positions_mask, toUInt64(exp2(depth)) - 1)))
-        / arraySum(place -> 1 / log2(place + 1), range(1, 1 + least(depth,
-            bitCount(facts.positions_mask) + length(facts.positions_over_64))))
-    ))), [5, 10, 20]) AS ndcg,
-    ndcg[1] AS ndcg_sum_5,
-    ndcg[2] AS ndcg_sum_10,
-    ndcg[3] AS ndcg_sum_20,
+    gains_from(0)[bitAnd(facts.positions_mask, 31) + 1] AS gain_5,
+    gain_5 + gains_from(5)[bitAnd(bitShiftRight(facts.positions_mask, 5), 31) + 1] AS gain_10,
+    gain_10 + gains_from(10)[bitAnd(bitShiftRight(facts.positions_mask, 10), 31) + 1]
+        + gains_from(15)[bitAnd(bitShiftRight(facts.positions_mask, 15), 31) + 1] AS gain_20,
+    ndcg(gain_5, 5, clicked_impressions) AS ndcg_sum_5,
+    ndcg(gain_10, 10, clicked_impressions) AS ndcg_sum_10,
+    ndcg(gain_20, 20, clicked_impressions) AS ndcg_sum_20,
     facts.first_goal_ms AS first_click_ms,
     toUInt64(ifNull(facts.first_goal_ms >= 0, 0)) AS sessions_with_first_click,
     toUInt64(ifNull(facts.first_goal_ms < 0, 0)) AS sessions_with_early_click,
-    toUInt64(length(facts.goal_values)) AS events_with_value,
-    toInt64(arraySum(facts.goal_values)) AS values
+    toUInt64(facts.goals_with_value) AS events_with_value,
+    facts.goal_values AS values
 FROM clickstream._session_goals(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}
 ) AS facts
 WHERE facts.is_selected
 COMMENT 'Parameterised: what each session of a range adds to every metric';
-
-CREATE OR REPLACE VIEW clickstream.session_objects ON CLUSTER 'blue'
-DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
-    shown_object AS object_id,
-    shown_position AS position,
-    toUInt64(1) AS impressions,
-    toUInt64(times > 1) AS clicked_impressions
-FROM
-(…)
-ARRAY JOIN objects AS shown_object, arrayEnumerate(objects) AS shown_position, seen AS times
-COMMENT 'Parameterised: every result that a session of a range showed, and whether it was clicked';
 
 CREATE OR REPLACE VIEW clickstream.session_positions ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
@@ -490,6 +484,37 @@ FROM
 (…)
 COMMENT 'Parameterised: how many users took part in an experiment, and how many searches of one user are more than those of a share of all users';
 
+CREATE OR REPLACE VIEW clickstream.session_objects ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT *
+FROM clickstream._session_objects(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
+)
+COMMENT 'Parameterised: every result that a session of a range showed, and whether it was clicked';
+
+CREATE OR REPLACE VIEW clickstream._session_intents ON CLUSTER 'blue'
+AS SELECT
+    *,
+    toUInt64(user_hash != 0 AND next_ms - this_ms BETWEEN 0 AND 30000
+        AND this_text != '' AND next_text != ''
+        AND (
+            startsWith(this_text, next_text) OR startsWith(next_text, this_text)
+            OR (
+                abs(toInt64(lengthUTF8(this_text)) - toInt64(lengthUTF8(next_text))) <= 2
+                AND lengthUTF8(this_text) <= 200
+                AND editDistanceUTF8(substringUTF8(this_text, 1, 202), substringUTF8(next_text, 1, 202))
+                    <= least(2, intDiv(greatest(lengthUTF8(this_text), lengthUTF8(next_text)), 2))
+            )
+        )) AS reformulated_sessions,
+    toUInt64(user_hash != 0) AS sessions_with_user,
+    1 - reformulated_sessions AS intents,
+    intents * sessions_with_click AS intents_with_click,
+    intents * zero_result_sessions AS zero_result_intents
+FROM
+(…)
+COMMENT 'Parameterised: session_intents of one in so many';
+
 CREATE OR REPLACE VIEW clickstream.metrics_overview ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT numbers.*, irrelevant_sessions
@@ -569,29 +594,6 @@ FROM clickstream.session_measures(
 GROUP BY search_query
 COMMENT 'Parameterised: the numbers of each query text of a range';
 
-CREATE OR REPLACE VIEW clickstream.session_intents ON CLUSTER 'blue'
-DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
-    *,
-    toUInt64(user_hash != 0 AND next_ms - this_ms BETWEEN 0 AND 30000
-        AND this_text != '' AND next_text != ''
-        AND (
-            startsWith(this_text, next_text) OR startsWith(next_text, this_text)
-            OR (
-                abs(toInt64(lengthUTF8(this_text)) - toInt64(lengthUTF8(next_text))) <= 2
-                AND lengthUTF8(this_text) <= 200
-                AND editDistanceUTF8(substringUTF8(this_text, 1, 202), substringUTF8(next_text, 1, 202))
-                    <= least(2, intDiv(greatest(lengthUTF8(this_text), lengthUTF8(next_text)), 2))
-            )
-        )) AS reformulated_sessions,
-    toUInt64(user_hash != 0) AS sessions_with_user,
-    1 - reformulated_sessions AS intents,
-    intents * sessions_with_click AS intents_with_click,
-    intents * zero_result_sessions AS zero_result_intents
-FROM
-(…)
-COMMENT 'Parameterised: the same as session_measures, and which searches were typed on';
-
 CREATE OR REPLACE VIEW clickstream.metrics_experiment ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -626,4 +628,13 @@ ARRAY JOIN
         'mean_first_click_position', 'zero_result_rate', 'no_click_rate', 'searches_per_user'
     ]) AS parts
 COMMENT 'Parameterised: the numbers of each variant of an experiment, and what their intervals are computed from';
+
+CREATE OR REPLACE VIEW clickstream.session_intents ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT *
+FROM clickstream._session_intents(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
+    relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
+)
+COMMENT 'Parameterised: the same as session_measures, and which searches were typed on';
 
