@@ -190,7 +190,7 @@ golden: $(VENV)/.installed ## write schemas/golden.json and tests/schemas/cluste
 
 .PHONY: lock
 lock: $(VENV)/.installed ## write the versions now in .venv to deploy/constraints.txt
-	$(BIN)/python -m pip freeze --exclude-editable > deploy/constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable --exclude ultr-bias-toolkit > deploy/constraints.txt
 
 .PHONY: clean
 clean: ## remove .venv and what the tools left; data and downloads elsewhere stay
@@ -207,6 +207,7 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml deploy/constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  --constraint deploy/constraints.txt --editable '.[engines,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps ultr-bias-toolkit==0.0.5
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.engines

@@ -20,10 +20,12 @@ from api.events.tail_route import tail_router
 from api.experiments.routes import experiments_router
 from api.export import export_router
 from api.facts_progress import FactsProgress
+from api.judgments.routes import judgments_router
 from api.pipeline import pipeline_router
 from api.queries import MISSING_TABLES
 from api.session import session_router
 from api.store import ClickHouseStore
+from api.training.routes import training_router
 from core.clock import SystemClock
 from core.consistency.consistent_reader import ConsistentReader
 from core.errors import Unavailable
@@ -93,6 +95,8 @@ class ReadComponent:
             analytics_router(self._store, self._reader, self._facts, self._settings),
             experiments_router(self._store, self._reader, self._facts, self._settings),
             pipeline_router(self._store, self._offsets, self._settings),
+            judgments_router(self._store, self._exports, self._reader, self._facts, self._settings),
+            training_router(self._exports, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._settings),
             erase_router(self._eraser),
         )

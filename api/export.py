@@ -84,7 +84,7 @@ def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> A
             if with_events:
                 raise InvalidRequest([FieldError("query.with_events", _EVENTS_ELSEWHERE)])
             rows = stream_table(store, EXPORT_SESSIONS_TABLE, selection, as_table, slots)
-            return await _start_stream(rows, as_table.media_type)
+            return await start_stream(rows, as_table.media_type)
         lines = export_lines(
             store,
             selection,
@@ -92,7 +92,7 @@ def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> A
             with_events=with_events is not False,
             seconds=settings.reads.query_seconds,
         )
-        return await _start_stream(lines, MEDIA_TYPE)
+        return await start_stream(lines, MEDIA_TYPE)
 
     @router.get("/events", summary="Export events", responses=_table_responses())
     async def export_events(
@@ -110,7 +110,7 @@ def export_router(store: Store, reads: ConsistentReads, settings: Settings) -> A
         if as_table is None:
             raise InvalidRequest([FieldError("query.format", _EVENTS_IN_LINES)])
         rows = stream_table(store, EXPORT_EVENTS_TABLE, selection, as_table, slots)
-        return await _start_stream(rows, as_table.media_type)
+        return await start_stream(rows, as_table.media_type)
 
     return router
 
@@ -133,7 +133,8 @@ def _format_of_header(accept: str) -> Format:
     return Format.NDJSON
 
 
-async def _start_stream(chunks: AsyncGenerator[bytes, None], media_type: str) -> StreamingResponse:
+async def start_stream(chunks: AsyncGenerator[bytes, None], media_type: str) -> StreamingResponse:
+    """A response of these chunks; raises what the first step raises."""
     # Before the response begins: an error can still become a problem document.
     first = await anext(chunks, b"")
     return StreamingResponse(_rest_of_stream(first, chunks), media_type=media_type)

@@ -27,6 +27,7 @@ VIEWS = (
     "metrics_overview",
     "metrics_queries",
     "metrics_positions",
+    "metrics_judgments",
     "metrics_experiment",
     "metrics_experiment_users",
     "metrics_interleaving",

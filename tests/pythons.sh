@@ -27,6 +27,7 @@ for version in 3.12 3.13; do
   "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
     --constraint deploy/constraints.txt --editable '.[engines,dev]'
+  "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps ultr-bias-toolkit==0.0.5
   "$venv/bin/python" -m pytest -p no:cacheprovider -q -m "not engines" || status=$?
   ran="$ran $version"
 done

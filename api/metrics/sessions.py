@@ -171,7 +171,10 @@ def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) ->
 def sessions_statement(question: Question, outcome: Outcome | None) -> Statement:
     """One row per session, as `SessionSummary` has it."""
     values = _values(question)
-    where = [*conditions(question, values), *([] if outcome is None else [_CONDITIONS[outcome]])]
+    where = [
+        *conditions(question.filters, values),
+        *([] if outcome is None else [_CONDITIONS[outcome]]),
+    ]
     selected = []
     for name, is_irrelevant in ((Relevance.EXCLUDE, "false"), (Relevance.ONLY, "true")):
         if question.relevance in (name, Relevance.INCLUDE):
@@ -199,7 +202,7 @@ def next_queries_statement(
     values = _values(question)
     values["within_ms"] = within_seconds * 1000
     filters = question.filters
-    where = conditions(replace(question, filters=replace(filters, query=None)), values)
+    where = conditions(replace(filters, query=None), values)
     for name, text in (("this_text", filters.query), ("next_text", next_query)):
         if text is not None:
             values[name] = text

@@ -18,7 +18,7 @@ from api.metrics.catalogue import (
     Kind,
     Source,
 )
-from api.metrics.question import Question
+from api.metrics.question import Filters, Question
 from api.store import Value
 
 MOST_BUCKETS: Final = 2_000
@@ -87,7 +87,7 @@ def statement(question: Question) -> Statement:
         is_current = "created_at >= fromUnixTimestamp64Milli({begin_ms:Int64}, 'UTC')"
     source = rows_of(question, values)
     keys = [_key(name, number, values) for number, name in enumerate(question.by)]
-    where = " AND ".join(["1", *conditions(question, values), *_narrowed(question, values)])
+    where = " AND ".join(["1", *conditions(question.filters, values), *_narrowed(question, values)])
     names = sum_names(question)
     time = _time(question, is_current)
     groups = [f"key_{number}" for number in range(len(keys))]
@@ -174,9 +174,8 @@ def _key(name: str, number: int, values: dict[str, Value]) -> str:
     return f"nullIf(toString(dimensions[{{by_{number}:String}}]), '')"
 
 
-def conditions(question: Question, values: dict[str, Value]) -> list[str]:
-    """The question's filters."""
-    filters = question.filters
+def conditions(filters: Filters, values: dict[str, Value]) -> list[str]:
+    """What must hold of a session, for WHERE; the values are added to these."""
     found = []
     if filters.user is not None:
         values["only_user"] = list(filters.user)
@@ -225,7 +224,7 @@ def bucket_statement(question: Question) -> Statement:
         "limit": MOST_BUCKETS + 1,
     }
     source = rows_of(question, values)
-    where = " AND ".join(["1", *conditions(question, values)])
+    where = " AND ".join(["1", *conditions(question.filters, values)])
     bound = ranking.bound.format_map({name: f"sum({name})" for name in question.columns})
     return Statement(
         f"""
@@ -355,7 +354,7 @@ def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
         "steps": list(steps),
     }
     source = rows_of(question, values)
-    where = " AND ".join(["1", *conditions(question, values)])
+    where = " AND ".join(["1", *conditions(question.filters, values)])
     return Statement(
         f"""
 SELECT

@@ -1,4 +1,4 @@
-"""`clickstream export`: sessions or events into a file, straight from ClickHouse."""
+"""`clickstream export`: sessions, events or training files, straight from ClickHouse."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from clickstream.commands.export_training import FORMATS, TrainingOptions, export_training
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,6 +24,7 @@ class Dataset(StrEnum):
 
     SESSIONS = "sessions"
     EVENTS = "events"
+    TRAINING = "training"
 
 
 class FileFormat(StrEnum):
@@ -30,6 +33,30 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
     NDJSON = "ndjson"
+    CSV = "csv"
+    LIBSVM = "libsvm"
+    LIGHTGBM = "lightgbm"
+    QRELS = "qrels"
+    RUN = "run"
+    TRIPLES = "triples"
+    CONVERSATIONS = "conversations"
+
+
+class Split(StrEnum):
+    """Which part of the lists."""
+
+    ALL = "all"
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class SplitBy(StrEnum):
+    """What is kept together."""
+
+    TIME = "time"
+    USER = "user"
+    QUERY = "query"
 
 
 _ENDINGS = {
@@ -48,7 +75,12 @@ def export(
     ],
     dataset: Annotated[Dataset, typer.Argument(help="What to write.")] = Dataset.SESSIONS,
     format: Annotated[
-        FileFormat, typer.Option(help="In ndjson, sessions contain their events.")
+        FileFormat,
+        typer.Option(
+            help="sessions: parquet, arrow or ndjson, which contains their events; events: parquet "
+            "or arrow; training: parquet, csv, libsvm, lightgbm, qrels, run, triples or "
+            "conversations."
+        ),
     ] = FileFormat.PARQUET,
     start: Annotated[
         str,
@@ -60,24 +92,57 @@ def export(
     relevance: Annotated[
         str, typer.Option(help="exclude, include or only: sessions marked irrelevant")
     ] = "exclude",
+    event_type: Annotated[
+        str, typer.Option(help="Of training: the type of event that counts as a click.")
+    ] = "click",
+    features: Annotated[
+        str, typer.Option(help="Of training: rank, or paths of results' meta such as meta.price.")
+    ] = "",
+    title: Annotated[
+        str, typer.Option(help="Of training: path of a result's text, such as meta.title.")
+    ] = "",
+    split: Annotated[Split, typer.Option(help="Of training: only this part.")] = Split.ALL,
+    split_by: Annotated[
+        SplitBy, typer.Option(help="Of training: what is kept together.")
+    ] = SplitBy.TIME,
+    shares: Annotated[
+        str, typer.Option(help="Of training: percent for training and validation.")
+    ] = "80,10",
 ) -> None:
-    """Write sessions or their events into a file.
+    """Write sessions, their events, or training files.
 
     Sessions that are marked irrelevant are left out, unless --relevance says otherwise.
 
-    The columns are those of GET /export/sessions and GET /export/events: docs/metrics.md.
+    The columns are those of GET /export/sessions, /export/events and /export/training:
+    docs/metrics.md, docs/training.md.
     """
     from api.selection import Relevance, parse_selection
     from clickstream.local.target_settings import operator_settings
 
-    if dataset is Dataset.EVENTS and format is FileFormat.NDJSON:
-        raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
+    _check_format(dataset, format)
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
-    _check_ending(output, format)
+    if dataset is not Dataset.TRAINING:
+        _check_ending(output, format)
     selected = parse_selection(start, end, Relevance(relevance))
+    if dataset is Dataset.TRAINING:
+        options = TrainingOptions(
+            format.value, event_type, features, title, split.value, split_by.value, shares
+        )
+        for path in export_training(operator_settings(), selected, options, output):
+            print(f"{path}: {path.stat().st_size:,} bytes")
+        return
     written = asyncio.run(_export(operator_settings(), selected, dataset, format, output))
     print(f"{output}: {written:,} bytes")
+
+
+def _check_format(dataset: Dataset, format: FileFormat) -> None:
+    if dataset is Dataset.EVENTS and format is FileFormat.NDJSON:
+        raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
+    tables = ("parquet", "arrow", "ndjson")
+    known = FORMATS if dataset is Dataset.TRAINING else tables
+    if format.value not in known:
+        raise typer.BadParameter(f"{dataset} has no {format}: one of {', '.join(known)}")
 
 
 def _check_ending(output: Path, format: FileFormat) -> None:

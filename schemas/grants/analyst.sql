@@ -15,6 +15,7 @@ GRANT SELECT ON $database.session_objects
 GRANT SELECT ON $database.metrics_overview
 GRANT SELECT ON $database.metrics_queries
 GRANT SELECT ON $database.metrics_positions
+GRANT SELECT ON $database.metrics_judgments
 GRANT SELECT ON $database.metrics_experiment
 GRANT SELECT ON $database.metrics_experiment_users
 GRANT SELECT ON $database.metrics_interleaving

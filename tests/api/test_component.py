@@ -35,6 +35,11 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
             "/analytics/health",
             "/analytics/series?from=2026-01-01&to=2026-01-02",
             "/analytics/query?metric=session_ctr&by=search_query&format=csv",
+            "/judgments",
+            "/judgments?format=csv",
+            "/judgments/propensities",
+            "/export/training",
+            "/export/training?format=account",
             "/export/sessions",
         ):
             answer = client.get(path)

@@ -19,7 +19,17 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/export/events", "/api/v1/clickstream/export/sessions"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *PATHS,
+        "/export/events",
+        "/judgments",
+        "/judgments/propensities",
+        "/export/training",
+        "/api/v1/clickstream/export/sessions",
+    ],
+)
 @pytest.mark.parametrize(
     ("query", "places"),
     [

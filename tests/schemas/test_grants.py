@@ -50,6 +50,7 @@ _QUESTIONS = {
     "metrics_overview": _RANGE,
     "metrics_queries": _RANGE,
     "metrics_positions": f"{_RANGE}, limit = 1",
+    "metrics_judgments": _RANGE,
     "metrics_experiment": f"{_VARIANTS}, outliers = 'keep', most_sessions = 0",
     "metrics_experiment_users": f"{_VARIANTS}, quantile = 0.5",
     "metrics_interleaving": f"{_RANGE}, control = 'a'",
