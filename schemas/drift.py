@@ -104,7 +104,7 @@ def describe_layout(client: Client, layout: Layout) -> tuple[Described, Describe
         return tables, columns
     shard_tables, shard_columns = describe(client, layout.shard_database)
     alone = {
-        name: {what: _as_on_one_server(value) for what, value in properties.items()}
+        name: {what: as_on_one_server(value) for what, value in properties.items()}
         for name, properties in {**tables, **shard_tables}.items()
     }
     return dict(sorted(alone.items())), {
@@ -113,7 +113,8 @@ def describe_layout(client: Client, layout: Layout) -> tuple[Described, Describe
     }
 
 
-def _as_on_one_server(value: str) -> str:
+def as_on_one_server(value: str) -> str:
+    """An engine, or the query of a view, without what a cluster adds to it. Pure."""
     for pattern, plain in _REPLICATED:
         value = pattern.sub(plain, value)
     return value

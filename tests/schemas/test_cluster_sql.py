@@ -13,6 +13,7 @@ from schemas.cluster_sql import (
     statements,
     table_same_everywhere,
 )
+from schemas.drift import as_on_one_server
 from schemas.sql_files import SqlFile, load
 from tests.schemas.write_cluster_golden import GOLDEN, golden
 
@@ -89,6 +90,25 @@ def test_a_migration_alters_the_tables_themselves_on_every_node() -> None:
 def test_what_cannot_be_said_for_a_cluster_is_refused(file: SqlFile, why: str) -> None:
     with pytest.raises(MigrationError, match=why):
         statements(file, LAYOUT, {})
+
+
+@pytest.mark.parametrize(
+    ("there", "alone"),
+    [
+        ("ReplicatedMergeTree('/a/{uuid}/all', '{replica}') ORDER BY a", "MergeTree ORDER BY a"),
+        (
+            "ReplicatedReplacingMergeTree('/a', 'b', v) ORDER BY a",
+            "ReplacingMergeTree(v) ORDER BY a",
+        ),
+        ("ReplicatedMergeTree", "MergeTree"),
+        ("SELECT a FROM `shop._goals`(b = 1)", "SELECT a FROM _goals(b = 1)"),
+        ("MergeTree ORDER BY a", "MergeTree ORDER BY a"),
+    ],
+)
+def test_a_table_of_a_cluster_is_compared_as_it_would_be_on_one_server(
+    there: str, alone: str
+) -> None:
+    assert as_on_one_server(there) == alone
 
 
 def test_what_is_sharded_is_in_two_databases_of_a_node() -> None:

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from core.clickhouse.client import connect
 from core.errors import MigrationError
 from core.settings import Settings
-from schemas.migrate import RECORD, migrate, pending, plan
-from schemas.sql_files import load
+from schemas.migrate import RECORD, independent, migrate, pending, plan
+from schemas.sql_files import SqlFile, load
 from tests.schemas.conftest import TABLE, VIEW, Folder
 
 TABLE_NOW = "CREATE TABLE IF NOT EXISTS t (b Int8, c String) ENGINE = MergeTree ORDER BY b"
@@ -49,6 +49,20 @@ def test_views_of_what_is_made_again_are_made_again(folder: Folder) -> None:
 
 
 @pytest.mark.engines
+def test_what_is_made_at_once_does_not_need_each_other() -> None:
+    def file(path: str, reads: str = "") -> SqlFile:
+        return SqlFile(path, (f"SELECT 1 FROM {reads}" if reads else "SELECT 1",))
+
+    files = [
+        *(file("tables/a.sql"), file("tables/b.sql")),
+        *(file("migrations/0001_m.sql"), file("migrations/0002_n.sql")),
+        *(file("views/v.sql", "a"), file("views/w.sql", "b"), file("views/x.sql", "v")),
+    ]
+    groups = [[each.name for each in group] for group in independent(files)]
+    assert groups == [["a", "b"], ["0001_m"], ["0002_n"], ["v", "w"], ["x"]]
+    assert list(independent([])) == []
+
+
 def test_migrate_makes_the_database_and_what_it_lacks(fresh: Settings, folder: Folder) -> None:
     one = folder(FIRST)
     assert pending(fresh, one) == ALL_OF_FIRST

@@ -14,6 +14,7 @@ from clickstream.operations.doctor.checks import Clients, checks
 from clickstream.operations.doctor.clickhouse_client import (
     ClickHouseQueries,
     HealthCheck,
+    NodeState,
     SplitSessions,
 )
 from clickstream.operations.doctor.http_client import Readiness
@@ -120,6 +121,36 @@ def test_a_drifted_table_is_told() -> None:
     result = schema_checks.check_tables(FakeClickHouse(differences=["sessions has no column x"]))
     assert result.status is Status.FAIL
     assert "sessions has no column x" in result.detail
+
+
+def node(name: str, readonly: int = 0, delay: int = 0) -> NodeState:
+    return NodeState(name, readonly, delay, 7)
+
+
+@pytest.mark.parametrize(
+    ("count", "nodes", "status", "detail"),
+    [
+        (2, [node("a"), node("b")], Status.OK, "2 nodes answer"),
+        (2, [node("a")], Status.FAIL, "1 of 2 nodes do not answer, or have no table (here: a)"),
+        (2, [node("a"), node("b", readonly=3)], Status.FAIL, "tables are read-only on b"),
+        (2, [node("a", delay=61), node("b")], Status.WARN, "a 61 s, 7 operations queued"),
+    ],
+)
+def test_nodes_of_a_cluster_that_are_away_read_only_or_behind_are_named(
+    count: int, nodes: list[NodeState], status: Status, detail: str
+) -> None:
+    result = schema_checks.check_nodes(FakeClickHouse(node_states=(count, nodes)))
+    assert result.status is status
+    assert detail in result.detail
+
+
+def test_a_single_server_is_not_asked_for_its_nodes() -> None:
+    clients = Clients(FakeKafka(), FakeRegistry(), FakeClickHouse(), FakeHttp())
+    on_a_cluster = SETTINGS.model_copy(update={"clickhouse_cluster": "blue"})
+    alone = {check.name for check in checks(SETTINGS, clients, http_expected=False)}
+    assert "nodes" not in alone
+    names = {check.name for check in checks(on_a_cluster, clients, http_expected=False)}
+    assert names - alone == {"nodes"}
 
 
 def test_a_group_without_members_fails() -> None:
