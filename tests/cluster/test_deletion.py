@@ -1,0 +1,51 @@
+"""A deletion may read another table of its shard, also where a replica lacks rows of that table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cluster.conftest import OfNode
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+pytestmark = pytest.mark.cluster
+
+_TABLE = """
+CREATE TABLE {table} {cluster} (id UInt64)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{{uuid}}/{{shard}}', '{{replica}}') ORDER BY id
+"""
+
+
+def test_replicas_that_find_different_rows_to_delete_delete_the_same(
+    on_cluster: Settings, of_node: OfNode
+) -> None:
+    from core.clickhouse.client import connect
+    from core.clickhouse.layout import Layout
+
+    layout = Layout.of(on_cluster)
+    waiting, joined = (f"{layout.shard_database}.{name}" for name in ("waiting", "joined"))
+    delete = f"DELETE FROM {waiting} WHERE id IN (SELECT id FROM {joined})"  # noqa: S608 - ours
+    with connect(on_cluster) as ahead, connect(of_node("s1r2")) as behind:
+
+        def rows(client: Any, table: str) -> int:
+            return int(client.query(f"SELECT count() FROM {table}").first_row[0])  # noqa: S608
+
+        for table in (waiting, joined):
+            ahead.command(_TABLE.format(table=table, cluster=layout.on_cluster))
+        ahead.command(f"INSERT INTO {waiting} SELECT number FROM numbers(100)")
+        behind.command(f"SYSTEM STOP FETCHES {joined}")
+        try:
+            few = f"INSERT INTO {joined} SELECT number FROM numbers(60)"
+            ahead.command(few, settings={"insert_quorum": 1})
+            assert (rows(ahead, joined), rows(behind, joined)) == (60, 0)
+            ahead.command(layout.on_every_node(delete))
+            assert rows(ahead, waiting) == rows(behind, waiting)
+        finally:
+            behind.command(f"SYSTEM START FETCHES {joined}")
+        wait_until(lambda: rows(behind, joined) == 60, seconds=30)
+        ahead.command(layout.on_every_node(delete))
+        assert (rows(ahead, waiting), rows(behind, waiting)) == (40, 40)
