@@ -36,10 +36,10 @@ def test_replicas_that_find_different_rows_to_delete_delete_the_same(
 
         for table in (waiting, joined):
             ahead.command(_TABLE.format(table=table, cluster=layout.on_cluster))
-        ahead.command(f"INSERT INTO {waiting} SELECT number FROM numbers(100)")
+        ahead.command(f"INSERT INTO {waiting} SELECT number FROM numbers(100)")  # noqa: S608
         behind.command(f"SYSTEM STOP FETCHES {joined}")
         try:
-            few = f"INSERT INTO {joined} SELECT number FROM numbers(60)"
+            few = f"INSERT INTO {joined} SELECT number FROM numbers(60)"  # noqa: S608
             ahead.command(few, settings={"insert_quorum": 1})
             assert (rows(ahead, joined), rows(behind, joined)) == (60, 0)
             ahead.command(layout.on_every_node(delete))
