@@ -150,8 +150,8 @@ def account(lists: Lists, bound: BoundRow) -> Statement:
         f"""
 SELECT
     countIf(taken) AS lists, sumIf(listed, taken) AS rows,
-    countIf(taken AND clicks > 0) AS clicked_lists,
-    sumIf(clicks, taken) AS clicks, maxIf(listed, taken) AS longest_list,
+    countIf(taken AND clicked > 0) AS clicked_lists,
+    sumIf(clicked, taken) AS clicks, maxIf(listed, taken) AS longest_list,
     countIf(taken AND split = 'train') AS train_lists,
     countIf(taken AND split = 'validation') AS validation_lists,
     countIf(taken AND split = 'test') AS test_lists,
@@ -171,7 +171,7 @@ FROM
     SELECT
         is_selected, is_irrelevant, toUInt64(results) AS listed, {_split(lists)} AS split,
         is_selected AND {is_whole} AS taken,
-        toUInt64(bitCount(positions_mask) + length(positions_over_64)) AS clicks
+        toUInt64(bitCount(positions_mask) + length(positions_over_64)) AS clicked
     FROM {_GOALS}
     WHERE {filtered}
 )

@@ -333,7 +333,7 @@ def test_the_command_writes_what_the_route_does(
     )
     assert run.exit_code == 0, run.output
     assert output.read_bytes() == api.get(f"/judgments?{RANGE}&format=csv").content
-    rows = list(csv.DictReader(positions.open(encoding="utf-8")))
+    rows = list(csv.DictReader(io.StringIO(positions.read_text(encoding="utf-8"))))
     told = api.get(f"/judgments/propensities?{RANGE}").json()["propensities"]
     assert [float(row["examination"]) for row in rows] == [each["examination"] for each in told]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["judgments.csv", "positions.csv"]
