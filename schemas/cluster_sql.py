@@ -65,7 +65,7 @@ _CREATE: Final = re.compile(r"^(CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT 
 _EXISTING: Final = re.compile(r"^CREATE TABLE (\S+)")
 _ALTER: Final = re.compile(r"^ALTER TABLE (\w+)")
 _NAMES: Final = "|".join((*SHARDED, *SAME_EVERYWHERE, *OF_SESSIONS))
-_READ: Final = re.compile(rf"\b(FROM|JOIN) (?=(?:{_NAMES})\b|\w+\(\s*from_ms)")
+_READ: Final = re.compile(rf"\b(FROM|JOIN) (?=(?:{_NAMES}|_\w+)\b|\w+\(\s*from_ms)")
 
 
 @dataclass(frozen=True, slots=True)
