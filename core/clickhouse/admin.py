@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -106,6 +106,10 @@ class Server:
         """Run a statement that changes a table, where the table itself is."""
         self.command(self.layout.on_every_node(statement), **parameters)
 
+    def shard_database(self, database: str) -> str:
+        """The database of the tables themselves, of one that may not be that of the settings."""
+        return replace(self.layout, database=database).shard_database
+
     def rows_of_replicas(self, query: str, **parameters: object) -> Rows:
         """The answer of a query `FROM {database:Identifier}.…`. On a cluster, of all replicas."""
         return self.rows(self.layout.from_all_replicas(query), **parameters)
@@ -150,7 +154,7 @@ class Server:
     def running_inserts(self, database: str) -> frozenset[str]:
         """The ids of the inserts that are under way into this database."""
         query = _RUNNING_INSERTS.replace("$processes", self.layout.all_nodes("system.processes"))
-        found = self.rows(query, name=database, shard=self.layout.shard_database)
+        found = self.rows(query, name=database, shard=self.shard_database(database))
         return frozenset(str(query) for (query,) in found)
 
     def _limits(self) -> dict[str, Any]:

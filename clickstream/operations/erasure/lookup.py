@@ -31,8 +31,10 @@ class UserDataFinder:
         self._live = live
         self._subject = subject
         others = [name for name in server.owned(live) if name != live]
-        tables = server.layout.shard_database
-        self.databases = (tables, *(name for name in others if server.may_erase(name)))
+        self.databases = (
+            server.shard_database(live),
+            *(name for name in others if server.may_erase(name)),
+        )
         """The live database is the first; on a cluster, the one of the shards."""
         self.out_of_reach = tuple(name for name in others if name not in self.databases)
         """Those in which the user of the settings may not delete."""
