@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.clickhouse.client import connect
+from core.clickhouse.layout import Layout
 from core.settings import Settings, TopicSettings
 from schemas.drift import differences
 from schemas.migrate import migrate
@@ -79,8 +80,13 @@ def test_retention_is_part_of_what_is_declared_and_can_be_taken_back(fresh: Sett
     migrate(five_days)
     assert differences(five_days) == []
     with connect(fresh) as client:
-        assert set_table_retention(client, 5) == []
-        assert set(set_table_retention(client, 0)) >= {"sessions", "events", "session_marks"}
+        layout = Layout.of(fresh)
+        assert set_table_retention(client, layout, 5) == []
+        assert set(set_table_retention(client, layout, 0)) >= {
+            "sessions",
+            "events",
+            "session_marks",
+        }
     assert differences(kept_for_ever) == []
 
 
