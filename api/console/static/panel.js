@@ -91,6 +91,23 @@ export function problem(error) {
 /** @param {...(Node | string)} children */
 export const nothing = (...children) => h("p", { class: "muted nothing" }, ...children);
 
+/** Loads further rows; when that fails, it says so and can be tried again. @param {() => Promise<void>} load */
+export function moreButton(load) {
+  const button = h("button", { type: "button", class: "small" }, "More");
+  const place = h("p", null, button);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    place.replaceChildren(button);
+    try {
+      await load();
+    } catch (error) {
+      button.disabled = false;
+      place.append(problem(error));
+    }
+  });
+  return place;
+}
+
 /** What part of the searches an answer is of, if not of all. @param {any} answer */
 export const sampled = ({ sample }) => (sample ? h("p", { class: "muted" }, `Of one in ${sample.one_of} ${sample.of}, not scaled up.`) : null);
 

@@ -34,21 +34,39 @@ const tile = (label, value, made = "", tone = "") =>
 
 /** @param {View} view @param {State} now */
 async function status(view, now) {
-  const [told, all, ready] = await Promise.all([
-    ask("analytics/pipeline", {}, view.signal),
-    ask("analytics/overview", question(now), view.signal),
+  // Each for itself: when one server is away, this is where one looks.
+  const [pipeline, overview, ready] = await Promise.all([
+    known(ask("analytics/pipeline", {}, view.signal)),
+    known(ask("analytics/overview", question(now), view.signal)),
     fetch("readyz?for=all", { signal: view.signal }).then((response) => response.json()),
   ]);
-  const behind = told.records_behind && told.as_of !== null ? Math.max(0, Date.now() - told.as_of) : 0;
-  const late = behind > LATE_MS || (told.records_behind > 0 && told.workers === 0);
   return h("div", { class: "tiles-row" },
     tile("Servers", ready.ready ? "ready" : "not ready", ready.reasons.join("; "), ready.ready ? "" : "worse"),
+    pipeline.answer ? progress(pipeline.answer) : problem(pipeline.error),
+    overview.answer ? waiting(overview.answer) : problem(overview.error));
+}
+
+/** @param {Promise<any>} asked @returns {Promise<{answer?: any, error?: unknown}>} */
+const known = (asked) => asked.then((answer) => ({ answer }), (error) => ({ error }));
+
+/** @param {any} told */
+function progress(told) {
+  const behind = told.records_behind && told.as_of !== null ? Math.max(0, Date.now() - told.as_of) : 0;
+  const late = behind > LATE_MS || (told.records_behind > 0 && told.workers === 0);
+  return [
     tile("Not yet stored", count(told.records_behind), "records in Kafka", late ? "worse" : ""),
     tile("Behind", told.records_behind ? duration(behind) : "0 s", told.records_behind ? "since the sink last moved" : "everything accepted is stored", late ? "worse" : ""),
     tile("Workers", count(told.workers), told.workers === 0 ? "no worker is running: nothing is stored" : "in the consumer group", told.workers === 0 ? "worse" : ""),
+  ];
+}
+
+/** @param {any} all */
+function waiting(all) {
+  return [
     tile("Waiting events", count(all.unjoined_events), "their session has not come"),
     tile("Dead letters", count(all.dead_letters), "could not be processed", all.dead_letters ? "worse" : ""),
-    tile("Marked irrelevant", count(all.irrelevant_sessions), "sessions of the range"));
+    tile("Marked irrelevant", count(all.irrelevant_sessions), "sessions of the range"),
+  ];
 }
 
 /** @param {View} view @param {State} now @param {string} metric */

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h } from "./dom.js";
 import { LISTS } from "./lists.js";
-import { nothing, sampled } from "./panel.js";
+import { moreButton, nothing, sampled } from "./panel.js";
 import { eventOf, go, href, question, same } from "./state.js";
 import { table } from "./table.js";
 
@@ -61,11 +61,9 @@ export function queries(view, now) {
  * @param {{sorted?: string, ascending?: boolean, onsort?: (name: string) => void}} sorting
  */
 function fill(view, place, list, rows, next, params, sorting) {
-  const more = h("button", { type: "button", class: "small" }, `${ROWS} more`);
-  more.addEventListener("click", async () => {
-    more.disabled = true;
+  const more = moreButton(async () => {
     const answer = await ask(list.path, { ...params(), limit: ROWS, cursor: next }, view.signal);
     fill(view, place, list, [...rows, ...answer[list.rows]], answer.next, params, sorting);
   });
-  place.replaceChildren(table(list.title, [...list.columns, ...list.more], rows, sorting), ...(next ? [h("p", null, more)] : []));
+  place.replaceChildren(table(list.title, [...list.columns, ...list.more], rows, sorting), ...(next ? [more] : []));
 }

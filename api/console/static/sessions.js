@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { count, moment } from "./format.js";
 import { lookupForm } from "./lookup.js";
 import { markButton } from "./mark.js";
-import { nothing } from "./panel.js";
+import { moreButton, nothing } from "./panel.js";
 import { eventOf, go, href, question, same, zoneOf } from "./state.js";
 import { link, table } from "./table.js";
 
@@ -53,9 +53,7 @@ export async function sessionList(view, now, params) {
 /** @param {View} view @param {State} now @param {Element} place @param {any[]} rows @param {string | null} next @param {Record<string, any>} asked */
 function show(view, now, place, rows, next, asked) {
   const zone = zoneOf(now);
-  const more = h("button", { type: "button", class: "small" }, "More");
-  more.addEventListener("click", async () => {
-    more.disabled = true;
+  const more = moreButton(async () => {
     const answer = await ask("analytics/sessions", { ...asked, cursor: next }, view.signal);
     show(view, now, place, [...rows, ...answer.sessions], answer.next, asked);
   });
@@ -70,5 +68,5 @@ function show(view, now, place, rows, next, asked) {
     { label: "Session", text: true, cell: (row) => h("code", null, row.session_id), from: "wide" },
     { label: "Counts", text: true, cell: (row) => markButton(row.session_id, row.is_irrelevant, () => view.refresh()) },
   ], rows);
-  place.replaceChildren(made, ...(next ? [h("p", null, more)] : []));
+  place.replaceChildren(made, ...(next ? [more] : []));
 }

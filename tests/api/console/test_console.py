@@ -228,6 +228,17 @@ def test_an_experiment_is_judged_and_the_pipeline_told(
     expect(status).to_contain_text("Waiting events1")
 
 
+def test_when_one_server_is_away_the_rest_is_told(open_page: OpenPage) -> None:
+    watched = open_page(f"/?view=pipeline&{RANGE}", expected={(503, "/analytics/pipeline")})
+    page = watched.page
+    away = {"title": "Kafka does not answer", "detail": "Kafka does not answer", "status": 503}
+    page.route("**/analytics/pipeline*", lambda route: route.fulfill(status=503, json=away))
+    page.get_by_role("button", name="Refresh").click()
+    status = page.get_by_role("region", name="State of the pipeline")
+    expect(status).to_contain_text("Kafka does not answer (503)")
+    expect(status).to_contain_text("Waiting events1")
+
+
 def test_the_live_tail_shows_what_comes(open_page: OpenPage, systems: Systems) -> None:
     page = open_page(f"/?view=pipeline&{RANGE}").page
     page.get_by_role("button", name="Watch").click()
