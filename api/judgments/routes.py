@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -51,7 +51,7 @@ MOST_STREAMS = 2
 """At a time. Each is a question about all impressions of its range."""
 
 Cursor = Annotated[
-    str, Query(max_length=20_000, description="`next` of an answer to the same question")
+    str, Query(max_length=6_000, description="`next` of an answer to the same question")
 ]
 
 
@@ -205,8 +205,18 @@ def _json(body: Judgments | Propensities) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
+_RATINGS: Final[Mapping[str, object]] = {
+    "type": "object",
+    "required": ["judgmentRatings"],
+    "properties": {"judgmentRatings": {"type": "array", "items": {"type": "object"}}},
+}
+
+
 def _documented() -> dict[int | str, dict[str, object]]:
     documented = response_docs(Judgments, examples.JUDGMENTS)
+    # What a workbench imports is JSON, too, of its own shape.
+    page = documented[200]["content"]["application/json"]
+    page["schema"] = {"anyOf": [page["schema"], _RATINGS]}
     for media_type in sorted({*MEDIA_TYPES.values()} - {"application/json"}):
         documented[200]["content"][media_type.partition(";")[0]] = {"schema": {"type": "string"}}
     return documented

@@ -64,7 +64,8 @@ _STEP_MS: Final = {
     Granularity.MONTH: 28 * 86_400_000,
 }
 
-Text = Annotated[str | None, Query(max_length=65_536)]
+# Fits into a URL, which may have 8 KiB.
+Text = Annotated[str | None, Query(max_length=6_000)]
 
 
 async def parse_filters(

@@ -85,6 +85,9 @@ def judgments(
     from api.selection import Relevance, parse_selection
     from clickstream.local.target_settings import operator_settings
 
+    for path in (output, propensities):
+        if path is not None and (not path.name or path.is_dir()):
+            raise typer.BadParameter(f"{path} is a directory: name a file in it")
     selection = parse_selection(start, end, Relevance.EXCLUDE)
     question = asked.Question(
         population_of(selection, Filters(), None, weights, depth),
