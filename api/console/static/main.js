@@ -65,7 +65,8 @@ function askForKey(why) {
   if (document.getElementById("key-dialog")) return;
   const input = h("input", { type: "password", required: true, autocomplete: "off", "aria-label": "Key", size: "40" });
   const dialog = h("dialog", { id: "key-dialog", "aria-labelledby": "key-title" },
-    h("form", { method: "dialog", onsubmit: () => {
+    h("form", { method: "dialog", onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
       key.set(input.value.trim());
       dialog.remove();
       start();

@@ -85,7 +85,7 @@ class Watched:
     def check(self) -> None:
         complaints = self.complaints
         self._context.close()
-        assert complaints == []
+        assert complaints == [], "\n".join(complaints)
 
     def _requested(self, url: str) -> None:
         parts = urlsplit(url)
