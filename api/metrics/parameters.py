@@ -64,8 +64,8 @@ _STEP_MS: Final = {
     Granularity.MONTH: 28 * 86_400_000,
 }
 
-# Fits into a URL, which may have 8 KiB.
-Text = Annotated[str | None, Query(max_length=6_000)]
+# Fits into a URL, which may have 8 KiB, with everything else that a question has.
+Text = Annotated[str | None, Query(max_length=2_000)]
 
 
 async def parse_filters(

@@ -142,7 +142,7 @@ def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) ->
         ] = 300,
         next_query: Annotated[
             str | None,
-            Query(max_length=65_536, description="Only pairs with this text as the second one"),
+            Query(max_length=2_000, description="Only pairs with this text as the second one"),
         ] = None,
         one_of: OneOf = AUTOMATIC,
         limit: Limit = 50,

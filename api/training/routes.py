@@ -122,4 +122,5 @@ def _documented() -> dict[int | str, dict[str, object]]:
         media_type.partition(";")[0]: {"schema": {"type": "string"}}
         for media_type in sorted({*MEDIA_TYPES.values()})
     }
+    content["application/json"] = {"schema": {"type": "object"}}  # the account
     return {200: {"description": "The file", "content": content}}
