@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clickstream.commands.export_training import FORMATS, TrainingOptions, export_training
+from clickstream.commands.options import check_names_a_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -122,6 +123,7 @@ def export(
     _check_format(dataset, format)
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
+    check_names_a_file(output)
     if dataset is not Dataset.TRAINING:
         _check_ending(output, format)
     selected = parse_selection(start, end, Relevance(relevance))
@@ -147,8 +149,6 @@ def _check_format(dataset: Dataset, format: FileFormat) -> None:
 
 def _check_ending(output: Path, format: FileFormat) -> None:
     """A file that is named as something else than it is would be opened as that."""
-    if not output.name or output.is_dir():
-        raise typer.BadParameter(f"{output} is a directory: name a file in it")
     meant = _ENDINGS.get(output.suffix.lower())
     if meant is None and output.suffix.lower() in _OTHER_ENDINGS:
         raise typer.BadParameter(

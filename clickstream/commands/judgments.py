@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clickstream.commands.options import check_names_a_file
+
 if TYPE_CHECKING:
     from api.judgments.judge import PositionEffects
     from api.judgments.question import Question
@@ -86,8 +88,8 @@ def judgments(
     from clickstream.local.target_settings import operator_settings
 
     for path in (output, propensities):
-        if path is not None and (not path.name or path.is_dir()):
-            raise typer.BadParameter(f"{path} is a directory: name a file in it")
+        if path is not None:
+            check_names_a_file(path)
     selection = parse_selection(start, end, Relevance.EXCLUDE)
     question = asked.Question(
         population_of(selection, Filters(), None, weights, depth),

@@ -23,3 +23,9 @@ Host: TypeAlias = Annotated[
 Port: TypeAlias = Annotated[
     int | None, typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535)
 ]
+
+
+def check_names_a_file(output: Path) -> None:
+    """Raises BadParameter for what is, or can only be, a directory."""
+    if not output.name or output.is_dir():
+        raise typer.BadParameter(f"{output} is a directory: name a file in it")
