@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -26,6 +26,7 @@ from api.events.tail_records import (
     Wanted,
     parse_wanted,
 )
+from api.metrics.route_parameters import OneType
 from core.clock import Clock
 from core.errors import Overloaded, TooManyRequests
 from core.http.openapi import schema_of
@@ -77,7 +78,9 @@ def tail_router(
             min_length=1,
             description="Only of this user's sessions that are posted while the stream is open",
         ),
-        event_type: str | None = Query(None, min_length=1, description="Only events of this type"),
+        event_type: Annotated[
+            str | None, Query(min_length=1, description="Only events of this type"), OneType
+        ] = None,
         state: str = Query(
             "",
             description="Only these, separated by commas: accepted, joined, waiting, refused",

@@ -25,6 +25,7 @@ from api.judgments.question import (
 )
 from api.metrics.parameters import MOST_EVENT_TYPES, refusal
 from api.metrics.question import Filters
+from api.metrics.route_parameters import OneType
 from api.queries import CLICK
 from api.selection import Selection
 
@@ -37,6 +38,7 @@ EventTypeParam = Annotated[
     Query(
         min_length=1, max_length=512, description="The type of event that counts; click by default"
     ),
+    OneType,
 ]
 WeightsParam = Annotated[
     str,

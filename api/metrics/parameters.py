@@ -33,6 +33,7 @@ from api.metrics.catalogue import (
 from api.metrics.question import Filters, Question
 from api.selection import Selection
 from core.errors import FieldError, InvalidRequest
+from core.http.query_parameters import PATHS_ARE_DECLARED
 from core.user_ids import UserIds
 
 MOST_STEPS: Final = 2_000
@@ -154,6 +155,8 @@ def parse_event_types(
 ) -> list[str]:
     """One type; grouped by them, several separated by commas."""
     if EVENT_TYPE not in by:
+        if "," in text:
+            raise refusal(parameter, "names several types: add by=event_type, or ask for one")
         return [text]
     types = list(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
     if not 1 <= len(types) <= MOST_EVENT_TYPES:
@@ -256,8 +259,8 @@ def unknown(
         or get_close_matches(name, names, 1)
     )
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(names[:40])}"
-    if "." in name:
-        hint += " (paths are declared in CLICKSTREAM_DIMENSIONS)"
+    if parameter == "by":
+        hint += PATHS_ARE_DECLARED
     return refusal(parameter, f"{name[:_LONGEST_SHOWN]!r} is not known: {hint}")
 
 

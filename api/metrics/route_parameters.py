@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Query
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 
 class Format(StrEnum):
@@ -21,9 +23,31 @@ class Compare(StrEnum):
     PREVIOUS = "previous"
 
 
+def _check_one_type(text: str | None) -> str | None:
+    """Types that were meant as a list would count as one type, which nothing has."""
+    if text is not None and "," in text:
+        raise PydanticCustomError(
+            "several_types",
+            "must be one type, without a comma: ask once for each (/analytics/query has a group "
+            "for each of several, with by=event_type)",
+        )
+    return text
+
+
+OneType = AfterValidator(_check_one_type)
 EventType = Annotated[
     str,
     Query(min_length=1, max_length=512, description="The type of event that counts as a click"),
+    OneType,
+]
+EventTypes = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=4_200,
+        description="The type of event that counts as a click. Grouped by event_type, at most 8, "
+        "separated by commas",
+    ),
 ]
 FormatParam = Annotated[Format, Query(description="csv: a line of names, then one a row")]
 CompareParam = Annotated[

@@ -40,6 +40,7 @@ from api.metrics.route_parameters import (
     CompareParam,
     Cursor,
     EventType,
+    EventTypes,
     Format,
     FormatParam,
     Limit,
@@ -99,7 +100,7 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             Granularity | None, Query(description="A series in such steps; needs from and to")
         ] = None,
         time_zone: TimeZone = "UTC",
-        event_type: EventType = CLICK,
+        event_type: EventTypes = CLICK,
         compare: CompareParam = None,
         order: Order = None,
         ascending: Ascending = False,

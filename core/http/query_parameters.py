@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Final
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from core.errors import FieldError, InvalidRequest
+
+PATHS_ARE_DECLARED: Final = " (paths of what was sent are declared in CLICKSTREAM_DIMENSIONS)"
+"""Behind a hint for a name that may be such a path, as search_meta.device is."""
 
 _MOST_LISTED = 20
 _LONGEST_NAME = 64
@@ -40,6 +44,8 @@ def _unknown(name: str, known: tuple[str, ...]) -> FieldError:
         hint = f"did you mean {nearest[0]}?"
     else:
         hint = f"there are {', '.join(known)}" if known else "there are none here"
+    if "." in name:
+        hint += PATHS_ARE_DECLARED
     return FieldError(f"query.{shown}", f"is not known: {hint}")
 
 

@@ -77,6 +77,13 @@ def nowhere() -> Iterator[LocalClient]:
         ("query", {"metric": "sessions", "granularity": "minute"}, "query.granularity", ""),
         ("query", {"metric": "sessions", "by": "event_type", "event_type": ","},
          "query.event_type", "1 to 8"),
+        ("query", {"metric": "sessions", "event_type": "click,purchase"},
+         "query.event_type", "by=event_type"),
+        ("query", {"metric": "sessions", "by": "brand"}, "query.by", "CLICKSTREAM_DIMENSIONS"),
+        ("query", {"metric": "sessions", "search_meta.browser": "x"},
+         "query.search_meta.browser", "CLICKSTREAM_DIMENSIONS"),
+        ("queries", {"payload_filter.task": "x"}, "query.payload_filter.task",
+         "CLICKSTREAM_DIMENSIONS"),
         ("series", {}, "query.from", "is needed"),
         ("series", {"from": "2025-01-01", "to": "2025-01-01"}, "query.to", "needs a range"),
         ("series", {**YEAR, "granularity": "hour"}, "query.granularity", "2,000 steps"),
@@ -98,6 +105,28 @@ def test_a_wrong_parameter_is_named_before_anything_is_asked(
     (error,) = answer.json()["errors"]
     assert error["path"] == place
     assert says in error["message"]
+
+
+def routes_with(client: LocalClient, parameter: str) -> list[tuple[str, list[str]]]:
+    """Paths of GET with this query parameter, each with its required ones."""
+    described = client.get("/openapi.json", headers=KEY).json()
+    return [
+        (path, [each["name"] for each in parameters if each.get("required")])
+        for path, methods in described["paths"].items()
+        if (parameters := methods.get("get", {}).get("parameters"))
+        and parameter in [each["name"] for each in parameters]
+    ]
+
+
+def test_a_list_of_event_types_is_never_counted_as_one_type(nowhere: LocalClient) -> None:
+    routes = routes_with(nowhere, "event_type")
+    assert len(routes) > 9
+    for path, required in routes:
+        params = {**dict.fromkeys(required, "sessions"), "event_type": "click,purchase"}
+        answer = nowhere.get(path, params=params, headers=KEY)
+        assert answer.status_code == 422, path
+        places = [each["path"] for each in answer.json()["errors"]]
+        assert "query.event_type" in places, (path, answer.text)
 
 
 def test_the_catalogue_is_served_with_what_is_declared(nowhere: LocalClient) -> None:
