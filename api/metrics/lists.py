@@ -36,15 +36,22 @@ _SESSION_CTR_HIGH: Final = (
 _QUERY_RANKINGS: Final = {
     QueryList.TOP: Ranking("{sessions}", bound="{sessions}"),
     QueryList.RISING: Ranking(
-        "({sessions} - {previous_sessions})", "{sessions} > {previous_sessions}", bound="{sessions}"
+        "({sessions} - {previous_sessions})",
+        "{sessions} > {previous_sessions}",
+        bound="{sessions}",
+        is_above_zero=True,
     ),
     QueryList.NO_RESULT: Ranking(
-        "{zero_result_sessions}", "{zero_result_sessions} > 0", bound="{zero_result_sessions}"
+        "{zero_result_sessions}",
+        "{zero_result_sessions} > 0",
+        bound="{zero_result_sessions}",
+        is_above_zero=True,
     ),
     QueryList.NO_CLICK: Ranking(
         "{sessions_with_results}",
         "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
         bound="{sessions_without_click}",
+        is_above_zero=True,
     ),
     QueryList.LOW_CTR: Ranking(
         "({sessions} - {sessions_with_click})",

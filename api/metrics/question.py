@@ -35,6 +35,8 @@ class Ranking:
     bound: str | None = None
     """Of descending ones: a sum of what is never below 0, with `{column}` for each sum, that is at
     least as large as `order` for every group. None: there is none."""
+    is_above_zero: bool = False
+    """Whether `order` is above 0 in every group that is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,10 +112,12 @@ class Runner:
         if ranking is None or ranking.bound is None or not is_of_texts:
             return await self.rows(statement(question), GroupRow)
         buckets = await self.rows(bucket_statement(question), BucketRow)
-        if len(buckets) <= MOST_BUCKETS:
-            return await self.rows(statement(question), GroupRow)
+        if not buckets:
+            return []
         narrowed = replace(question, buckets=[each.bucket for each in buckets[:MOST_BUCKETS]])
         found = await self.rows(statement(narrowed), GroupRow)
+        if len(buckets) <= MOST_BUCKETS:
+            return found  # these are all that may hold any
         if len(found) > question.limit and found[-1].ranked > buckets[MOST_BUCKETS].bound:
             return found
         return await self.rows(statement(question), GroupRow)

@@ -14,8 +14,8 @@ AUTOMATIC: Final = 0
 """`Question.one_of` of a caller who leaves it to us."""
 
 # What takes about a second of one core each.
-_MOST_IMPRESSIONS: Final = 10_000_000
-_MOST_SESSIONS: Final = 1_000_000
+_MOST_IMPRESSIONS: Final = 5_000_000
+_MOST_SESSIONS: Final = 500_000
 _PARTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 

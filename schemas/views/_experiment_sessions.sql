@@ -1,7 +1,9 @@
 -- A session without a user is a unit of its own.
 CREATE OR REPLACE VIEW _experiment_sessions
 AS SELECT
-    facts.variants[{variant_field:String}] AS variant,
+    -- The name as JSON has it, without its quotes.
+    simpleJSONExtractString(facts.variant_set, substring(
+        toJSONString({variant_field:String}), 2, length(toJSONString({variant_field:String})) - 2)) AS variant,
     user_hash,
     if(user_hash = 0, session_hash, user_hash) AS unit,
     facts.results AS impressions,

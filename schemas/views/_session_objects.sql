@@ -3,7 +3,7 @@
 -- `one_of` is 1 for all sessions; with 10 it is a tenth of them, and a fifth of the work.
 CREATE OR REPLACE VIEW _session_objects
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
     shown_object AS object_id,
     shown_position AS position,
     toUInt64(1) AS impressions,
@@ -11,7 +11,7 @@ AS SELECT
 FROM
 (
     SELECT
-        session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+        session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
         facts.result_ids AS objects,
         arrayConcat(
             arrayMap(bit -> toUInt32(bit + 1), bitPositionsToArray(facts.positions_mask)),

@@ -6,8 +6,9 @@ CREATE OR REPLACE VIEW session_measures
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
     first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
-    (gain, depth, clicked) -> if(clicked = 0, toUInt64(0), toUInt64(round(1000000000 * gain
-        / arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1)))[least(depth, clicked)]))) AS ndcg
+    -- In billionths of the gain that so many clicked results have at most; 0 without one.
+    (gain, depth, clicked) -> toUInt64(gain * arrayMap(ideal -> 1000000000 / ideal,
+        arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1))))[least(depth, clicked)] + 0.5) AS ndcg
 SELECT
     facts.session_id AS session_id,
     facts.created_at AS created_at,
@@ -18,6 +19,7 @@ SELECT
     facts.session_hash AS session_hash,
     facts.sort_field AS sort_field,
     facts.dimensions AS dimensions,
+    facts.dimension_set AS dimension_set,
     facts.variants AS variants,
     facts.type_names AS event_types,
     toUInt64(1) AS sessions,
