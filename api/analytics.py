@@ -10,6 +10,7 @@ from api.metrics.ready_made import add_ready_made_routes
 from api.metrics.routes import add_question_routes
 from api.metrics.runner import Runner
 from api.metrics.sessions import add_session_routes
+from api.question_slots import takes_turns
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.store import Store
 from core.clock import SystemClock
@@ -24,7 +25,11 @@ def analytics_router(
     router = APIRouter(
         prefix="/analytics",
         tags=["read"],
-        dependencies=[Depends(known_parameters_only), Depends(wait_for_position(reads, facts))],
+        dependencies=[
+            Depends(known_parameters_only),
+            Depends(wait_for_position(reads, facts)),
+            Depends(takes_turns(settings)),
+        ],
     )
     runner = Runner(store, settings.reads.query_seconds)
     add_question_routes(router, runner, settings)

@@ -308,6 +308,13 @@ class ReadSettings(_Group):
     query_seconds: int = Field(
         30, gt=0, description="Longest time of an analytics query. Beyond it: 503."
     )
+    questions_per_key: int = Field(
+        4,
+        gt=0,
+        description="Analytics questions of each key, or of everybody without keys, that one "
+        "process lets ClickHouse work on at a time. Others wait; when 16 times as many wait, or "
+        "one waits as long as a query may take, that is a 429.",
+    )
     tails_per_key: int = Field(
         4,
         gt=0,

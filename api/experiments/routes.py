@@ -29,6 +29,7 @@ from api.queries import (
     INTERLEAVING,
     INTERLEAVING_TEAMS,
 )
+from api.question_slots import takes_turns
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Range
 from api.selection import Selection, SelectionParam
@@ -50,7 +51,11 @@ def experiments_router(
     router = APIRouter(
         prefix="/analytics",
         tags=["read"],
-        dependencies=[Depends(known_parameters_only), Depends(wait_for_position(reads, facts))],
+        dependencies=[
+            Depends(known_parameters_only),
+            Depends(wait_for_position(reads, facts)),
+            Depends(takes_turns(settings)),
+        ],
     )
     seconds = settings.reads.query_seconds
 
