@@ -156,11 +156,11 @@ def test_few_buckets_of_texts_are_read_when_no_other_can_hold_the_page(
 @pytest.mark.parametrize(
     ("source", "size", "one_of"),
     [
-        (Source.OBJECTS, SizeRow(10_000_000, 10_000_000), 1),
-        (Source.OBJECTS, SizeRow(1, 100_000_000), 10),
-        (Source.OBJECTS, SizeRow(1, 100_000_001), 20),
-        (Source.INTENTS, SizeRow(1_000_000, 10**9), 1),
-        (Source.INTENTS, SizeRow(10_000_000, 0), 10),
+        (Source.OBJECTS, SizeRow(10_000_000, 5_000_000), 1),
+        (Source.OBJECTS, SizeRow(1, 100_000_000), 20),
+        (Source.OBJECTS, SizeRow(1, 100_000_001), 50),
+        (Source.INTENTS, SizeRow(500_000, 10**9), 1),
+        (Source.INTENTS, SizeRow(10_000_000, 0), 20),
         (Source.INTENTS, SizeRow(10**12, 0), 1_000),
     ],
 )
