@@ -4,7 +4,7 @@
 CREATE OR REPLACE VIEW session_positions
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
     cell.1 AS position,
     cell.2 AS lists_ending,
     cell.3 AS clicked_impressions,
@@ -13,7 +13,7 @@ AS SELECT
 FROM
 (
     SELECT
-        session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+        session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
         arrayConcat(
             arrayMap(bit -> toUInt32(bit + 1), bitPositionsToArray(facts.positions_mask)),
             arrayMap(position -> toUInt32(position), facts.positions_over_64)

@@ -138,7 +138,9 @@ AS SELECT
     is_irrelevant,
     {relevance:String} = 'include' OR is_irrelevant = ({relevance:String} = 'only') AS is_selected,
     variants,
+    variant_set,
     dimensions,
+    dimension_set,
     sort_field,
     result_ids,
     result_teams,
@@ -305,7 +307,8 @@ CREATE OR REPLACE TABLE clickstream.relevant_sessions ON CLUSTER 'blue' AS click
 
 CREATE OR REPLACE VIEW clickstream._experiment_sessions ON CLUSTER 'blue'
 AS SELECT
-    facts.variants[{variant_field:String}] AS variant,
+    simpleJSONExtractString(facts.variant_set, substring(
+        toJSONString({variant_field:String}), 2, length(toJSONString({variant_field:String})) - 2)) AS variant,
     user_hash,
     if(user_hash = 0, session_hash, user_hash) AS unit,
     facts.results AS impressions,
@@ -321,7 +324,7 @@ COMMENT 'Parameterised: the sessions of a range that took part in an experiment'
 
 CREATE OR REPLACE VIEW clickstream._session_objects ON CLUSTER 'blue'
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
     shown_object AS object_id,
     shown_position AS position,
     toUInt64(1) AS impressions,
@@ -380,8 +383,8 @@ CREATE OR REPLACE VIEW clickstream.session_measures ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
     first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
-    (gain, depth, clicked) -> if(clicked = 0, toUInt64(0), toUInt64(round(1000000000 * gain
-        / arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1)))[least(depth, clicked)]))) AS ndcg
+    (gain, depth, clicked) -> toUInt64(gain * arrayMap(ideal -> 1000000000 / ideal,
+        arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1))))[least(depth, clicked)] + 0.5) AS ndcg
 SELECT
     facts.session_id AS session_id,
     facts.created_at AS created_at,
@@ -392,6 +395,7 @@ SELECT
     facts.session_hash AS session_hash,
     facts.sort_field AS sort_field,
     facts.dimensions AS dimensions,
+    facts.dimension_set AS dimension_set,
     facts.variants AS variants,
     facts.type_names AS event_types,
     toUInt64(1) AS sessions,
@@ -434,7 +438,7 @@ COMMENT 'Parameterised: what each session of a range adds to every metric';
 CREATE OR REPLACE VIEW clickstream.session_positions ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, variants,
+    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
     cell.1 AS position,
     cell.2 AS lists_ending,
     cell.3 AS clicked_impressions,
