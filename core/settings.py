@@ -229,6 +229,15 @@ class WorkerSettings(_Group):
     """How a worker batches, how much memory it uses, and when it gives up."""
 
     group: str = Field("clickstream-sink", description="Kafka consumer group of the workers.")
+    instance_id: str = Field(
+        "",
+        # Kafka's own rule for it.
+        pattern=r"^[A-Za-z0-9._-]{0,249}$",
+        description="Name of this worker in its group, such as the pod's; no two workers may have "
+        "the same. One that starts again under its name within session_timeout_seconds has its "
+        "partitions back and moves nobody else's; one that leaves for good holds them for so long. "
+        "Empty: each start and each end shares the partitions out anew.",
+    )
     flush_rows: int = Field(
         50_000, gt=0, description="A batch is written at the latest with this many records."
     )

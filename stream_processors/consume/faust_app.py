@@ -31,9 +31,11 @@ _PARTITION_FETCH_BYTES = 512 * 1024
 # records that we take ourselves always fit.
 _UNPACKED_BYTES = 32 * 1024 * 1024
 
-# Of the session timeout. Members hear of a newcomer by their next heartbeat, and all of them stand
-# still until the last has heard: a third, as is usual, would make that 2.7 s at worst.
+# Of the session timeout, and seconds at most. Members hear of a newcomer by their next heartbeat,
+# and all of them stand still until the last has heard: a third, as is usual, would make that 2.7 s
+# at worst.
 _HEARTBEAT_SHARE = 1 / 8
+_HEARTBEAT_SECONDS = 1.0
 
 # Commits happen after each flush; this one only carries idle partitions forward. Seconds.
 _COMMIT_SECONDS = 1.0
@@ -56,7 +58,11 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_PARTITION_FETCH_BYTES,
         broker_session_timeout=worker.session_timeout_seconds,
-        broker_heartbeat_interval=worker.session_timeout_seconds * _HEARTBEAT_SHARE,
+        broker_heartbeat_interval=min(
+            worker.session_timeout_seconds * _HEARTBEAT_SHARE, _HEARTBEAT_SECONDS
+        ),
+        # With a name of its own it never leaves the group: see the setting.
+        consumer_group_instance_id=worker.instance_id or None,
         broker_request_timeout=max(30.0, worker.session_timeout_seconds * 2),
         broker_max_poll_interval=_MAX_POLL_SECONDS,
         broker_commit_interval=_COMMIT_SECONDS,
