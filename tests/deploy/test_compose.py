@@ -154,6 +154,11 @@ def test_every_variable_of_the_configuration_is_set() -> None:
             assert named - {"HOSTNAME"} <= set(SERVICES[name]["environment"])
 
 
+def test_the_head_of_the_file_names_the_cluster_as_its_configuration_does() -> None:
+    (cluster,) = configuration("cluster.xml").findall("remote_servers/*")
+    assert f"CLICKSTREAM_CLICKHOUSE_CLUSTER={cluster.tag}\n" in FILE.read_text("utf-8")
+
+
 def test_only_the_cluster_needs_its_profile_and_nothing_else_depends_on_it() -> None:
     assert {name for name in SERVICES if "profiles" in SERVICES[name]} == set(CLUSTER)
     for name in SERVICES.keys() - set(CLUSTER):
