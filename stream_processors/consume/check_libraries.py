@@ -26,6 +26,7 @@ from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy as RawRecords
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 
 from core.errors import SetupError
@@ -48,6 +49,7 @@ _METHODS: Final[Sequence[tuple[type, Sequence[str]]]] = (
             *("on_partitions_revoked", "on_partitions_assigned"),
         ),
     ),
+    (TableManager, ("on_start", "_update_channels")),
     (PartitionRecords, ("_unpack_records", "_consume_aborted_up_to", "_contains_abort_marker")),
     (GroupCoordinator, ("need_rejoin",)),
     (SubscriptionState, ("subscription",)),
@@ -61,6 +63,7 @@ _USES: Final[Sequence[tuple[Any, Sequence[str]]]] = (
     (AIOKafkaConsumer.__init__, ("_fetch_min_bytes", "_fetch_max_wait_ms", "_isolation_level")),
     (AIOKafkaConsumer.start, ("_fetcher", "_coordinator", "_isolation_level", "_fetch_min_bytes")),
     (AIOKafkaConsumerThread.on_start, ("_consumer",)),
+    (TableManager.on_start, ("_update_channels", "recovery")),
     (Fetcher._proc_fetch_request, ("MemoryRecords", "_records")),
     (Fetcher.__init__, ("_records", "_isolation_level", "_fetch_min_bytes", "_fetch_max_wait_ms")),
     (Fetcher._update_fetch_positions, ("_default_reset_strategy",)),

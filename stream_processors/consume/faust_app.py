@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
+from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from core.settings import Settings
@@ -45,6 +46,17 @@ Gather = Callable[[Sequence[FetchedBatch]], Awaitable[None]]
 """Takes batches that were fetched at once, of any of the topics."""
 
 
+class NoTables(TableManager):
+    """Faust's, without the second that it leaves for tables to be declared: we have none, and the
+    partitions of a worker that is restarted stand still for so long."""
+
+    async def on_start(self) -> None:
+        """Call when the app starts."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
 def build_app(settings: Settings, gather: Gather) -> faust.App:
     """An app that consumes the three topics; its one agent hands every batch to `gather`."""
     worker = settings.worker
@@ -71,6 +83,7 @@ def build_app(settings: Settings, gather: Gather) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        TableManager=NoTables,
         # Faust makes a folder for tables, which we have none of: not in the working directory,
         # which may be read-only.
         datadir=Path(tempfile.gettempdir()) / "clickstream-faust",

@@ -62,7 +62,7 @@ def shares(lab: Lab) -> set[frozenset[tuple[str, int]]]:
 
 
 def test_a_rolling_restart_moves_nothing(lab: Lab, table: Table) -> None:
-    rounds = times(FLEET, short=2)
+    rounds = times(FLEET, short=1)
     with named_workers(lab), lab.traffic("rolling") as traffic:
         before = shares(lab)
         counts = [assignments(worker) for worker in lab.fleet.workers]
