@@ -24,6 +24,7 @@ VIEWS = (
     "session_intents",
     "session_positions",
     "session_objects",
+    "metrics_now",
     "metrics_overview",
     "metrics_queries",
     "metrics_positions",

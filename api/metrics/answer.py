@@ -24,8 +24,8 @@ class GroupRow(msgspec.Struct, frozen=True):
     time: int | None
     sums: list[int]
     previous: list[int]
-    quantiles: list[int]
-    previous_quantiles: list[int]
+    quantiles: list[list[int]]
+    previous_quantiles: list[list[int]]
     ranked: int = 0
     """The number by which it is ranked, of a question that names buckets."""
 
@@ -35,8 +35,8 @@ class _Group(msgspec.Struct, frozen=True):
     time: int | None
     sums: Mapping[str, int]
     previous: Mapping[str, int]
-    quantiles: Sequence[int] = ()
-    previous_quantiles: Sequence[int] = ()
+    quantiles: Sequence[Sequence[int]] = ()
+    previous_quantiles: Sequence[Sequence[int]] = ()
 
 
 def answer_rows(question: Question, found: Sequence[GroupRow]) -> list[Row]:
@@ -117,19 +117,29 @@ def _nothing(question: Question, time: int | None) -> _Group:
 def _row(question: Question, group: _Group) -> Row:
     row: Row = {} if question.granularity is None else {"time_ms": group.time}
     row.update(zip(question.by, group.keys, strict=True))
-    for metric in question.metrics:
-        row.update(_cells(metric, group.sums, group.quantiles))
+    row.update(_numbers(question, group.sums, group.quantiles))
     if question.compare_previous:
-        for metric in question.metrics:
-            earlier = _cells(metric, group.previous, group.previous_quantiles)
-            row.update({f"previous_{name}": cell for name, cell in earlier.items()})
+        earlier = _numbers(question, group.previous, group.previous_quantiles)
+        row.update({f"previous_{name}": cell for name, cell in earlier.items()})
     return row
 
 
-def _cells(metric: Metric, sums: Mapping[str, int], quantiles: Sequence[int]) -> Row:
+def _numbers(
+    question: Question, sums: Mapping[str, int], quantiles: Sequence[Sequence[int]]
+) -> Row:
+    """Those of all metrics."""
+    each_quantiles = iter(quantiles)
+    row: Row = {}
+    for metric in question.metrics:
+        if metric.kind is Kind.QUANTILE:
+            row.update(_quantile_cells(metric, sums, next(each_quantiles, ())))
+        else:
+            row.update(_cells(metric, sums))
+    return row
+
+
+def _cells(metric: Metric, sums: Mapping[str, int]) -> Row:
     """The metric and what it is made of: each number under its own name."""
-    if metric.kind is Kind.QUANTILE:
-        return _quantile_cells(metric, sums, quantiles)
     numerator = whole(metric.numerator, sums)
     if metric.denominator is None:
         return {metric.name: numerator}

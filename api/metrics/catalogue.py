@@ -18,8 +18,9 @@ class Kind(StrEnum):
     COUNT = "count"
     RATE = "rate"  # of independent trials: it has an interval
     MEAN = "mean"  # a quotient that is no rate
-    QUANTILE = "quantile"
+    QUANTILE = "quantile"  # of `numerator`; `denominator` counts how many there are
     DISTRIBUTION = "distribution"  # a share of each group; all shares add up to 1
+    NOW = "now"  # the state of now, whatever range
 
 
 class Source(StrEnum):
@@ -29,6 +30,8 @@ class Source(StrEnum):
     INTENTS = "session_intents"
     POSITIONS = "session_positions"
     OBJECTS = "session_objects"
+    NOW = "metrics_now"
+    """Has one row, and nothing that could be filtered."""
 
 
 SESSION: Final = (Source.SESSIONS, Source.INTENTS)
@@ -36,6 +39,7 @@ SHOWN: Final = (*SESSION, Source.POSITIONS, Source.OBJECTS)
 INTENT: Final = (Source.INTENTS,)
 AT_POSITION: Final = (Source.POSITIONS,)
 OF_OBJECT: Final = (Source.OBJECTS,)
+OF_NOW: Final = (Source.NOW,)
 
 RECIPROCAL_PARTS: Final = 232_792_560
 BILLIONTHS: Final = 10**9
@@ -60,7 +64,7 @@ class Metric:
     @property
     def null(self) -> str:
         """When it has no value."""
-        if self.denominator is None:
+        if self.denominator is None and self.unit != "seconds":
             return "never; 0 when nothing happened"
         return f"without {self.population}"
 
@@ -83,6 +87,9 @@ PARTS: Final[Mapping[str, int]] = {
     "expected_clicks": BILLIONTHS,
 }
 """Sums that the views have as integers, in so many parts of 1."""
+
+ARRAYS: Final = frozenset({"dwells_ms"})
+"""Columns that have several values of one search."""
 
 _WITH_RESULTS: Final = "searches with results"
 _WITH_POSITION: Final = "searches with a click on a listed result"
@@ -133,6 +140,16 @@ METRICS: Final[Sequence[Metric]] = (
            "click is before the search count in early_click_sessions instead",
            "searches with a click at or after the search", "first_click_ms",
            "sessions_with_first_click", unit="milliseconds"),
+    Metric("dwell_ms", Kind.QUANTILE, "time from a click to what the user does next: the next "
+           "event of the search on another object, or the user's next search, whichever is first; "
+           "at most 30 minutes",
+           "clicks that such a thing follows", "dwells_ms", "clicks_with_dwell",
+           unit="milliseconds", sources=INTENT),
+    Metric("clicks_without_dwell", Kind.COUNT, "clicks that nothing follows within 30 minutes",
+           "clicks", "clicks_without_dwell", unit="events", sources=INTENT),
+    Metric("clicks_after_next_search", Kind.COUNT, "clicks later than the user's next search, and "
+           "on the last object of their own: two windows, or clocks differ", "clicks",
+           "clicks_after_next_search", unit="events", sources=INTENT),
     Metric("early_click_sessions", Kind.COUNT, "searches whose first click is before the search: "
            "clocks differ", "searches with a click", "sessions_with_early_click", unit="searches"),
     Metric("conversion_rate", Kind.RATE, "searches with an event of event_type / searches",
@@ -165,6 +182,16 @@ METRICS: Final[Sequence[Metric]] = (
     Metric("position_adjusted_ctr", Kind.MEAN, "times an object was clicked / clicks that results "
            "at its positions get on average (COEC); 1 is as expected",
            "expected clicks", "clicked_impressions", "expected_clicks", sources=OF_OBJECT),
+    Metric("unjoined_events", Kind.NOW, "events that wait for their session, of any time", "events",
+           "unjoined_events", unit="events", sources=OF_NOW),
+    Metric("oldest_unjoined_seconds", Kind.NOW, "time since the oldest of these was received",
+           "events that wait", "oldest_unjoined_seconds", unit="seconds", sources=OF_NOW),
+    Metric("dead_letters", Kind.NOW, "records that were refused and are stored, of any time",
+           "records",
+           "dead_letters", unit="records", sources=OF_NOW),
+    Metric("freshness_seconds", Kind.NOW, "time since a worker last noted that the numbers are "
+           "whole (as_of); nothing is noted where nothing is posted", "a worker that has noted it",
+           "freshness_seconds", unit="seconds", sources=OF_NOW),
 )  # fmt: skip
 
 BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
@@ -196,6 +223,8 @@ def dimensions_of(metric: Metric) -> tuple[str, ...]:
     """Names by which it may be grouped, besides declared paths and time."""
     if metric.sources == AT_POSITION:
         return (POSITION, *SESSION_DIMENSIONS)
+    if metric.sources == OF_NOW:
+        return ()
     if metric.sources == OF_OBJECT:
         return (OBJECT_ID, *SESSION_DIMENSIONS)
     return (*SESSION_DIMENSIONS, *(_ONLY_BY[s] for s in metric.sources if s in _ONLY_BY))

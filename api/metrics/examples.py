@@ -33,7 +33,7 @@ _SUMS: Final = {
 }  # fmt: skip
 _FIRST_CLICKS: Final = [900, 1800, 3900, 9000, 21000, 38000, 96000]
 _ROW: Final = GroupRow(
-    [], None, [_SUMS[name] for name in OVERVIEW_QUESTION.columns], [], _FIRST_CLICKS, []
+    [], None, [_SUMS[name] for name in OVERVIEW_QUESTION.columns], [], [_FIRST_CLICKS], []
 )
 
 OVERVIEW: Final[Example] = {

@@ -22,6 +22,7 @@ from api.metrics.catalogue import (
     BY_NAME,
     EVENT_TYPE,
     OBJECT_ID,
+    OF_NOW,
     POSITION,
     SESSION_DIMENSIONS,
     Granularity,
@@ -51,6 +52,10 @@ _ALSO_CALLED: Final = {
     "mrr": "mean_reciprocal_rank",
     "ndcg": "ndcg_10",
     "no_result_rate": "zero_result_rate",
+    "waiting_events": "unjoined_events",
+    "freshness": "freshness_seconds",
+    "dwell": "dwell_ms",
+    "dwell_time": "dwell_ms",
     "searches": "sessions",
     "query": "search_query",
     "user": "user_id",
@@ -171,6 +176,9 @@ def check_source(metrics: Sequence[Metric], by: Sequence[str]) -> Source:
     source = source_of(metrics, by)
     if source is not None:
         return source
+    of_now = [metric.name for metric in metrics if metric.sources == OF_NOW]
+    if of_now:
+        raise refusal("metric", f"{of_now[0]} is of now: ask for it by itself, at /analytics/query")
     for metric in metrics:
         if source_of([metric], by) is None:
             listed = ", ".join(dimensions_of(metric))
@@ -179,6 +187,13 @@ def check_source(metrics: Sequence[Metric], by: Sequence[str]) -> Source:
                 raise refusal("by", f"{metric.name} cannot be grouped by {only[0]}: by {listed}")
             raise refusal("metric", f"{metric.name} must be grouped by one of {listed}")
     raise refusal("metric", "these have no source in common: ask for them one by one")
+
+
+def check_of_now(sent: Iterable[str]) -> None:
+    """Metrics of now have no range, no groups and no filters."""
+    for name in sent:
+        if name not in ("metric", "format"):
+            raise refusal(name, "changes nothing of what is of now: leave it out")
 
 
 def check_time_zone(name: str) -> str:

@@ -103,7 +103,7 @@ class MetricDescription(msgspec.Struct, frozen=True):
     """One metric of the catalogue."""
 
     name: str
-    kind: Annotated[str, Meta(description="count, rate, mean, quantile or distribution")]
+    kind: Annotated[str, Meta(description="count, rate, mean, quantile, distribution or now")]
     formula: str
     population: Annotated[str, Meta(description="What it is about: the denominator in words")]
     unit: str

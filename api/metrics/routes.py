@@ -15,6 +15,7 @@ from api.metrics.answer import Row, column_names
 from api.metrics.catalogue import (
     FILTERS,
     METRICS,
+    OF_NOW,
     POSITION,
     SESSION,
     Granularity,
@@ -23,6 +24,7 @@ from api.metrics.catalogue import (
     dimensions_of,
 )
 from api.metrics.parameters import (
+    check_of_now,
     check_range,
     check_source,
     check_time_zone,
@@ -110,7 +112,11 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         cursor: Cursor = "",
         format: FormatParam = Format.JSON,
     ) -> Response:
-        metrics, groups = parse_metrics(metric), parse_by(by, paths)
+        metrics = parse_metrics(metric)
+        if all(each.sources == OF_NOW for each in metrics):
+            check_of_now(request.query_params)
+            return await answer_of_now(request, runner, metrics, selection, format)
+        groups = parse_by(by, paths)
         if order is not None and POSITION in groups:
             raise refusal("order", "is none of positions: they come from the top down")
         source = check_source(metrics, groups)
@@ -170,6 +176,25 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         return await answer(request, runner, question, selection, format)
 
 
+async def answer_of_now(
+    request: Request,
+    runner: Runner,
+    metrics: Sequence[Metric],
+    selection: Selection,
+    format: Format,
+) -> Response:
+    """One row, as JSON or as CSV."""
+
+    async def respond() -> Response:
+        page = await runner.of_now(metrics)
+        if format is Format.CSV:
+            return csv_response(page.rows, [each.name for each in metrics])
+        over = Range(selection.from_ms, selection.to_ms, selection.relevance.value, CLICK)
+        return json_response(Answer(over, page.as_of, list(page.rows), None, None))
+
+    return await while_connected(request, respond())
+
+
 async def answer(
     request: Request,
     runner: Runner,
@@ -214,8 +239,8 @@ def _description(metric: Metric, paths: Sequence[str]) -> MetricDescription:
         population=metric.population,
         unit=metric.unit,
         null=metric.null,
-        dimensions=[*dimensions_of(metric), *paths],
-        filters=[*FILTERS, *paths],
+        dimensions=[] if metric.sources == OF_NOW else [*dimensions_of(metric), *paths],
+        filters=[] if metric.sources == OF_NOW else [*FILTERS, *paths],
         source=[source.value for source in metric.sources],
         numerator=metric.numerator,
         denominator=metric.denominator,

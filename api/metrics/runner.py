@@ -10,7 +10,7 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.metrics.answer import GroupRow, Row, answer_rows
-from api.metrics.catalogue import BY_NAME, SEARCH_QUERY
+from api.metrics.catalogue import BY_NAME, SEARCH_QUERY, Metric
 from api.metrics.parameters import refusal, write_cursor
 from api.metrics.question import Question
 from api.metrics.sample import AUTOMATIC, Sample, part_of, sample_of
@@ -21,6 +21,7 @@ from api.metrics.sql import (
     Statement,
     bucket_statement,
     is_whole,
+    now_statement,
     statement,
 )
 from api.queries import AS_OF, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query
@@ -51,6 +52,12 @@ class BucketRow(msgspec.Struct, frozen=True):
     bound: int
 
 
+class StateRow(msgspec.Struct, frozen=True):
+    """What `now_statement` selects."""
+
+    numbers: list[float | None]
+
+
 class Runner:
     """One per process. Raises SinkUnavailable; QuestionTooLarge when ClickHouse cuts it off."""
 
@@ -68,6 +75,17 @@ class Runner:
         from_ms, to_ms = question.times
         (row,) = await self._store.rows(NOW, self._seconds, from_ms=from_ms, to_ms=to_ms)
         return row
+
+    async def of_now(self, metrics: Sequence[Metric]) -> Page:
+        """One row of metrics that are not of searches."""
+        as_of = await self.as_of()
+        names = [metric.numerator for metric in metrics]
+        (row,) = await self.rows(now_statement(names), StateRow)
+        numbers = (
+            int(each) if each is not None and each.is_integer() else each for each in row.numbers
+        )
+        cells: Row = dict(zip((metric.name for metric in metrics), numbers, strict=True))
+        return Page([cells], None, as_of)
 
     async def sampled(self, question: Question) -> Question:
         """The question with the part that is read of it, where that was left to us."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.metrics.catalogue import (
+    ARRAYS,
     EVENT_TYPE,
     LEVELS,
     OBJECT_ID,
@@ -16,6 +17,7 @@ from api.metrics.catalogue import (
     USER_ID,
     Granularity,
     Kind,
+    Metric,
     Source,
 )
 from api.metrics.question import Filters, Question
@@ -66,7 +68,8 @@ class Statement:
 
 def statement(question: Question) -> Statement:
     """One row per group: `keys` in the order of `question.by`, `time` (milliseconds, or null),
-    `sums` in the order of `sum_names(question)`, `quantiles` in that of `LEVELS`; `previous` and
+    `sums` in the order of `sum_names(question)`, `quantiles` of each metric that has some, in the
+    order of `LEVELS`; `previous` and
     `previous_quantiles` are those of the period before."""
     values: dict[str, Value] = {
         "from_ms": question.times[0],
@@ -123,6 +126,12 @@ ORDER BY {order}
 LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
 """  # noqa: S608 - fragments of this module
     return Statement(outer, values)
+
+
+def now_statement(names: Sequence[str]) -> Statement:
+    """One row: these columns of `metrics_now`, as numbers or null."""
+    columns = ", ".join(f"toNullable(toFloat64({name}))" for name in names)
+    return Statement(f"SELECT [{columns}] AS numbers FROM {Source.NOW.value}", {})  # noqa: S608
 
 
 def is_whole(question: Question) -> bool:
@@ -311,14 +320,20 @@ def _time(question: Question, is_current: str) -> str:
 
 
 def _quantiles(question: Question, condition: str | None) -> str:
-    """Empty when no metric is one, and without a condition."""
-    if condition is None or all(each.kind is not Kind.QUANTILE for each in question.metrics):
-        return "CAST([], 'Array(Int64)')"
+    """Of each metric that is one, in their order. Empty without a condition."""
+    of = [each for each in question.metrics if each.kind is Kind.QUANTILE]
+    if condition is None or not of:
+        return "CAST([], 'Array(Array(Int64))')"
     levels = ", ".join(map(str, LEVELS))
-    return (
-        f"quantilesExactIf({levels})(assumeNotNull(first_click_ms),"
-        f" ifNull(first_click_ms >= 0, 0) AND {condition})"
-    )
+    return f"[{', '.join(_quantiles_of(each, levels, condition) for each in of)}]"
+
+
+def _quantiles_of(metric: Metric, levels: str, condition: str) -> str:
+    name = metric.numerator
+    if name in ARRAYS:
+        return f"quantilesExactArrayIf({levels})({name}, {condition})"
+    is_there = f"{metric.denominator} = 1 AND {condition}"
+    return f"quantilesExactIf({levels})(assumeNotNull({name}), {is_there})"
 
 
 def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:

@@ -1,12 +1,6 @@
--- What /analytics/overview says besides metrics.
+-- What /analytics/overview says besides metrics of searches.
 SELECT unjoined_events, dead_letters, irrelevant_sessions
-FROM
-(
-    -- With those that were adopted since the last clean-up, seconds ago: to leave them out, every id of
-    -- every session would have to be read.
-    SELECT count() AS unjoined_events FROM unjoined_events FINAL
-) AS unjoined
-CROSS JOIN (SELECT count() AS dead_letters FROM dead_letters FINAL) AS rejected
+FROM metrics_now
 CROSS JOIN
 (
     SELECT countIf(is_irrelevant) AS irrelevant_sessions

@@ -12,6 +12,7 @@ GRANT SELECT ON $database.session_measures
 GRANT SELECT ON $database.session_intents
 GRANT SELECT ON $database.session_positions
 GRANT SELECT ON $database.session_objects
+GRANT SELECT ON $database.metrics_now
 GRANT SELECT ON $database.metrics_overview
 GRANT SELECT ON $database.metrics_queries
 GRANT SELECT ON $database.metrics_positions

@@ -22,6 +22,9 @@ AS SELECT
     events,
     unlisted_events,
     type_names,
+    event_types,
+    event_positions,
+    event_after_ms,
     -- 0 when there is none: then each of the arrays has 0, or an empty array.
     indexOf(type_names, {event_type:String}) AS type_number,
     if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,

@@ -18,6 +18,16 @@ AS SELECT
         )) AS reformulated_sessions,
     toUInt64(user_hash != 0) AS sessions_with_user,
     1 - reformulated_sessions AS intents,
+    -- Milliseconds from this search to the user's next one; without one, later than any time.
+    if(user_hash != 0 AND next_ms >= this_ms, next_ms - this_ms, toInt64(4000000000000000)) AS next_search_ms,
+    -- A click's dwell ends with what the user does next, within half an hour.
+    arrayFilter(dwell -> dwell <= 1800000, arrayMap(
+        span -> least(span.2, if(next_search_ms >= span.1, next_search_ms, toInt64(4000000000000000))) - span.1,
+        click_spans)) AS dwells_ms,
+    toUInt64(length(dwells_ms)) AS clicks_with_dwell,
+    toUInt64(arrayCount(span -> span.2 = 4000000000000000 AND span.1 > next_search_ms, click_spans))
+        AS clicks_after_next_search,
+    clicks - clicks_with_dwell - clicks_after_next_search AS clicks_without_dwell,
     intents * sessions_with_click AS intents_with_click,
     intents * zero_result_sessions AS zero_result_intents
 FROM

@@ -6,6 +6,14 @@ CREATE OR REPLACE VIEW session_measures
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
     first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
+    -- Events on one object that follow each other are one visit, which ends when the next begins: the
+    -- moment after the last one is later than any time.
+    arrayResize(arrayPushFront(facts.event_positions, 0), length(facts.event_positions)) AS positions_before,
+    arraySplit(
+        (event, position, before) -> position = 0 OR position != before,
+        arrayZip(facts.event_types, facts.event_after_ms), facts.event_positions, positions_before) AS visits,
+    arrayMap(visit -> visit[1].2, visits) AS visits_begin,
+    arrayResize(arrayPopFront(visits_begin), length(visits_begin), toInt64(4000000000000000)) AS visits_end,
     -- In billionths of the gain that so many clicked results have at most; 0 without one.
     (gain, depth, clicked) -> toUInt64(gain * arrayMap(ideal -> 1000000000 / ideal,
         arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1))))[least(depth, clicked)] + 0.5) AS ndcg
@@ -51,6 +59,9 @@ SELECT
     facts.first_goal_ms AS first_click_ms,
     toUInt64(ifNull(facts.first_goal_ms >= 0, 0)) AS sessions_with_first_click,
     toUInt64(ifNull(facts.first_goal_ms < 0, 0)) AS sessions_with_early_click,
+    arrayFlatten(arrayMap(
+        (visit, end) -> arrayMap(event -> (event.2, end), arrayFilter(event -> event.1 = {event_type:String}, visit)),
+        visits, visits_end)) AS click_spans,
     toUInt64(facts.goals_with_value) AS events_with_value,
     facts.goal_values AS values
 FROM _session_goals(

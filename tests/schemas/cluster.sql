@@ -148,6 +148,9 @@ AS SELECT
     events,
     unlisted_events,
     type_names,
+    event_types,
+    event_positions,
+    event_after_ms,
     indexOf(type_names, {event_type:String}) AS type_number,
     if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,
     if({event_type:String} = 'click', unlisted_clicks, type_unlisted[type_number]) AS unlisted_goals,
@@ -278,6 +281,25 @@ COMMENT 'One row per result shown in a session that counts';
 
 CREATE OR REPLACE TABLE clickstream.impressions ON CLUSTER 'blue' AS clickstream_shard.impressions ENGINE = Distributed('blue', 'clickstream_shard', 'impressions');
 
+CREATE OR REPLACE VIEW clickstream.metrics_now ON CLUSTER 'blue'
+(…)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT unjoined_events, oldest_unjoined_seconds, dead_letters, freshness_seconds
+FROM
+(
+    SELECT
+        count() AS unjoined_events,
+        if(unjoined_events = 0, NULL, dateDiff('second', min(received_at), now64(3, 'UTC'))) AS oldest_unjoined_seconds
+    FROM clickstream.unjoined_events FINAL
+) AS unjoined
+CROSS JOIN (SELECT count() AS dead_letters FROM clickstream.dead_letters FINAL) AS rejected
+CROSS JOIN
+(
+    SELECT if(count() = 0, NULL, dateDiff('millisecond', max(noted_at), now64(3, 'UTC')) / 1000) AS freshness_seconds
+    FROM clickstream.facts_progress
+) AS noted
+COMMENT 'What waits now, and how old the numbers are';
+
 CREATE OR REPLACE VIEW clickstream_shard.relevant_events ON CLUSTER 'blue'
 (…)
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
@@ -383,6 +405,12 @@ CREATE OR REPLACE VIEW clickstream.session_measures ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
     first -> arrayMap(bits -> arraySum(bit -> 1 / log2(first + bit + 2), bitPositionsToArray(bits)), range(32)) AS gains_from,
+    arrayResize(arrayPushFront(facts.event_positions, 0), length(facts.event_positions)) AS positions_before,
+    arraySplit(
+        (event, position, before) -> position = 0 OR position != before,
+        arrayZip(facts.event_types, facts.event_after_ms), facts.event_positions, positions_before) AS visits,
+    arrayMap(visit -> visit[1].2, visits) AS visits_begin,
+    arrayResize(arrayPopFront(visits_begin), length(visits_begin), toInt64(4000000000000000)) AS visits_end,
     (gain, depth, clicked) -> toUInt64(gain * arrayMap(ideal -> 1000000000 / ideal,
         arrayCumSum(arrayMap(place -> 1 / log2(place + 1), range(1, depth + 1))))[least(depth, clicked)] + 0.5) AS ndcg
 SELECT
@@ -426,6 +454,9 @@ SELECT
     facts.first_goal_ms AS first_click_ms,
     toUInt64(ifNull(facts.first_goal_ms >= 0, 0)) AS sessions_with_first_click,
     toUInt64(ifNull(facts.first_goal_ms < 0, 0)) AS sessions_with_early_click,
+    arrayFlatten(arrayMap(
+        (visit, end) -> arrayMap(event -> (event.2, end), arrayFilter(event -> event.1 = {event_type:String}, visit)),
+        visits, visits_end)) AS click_spans,
     toUInt64(facts.goals_with_value) AS events_with_value,
     facts.goal_values AS values
 FROM clickstream._session_goals(
@@ -821,6 +852,14 @@ AS SELECT
         )) AS reformulated_sessions,
     toUInt64(user_hash != 0) AS sessions_with_user,
     1 - reformulated_sessions AS intents,
+    if(user_hash != 0 AND next_ms >= this_ms, next_ms - this_ms, toInt64(4000000000000000)) AS next_search_ms,
+    arrayFilter(dwell -> dwell <= 1800000, arrayMap(
+        span -> least(span.2, if(next_search_ms >= span.1, next_search_ms, toInt64(4000000000000000))) - span.1,
+        click_spans)) AS dwells_ms,
+    toUInt64(length(dwells_ms)) AS clicks_with_dwell,
+    toUInt64(arrayCount(span -> span.2 = 4000000000000000 AND span.1 > next_search_ms, click_spans))
+        AS clicks_after_next_search,
+    clicks - clicks_with_dwell - clicks_after_next_search AS clicks_without_dwell,
     intents * sessions_with_click AS intents_with_click,
     intents * zero_result_sessions AS zero_result_intents
 FROM

@@ -33,6 +33,7 @@ _PUBLIC = {
     "analytics_daily",
     "analytics_queries",
     "analytics_positions",
+    "metrics_now",
     "sessions",
     "events",
     "unjoined_events",

@@ -24,6 +24,8 @@ class Counted:
     events: Sequence[Event]
     goals: Sequence[Event]
     is_reformulated: bool
+    after: Search | None
+    """The next search of the same user."""
 
     @property
     def clicked(self) -> set[int]:
@@ -51,6 +53,7 @@ def counted(world: World, event_type: str) -> list[Counted]:
             mine := list(events[search.session_id].values()),
             [event for event in mine if event.event_type == event_type],
             after is not None and is_typed_on(search, after),
+            after if after and search.user_id and after.user_id == search.user_id else None,
         )
         for search, after in zip(kept, [*kept[1:], None], strict=False)
     ]
@@ -128,6 +131,8 @@ def of_sessions(some: Sequence[Counted]) -> dict[str, Pair]:
         ),
         "value_per_event": (sum(values), len(values)),
         "value_per_search": (sum(values), sessions),
+        "clicks_without_dwell": (dwells(some)[1], None),
+        "clicks_after_next_search": (dwells(some)[2], None),
         "intents": (len(ends), None),
         "searches_per_intent": (sessions, len(ends)),
         "intent_ctr": (sum(bool(each.goals) for each in ends), len(ends)),
@@ -141,15 +146,47 @@ def of_sessions(some: Sequence[Counted]) -> dict[str, Pair]:
 
 def first_clicks(some: Iterable[Counted]) -> dict[int, int | None]:
     """Level → time to the first click, of searches that have one and not before themselves."""
-    times = sorted(ms for each in some if (ms := first_ms(each)) is not None and ms >= 0)
-    return {
-        level: times[min(level * len(times) // 100, len(times) - 1)] if times else None
-        for level in LEVELS
-    }
+    return quantiles(sorted(ms for c in some if (ms := first_ms(c)) is not None and ms >= 0))
 
 
 def first_ms(each: Counted) -> int | None:
     return min((goal.created_at - each.search.created_at for goal in each.goals), default=None)
+
+
+def dwells(some: Iterable[Counted]) -> tuple[list[int], int, int]:
+    """Of all clicks: the times that are bounded, ascending; how many have none; how many are later
+    than the user's next search and the last of their own."""
+    times, without, after_next = list[int](), 0, 0
+    for each in some:
+        ordered = sorted(each.events, key=lambda event: (event.created_at, event.event_id))
+        for number, event in enumerate(ordered):
+            if event not in each.goals:
+                continue
+            rest = ordered[number + 1 :]
+            for before, later in zip([event, *rest], rest, strict=False):
+                if later.position == 0 or later.position != before.position:
+                    ends = [later.created_at]
+                    break
+            else:
+                ends = []
+            searched = [] if each.after is None else [each.after.created_at]
+            is_late = any(at < event.created_at for at in searched)
+            ends += [at for at in searched if at >= event.created_at]
+            if not ends and is_late:
+                after_next += 1
+            elif not ends or min(ends) - event.created_at > 1_800_000:
+                without += 1
+            else:
+                times.append(min(ends) - event.created_at)
+    return sorted(times), without, after_next
+
+
+def quantiles(times: Sequence[int]) -> dict[int, int | None]:
+    """Level → the time with so large a share before it."""
+    return {
+        level: times[min(level * len(times) // 100, len(times) - 1)] if times else None
+        for level in LEVELS
+    }
 
 
 def ndcg(clicked: set[int], depth: int) -> float:

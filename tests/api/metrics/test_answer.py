@@ -115,7 +115,7 @@ def test_numbers_of_a_group_and_of_the_period_before() -> None:
 def test_quantiles_are_null_without_a_click() -> None:
     question = replace(QUESTION, metrics=[BY_NAME["time_to_first_click_ms"]], compare_previous=True)
     times = [1, 2, 3, 4, 5, 6, 7]
-    (row,) = answer_rows(question, [GroupRow([], None, [9], [0], times, [0] * 7)])
+    (row,) = answer_rows(question, [GroupRow([], None, [9], [0], [times], [[0] * 7])])
     assert row["time_to_first_click_ms"] == row["time_to_first_click_ms_p50"] == 3
     assert row["time_to_first_click_ms_p99"] == 7
     assert row["previous_time_to_first_click_ms"] is None

@@ -65,6 +65,9 @@ OF_CLICKS: Wanted = {
     "click_to_conversion_rate": (13, 13),
     "value_per_event": (0, 0),
     "value_per_search": (0, 28),
+    # s13, s14 and s16 have no user, s30 has no next search; that after s18 is an hour later.
+    "clicks_without_dwell": (5, None),
+    "clicks_after_next_search": (0, None),
     "intents": (22, None),
     "searches_per_intent": (28, 22),
     "intent_ctr": (10, 22),
@@ -82,7 +85,11 @@ OF_PURCHASES: Wanted = {
     "mean_first_click_position": (3 + 1 + 1, 3),
     "no_click_rate": (20, 23),
     "abandonment_rate": (7, 23),
+    "clicks_without_dwell": (1, None),  # s19: an hour
+    "clicks_after_next_search": (1, None),  # s6: 20 s after s7
 }
+# Of s18 (twice), s4, s4, s29, s21, s17, s7, s21, s6, s22 and s3.
+DWELLS = (500, 1_000, 1_000, 7_000, 8_000, 10_000, 12_000, 19_000, 20_000, 30_000, 34_000, 85_000)
 # At or below which share of the twelve times each level is.
 FIRST_CLICKS = {10: 1000, 25: 2000, 50: 3000, 75: 8000, 90: 10_000, 95: 30_000, 99: 30_000}
 # position → shown, clicked, clicked lists that reach it, of these with a click there or below
@@ -125,7 +132,7 @@ def asked_csv(client: TestClient, path: str, **params: object) -> list[dict[str,
 
 
 def test_every_metric_of_searches_is_pinned() -> None:
-    elsewhere = {Source.POSITIONS, Source.OBJECTS}
+    elsewhere = {Source.POSITIONS, Source.OBJECTS, Source.NOW}
     quotients = {m.name for m in METRICS if m.kind is not Kind.QUANTILE}
     assert quotients == OF_CLICKS.keys() | {m.name for m in METRICS if {*m.sources} <= elsewhere}
 
@@ -203,6 +210,36 @@ def test_time_to_first_click(client: TestClient) -> None:
     ]
     assert of_carts["time_to_first_click_ms"] == 7000
     assert of_carts["sessions_with_first_click"] == 2
+
+
+def test_dwell(client: TestClient, sql: Client) -> None:
+    found = sql.query(
+        f"SELECT arraySort(groupArrayArray(dwells_ms)) FROM session_intents({RANGE})",  # noqa: S608
+        parameters={"event_type": "click"},
+    ).first_row
+    assert list(found) == [list(DWELLS)]
+    (row,) = asked(client, "query", metric="dwell_ms,time_to_first_click_ms")["rows"]
+    assert (row["dwell_ms"], row["clicks_with_dwell"]) == (12_000, 12)
+    levels = {10: 1_000, 25: 7_000, 50: 12_000, 75: 30_000, 90: 34_000, 95: 85_000, 99: 85_000}
+    assert {n: row[f"dwell_ms_p{n}"] for n in levels} == levels
+    assert row["time_to_first_click_ms_p75"] == 8_000
+    (line,) = asked_csv(client, "query", metric="dwell_ms,time_to_first_click_ms")
+    assert line == {name: str(cell) for name, cell in row.items()}
+    # The purchase of s17, as s18 begins.
+    (of_purchases,) = asked(client, "query", metric="dwell_ms", event_type="purchase")["rows"]
+    assert (of_purchases["dwell_ms"], of_purchases["clicks_with_dwell"]) == (0, 1)
+
+
+def test_what_is_of_now(client: TestClient, sql: Client) -> None:
+    names = "unjoined_events,oldest_unjoined_seconds,dead_letters,freshness_seconds"
+    (row,) = asked(client, "query", metric=names)["rows"]
+    assert (row["unjoined_events"], row["dead_letters"]) == (1, 0)
+    assert row["oldest_unjoined_seconds"] >= 0
+    assert row["freshness_seconds"] is None  # no worker has noted anything
+    (line,) = asked_csv(client, "query", metric=names)
+    assert (line["unjoined_events"], line["freshness_seconds"]) == ("1", "")
+    (of_sql,) = sql.query("SELECT unjoined_events, dead_letters FROM metrics_now").result_rows
+    assert of_sql == (1, 0)
 
 
 def test_overview_has_the_same_numbers(client: TestClient) -> None:

@@ -136,6 +136,15 @@ def test_time_to_first_click(client: TestClient, world: World, event_type: str) 
     assert {n: row[f"time_to_first_click_ms_p{n}"] for n in wanted} == wanted
 
 
+@pytest.mark.parametrize("event_type", ["click", "cart"])
+def test_dwell(client: TestClient, world: World, event_type: str) -> None:
+    (row,) = asked(client, "query", metric="dwell_ms", event_type=event_type)["rows"]
+    times, _, _ = oracle.dwells(oracle.counted(world, event_type))
+    wanted = oracle.quantiles(times)
+    assert {n: row[f"dwell_ms_p{n}"] for n in wanted} == wanted
+    assert row["clicks_with_dwell"] == len(times)
+
+
 @pytest.mark.parametrize("event_type", ["click", "purchase"])
 def test_metrics_of_positions_and_objects(
     client: TestClient, world: World, event_type: str
