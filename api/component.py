@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 
 from fastapi import APIRouter
 
@@ -23,6 +24,9 @@ from api.facts_progress import FactsProgress
 from api.judgments.routes import judgments_router
 from api.pipeline import pipeline_router
 from api.queries import MISSING_TABLES
+from api.releases.making import Makings
+from api.releases.routes import releases_router
+from api.releases.service import ReleaseService
 from api.session import session_router
 from api.store import ClickHouseStore
 from api.training.routes import training_router
@@ -79,6 +83,8 @@ class ReadComponent:
             group=settings.worker.group,
             request_seconds=settings.reads.wait_seconds,
         )
+        self._releases = ReleaseService(settings, clock, version("clickstream"))
+        self._makings = Makings()
         self._throttle = Throttle()
 
     def routers(self) -> Sequence[APIRouter]:
@@ -98,6 +104,7 @@ class ReadComponent:
             judgments_router(self._store, self._exports, self._reader, self._facts, self._settings),
             training_router(self._exports, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._settings),
+            releases_router(self._releases, self._makings, self._reader, self._settings),
             erase_router(self._eraser),
         )
 
@@ -113,6 +120,8 @@ class ReadComponent:
 
     async def stop(self) -> None:
         async with AsyncExitStack() as stack:  # each is called, also when another one raises
+            stack.push_async_callback(self._makings.end)
+            stack.callback(self._releases.close)
             stack.push_async_callback(self._exports.close)
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._reader.stop)

@@ -9,6 +9,12 @@ ClickstreamError
 │   ├── Forbidden             403  a known key that may not do this
 │   ├── ForeignRequest        403  without keys: from another machine, or another site's page
 │   ├── SessionNotFound       404  certain: the sink had caught up when it was looked for
+│   ├── ReleaseNotFound       404  no release, or no file of it, has this name
+│   ├── ReleaseExists         409  its name is taken: a release is never changed
+│   ├── TooManyReleases       409  as many as are allowed are kept
+│   ├── ReleaseTooLarge       422  it would have more sessions than a release may have
+│   ├── ReleaseRetired        410  its files were deleted because somebody asked for it
+│   ├── FileSuperseded        410  an erasure or a mark has touched a session in it
 │   ├── BodyTooSlow           408  the body did not arrive in time
 │   ├── BodyTooLarge          413
 │   ├── RecordTooLarge        413  Kafka takes no record of this size
@@ -28,6 +34,7 @@ ClickstreamError
 │   │   ├── StatementTooLarge  it has not the memory for a statement of this size
 │   │   └── StatementRefused  it refuses a row of the statement, or all of them
 │   ├── LeaseHeld             another operation works on the same database
+│   ├── StorageUnavailable    the folder or object storage of releases does not answer
 │   └── SinkBehind            the sink did not reach the requested position in time
 ├── TablesTooLarge            a check was not made: its query would take too long
 ├── RecordRejected            one Kafka record that can never be processed: a dead letter
@@ -93,6 +100,31 @@ class ForeignRequest(RequestRefused):
 
 class SessionNotFound(RequestRefused):
     """There is no such session: the sink had read the whole log when it was looked up."""
+
+
+class ReleaseNotFound(RequestRefused):
+    """No release, or no file of one, has this name."""
+
+
+class ReleaseExists(RequestRefused):
+    """The name of a new release is taken. A release is never changed."""
+
+
+class TooManyReleases(RequestRefused):
+    """As many releases are kept as are allowed: one must be retired first."""
+
+
+class ReleaseTooLarge(RequestRefused):
+    """The release would have more sessions than one may have."""
+
+
+class ReleaseRetired(RequestRefused):
+    """The files of this release were deleted on request. Its manifest is still there."""
+
+
+class FileSuperseded(RequestRefused):
+    """The file was deleted: an erasure or a mark has touched a session in it. Its release's
+    manifest says so."""
 
 
 class BodyTooSlow(RequestRefused):
@@ -197,6 +229,10 @@ class LeaseHeld(Unavailable):
     """A replay, erasure, backup or restore of the same database is running. Nothing was done."""
 
 
+class StorageUnavailable(Unavailable):
+    """The folder or the object storage of releases does not answer, or refuses."""
+
+
 class SinkBehind(Unavailable):
     """The sink had not reached the requested position when the wait ended."""
 
@@ -257,6 +293,12 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     Forbidden: HttpMeaning(403, "forbidden", "This key may not do that"),
     ForeignRequest: HttpMeaning(403, "foreign-request", "Only this machine is served without keys"),
     SessionNotFound: HttpMeaning(404, "session-not-found", "No such session"),
+    ReleaseNotFound: HttpMeaning(404, "release-not-found", "No such release"),
+    ReleaseExists: HttpMeaning(409, "release-exists", "There is a release of this name"),
+    TooManyReleases: HttpMeaning(409, "too-many-releases", "As many releases as are allowed"),
+    ReleaseTooLarge: HttpMeaning(422, "release-too-large", "The release takes too much"),
+    ReleaseRetired: HttpMeaning(410, "release-retired", "The release is retired"),
+    FileSuperseded: HttpMeaning(410, "release-file-superseded", "The file is superseded"),
     BodyTooSlow: HttpMeaning(408, "body-too-slow", "The body did not arrive in time"),
     BodyTooLarge: HttpMeaning(413, "body-too-large", "The body is too large"),
     RecordTooLarge: HttpMeaning(413, "record-too-large", "Kafka takes no record of this size"),
@@ -279,5 +321,6 @@ STATUS: dict[type[ClickstreamError], HttpMeaning] = {
     StatementRefused: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     SinkUnavailable: HttpMeaning(503, "sink-unavailable", "ClickHouse does not answer"),
     LeaseHeld: HttpMeaning(503, "operation-running", "Another operation is running"),
+    StorageUnavailable: HttpMeaning(503, "storage-unavailable", "The storage does not answer"),
     SinkBehind: HttpMeaning(503, "sink-behind", "The sink has not caught up yet"),
 }

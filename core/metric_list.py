@@ -20,9 +20,11 @@ class Unit(StrEnum):
     BYTES = "bytes"
     CONNECTIONS = "connections"
     EVENTS = "events"
+    FILES = "files"
     IDS = "session ids"
     PARTS = "parts"
     RECORDS = "records"
+    RELEASES = "releases"
     REQUESTS = "requests"
     ROWS = "rows"
     SECONDS = "seconds"
@@ -32,6 +34,7 @@ class Unit(StrEnum):
 
 # What each label says. A metric may have no other label.
 LABELS: Final = {
+    "cause": "what took it away: `erasure` or `mark`",
     "key": "name of the caller's API key; `(none)` without a valid key",
     "method": "HTTP method; `other` for one that HTTP does not define",
     "partition": "number of the partition",

@@ -350,6 +350,36 @@ class BackupSettings(_Group):
     )
 
 
+class ReleaseSettings(_Group):
+    """Where releases are stored, and how large they may be."""
+
+    uri: str = Field(
+        "",
+        repr=False,
+        description="Where releases are stored: a folder, or s3://bucket/path, with "
+        "?endpoint_override=, &region= and &scheme= where it is not AWS. Every read API and "
+        "`erase` must have the same. Empty: there are no releases; `clickstream up` keeps them in "
+        "its data folder.",
+    )
+    s3_access_key_id: str | None = Field(
+        None, description="Access key for releases on S3. None: the credentials of the host."
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None, description="Secret that belongs to s3_access_key_id."
+    )
+    most: int = Field(100, gt=0, description="Most releases that are kept, retired ones aside.")
+    most_sessions: int = Field(
+        100_000_000, gt=0, description="Most sessions of a release. Beyond it: 422."
+    )
+    sessions_per_file: int = Field(
+        20_000,
+        gt=0,
+        le=1_000_000,
+        description="Sessions in each file of a release. An erasure or a mark takes a whole file "
+        "away, so small files lose less.",
+    )
+
+
 class LocalSettings(_Group):
     """The servers that `clickstream up` starts on this machine."""
 
@@ -460,6 +490,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reads: ReadSettings = ReadSettings()
     backup: BackupSettings = BackupSettings()
+    releases: ReleaseSettings = ReleaseSettings()
     local: LocalSettings = LocalSettings()
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     traces_url: str = Field(

@@ -30,6 +30,8 @@ METRICS: Final = MetricList()
 
 # Seconds. From what a healthy acknowledgement takes (a few ms) to past the longest allowed wait.
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Seconds. From some sessions to ten millions and more.
+_RELEASE = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 # Seconds. From one flush on an idle system to an outage of an hour that is being caught up with.
 _FRESHNESS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0)
 # Rows. A flush goes from one row on an idle system to the configured 50,000 and what came with it.
@@ -246,6 +248,24 @@ READ_WAITERS = METRICS.gauge(
 )
 READ_TAILS = METRICS.gauge(
     "clickstream_read_tails", Unit.REQUESTS, "Streams of `GET /events/tail` that are open"
+)
+RELEASES_MADE = METRICS.counter(
+    "clickstream_read_releases_made_total", Unit.RELEASES, "Releases that were made whole"
+)
+RELEASES_RETIRED = METRICS.counter(
+    "clickstream_read_releases_retired_total", Unit.RELEASES, "Releases that were retired"
+)
+RELEASE_SECONDS = METRICS.histogram(
+    "clickstream_read_release_seconds",
+    Unit.SECONDS,
+    "From the request for a release until it was whole",
+    buckets=_RELEASE,
+)
+RELEASE_FILES_SUPERSEDED = METRICS.counter(
+    "clickstream_read_release_files_superseded_total",
+    Unit.FILES,
+    "Files of releases that were deleted because of an erasure or a mark",
+    "cause",
 )
 
 NO_KEY: Final = "(none)"

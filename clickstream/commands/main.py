@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "tail": "Watch events as they come.",
     "judgments": "Judge objects for queries by clicks, into a file.",
     "export": "Write sessions, events or training files.",
+    "release": "Make, list, show, get, verify or retire releases.",
     "replay": "Read Kafka again into ClickHouse.",
     "erase": "Delete all data of a user.",
     "backup": "Back up tables, schemas and offsets.",

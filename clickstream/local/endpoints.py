@@ -13,6 +13,9 @@ from core.errors import SetupError
 
 _FILE = "endpoints.json"
 
+RELEASES = "releases"
+"""The folder of releases in a data directory, unless the settings name another."""
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 # Start times are told relative to the boot, whose own time moves when the clock is set right.

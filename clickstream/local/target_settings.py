@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import default_data_directory
-from clickstream.local.endpoints import Endpoints, load_endpoints
+from clickstream.local.endpoints import RELEASES, Endpoints, load_endpoints
 from core.errors import SetupError
 from core.settings import Settings
 from core.tls_check import refuse_tls_mistakes
@@ -78,10 +79,16 @@ def has_explicit_servers(settings: Settings) -> bool:
 
 
 def settings_for(endpoints: Endpoints) -> Settings:
-    """The operator's settings, with that system's servers."""
-    return Settings(
+    """The operator's settings, with that system's servers and its releases."""
+    settings = Settings(
         kafka_bootstrap_servers=endpoints.kafka,
         schema_registry_url=endpoints.registry,
         clickhouse_url=SecretStr(endpoints.clickhouse),
         clickhouse_cluster="",
+    )
+    if settings.releases.uri:
+        return settings
+    folder = str(Path(endpoints.data_dir) / RELEASES)
+    return settings.model_copy(
+        update={"releases": settings.releases.model_copy(update={"uri": folder})}
     )

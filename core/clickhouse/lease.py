@@ -1,6 +1,6 @@
 """A lease on a database: a query that runs as long as its holder does.
 
-Replays, erasures, backups and restores hold it.
+Replays, erasures, backups and restores hold one, whoever makes or deletes releases another.
 ClickHouse refuses a second query of the same id, atomically, and ends a query whose client is gone
 within a second or two. So the lease cannot be held twice, and cannot outlive its holder.
 """
@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -27,6 +27,10 @@ _ALREADY_RUNNING = 216
 # The lease of a killed process is held until the server notices. Seconds.
 _TAKEOVER_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.5
+
+OPERATIONS: Final = "replay, erasure, backup or restore"
+RELEASES: Final = "making of a release, or deletion of its files,"
+_SUFFIX: Final = {OPERATIONS: "", RELEASES: "-releases"}
 
 # Told to callers over HTTP. The shortest of these operations takes a few seconds.
 _RETRY_AFTER_SECONDS = 5
@@ -44,21 +48,22 @@ _RELEASE = "KILL QUERY WHERE query_id = {id:String} AND position(query, {token:S
 
 
 @contextmanager
-def lease(settings: Settings) -> Iterator[Callable[[], None]]:
-    """Hold the lease. Raises LeaseHeld when another process holds it, SinkUnavailable when
-    ClickHouse does not respond.
+def lease(settings: Settings, of: str = OPERATIONS) -> Iterator[Callable[[], None]]:
+    """Hold the lease `of` these operations. Raises LeaseHeld when another process holds it,
+    SinkUnavailable when ClickHouse does not respond.
 
     Gives a function that raises SinkUnavailable once the lease is lost. The holder calls it before
     each step that another operation must not see half done.
     """
-    query_id, token = f"clickstream-lease-{database_of(settings)}", secrets.token_hex(8)
+    query_id = f"clickstream-lease-{database_of(settings)}{_SUFFIX[of]}"
+    token = secrets.token_hex(8)
     with (
         connect(
             settings, role="clickstream lease", database="system", answer_seconds=_SILENCE_SECONDS
         ) as holder,
         connect(settings, role="clickstream lease", database="system") as client,
     ):
-        stream = _take(settings, holder, query_id, token)
+        stream = _take(settings, holder, query_id, token, of)
         lost = threading.Event()
         listener = threading.Thread(target=_listen, args=(stream, lost), daemon=True)
         listener.start()
@@ -77,7 +82,7 @@ def lease(settings: Settings) -> Iterator[Callable[[], None]]:
             stream.close()
 
 
-def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
+def _take(settings: Settings, client: Any, query_id: str, token: str, of: str) -> Any:
     def hold() -> Any:
         with translate(settings):
             return client.raw_stream(
@@ -97,8 +102,7 @@ def _take(settings: Settings, client: Any, query_id: str, token: str) -> Any:
     except DatabaseError as error:
         if _is_taken(error):
             raise LeaseHeld(
-                f"another replay, erasure, backup or restore of {database_of(settings)} is running:"
-                " wait until it has ended",
+                f"another {of} of {database_of(settings)} is running: wait until it has ended",
                 retry_after=_RETRY_AFTER_SECONDS,
             ) from error
         raise

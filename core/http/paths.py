@@ -15,6 +15,7 @@ PREFIX: Final = "/api/v1/clickstream"
 SESSION_PATH: Final = "/session"
 EVENTS_PATH: Final = "/session/events"
 MARK_PATH: Final = "/session/irrelevant"
+RELEASES_PATH: Final = "/releases"
 
 _RIGHTS: Final = {
     prefix + path: right
@@ -23,6 +24,7 @@ _RIGHTS: Final = {
         (SESSION_PATH, Right.SESSIONS),
         (EVENTS_PATH, Right.EVENTS),
         (MARK_PATH, Right.MARKS),
+        (RELEASES_PATH, Right.ADMIN),
     )
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import DataDirectory
-from clickstream.local.endpoints import Endpoints, remove_endpoints, write_endpoints
+from clickstream.local.endpoints import RELEASES, Endpoints, remove_endpoints, write_endpoints
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.local_servers import SERVER_PORTS, LocalServers
@@ -108,11 +108,14 @@ class LocalStack:
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
         }
+        releases = settings.releases.uri or str(self._directory.path / RELEASES)
         port = self._options.port or ports["http"]
         return [
             http_service(
                 self._directory,
-                environment | self._url_as_user(HTTP_USER),
+                environment
+                | self._url_as_user(HTTP_USER)
+                | {"CLICKSTREAM_RELEASES__URI": releases},
                 settings.http.host,
                 port,
             ),
