@@ -33,7 +33,7 @@ _MOST_BYTES: Final = 2 * 1024 * 1024
 _RECORD_BYTES: Final = 150  # what 7 µs are worth
 
 # How long Kafka may take to say where the log ends.
-_REQUEST_SECONDS: Final = 2.0
+_REQUEST_SECONDS: Final = 5.0
 
 # What librdkafka holds for us at most, and in one fetch; its defaults are 64 and 50 MiB.
 _QUEUE_KIB: Final = 4 * 1024
