@@ -103,7 +103,7 @@ class ReadComponent:
             pipeline_router(self._store, self._offsets, self._settings),
             judgments_router(self._store, self._exports, self._reader, self._facts, self._settings),
             training_router(self._exports, self._reader, self._facts, self._settings),
-            export_router(self._exports, self._reader, self._settings),
+            export_router(self._exports, self._reader, self._facts, self._settings),
             releases_router(self._releases, self._makings, self._reader, self._settings),
             erase_router(self._eraser),
         )

@@ -12,10 +12,10 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Final
 
-from api.queries import EXPORT_DAYS, EXPORT_LINES, EXPORT_PORTIONS
-from api.selection import Selection
-from api.store import Store
-from core.errors import SinkUnavailable, TooManyExports
+from api.covered import Covered
+from api.queries import EXPORT_CHANGED_DAYS, EXPORT_DAYS, EXPORT_LINES, EXPORT_PORTIONS, SESSION
+from api.store import Store, Value
+from core.errors import FieldError, InvalidRequest, SinkUnavailable, TooManyExports
 
 # A column of texts as it is: no quotes, no escapes.
 _FORMAT: Final = "LineAsString"
@@ -27,36 +27,59 @@ PORTION_SESSIONS: Final = 10_000
 
 async def export_lines(
     store: Store,
-    selection: Selection,
+    covered: Covered,
     slots: asyncio.Semaphore,
     *,
     with_events: bool,
     seconds: float,
+    behind: str = "",
 ) -> AsyncGenerator[bytes, None]:
-    """The lines of all selected sessions, in pieces of whole lines; in no order.
+    """The lines of all sessions that are covered, in pieces of whole lines.
+
+    In no order; of an export at a watermark by day and id, and then only those behind the session
+    `behind`, if it is named.
 
     Raises TooManyExports at the first step when no slot is free, SinkUnavailable when ClickHouse
-    stops answering, or does not tell within `seconds` which partitions and portions there are.
+    stops answering, or does not tell within `seconds` which partitions and portions there are, and
+    InvalidRequest when there is no such session.
     """
     if slots.locked():
         raise TooManyExports("too many exports are running: try again later", retry_after=30)
-    values = {**selection.parameters(), "with_events": int(with_events)}
+    values: dict[str, Value] = {**covered.values(), "with_events": int(with_events)}
+    lines = covered.lines(EXPORT_LINES, with_events=with_events)
+    days = covered.changed_days(EXPORT_CHANGED_DAYS) if covered.is_change else EXPORT_DAYS
+    portions = covered.lines(EXPORT_PORTIONS, with_events=with_events)
     async with slots:
-        for day in await store.rows(EXPORT_DAYS, seconds, **values):
+        first = await _day_of(store, behind, seconds) if behind else ""
+        for day in await store.rows(days, seconds, **values):
+            if day.day < first:
+                continue
+            after = behind if day.day == first else _OPEN
             values["session_day"] = day.day
-            portions = await store.rows(
-                EXPORT_PORTIONS, seconds, **values, sessions=PORTION_SESSIONS
+            cuts = await store.rows(
+                portions, seconds, **values, after=after, sessions=PORTION_SESSIONS
             )
-            ends = [_OPEN, *(portion.last_id for portion in portions), _OPEN]
-            for after, up_to in pairwise(ends):
-                lines = store.file(EXPORT_LINES, _FORMAT, **values, after=after, up_to=up_to)
-                async with lines as chunks, aclosing(whole_lines(chunks)) as pieces:
+            ends = [after, *(portion.last_id for portion in cuts), _OPEN]
+            for begin, up_to in pairwise(ends):
+                file = store.file(lines, _FORMAT, **values, after=begin, up_to=up_to)
+                async with file as chunks, aclosing(whole_lines(chunks)) as pieces:
                     async for piece in pieces:
                         yield piece
 
 
-async def whole_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The same bytes, cut behind lines. Raises SinkUnavailable for what is no JSON object.
+async def _day_of(store: Store, session_id: str, seconds: float) -> str:
+    found = await store.rows(SESSION, seconds, session_ids=[session_id])
+    if not found:
+        message = "there is no such session, perhaps no longer: export without it"
+        raise InvalidRequest([FieldError("query.behind", message)])
+    return max(found, key=lambda row: row.version).day
+
+
+async def whole_lines(
+    chunks: AsyncIterator[bytes], brackets: bytes = b"{}"
+) -> AsyncGenerator[bytes, None]:
+    """The same bytes, cut behind lines. Raises SinkUnavailable for what is no JSON object, or is
+    not between other `brackets`.
 
     ClickHouse reports an error in mid-response as text in place of the rest.
     """
@@ -64,7 +87,7 @@ async def whole_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, Non
     async for chunk in chunks:
         lines, newline, rest = (rest + chunk).rpartition(b"\n")
         if newline:
-            _check(lines)
+            _check(lines, brackets)
             yield lines + newline
     if rest:
         raise SinkUnavailable(_BROKEN_OFF)
@@ -73,8 +96,9 @@ async def whole_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, Non
 _BROKEN_OFF: Final = "ClickHouse broke off its answer: try again"
 
 
-def _check(lines: bytes) -> None:
+def _check(lines: bytes, brackets: bytes) -> None:
     """Every line begins and ends as an object does. JSON has no line break inside a text."""
-    objects = lines.startswith(b"{") and lines.endswith(b"}")
-    if not objects or lines.count(b"}\n{") != lines.count(b"\n"):
+    opened, closed = brackets[:1], brackets[1:]
+    are_whole = lines.startswith(opened) and lines.endswith(closed)
+    if not are_whole or lines.count(closed + b"\n" + opened) != lines.count(b"\n"):
         raise SinkUnavailable(_BROKEN_OFF)

@@ -99,6 +99,14 @@ class PortionRow(msgspec.Struct, frozen=True):
     last_id: str
 
 
+class WatermarkRow(msgspec.Struct, frozen=True):
+    """Of each topic that was asked for its partitions and their positions; ClickHouse's clock."""
+
+    partitions: list[list[int]]
+    positions: list[list[int]]
+    at_ms: int
+
+
 class FactsProgressRow(msgspec.Struct, frozen=True):
     """`session_facts` has what all records of the partition below this offset have changed."""
 
@@ -179,6 +187,9 @@ SESSION = Query("session", SessionRow, _POINT_READ)
 SESSION_EVENTS = Query("session_events", EventRow, _POINT_READ)
 SESSION_MARKS = Query("session_marks", MarkRow, _POINT_READ)
 EXPORT_DAYS = Query("export_days", DayRow)
+EXPORT_CHANGED_DAYS = Query("export_changed_days", DayRow)
+EXPORT_REMOVALS = Query("export_removals", bytes)
+WATERMARK = Query("watermark", WatermarkRow)
 EXPORT_PORTIONS = Query("export_portions", PortionRow, _IN_ORDER)
 EXPORT_LINES = Query("export_lines", bytes, _IN_ORDER | _LINES)
 EXPORT_SESSIONS_TABLE = Query("export_sessions_table", bytes)

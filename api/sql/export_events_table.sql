@@ -15,3 +15,5 @@ WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1
     AND session_created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND session_created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
     AND ({relevance:String} = 'include' OR is_irrelevant = ({relevance:String} = 'only'))
+    AND $events
+$order

@@ -1,6 +1,7 @@
 -- A portion of a partition's sessions, each once with its events, as the JSON of GET /session
 -- (api/assemble.py; tests/api/test_export.py compares the two). Metas are JSON text already. Of marked
 -- sessions alone, the events of all that were ever marked are read: marks are taken back meanwhile.
+-- $…: conditions of an export of what came since, or of some sessions (api/covered.py).
 -- Whatever JSON calls a character of a text, many readers of lines end one at U+0085, U+2028, U+2029.
 WITH sessions_of_portion AS
 (
@@ -15,6 +16,7 @@ WITH sessions_of_portion AS
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND ({relevance:String} = 'include' OR is_irrelevant = ({relevance:String} = 'only'))
+        AND $sessions
 ),
 events_of_portion AS
 (
@@ -48,7 +50,9 @@ events_of_portion AS
             WHERE session_day = {session_day:Date}
                 AND session_id > {after:String}
                 AND ({up_to:String} = '' OR session_id <= {up_to:String})
+                AND $some
         )
+        AND $events
     GROUP BY session_id
 )
 SELECT
@@ -79,3 +83,4 @@ SELECT
     ), '\xC2\x85', '\\u0085'), '\xE2\x80\xA8', '\\u2028'), '\xE2\x80\xA9', '\\u2029') AS line
 FROM sessions_of_portion
 LEFT JOIN events_of_portion USING (session_id)
+$order

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clickstream.commands.export_rows import RowOptions, export_rows
 from clickstream.commands.export_training import FORMATS, TrainingOptions, export_training
 from clickstream.commands.options import check_names_a_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from api.selection import Selection
-    from api.store import Store
+    from api.metrics.question import Filters
     from core.settings import Settings
 
 
@@ -25,6 +22,7 @@ class Dataset(StrEnum):
 
     SESSIONS = "sessions"
     EVENTS = "events"
+    REMOVALS = "removals"
     TRAINING = "training"
 
 
@@ -66,8 +64,17 @@ _ENDINGS = {
     ".feather": FileFormat.ARROW,
     ".ndjson": FileFormat.NDJSON,
     ".jsonl": FileFormat.NDJSON,
+    ".csv": FileFormat.CSV,
 }
-_OTHER_ENDINGS = {".csv", ".tsv", ".json", ".xlsx", ".xls", ".avro", ".orc", ".gz", ".zip"}
+_OTHER_ENDINGS = {".tsv", ".json", ".xlsx", ".xls", ".avro", ".orc", ".zip", ".bz2"}
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+_TEXTS = (FileFormat.NDJSON, FileFormat.CSV)
+_FORMATS_OF = {
+    Dataset.SESSIONS: ("parquet", "arrow", "csv", "ndjson"),
+    Dataset.EVENTS: ("parquet", "arrow", "csv"),
+    Dataset.REMOVALS: ("parquet", "arrow", "csv", "ndjson"),
+    Dataset.TRAINING: FORMATS,
+}
 
 
 def export(
@@ -78,9 +85,9 @@ def export(
     format: Annotated[
         FileFormat,
         typer.Option(
-            help="sessions: parquet, arrow or ndjson, which contains their events; events: parquet "
-            "or arrow; training: parquet, csv, libsvm, lightgbm, qrels, run, triples or "
-            "conversations."
+            help="sessions: parquet, arrow, csv or ndjson, which contains their events; events: "
+            "parquet, arrow or csv; training: parquet, csv, libsvm, lightgbm, qrels, run, triples "
+            "or conversations."
         ),
     ] = FileFormat.PARQUET,
     start: Annotated[
@@ -93,6 +100,22 @@ def export(
     relevance: Annotated[
         str, typer.Option(help="exclude, include or only: sessions marked irrelevant")
     ] = "exclude",
+    user: Annotated[str, typer.Option(help="Only searches of this user.")] = "",
+    query: Annotated[str, typer.Option(help="Only searches for exactly this text.")] = "",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only searches with this value: a path of CLICKSTREAM_DIMENSIONS=value."),
+    ] = None,
+    received_after: Annotated[
+        str,
+        typer.Option(
+            help="Only what came, or was marked, since the export that printed this watermark; 0 "
+            "is before everything."
+        ),
+    ] = "",
+    received_until: Annotated[
+        str, typer.Option(help="Only what came before this watermark, in the same order each time.")
+    ] = "",
     event_type: Annotated[
         str, typer.Option(help="Of training: the type of event that counts as a click.")
     ] = "click",
@@ -110,86 +133,72 @@ def export(
         str, typer.Option(help="Of training: percent for training and validation.")
     ] = "80,10",
 ) -> None:
-    """Write sessions, their events, or training files.
+    """Write sessions, their events, what was removed since, or training files.
 
-    Sessions that are marked irrelevant are left out, unless --relevance says otherwise.
+    Sessions that are marked irrelevant are left out, unless --relevance says otherwise. Files of
+    lines that are named .gz or .zst are compressed.
 
-    The columns are those of GET /export/sessions, /export/events and /export/training:
-    docs/metrics.md, docs/training.md.
+    The columns are those of GET /export/sessions, /export/events, /export/removals and
+    /export/training: docs/metrics.md, docs/exports.md, docs/training.md.
     """
     from api.selection import Relevance, parse_selection
     from clickstream.local.target_settings import operator_settings
 
-    _check_format(dataset, format)
+    if format.value not in _FORMATS_OF[dataset]:
+        known = ", ".join(_FORMATS_OF[dataset])
+        raise typer.BadParameter(f"{dataset} has no {format}: one of {known}")
     if relevance not in list(Relevance):
         raise typer.BadParameter(f"{relevance!r} is not one of exclude, include, only")
     check_names_a_file(output)
-    if dataset is not Dataset.TRAINING:
-        _check_ending(output, format)
     selected = parse_selection(start, end, Relevance(relevance))
+    settings = operator_settings()
+    filters = _filters(settings, user, query, where or [])
     if dataset is Dataset.TRAINING:
+        if received_after or received_until:
+            raise typer.BadParameter("training files have whole lists: no watermark")
         options = TrainingOptions(
             format.value, event_type, features, title, split.value, split_by.value, shares
         )
-        for path in export_training(operator_settings(), selected, options, output):
+        for path in export_training(settings, selected, filters, options, output):
             print(f"{path}: {path.stat().st_size:,} bytes")
         return
-    written = asyncio.run(_export(operator_settings(), selected, dataset, format, output))
-    print(f"{output}: {written:,} bytes")
+    rows = RowOptions(
+        dataset.value, format.value, _compression(output, format), received_after, received_until
+    )
+    watermark = export_rows(settings, selected, filters, rows, output)
+    print(f"{output}: {output.stat().st_size:,} bytes")
+    print(f"watermark: {watermark}")
 
 
-def _check_format(dataset: Dataset, format: FileFormat) -> None:
-    if dataset is Dataset.EVENTS and format is FileFormat.NDJSON:
-        raise typer.BadParameter("in ndjson, events are part of their sessions: export sessions")
-    tables = ("parquet", "arrow", "ndjson")
-    known = FORMATS if dataset is Dataset.TRAINING else tables
-    if format.value not in known:
-        raise typer.BadParameter(f"{dataset} has no {format}: one of {', '.join(known)}")
+def _filters(settings: Settings, user: str, query: str, where: list[str]) -> Filters:
+    from api.metrics.question import Filters
+    from core.user_ids import UserIds
+
+    declared = {}
+    for each in where:
+        path, equals, value = each.partition("=")
+        if not equals or path not in settings.dimensions:
+            known = ", ".join(settings.dimensions) or "none"
+            raise typer.BadParameter(f"{each!r} is no path=value; declared paths: {known}")
+        declared[path] = value
+    forms = UserIds.from_settings(settings).known_forms(user) if user else None
+    return Filters(query=query or None, user=forms, declared=declared)
 
 
-def _check_ending(output: Path, format: FileFormat) -> None:
-    """A file that is named as something else than it is would be opened as that."""
-    meant = _ENDINGS.get(output.suffix.lower())
-    if meant is None and output.suffix.lower() in _OTHER_ENDINGS:
+def _compression(output: Path, format: FileFormat) -> str:
+    """That which the name says. A file that is named as something else than it is would be opened
+    as that."""
+    ending = output.suffix.lower()
+    compression = _COMPRESSED.get(ending, "none")
+    if compression != "none":
+        if format not in _TEXTS:
+            raise typer.BadParameter(f"{format} is compressed inside: name it without {ending}")
+        ending = output.with_suffix("").suffix.lower()
+    meant = _ENDINGS.get(ending)
+    if meant is None and ending in _OTHER_ENDINGS:
         raise typer.BadParameter(
-            f"{output.suffix} is not written: name the file .parquet, .arrow or .ndjson"
+            f"{ending} is not written: name the file .parquet, .arrow, .csv or .ndjson"
         )
     if meant is not None and meant is not format:
         raise typer.BadParameter(f"{output.name} would hold {format}: add --format {meant}")
-
-
-async def _export(
-    settings: Settings, selected: Selection, dataset: Dataset, format: FileFormat, output: Path
-) -> int:
-    """How many bytes were written. An export that fails leaves the old file as it was."""
-    from api.store import ClickHouseStore
-
-    store = ClickHouseStore(settings)
-    partial = output.with_name(f"{output.name}.part")
-    try:
-        with partial.open("wb") as file:
-            async for chunk in _chunks(settings, store, selected, dataset, format):
-                file.write(chunk)
-            written = file.tell()
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-        await store.close()
-    return written
-
-
-def _chunks(
-    settings: Settings, store: Store, selected: Selection, dataset: Dataset, format: FileFormat
-) -> AsyncGenerator[bytes, None]:
-    from api.lines import export_lines
-    from api.queries import EXPORT_EVENTS_TABLE, EXPORT_SESSIONS_TABLE
-    from api.tables import ARROW, PARQUET, stream_table
-
-    one_at_a_time = asyncio.Semaphore(1)
-    if format is FileFormat.NDJSON:
-        seconds = settings.reads.query_seconds
-        return export_lines(store, selected, one_at_a_time, with_events=True, seconds=seconds)
-    query = EXPORT_SESSIONS_TABLE if dataset is Dataset.SESSIONS else EXPORT_EVENTS_TABLE
-    return stream_table(
-        store, query, selected, ARROW if format is FileFormat.ARROW else PARQUET, one_at_a_time
-    )
+    return compression

@@ -7,9 +7,12 @@ import sys
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+from clickstream.commands.output_files import replaced_when_whole
 
 if TYPE_CHECKING:
+    from api.metrics.question import Filters
     from api.selection import Selection
     from api.training.export import Account, TrainingExport
     from api.training.formats import TrainingFormat
@@ -42,7 +45,11 @@ class TrainingOptions:
 
 
 def export_training(
-    settings: Settings, selection: Selection, options: TrainingOptions, output: Path
+    settings: Settings,
+    selection: Selection,
+    filters: Filters,
+    options: TrainingOptions,
+    output: Path,
 ) -> list[Path]:
     """The files that were written; says on standard error what is in them and what is not.
 
@@ -51,7 +58,7 @@ def export_training(
     """
     from api.training.formats import TrainingFormat
 
-    lists = _lists(settings, selection, options)
+    lists = _lists(settings, selection, filters, options)
     files = {output: TrainingFormat(options.format)}
     if options.format == "lightgbm":
         files[output.with_name(f"{output.name}.query")] = TrainingFormat.LIGHTGBM_QUERY
@@ -61,7 +68,9 @@ def export_training(
     return list(files)
 
 
-def _lists(settings: Settings, selection: Selection, options: TrainingOptions) -> Lists:
+def _lists(
+    settings: Settings, selection: Selection, filters: Filters, options: TrainingOptions
+) -> Lists:
     from api.training.formats import TrainingFormat
     from api.training.parameters import parse_features, parse_path, parse_shares
     from api.training.question import Lists, Split, SplitBy
@@ -71,6 +80,7 @@ def _lists(settings: Settings, selection: Selection, options: TrainingOptions) -
         times=(int(times["from_ms"]), int(times["to_ms"])),
         relevance=selection.relevance.value,
         event_type=options.event_type,
+        filters=filters,
         features=parse_features(options.features, TrainingFormat(options.format)),
         title=parse_path("title", options.title),
         variant_field=next(iter(settings.variant_fields), ""),
@@ -81,33 +91,28 @@ def _lists(settings: Settings, selection: Selection, options: TrainingOptions) -
 
 
 async def _write(settings: Settings, lists: Lists, files: dict[Path, TrainingFormat]) -> Account:
-    """Files that fail leave the old ones as they were."""
+    """All files, or none."""
     from api.store import ClickHouseStore
     from api.training.export import TrainingExport
 
     store = ClickHouseStore(settings)
-    partial = {path: path.with_name(f"{path.name}.part") for path in files}
     try:
         training = TrainingExport(store, settings.reads.query_seconds)
         account = await training.account(lists)
-        for path, format in files.items():
-            await _write_file(training, lists, format, partial[path])
-        for path, written in partial.items():
-            written.replace(path)
+        with replaced_when_whole(*files) as opened:
+            for file, format in zip(opened, files.values(), strict=True):
+                await _write_file(training, lists, format, file)
     finally:
-        for written in partial.values():
-            written.unlink(missing_ok=True)
         await store.close()
     return account
 
 
 async def _write_file(
-    training: TrainingExport, lists: Lists, format: TrainingFormat, path: Path
+    training: TrainingExport, lists: Lists, format: TrainingFormat, file: BinaryIO
 ) -> None:
-    with path.open("wb") as file:
-        async with aclosing(training.file(lists, format)) as parts:
-            async for part in parts:
-                file.write(part)
+    async with aclosing(training.file(lists, format)) as parts:
+        async for part in parts:
+            file.write(part)
 
 
 def _tell(account: Account) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clickstream.commands.options import check_names_a_file
+from clickstream.commands.output_files import replaced_when_whole
 
 if TYPE_CHECKING:
     from api.judgments.judge import PositionEffects
@@ -97,43 +98,45 @@ def judgments(
         min_impressions,
         parse_cut_points(cut_points),
     )
-    effects = asyncio.run(_write(operator_settings(), question, format, output))
+    effects = asyncio.run(_write(operator_settings(), question, format, output, propensities))
     if effects.refused is not None:
         typer.echo(f"no pbm: {effects.refused}", err=True)
-    if propensities is not None:
-        _write_propensities(effects, propensities)
     print(f"{output}: {output.stat().st_size:,} bytes")
 
 
 async def _write(
-    settings: Settings, question: Question, format: FileFormat, output: Path
+    settings: Settings,
+    question: Question,
+    format: FileFormat,
+    output: Path,
+    propensities: Path | None,
 ) -> PositionEffects:
-    """A file that fails leaves the old one as it was."""
+    """Both files, or none."""
     from api.judgments.formats import WRITERS, JudgmentFormat
     from api.judgments.judge import Judge
     from api.store import ClickHouseStore
 
     store = ClickHouseStore(settings)
-    partial = output.with_name(f"{output.name}.part")
+    outputs = (output,) if propensities is None else (output, propensities)
     try:
         judge = Judge(store, settings.reads.query_seconds)
         effects = await judge.effects_for(question)
         write = WRITERS[JudgmentFormat(format.value)]
-        with partial.open("wb") as file:
+        with replaced_when_whole(*outputs) as (file, *more):
             async with (
                 aclosing(judge.all(question, effects)) as batches,
                 aclosing(write(batches)) as parts,
             ):
                 async for part in parts:
                     file.write(part)
-        partial.replace(output)
+            for other in more:
+                other.write(_propensities(effects))
     finally:
-        partial.unlink(missing_ok=True)
         await store.close()
     return effects
 
 
-def _write_propensities(effects: PositionEffects, output: Path) -> None:
+def _propensities(effects: PositionEffects) -> bytes:
     from api.judgments.formats import csv_lines
     from api.judgments.propensities import propensity_rows
     from api.judgments.responses import Propensity
@@ -142,4 +145,4 @@ def _write_propensities(effects: PositionEffects, output: Path) -> None:
         raise typer.BadParameter(f"there are no propensities: {effects.refused}")
     names = Propensity.__struct_fields__
     rows = [[getattr(row, name) for name in names] for row in propensity_rows(effects)]
-    output.write_bytes(csv_lines([names, *rows]))
+    return csv_lines([names, *rows])

@@ -1,6 +1,6 @@
 CREATE TABLE IF NOT EXISTS facts_progress
 (
-    topic LowCardinality(String) COMMENT 'Topic of sessions or of events',
+    topic LowCardinality(String) COMMENT 'Topic of sessions, of events or of marks',
     partition UInt32 COMMENT 'Its partition',
     epoch UInt16 COMMENT 'Epoch of the topics, as in _topic_epochs',
     offset UInt64 COMMENT 'session_facts has what all records below it have changed',

@@ -48,6 +48,8 @@ class FactsRefresh:
     def __init__(self, sink: Sink, topics: Topics, epoch: int) -> None:
         self._sink = sink
         self._topics = (topics.sessions, topics.events)
+        # The facts of a marked session are there before its mark is committed (`Flush.write`).
+        self._noted_topics = (*self._topics, topics.marks)
         self._epoch = epoch
         self._touched = TOUCHED.empty_table()
         self._assignment = _Assignment(frozenset(), missing=[])
@@ -86,7 +88,7 @@ class FactsRefresh:
         reached = {
             partition: offset
             for partition, offset in committed.items()
-            if partition.topic in self._topics
+            if partition.topic in self._noted_topics
             and partition.partition in assignment.partitions
             and self._noted.get(partition) != offset
         }

@@ -15,6 +15,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from api import lines
+from api.covered import Covered
 from api.export import MEDIA_TYPE
 from api.lines import export_lines
 from api.queries import EXPORT_DAYS, EXPORT_LINES, DayRow, Query
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from core.settings import Settings
 
-EVERYTHING = Selection(None, None, Relevance.INCLUDE)
+EVERYTHING = Covered(Selection(None, None, Relevance.INCLUDE))
 
 
 def export(client: TestClient, **params: str) -> list[dict[str, Any]]:

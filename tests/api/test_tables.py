@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from api.export import _format_of_header
+from api.metrics.question import Filters
 from api.selection import Relevance, Selection
 from api.tables import ARROW, PARQUET, TableFormat, require_trailer
-from clickstream.commands.export import Dataset, FileFormat, _export
+from clickstream.commands.export_rows import RowOptions, export_rows
 from core.errors import SinkUnavailable
 from core.settings import Settings
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, store
@@ -134,7 +135,7 @@ def test_accept_header_chooses_and_the_parameter_goes_first(
     ("path", "params", "place"),
     [
         ("sessions", {"format": "parquet", "with_events": "true"}, "query.with_events"),
-        ("sessions", {"format": "csv"}, "query.format"),
+        ("sessions", {"format": "xlsx"}, "query.format"),
         ("events", {"format": "ndjson"}, "query.format"),
     ],
 )
@@ -180,7 +181,7 @@ def test_command_writes_what_the_route_answers(
     store(read_settings, STORED)
     chosen = Selection(None, None, Relevance.EXCLUDE)
     file = tmp_path / "sessions"
-    asyncio.run(_export(read_settings, chosen, Dataset.SESSIONS, FileFormat(format), file))
+    export_rows(read_settings, chosen, Filters(), RowOptions("sessions", format), file)
     if format == "ndjson":
         assert file.read_text("utf-8") == client.get("/export/sessions").text
     else:
@@ -194,6 +195,6 @@ def test_command_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     file.write_text("old")
     chosen = Selection(None, None, Relevance.EXCLUDE)
     with pytest.raises(SinkUnavailable):
-        asyncio.run(_export(nowhere, chosen, Dataset.EVENTS, FileFormat.PARQUET, file))
+        export_rows(nowhere, chosen, Filters(), RowOptions("events", "parquet"), file)
     assert [path.name for path in tmp_path.iterdir()] == ["events"]
     assert file.read_text() == "old"

@@ -101,7 +101,7 @@ def test_progress_is_noted_when_nothing_of_predecessors_is_left(
     assert sink.noted == {}
     assert facts.step(committed)
     assert sink.computed == [["portion 1"], ["portion 0"]]
-    assert sink.noted == {SESSIONS: 7, EVENTS: 8}
+    assert sink.noted == {SESSIONS: 7, EVENTS: 8, MARKS: 9}
 
 
 def test_a_new_assignment_is_looked_through_anew_although_it_has_the_same_partitions(
