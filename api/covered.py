@@ -1,6 +1,6 @@
 """What an export covers: a range of sessions, some of them, and what came between two watermarks.
 
-The statements in `api/sql` name these conditions `$…`. `docs/decisions/0027-incremental-exports.md`
+The statements in `api/sql` name these conditions `$…`. `docs/decisions/0028-incremental-exports.md`
 says why they are right.
 """
 

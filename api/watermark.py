@@ -1,6 +1,6 @@
 """How far an export goes: a position in each partition, and the token that names them.
 
-A token is opaque to clients. `docs/decisions/0027-incremental-exports.md` has the argument.
+A token is opaque to clients. `docs/decisions/0028-incremental-exports.md` has the argument.
 """
 
 from __future__ import annotations
