@@ -159,6 +159,20 @@ HTTP: Final = Dashboard(
                 ("sum(clickstream_read_tails)", "streams of the tail"),
             ],
         ),
+        Panel(
+            "Releases",
+            "short",
+            [
+                rise("clickstream_read_releases_made_total", legend="made"),
+                rise("clickstream_read_releases_retired_total", legend="retired"),
+                rise(
+                    "clickstream_read_release_files_superseded_total",
+                    "cause",
+                    legend="files deleted:",
+                ),
+            ],
+        ),
+        Panel("Making a release", "s", quantiles("clickstream_read_release_seconds")),
     ],
 )
 

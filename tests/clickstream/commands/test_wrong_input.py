@@ -51,7 +51,7 @@ STARTS = {
 }
 SERVERS = {"edge", "api"}
 # Their command lines here lack something else, or have it wrong, and that may be told instead.
-LACKS = {*STARTS, "erase", "keys check", "dlq republish", "dlq purge"}
+LACKS = {*STARTS, "erase", "keys check", "dlq republish", "dlq purge", "release verify"}
 # A client of Kafka waits so long even for a server that refuses connections at once.
 KAFKA_SECONDS = [
     "schemas.topic_admin._TIMEOUT_SECONDS",
