@@ -7,12 +7,14 @@ in pieces, by different processes, and they still belong together.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyruhvro
 
 from schemas.contracts import EVENT, SESSION
@@ -31,6 +33,9 @@ _TYPES: Final = (
     "add_to_cart",
     "purchase",
 )
+
+_COUNTRIES: Final = 30
+_VARIANTS: Final = ("A", "B")
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -52,6 +57,11 @@ class Corpus:
     queries: int = 50_000
     objects: int = 200_000
     users: int = 500_000
+    user_prefix: str = "user-"
+    unique_queries: float = 0
+    """Share of sessions whose query text no other has."""
+    devices: int = 0
+    """With some, `search_meta` has a device, a country, and the variant of the user."""
 
     def sessions(self, first: int, count: int) -> pa.RecordBatch:
         """Sessions `first` to `first + count`, in the shape in which Avro decodes (SESSION)."""
@@ -69,15 +79,13 @@ class Corpus:
         )
         offsets = pa.array(np.arange(count + 1, dtype=np.int32) * self.results)
         lists = pa.ListArray.from_arrays(offsets, shown)
-        user = _words("user-", _zipf(numbers, self.seed + 2, self.users))
+        users = _zipf(numbers, self.seed + 2, self.users)
         columns = {
             "session_id": _ids(numbers, self.seed),
-            "search_query": _words("query about ", _zipf(numbers, self.seed + 3, self.queries)),
+            "search_query": self._query(numbers),
             "search_results": lists.cast(SESSION_SHAPE.field("search_results").type),
-            "search_meta": pa.array(['{"model": "ranker-7", "took_ms": 12}']).take(
-                pa.array(np.zeros(count, np.int8))
-            ),
-            "user_id": user,
+            "search_meta": self._meta(numbers, users),
+            "user_id": _words(self.user_prefix, users),
             "created_at": _times(created),
             "received_at": _times(created + 120),
         }
@@ -120,6 +128,31 @@ class Corpus:
         step = self.days * _DAY_MS / self.total
         offsets = (numbers.astype(np.float64) * step).astype(np.int64)
         return self.end_ms - self.days * _DAY_MS + offsets
+
+    def _query(self, numbers: Numbers) -> pa.StringArray:
+        frequent = _words("query about ", _zipf(numbers, self.seed + 3, self.queries))
+        if not self.unique_queries:
+            return frequent
+        digits = pc.utf8_slice_codeunits(_ids(numbers, self.seed + 11), 0, 16)
+        unique = pc.binary_join_element_wise("rare words", digits, " ")
+        is_unique = pa.array(_chance(numbers, self.seed + 12) < self.unique_queries)
+        return pc.if_else(is_unique, unique, frequent)
+
+    def _meta(self, numbers: Numbers, users: npt.NDArray[np.int64]) -> pa.StringArray:
+        fields: dict[str, object] = {"model": "ranker-7", "took_ms": 12}
+        if not self.devices:
+            return pa.array([json.dumps(fields)]).take(pa.array(np.zeros(len(numbers), np.int8)))
+        each = [
+            json.dumps({**fields, "device": f"d{device}", "country": f"c{land}", "variant": name})
+            for device in range(self.devices)
+            for land in range(_COUNTRIES)
+            for name in _VARIANTS
+        ]
+        device = _zipf(numbers, self.seed + 13, self.devices)
+        land = _zipf(numbers, self.seed + 14, _COUNTRIES)
+        variant = _mix(users.astype(np.uint64), self.seed + 15) % len(_VARIANTS)
+        places = (device * _COUNTRIES + land) * len(_VARIANTS) + variant.astype(np.int64)
+        return pa.array(each).take(pa.array(places))
 
     def _object(self, places: Numbers) -> pa.StringArray:
         return _words("B0", _zipf(places, self.seed + 8, self.objects) + 10_000_000)

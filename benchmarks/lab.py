@@ -152,6 +152,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
         "CLICKSTREAM_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        "CLICKSTREAM_DIMENSIONS": ",".join(settings.dimensions),
         "CLICKSTREAM_LOG_LEVEL": settings.log_level,
         # Loopback, and no keys: whatever else the environment or a `.env` says.
         "CLICKSTREAM_HTTP__HOST": "127.0.0.1",

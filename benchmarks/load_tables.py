@@ -37,6 +37,10 @@ DAYS: Final = 30
 RESULTS: Final = 10
 EVENTS: Final = 8
 MARKED_EVERY: Final = 100
+UNIQUE_QUERIES: Final = 0.6
+DEVICES: Final = 4
+DIMENSIONS: Final = ("search_meta.device", "search_meta.country")
+"""Paths that are declared."""
 
 # 2026-07-01T00:00:00Z. Fixed, so that a data folder is good for ever.
 _END_MS: Final = 1_782_864_000_000
@@ -58,7 +62,17 @@ class Month:
     @classmethod
     def of(cls, size: Size) -> Month:
         total = size.of(SESSIONS)
-        return cls(Corpus(_END_MS, total, results=RESULTS, events=EVENTS, days=DAYS))
+        return cls(
+            Corpus(
+                _END_MS,
+                total,
+                results=RESULTS,
+                events=EVENTS,
+                days=DAYS,
+                unique_queries=UNIQUE_QUERIES,
+                devices=DEVICES,
+            )
+        )
 
     @property
     def sessions(self) -> int:
@@ -85,7 +99,8 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
     All days but the newest are one part each, as `min_age_to_force_merge_seconds` leaves them.
     """
     month = Month.of(size)
-    with lab.isolated(kept=f"bench_month_{month.sessions}") as settings:
+    name = f"bench_varied_month_{month.sessions}"
+    with lab.isolated(kept=name, dimensions=DIMENSIONS) as settings:
         with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
             if _stored(client) < month.sessions:
                 _load(settings, client, month)

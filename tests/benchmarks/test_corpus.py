@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -72,3 +75,15 @@ def test_events_come_after_their_session_and_in_order() -> None:
     assert all(event["created_at"] > began[event["session_id"]] for event in events)
     times = [event["created_at"] for event in events]
     assert times == sorted(times)
+
+
+def test_so_many_texts_are_unique_and_a_user_has_one_variant() -> None:
+    corpus = Corpus(END_MS, 5_000, unique_queries=0.6, devices=4, users=50)
+    rows = corpus.sessions(0, 5_000).to_pylist()
+    texts = Counter(row["search_query"] for row in rows)
+    assert 0.55 < sum(text.startswith("rare") for text in texts) / 5_000 < 0.65
+    assert all(number == 1 for text, number in texts.items() if text.startswith("rare"))
+    metas = [json.loads(row["search_meta"]) for row in rows]
+    assert {meta["device"] for meta in metas} == {"d0", "d1", "d2"}
+    variants = {(row["user_id"], meta["variant"]) for row, meta in zip(rows, metas, strict=True)}
+    assert len(variants) == len({user for user, _ in variants})
