@@ -171,7 +171,7 @@ FROM
     SELECT
         is_selected, is_irrelevant, toUInt64(results) AS listed, {_split(lists)} AS split,
         is_selected AND {is_whole} AS taken,
-        toUInt64(bitCount(positions_mask) + length(positions_over_64)) AS clicked
+        toUInt64(results_with_goal) AS clicked
     FROM {_GOALS}
     WHERE {filtered}
 )

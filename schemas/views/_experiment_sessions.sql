@@ -9,7 +9,7 @@ AS SELECT
     facts.results AS impressions,
     goal_events AS clicks,
     facts.min_position AS min_position,
-    bitCount(positions_mask) + length(positions_over_64) AS clicked_impressions
+    results_with_goal AS clicked_impressions
 FROM _session_goals(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}

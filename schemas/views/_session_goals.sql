@@ -1,5 +1,5 @@
 -- Every parameterised question about sessions selects from here. The type is a constant, so ClickHouse
--- reads the columns of clicks alone, or the arrays of all types alone.
+-- reads the columns of clicks alone, or of purchases, or for every other type the arrays of all types.
 CREATE OR REPLACE VIEW _session_goals
 AS SELECT
     session_id,
@@ -25,28 +25,43 @@ AS SELECT
     event_types,
     event_positions,
     event_after_ms,
-    -- 0 when there is none: then each of the arrays has 0, or an empty array.
-    indexOf(type_names, {event_type:String}) AS type_number,
-    if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,
-    if({event_type:String} = 'click', unlisted_clicks, type_unlisted[type_number]) AS unlisted_goals,
-    if({event_type:String} = 'click',
-        clicked_positions_mask, type_positions_masks[type_number]) AS positions_mask,
-    if({event_type:String} = 'click',
-        clicked_positions_over_64, type_positions_over_64[type_number]) AS positions_over_64,
-    if({event_type:String} = 'click',
-        min_clicked_position,
-        if(positions_mask > 0,
-            toUInt16(bitCount(bitXor(positions_mask, positions_mask - 1))), positions_over_64[1])) AS min_position,
-    if({event_type:String} = 'click',
-        first_click_ms,
-        if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS first_goal_ms,
-    if({event_type:String} = 'click',
-        clicks_with_value, type_value_counts[type_number]) AS goals_with_value,
-    if({event_type:String} = 'click', click_values, type_values[type_number]) AS goal_values,
+    if({event_type:String} = 'click', clicks, other_goal_events) AS goal_events,
+    if({event_type:String} = 'click', unlisted_clicks, other_unlisted_goals) AS unlisted_goals,
+    if({event_type:String} = 'click', clicked_positions_mask, other_positions_mask) AS positions_mask,
+    if({event_type:String} = 'click', clicked_positions_over_64, other_positions_over_64) AS positions_over_64,
+    if({event_type:String} = 'click', clicked_results, other_results_with_goal) AS results_with_goal,
+    if({event_type:String} = 'click', min_clicked_position, other_min_position) AS min_position,
+    if({event_type:String} = 'click', first_click_ms, other_first_goal_ms) AS first_goal_ms,
+    if({event_type:String} = 'click', clicks_with_value, other_goals_with_value) AS goals_with_value,
+    if({event_type:String} = 'click', click_values, other_goal_values) AS goal_values,
     clicks > 0 AS has_click
-FROM session_facts FINAL
-WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
-    AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-    AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
+FROM
+(
+    -- A level of its own: of conditions within each other ClickHouse would read every branch.
+    SELECT
+        *, query_bucket, variant_set, dimension_set, clicked_results,
+        -- 0 when there is none: then each of the arrays has 0, or an empty array.
+        indexOf(type_names, {event_type:String}) AS type_number,
+        if({event_type:String} = 'purchase', purchases, type_counts[type_number]) AS other_goal_events,
+        if({event_type:String} = 'purchase', unlisted_purchases, type_unlisted[type_number]) AS other_unlisted_goals,
+        if({event_type:String} = 'purchase', purchased_positions_mask,
+            type_positions_masks[type_number]) AS other_positions_mask,
+        if({event_type:String} = 'purchase', purchased_positions_over_64,
+            type_positions_over_64[type_number]) AS other_positions_over_64,
+        if({event_type:String} = 'purchase', purchased_results,
+            toUInt32(bitCount(other_positions_mask) + length(other_positions_over_64))) AS other_results_with_goal,
+        if({event_type:String} = 'purchase', min_purchased_position,
+            if(other_positions_mask > 0,
+                toUInt16(bitCount(bitXor(other_positions_mask, other_positions_mask - 1))), other_positions_over_64[1])) AS other_min_position,
+        if({event_type:String} = 'purchase', first_purchase_ms,
+            if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS other_first_goal_ms,
+        if({event_type:String} = 'purchase', purchases_with_value,
+            type_value_counts[type_number]) AS other_goals_with_value,
+        if({event_type:String} = 'purchase', purchase_values, type_values[type_number]) AS other_goal_values
+    FROM session_facts FINAL
+    WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
+        AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+        AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+    SETTINGS do_not_merge_across_partitions_select_final = 1
+)
 COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal'

@@ -44,7 +44,7 @@ SELECT
     toUInt64(facts.results > 0 AND facts.events = 0) AS abandoned_sessions,
     toUInt64(facts.has_click) AS clicked_sessions,
     toUInt64(facts.has_click AND facts.goal_events > 0) AS clicked_and_converted_sessions,
-    toUInt64(bitCount(facts.positions_mask) + length(facts.positions_over_64)) AS clicked_impressions,
+    toUInt64(facts.results_with_goal) AS clicked_impressions,
     toUInt64(facts.min_position > 0) AS sessions_with_position,
     toUInt64(facts.min_position) AS first_click_positions,
     toUInt64(intDivOrZero(232792560, facts.min_position)) AS reciprocal_ranks,

@@ -151,29 +151,18 @@ AS SELECT
     event_types,
     event_positions,
     event_after_ms,
-    indexOf(type_names, {event_type:String}) AS type_number,
-    if({event_type:String} = 'click', clicks, type_counts[type_number]) AS goal_events,
-    if({event_type:String} = 'click', unlisted_clicks, type_unlisted[type_number]) AS unlisted_goals,
-    if({event_type:String} = 'click',
-        clicked_positions_mask, type_positions_masks[type_number]) AS positions_mask,
-    if({event_type:String} = 'click',
-        clicked_positions_over_64, type_positions_over_64[type_number]) AS positions_over_64,
-    if({event_type:String} = 'click',
-        min_clicked_position,
-        if(positions_mask > 0,
-            toUInt16(bitCount(bitXor(positions_mask, positions_mask - 1))), positions_over_64[1])) AS min_position,
-    if({event_type:String} = 'click',
-        first_click_ms,
-        if(type_number > 0, toNullable(type_first_ms[type_number]), NULL)) AS first_goal_ms,
-    if({event_type:String} = 'click',
-        clicks_with_value, type_value_counts[type_number]) AS goals_with_value,
-    if({event_type:String} = 'click', click_values, type_values[type_number]) AS goal_values,
+    if({event_type:String} = 'click', clicks, other_goal_events) AS goal_events,
+    if({event_type:String} = 'click', unlisted_clicks, other_unlisted_goals) AS unlisted_goals,
+    if({event_type:String} = 'click', clicked_positions_mask, other_positions_mask) AS positions_mask,
+    if({event_type:String} = 'click', clicked_positions_over_64, other_positions_over_64) AS positions_over_64,
+    if({event_type:String} = 'click', clicked_results, other_results_with_goal) AS results_with_goal,
+    if({event_type:String} = 'click', min_clicked_position, other_min_position) AS min_position,
+    if({event_type:String} = 'click', first_click_ms, other_first_goal_ms) AS first_goal_ms,
+    if({event_type:String} = 'click', clicks_with_value, other_goals_with_value) AS goals_with_value,
+    if({event_type:String} = 'click', click_values, other_goal_values) AS goal_values,
     clicks > 0 AS has_click
-FROM clickstream.session_facts FINAL
-WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
-    AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-    AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
+FROM
+(…)
 COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal';
 
 CREATE OR REPLACE VIEW clickstream._health_sessions ON CLUSTER 'blue'
@@ -336,7 +325,7 @@ AS SELECT
     facts.results AS impressions,
     goal_events AS clicks,
     facts.min_position AS min_position,
-    bitCount(positions_mask) + length(positions_over_64) AS clicked_impressions
+    results_with_goal AS clicked_impressions
 FROM clickstream._session_goals(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}
@@ -440,7 +429,7 @@ SELECT
     toUInt64(facts.results > 0 AND facts.events = 0) AS abandoned_sessions,
     toUInt64(facts.has_click) AS clicked_sessions,
     toUInt64(facts.has_click AND facts.goal_events > 0) AS clicked_and_converted_sessions,
-    toUInt64(bitCount(facts.positions_mask) + length(facts.positions_over_64)) AS clicked_impressions,
+    toUInt64(facts.results_with_goal) AS clicked_impressions,
     toUInt64(facts.min_position > 0) AS sessions_with_position,
     toUInt64(facts.min_position) AS first_click_positions,
     toUInt64(intDivOrZero(232792560, facts.min_position)) AS reciprocal_ranks,
