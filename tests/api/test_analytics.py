@@ -181,7 +181,7 @@ def test_wrong_parameter_is_named(
 
 
 @effort(
-    max_examples=examples(20),
+    max_examples=examples(10),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

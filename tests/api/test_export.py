@@ -171,7 +171,7 @@ def value(line: bytes) -> Any:
 
 @pytest.mark.engines
 @effort(
-    max_examples=examples(25),
+    max_examples=examples(12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -250,7 +250,7 @@ def test_endpoint_reads_only_the_days_asked_for(four_days: Settings, query: Quer
 
 
 @effort(
-    max_examples=examples(20),
+    max_examples=examples(10),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

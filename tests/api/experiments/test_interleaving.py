@@ -108,7 +108,7 @@ def test_lists_without_teams_are_not_interleaved(
 
 
 @effort(
-    max_examples=examples(20),
+    max_examples=examples(10),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
