@@ -27,6 +27,7 @@ from api.queries import MISSING_TABLES
 from api.releases.making import Makings
 from api.releases.routes import releases_router
 from api.releases.service import ReleaseService
+from api.releases.sweep import sweep_for_ever
 from api.session import session_router
 from api.store import ClickHouseStore
 from api.training.routes import training_router
@@ -85,6 +86,7 @@ class ReadComponent:
         )
         self._releases = ReleaseService(settings, clock, version("clickstream"))
         self._makings = Makings()
+        self._sweeping: asyncio.Task[None] | None = None
         self._throttle = Throttle()
 
     def routers(self) -> Sequence[APIRouter]:
@@ -112,13 +114,17 @@ class ReadComponent:
         return console_router(can_write=self._can_write, sample=self._sample)
 
     async def start(self) -> None:
-        """Nothing to open: connections are made when they are first needed."""
+        """Connections are made when they are first needed."""
+        if self._settings.releases.uri:
+            self._sweeping = asyncio.create_task(sweep_for_ever(self._releases))
 
     def end_streams(self) -> None:
         """Implements `core.http.component.HasStreams`."""
         self._ending.set()
 
     async def stop(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         async with AsyncExitStack() as stack:  # each is called, also when another one raises
             stack.push_async_callback(self._makings.end)
             stack.callback(self._releases.close)

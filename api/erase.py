@@ -23,13 +23,15 @@ _USERS: Final = b"/users/"
 
 class Erased(msgspec.Struct, frozen=True):
     """What an erasure did. `deleted`: rows that this run deleted, by table. `left`: rows that
-    remain, always 0. `user_hash`: the user's name in the audit trail."""
+    remain, always 0. `release_files`: files of releases that it deleted. `user_hash`: the user's
+    name in the audit trail."""
 
     user_hash: str
     cut_off: int
     sessions: int
     deleted: dict[str, int]
     left: int
+    release_files: int
     kept: list[str]
     seconds: float
 
@@ -44,6 +46,7 @@ _EXAMPLE = {
     "sessions": 2,
     "deleted": {"events": 7, "sessions": 2},
     "left": 0,
+    "release_files": 0,
     "kept": [],
     "seconds": 0.8,
 }

@@ -24,7 +24,7 @@ from api.releases.files import (
 )
 from api.releases.manifest import Manifest, Order, Watermark, sealed
 from api.releases.storage import ReleaseStorage
-from api.releases.supersede import supersede_touched
+from api.releases.supersede import supersede_touched, touched
 from api.store import Value
 from api.tables import ARROW
 from core.clickhouse.client import connect, translate
@@ -93,7 +93,8 @@ class ReleaseMaker:
                     self._storage.delete_folder(name)
                 raise
             # What was erased or marked while it was read was looked for by nobody else.
-            supersede_touched(self._storage, manifest, client, self._clock)
+            found = touched(client, manifest)
+            supersede_touched(self._storage, manifest, found, self._clock)
         RELEASES_MADE.inc()
         RELEASE_SECONDS.observe(self._clock.monotonic() - started)
         return manifest

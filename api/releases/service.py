@@ -15,15 +15,15 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from api.releases.make import Log, ReleaseMaker
-from api.releases.manifest import Kind, Manifest, Order, ReleaseFile, Watermark
+from api.releases.manifest import Manifest, Order, ReleaseFile, Watermark
 from api.releases.storage import RETIRED, ReleaseStorage, Superseded, open_storage
 from api.releases.supersede import (
     Hashes,
     hashes_of,
+    sources_of,
     supersede_touched,
     take_away,
     touched,
-    why_touched,
 )
 from core.clickhouse.client import connect, translate
 from core.clickhouse.lease import RELEASES, lease
@@ -80,6 +80,7 @@ class ReleaseService:
         self._connected: Client | None = None
         self._connecting = threading.Lock()
         self._hashes: OrderedDict[tuple[str, str], Hashes] = OrderedDict()
+        self._looked_for: dict[str, tuple[int, int]] = {}
         self._stop = threading.Event()
 
     @property
@@ -172,16 +173,22 @@ class ReleaseService:
         return self.release(name)
 
     def supersede_all(self) -> int:
-        """Take away every file that an erasure or a mark has touched; returns how many are gone
-        by now. Also what makings have left that were cut short, if nobody makes a release."""
+        """Take away every file that an erasure or a mark has touched; returns how many this call
+        has deleted."""
         gone = 0
-        with self._client() as client:
-            for name in self.names():
-                release = self.release(name)
-                if release.state is not State.RETIRED:
-                    manifest = release.manifest
-                    gone += len(supersede_touched(self.storage, manifest, client, self._clock))
+        for name in self.names():
+            if not self.storage.is_retired(name):
+                gone += self._supersede(name)
         return gone
+
+    def delete_touched(self, log: Log = lambda _: None) -> int:
+        """The same, and what makings have left that were cut short: when this returns, no file is
+        left that holds what was erased before. Raises LeaseHeld while a release is made."""
+        with lease(self.settings, RELEASES):
+            for name in self.storage.sweep():
+                log(f"the release {name} was not whole: it is deleted")
+            self._looked_for.clear()
+            return self.supersede_all()
 
     def close(self) -> None:
         """A making that is under way ends with an error, and leaves nothing."""
@@ -189,20 +196,31 @@ class ReleaseService:
         if self._connected is not None:
             self._connected.close()
 
+    def _supersede(self, name: str) -> int:
+        manifest = self.release(name).manifest
+        with self._client() as client:
+            found = touched(client, manifest)
+        # What was looked for in vain is not in it: releases do not change.
+        asked = hash(found.erased.tobytes()), hash(found.marked.tobytes())
+        if not len(found) or self._looked_for.get(name) == asked:
+            return 0
+        gone = supersede_touched(self.storage, manifest, found, self._clock)
+        self._looked_for[name] = asked
+        return len(gone)
+
     def _check_untouched(self, manifest: Manifest, file: ReleaseFile) -> Superseded | None:
         """Whether the file is touched by now; then it is taken away."""
         with self._client() as client:
             found = touched(client, manifest)
-        if not any(len(hashes) for hashes in found.values()):
-            return None
-        for sessions in manifest.files:
-            depends = sessions.first_number == file.first_number or not file.first_number
-            if sessions.kind is Kind.SESSIONS and depends:
-                reason = why_touched(self._hashes_of(manifest.name, sessions.name), found)
-                if reason is not None:
-                    why = Superseded(reason, self._clock.now_ms())
-                    take_away(self.storage, manifest, sessions, why)
-                    return why
+        for sessions in sources_of(manifest, file):
+            near = found.in_time_of(sessions)
+            if not len(near):
+                continue
+            reason = near.reason_among(self._hashes_of(manifest.name, sessions.name))
+            if reason is not None:
+                why = Superseded(reason, self._clock.now_ms())
+                take_away(self.storage, manifest, sessions, why)
+                return why
         return None
 
     def _hashes_of(self, release: str, file: str) -> Hashes:

@@ -111,17 +111,22 @@ FROM sessions_of_portion LEFT JOIN events_of_portion USING (session_id)
 ORDER BY created_at, session_id
 """  # noqa: S608 - fragments of this module
 
-TOUCHED: Final = """
-SELECT DISTINCT reinterpretAsUInt64(substring(SHA256(session_id), 1, 8)) AS hash, 'mark' AS reason
-FROM session_marks FINAL
-WHERE is_irrelevant AND version >= {mark_bounds:Array(UInt64)}[kafka_partition + 1]
+_TOUCHED: Final = f"""
+SELECT
+    reinterpretAsUInt64(substring(SHA256(session_id), 1, 8)) AS hash,
+    'mark' AS reason,
+    toUnixTimestamp64Milli(created_at) AS created_ms
+FROM sessions FINAL
+WHERE {_IN_RANGE} AND {_IS_BELOW} AND session_id IN
+(
+    SELECT session_id FROM session_marks FINAL
+    WHERE is_irrelevant AND version >= {{mark_bounds:Array(UInt64)}}[kafka_partition + 1]
+)
 UNION ALL
-SELECT DISTINCT reinterpretAsUInt64(substring(session_hash, 1, 8)), 'erasure'
+SELECT DISTINCT reinterpretAsUInt64(substring(session_hash, 1, 8)), 'erasure', 0
 FROM erased_sessions
-WHERE erased_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
-"""
-"""The sessions that may be in a release and must not be any more, by the first eight bytes of their
-SHA-256. A session that was marked or erased before the making is not in it, and does no harm."""
+WHERE erased_at >= fromUnixTimestamp64Milli({{since_ms:Int64}}, 'UTC')
+"""  # noqa: S608 - fragments of this module
 
 NOW: Final = "SELECT toUnixTimestamp64Milli(now64(3))"
 
@@ -164,9 +169,13 @@ def sessions(order: Order, watermark: Watermark, portion: Portion) -> tuple[str,
     return _SESSIONS.replace("$asked", _asked(order, values)), values
 
 
-def mark_bounds(watermark: Watermark) -> list[int]:
-    """Of each partition the least version of a mark that is not below the watermark."""
-    return [watermark.epoch << _OFFSET_BITS | offset for offset in watermark.marks]
+def touched(order: Order, watermark: Watermark, since_ms: int) -> tuple[str, dict[str, Value]]:
+    """The sessions that may be in a release and must not be any more: the first eight bytes of
+    their SHA-256, the reason, and of marked ones created_at. A session that was marked below the
+    watermark, or erased before `since_ms`, was never in it."""
+    values = _range_values(order.from_ms, order.to_ms) | _bounds(watermark)
+    marks = [watermark.epoch << _OFFSET_BITS | offset for offset in watermark.marks]
+    return _TOUCHED, {**values, "mark_bounds": marks, "since_ms": since_ms}
 
 
 def portions(counts: list[tuple[int, int]]) -> list[Portion]:

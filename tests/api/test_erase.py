@@ -15,7 +15,7 @@ from core.http.app import build_app
 from core.settings import Settings
 from tests.local_client import LocalClient
 
-ERASED = Erased("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, 0, [], 0.5)
+ERASED = Erased("ab" * 32, 1_700_000_000_000, 2, {"sessions": 2}, 0, 0, [], 0.5)
 NOWHERE = Settings(
     _env_file=None,
     kafka_bootstrap_servers="127.0.0.1:1",

@@ -14,6 +14,7 @@ from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
 from clickstream.operations.erasure.drain import wait_for_in_flight_writes
 from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
+from clickstream.operations.erasure.releases import delete_from_releases
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.tombstones import TombstonePublisher
 from core.clickhouse.admin import Server
@@ -47,14 +48,16 @@ class ErasureResult:
     """A complete erasure: no row of the user is left.
 
     `sessions` counts all sessions of this user that are erased by now, `deleted` the rows that this
-    run deleted, by table. `retained_databases` are those that other operations have made of the
-    live one and left; the user's rows were deleted there too.
+    run deleted, by table; `release_files` are the files of releases that it deleted, because they
+    held one of these sessions. `retained_databases` are those that other operations have made of
+    the live one and left; the user's rows were deleted there too.
     """
 
     user_hash: str
     cut_off: int
     sessions: int
     deleted: Mapping[str, int]
+    release_files: int
     retained_databases: tuple[str, ...]
     seconds: float
 
@@ -133,6 +136,7 @@ def erase_users(
         check_lease()
         check_reach(finder)
         log("the deleted rows are removed from the disk")
+        release_files = delete_from_releases(settings, clock, deadline)
         sessions = finder.number_of_sessions()
         _add_to_log(server, live, subject, requested_by, sessions, deleter.deleted, clock)
     return ErasureResult(
@@ -140,6 +144,7 @@ def erase_users(
         subject.cut_off,
         sessions,
         dict(deleter.deleted),
+        release_files,
         finder.databases[1:],
         clock.monotonic() - started,
     )

@@ -9,6 +9,7 @@ from clickstream.operations.erasure.deadline import Deadline
 from clickstream.operations.erasure.delete import Deleter
 from clickstream.operations.erasure.erase import Log, check_reach, open_server
 from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
+from clickstream.operations.erasure.releases import delete_from_releases
 from clickstream.operations.erasure.subject import DataSubject
 from clickstream.operations.erasure.sync_from_kafka import sync_from_kafka
 from core.clickhouse.admin import Server
@@ -26,7 +27,10 @@ def reapply(settings: Settings, clock: Clock, seconds: float, log: Log) -> Mappi
     """
     deadline = Deadline(clock, seconds)
     with lease(settings) as check_lease, open_server(settings, seconds, deadline) as server:
-        return apply_erasures(settings, server, clock, log, check_lease)
+        deleted = apply_erasures(settings, server, clock, log, check_lease)
+        if files := delete_from_releases(settings, clock, deadline):
+            log(f"{files} files of releases are deleted")
+        return deleted
 
 
 def apply_erasures(

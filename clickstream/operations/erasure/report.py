@@ -16,6 +16,7 @@ def erasure_as_dict(result: ErasureResult) -> dict[str, Any]:
         "sessions": result.sessions,
         "deleted": dict(sorted(result.deleted.items())),
         "left": 0,
+        "release_files": result.release_files,
         "kept": list(result.retained_databases),
         "seconds": round(result.seconds, 3),
     }
@@ -32,6 +33,7 @@ def erasure_lines(result: ErasureResult) -> list[str]:
         *(f"{rows:,} rows deleted from {table}" for table, rows in sorted(result.deleted.items())),
         f"{result.sessions:,} sessions of this user are erased; no row is left, counted with"
         f" deleted rows included; {result.seconds:.1f} s",
+        *([f"{result.release_files:,} files of releases deleted"] if result.release_files else []),
         f"the audit row is in erasure_log under {result.user_hash[:16]}…",
         *(f"{name} keeps old tables: erased there, too" for name in result.retained_databases),
     ]

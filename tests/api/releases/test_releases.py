@@ -5,89 +5,36 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 
-from api.releases.manifest import Order, Watermark
+from api.releases.manifest import Order
 from api.releases.service import ReleaseService
 from api.releases.verify import verify
 from core.clock import SystemClock
 from core.errors import ReleaseExists, ReleaseTooLarge, TooManyReleases
-from core.settings import ReleaseSettings
-from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
+from tests.api.releases.world import (
+    AFTER,
+    HOUR_MS,
+    IN_RELEASE,
+    IRRELEVANT,
+    SEARCHES,
+    SESSIONS,
+    make,
+    rows,
+)
+from tests.api.stored import DAY_MS, NOON_MS, Event, World, store
 from tests.local_client import LocalClient
 
 if TYPE_CHECKING:
-    from core.settings import Settings
+    pass
 
 pytestmark = pytest.mark.engines
-
-HOUR_MS = 3_600_000
-SESSIONS = 50
-IRRELEVANT = {7, 20}
-AFTER = 45
-"""The sessions from this one on, and as many events, are beyond the watermark."""
-WATERMARK = Watermark(0, (AFTER,), (AFTER,), (1_000,))
-
-
-def search(number: int) -> Search:
-    return Search(
-        f"s{number:02}",
-        f"query {number % 3}",
-        tuple((f"o{place}", place / 2, json.dumps({"n": place})) for place in range(number % 4)),
-        created_at=NOON_MS + (number * 7 % SESSIONS) * HOUR_MS // 4 - DAY_MS,
-        user_id=f"user {number}",
-        search_meta='{"variant":"A"}',
-        overflow=number == 11,
-        offset=number,
-    )
-
-
-SEARCHES = [search(number) for number in range(SESSIONS)]
-EVENTS = [
-    Event(each, f"e{n}", "o0", created_at=each.created_at + 1000 - n, offset=each.offset)
-    for each in SEARCHES
-    if each.offset % 4 > 1
-    for n in range(2)
-]
-WORLD = World(
-    (*SEARCHES, replace(SEARCHES[5], query="posted again", offset=60)),
-    (*EVENTS, Event(SEARCHES[2], "late", "o1", offset=AFTER)),
-    tuple(Mark(f"s{number:02}", offset=number) for number in IRRELEVANT),
-)
-IN_RELEASE = sorted(
-    (each for each in SEARCHES[:AFTER] if each.offset not in IRRELEVANT),
-    key=lambda each: (each.created_at, each.session_id),
-)
-
-
-@pytest.fixture
-def released(module_settings: Settings, tmp_path: Path) -> Iterator[ReleaseService]:
-    """On a folder of its own; three files of 20, 20 and the rest."""
-    empty(module_settings)
-    store(module_settings, WORLD)
-    releases = ReleaseSettings(uri=str(tmp_path / "releases"), sessions_per_file=20, most=3)
-    settings = module_settings.model_copy(update={"releases": releases})
-    service = ReleaseService(settings, SystemClock(), "1.2.3")
-    yield service
-    service.close()
-
-
-def make(service: ReleaseService, name: str, order: Order | None = None) -> Any:
-    return service.create(name, order or Order(), "tester", watermark=lambda: WATERMARK)
-
-
-def rows(service: ReleaseService, name: str) -> list[dict[str, Any]]:
-    found = []
-    for file in service.release(name).manifest.files:
-        with service.storage.open(f"{name}/{file.name}") as source:
-            found += pq.read_table(source).to_pylist()
-    return found
 
 
 def test_a_release_has_what_is_below_the_watermark_in_order(released: ReleaseService) -> None:
@@ -191,18 +138,6 @@ def test_verify_finds_a_manifest_that_was_changed(released: ReleaseService) -> N
     (found,) = verify(again.storage, again.release("first"))
     assert found.file == "manifest.json"
     again.close()
-
-
-@pytest.fixture
-def api(released: ReleaseService) -> Iterator[LocalClient]:
-    from api.component import ReadComponent
-    from clickstream.operations.erasure.eraser import eraser_of
-    from core.http.app import build_app
-
-    settings = released.settings
-    role = ReadComponent(settings, eraser_of(settings))
-    with LocalClient(build_app(settings, [role])) as client:
-        yield client
 
 
 def test_files_are_served_in_whole_and_in_part(released: ReleaseService, api: LocalClient) -> None:

@@ -37,7 +37,7 @@ class Routes:
 
         def erase(user_id: str, _: str | None) -> Erased:
             self.erased.append(user_id)
-            return Erased("", 0, 0, {}, 0, [], 0.0)
+            return Erased("", 0, 0, {}, 0, 0, [], 0.0)
 
         return [router, erase_router(erase)]
 
