@@ -24,6 +24,7 @@ from api.facts_progress import FactsProgress
 from api.judgments.routes import judgments_router
 from api.pipeline import pipeline_router
 from api.queries import MISSING_TABLES
+from api.releases.batches import batches_router
 from api.releases.making import Makings
 from api.releases.routes import releases_router
 from api.releases.service import ReleaseService
@@ -107,6 +108,7 @@ class ReadComponent:
             training_router(self._exports, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._facts, self._settings),
             releases_router(self._releases, self._makings, self._reader, self._settings),
+            batches_router(self._releases),
             erase_router(self._eraser),
         )
 

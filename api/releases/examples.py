@@ -54,3 +54,31 @@ LIST: Final[dict[str, Any]] = {
         }
     ]
 }
+
+BATCH: Final[dict[str, Any]] = {
+    "batch_id": "2026-01",
+    "last_number": 1,
+    "sessions": [
+        {
+            "session_id": "sess-123",
+            "search_query": "transformer optimization",
+            "search_results": [{"object_id": "obj-1", "rank": 1.0, "meta": {"score": 0.92}}],
+            "search_meta": {"latency_ms": 450},
+            "payload_filter": None,
+            "sort_by": None,
+            "user_id": "user-456",
+            "created_at": 1767225601042,
+            "is_irrelevant": False,
+            "events": [
+                {
+                    "event_id": "evt-1",
+                    "object_id": "obj-1",
+                    "event_type": "click",
+                    "created_at": 1767225606000,
+                    "meta": None,
+                }
+            ],
+            "session_number": 1,
+        }
+    ],
+}
