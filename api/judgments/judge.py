@@ -119,12 +119,12 @@ class Judge:
         self,
         question: Question,
         effects: PositionEffects,
-        after: tuple[str, str] | None,
+        after: str,
         limit: int,
-    ) -> list[Judgment]:
-        """Judgments of up to `limit` pairs behind `after`."""
+    ) -> tuple[list[Judgment], list[str]]:
+        """Judgments of up to `limit` pairs behind the place `after`, and the place of each."""
         found = await self._runner.rows(pairs(question, after, limit), PairRow)
-        return judgments(found, question, effects)
+        return judgments(found, question, effects), [row.place for row in found]
 
     async def all(
         self, question: Question, effects: PositionEffects

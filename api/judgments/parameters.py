@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final
 
-import msgspec
 from fastapi import Query
 
 from api.judgments.question import (
@@ -20,7 +16,6 @@ from api.judgments.question import (
     Estimator,
     Population,
     PropensityEstimator,
-    Question,
     Weight,
 )
 from api.metrics.parameters import MOST_EVENT_TYPES, refusal
@@ -126,30 +121,6 @@ def parse_cut_points(text: str) -> list[float]:
     ):
         raise refusal("cut_points", f"must be {CUT_POINTS} rising numbers, such as 0.25,0.5,1,2")
     return points
-
-
-def write_cursor(question: Question, after: tuple[str, str]) -> str:
-    """The opaque name of the place behind a pair."""
-    text = msgspec.json.encode([*after, _digest(question)])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def read_cursor(cursor: str, question: Question) -> tuple[str, str] | None:
-    """The pair behind which the page begins. Refuses what no answer to this question gave."""
-    if not cursor:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        query, object_id, digest = msgspec.json.decode(text, type=tuple[str, str, str])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise refusal("cursor", "is none: take `next` of an answer") from None
-    if digest != _digest(question):
-        raise refusal("cursor", "belongs to another question: ask without it")
-    return query, object_id
-
-
-def _digest(question: Question) -> str:
-    return hashlib.sha256(repr(question).encode()).hexdigest()[:16]
 
 
 def types_of(weights: Sequence[Weight]) -> str:

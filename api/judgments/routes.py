@@ -28,15 +28,15 @@ from api.judgments.parameters import (
     WeightsParam,
     parse_cut_points,
     population_of,
-    read_cursor,
     types_of,
-    write_cursor,
 )
 from api.judgments.propensities import propensity_rows
 from api.judgments.question import Estimator, Population, PropensityEstimator, Question
 from api.judgments.responses import Judgments, Propensities
+from api.metrics.cursors import Place, read_cursor, write_cursor
 from api.metrics.parameters import filters_of, refusal
 from api.metrics.question import Filters
+from api.metrics.route_parameters import Cursor
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Range
 from api.selection import Selection, SelectionParam
@@ -49,10 +49,6 @@ from core.user_ids import UserIds
 
 MOST_STREAMS = 2
 """At a time. Each is a question about all impressions of its range."""
-
-Cursor = Annotated[
-    str, Query(max_length=6_000, description="`next` of an answer to the same question")
-]
 
 
 def judgments_router(
@@ -104,9 +100,9 @@ def judgments_router(
             min_impressions,
             parse_cut_points(cut_points),
         )
-        after = read_cursor(cursor, question)
+        behind = read_cursor(cursor, question)
         if format is not JudgmentFormat.JSON:
-            if after is not None:
+            if behind is not None:
                 raise refusal("cursor", f"is for pages of json: {format} has all judgments")
             if slots.locked():
                 raise TooManyExports("too many judgments are made: try again later", retry_after=30)
@@ -116,8 +112,9 @@ def judgments_router(
         async def respond() -> Response:
             as_of = await judge.as_of()
             effects = await judge.effects_for(question)
-            found = await judge.page(question, effects, after, limit + 1)
-            last = found[limit - 1] if len(found) > limit else None
+            after = "" if behind is None else behind.text
+            found, places = await judge.page(question, effects, after, limit + 1)
+            last = Place(None, None, places[limit - 1]) if len(found) > limit else None
             return _json(
                 Judgments(
                     range=_range(selection, question.population),
@@ -131,9 +128,7 @@ def judgments_router(
                     clicks=float(effects.clicks.sum()),
                     pbm_refused=effects.refused,
                     judgments=found[:limit],
-                    next=None
-                    if last is None
-                    else write_cursor(question, (last.search_query, last.object_id)),
+                    next=None if last is None else write_cursor(question, last),
                 )
             )
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from api.judgments.question import Population, Question
+from api.metrics.cursors import sorted_text
 from api.metrics.sql import Statement, conditions
 from api.store import Value
 
@@ -51,6 +52,8 @@ class PairRow(msgspec.Struct, frozen=True):
     object_id: str
     first_seen_ms: int
     last_seen_ms: int
+    place: str
+    """By what pairs are sorted."""
 
 
 def position_counts(population: Population) -> Statement:
@@ -88,15 +91,14 @@ ORDER BY search_query, object_id
     )
 
 
-def pairs(
-    question: Question, after: tuple[str, str] | None = None, limit: int | None = None
-) -> Statement:
-    """A `PairRow` of each pair that was shown often enough, by query and object, behind `after`."""
+def pairs(question: Question, after: str = "", limit: int | None = None) -> Statement:
+    """A `PairRow` of each pair that was shown often enough, by query and object, behind a place."""
     values = _values(question.population) | {"min_impressions": question.min_impressions}
+    place = sorted_text(("search_query", "object_id"))
     behind = ""
-    if after is not None:
-        values["after_query"], values["after_object"] = after
-        behind = "(search_query, object_id) > ({after_query:String}, {after_object:String})"
+    if after:
+        values["after_place"] = after.encode().hex()
+        behind = f"{place} > unhex({{after_place:String}})"
     limited = ""
     if limit is not None:
         values["limit"] = limit
@@ -104,7 +106,7 @@ def pairs(
     return Statement(
         f"""
 SELECT
-    search_query, object_id, {_ARRAYS},
+    search_query, object_id, {_ARRAYS}, {place} AS place,
     toUnixTimestamp64Milli(min(first)) AS first_seen_ms,
     toUnixTimestamp64Milli(max(last)) AS last_seen_ms
 FROM
@@ -117,7 +119,7 @@ FROM
 )
 GROUP BY search_query, object_id
 HAVING arraySum(impressions) >= {{min_impressions:UInt64}}
-ORDER BY search_query, object_id
+ORDER BY place
 {limited}
 """,  # noqa: S608 - fragments of this module
         values,

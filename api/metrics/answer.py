@@ -26,8 +26,9 @@ class GroupRow(msgspec.Struct, frozen=True):
     previous: list[int]
     quantiles: list[list[int]]
     previous_quantiles: list[list[int]]
-    ranked: int = 0
-    """The number by which it is ranked, of a question that names buckets."""
+    rank: float | None = None
+    place: str = ""
+    """By what it is sorted, after its time."""
 
 
 class _Group(msgspec.Struct, frozen=True):

@@ -44,6 +44,14 @@ OF_NOW: Final = (Source.NOW,)
 RECIPROCAL_PARTS: Final = 232_792_560
 BILLIONTHS: Final = 10**9
 VALUE_PARTS: Final = 10_000
+TIMES: Final = (
+    0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000,
+    600_000, 1_800_000, 3_600_000, 86_400_000,
+)  # fmt: skip
+NUMBERS: Final = (
+    *range(11), 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000
+)  # fmt: skip
+"""Where the buckets of distributions begin: the same for all, so that they can be compared."""
 LEVELS: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Of quantiles; the value of such a metric is the median."""
 
@@ -60,6 +68,8 @@ class Metric:
     denominator: str | None = None
     unit: str = "1"
     sources: tuple[Source, ...] = SESSION
+    edges: tuple[int, ...] = ()
+    """Where the buckets of its distribution begin; empty: it has none."""
 
     @property
     def null(self) -> str:
@@ -113,13 +123,15 @@ METRICS: Final[Sequence[Metric]] = (
     Metric("position_ctr", Kind.RATE, "results clicked / results shown", "results shown",
            "clicked_impressions", "impressions", sources=SHOWN),
     Metric("clicks_per_search", Kind.MEAN, "clicks / searches", "searches", "clicks", "sessions",
-           unit="events"),
+           unit="events", edges=NUMBERS),
+    Metric("results_per_search", Kind.MEAN, "results shown / searches", "searches", "impressions",
+           "sessions", unit="results", edges=NUMBERS),
     Metric("click_share", Kind.DISTRIBUTION,
            "results clicked at a position / results clicked at any", "results clicked",
            "clicked_impressions", "all_clicked_impressions", sources=AT_POSITION),
     Metric("mean_first_click_position", Kind.MEAN,
            "sum of the smallest clicked positions / searches that have one", _WITH_POSITION,
-           "first_click_positions", "sessions_with_position", unit="positions"),
+           "first_click_positions", "sessions_with_position", unit="positions", edges=NUMBERS),
     Metric("mean_reciprocal_rank", Kind.MEAN,
            "sum of 1 / smallest clicked position / searches; without one, a search adds 0",
            "searches", "reciprocal_ranks", "sessions"),
@@ -139,12 +151,12 @@ METRICS: Final[Sequence[Metric]] = (
            "created_at of the first click less created_at of its search; searches whose first "
            "click is before the search count in early_click_sessions instead",
            "searches with a click at or after the search", "first_click_ms",
-           "sessions_with_first_click", unit="milliseconds"),
+           "sessions_with_first_click", unit="milliseconds", edges=TIMES),
     Metric("dwell_ms", Kind.QUANTILE, "time from a click to what the user does next: the next "
            "event of the search on another object, or the user's next search, whichever is first; "
            "at most 30 minutes",
            "clicks that such a thing follows", "dwells_ms", "clicks_with_dwell",
-           unit="milliseconds", sources=INTENT),
+           unit="milliseconds", sources=INTENT, edges=TIMES),
     Metric("clicks_without_dwell", Kind.COUNT, "clicks that nothing follows within 30 minutes",
            "clicks", "clicks_without_dwell", unit="events", sources=INTENT),
     Metric("clicks_after_next_search", Kind.COUNT, "clicks later than the user's next search, and "

@@ -9,8 +9,9 @@ import msgspec
 from api.metrics.question import Question
 from api.metrics.responses import Step
 from api.metrics.runner import Runner
-from api.metrics.sql import funnel_statement
+from api.metrics.sql import Statement, range_values, rows_of, selected
 from api.statistics.intervals import wilson
+from api.store import Value
 
 
 class ReachedRow(msgspec.Struct, frozen=True):
@@ -41,3 +42,29 @@ async def funnel_steps(runner: Runner, question: Question, types: Sequence[str])
             )
         )
     return steps
+
+
+def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
+    """One row: `sessions`, and of each step how many have it and all steps before it."""
+    values: dict[str, Value] = {**range_values(question), "steps": list(steps)}
+    source = rows_of(question, values)
+    where = selected(question, values)
+    return Statement(
+        f"""
+SELECT
+    sum(sessions_of_set) AS sessions,
+    sumForEach(arrayMap(
+        number -> if(hasAll(types_of_set, arraySlice({{steps:Array(String)}}, 1, number)),
+            sessions_of_set, 0),
+        range(1, length({{steps:Array(String)}}) + 1))) AS reached
+FROM
+(
+    -- There are few sets of types, and looking for a type is work.
+    SELECT measures.event_types AS types_of_set, sum(measures.sessions) AS sessions_of_set
+    FROM {source} AS measures
+    WHERE {where}
+    GROUP BY types_of_set
+)
+""",  # noqa: S608 - fragments of this module
+        values,
+    )

@@ -3,9 +3,6 @@ and the nearest name that is known."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -15,7 +12,6 @@ from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
 
-import msgspec
 from fastapi import Depends, Query
 
 from api.metrics.catalogue import (
@@ -31,7 +27,7 @@ from api.metrics.catalogue import (
     dimensions_of,
     source_of,
 )
-from api.metrics.question import Filters, Question
+from api.metrics.question import Filters
 from api.selection import Selection
 from core.errors import FieldError, InvalidRequest
 from core.http.query_parameters import PATHS_ARE_DECLARED
@@ -42,7 +38,6 @@ MOST_STEPS: Final = 2_000
 MOST_METRICS: Final = 20
 MOST_DIMENSIONS: Final = 3
 MOST_EVENT_TYPES: Final = 8
-MOST_OFFSET: Final = 100_000
 
 _LONGEST_SHOWN: Final = 64
 # What the field calls some of them, and what two were called before.
@@ -235,29 +230,6 @@ def check_range(
     if compares and 2 * from_ms - to_ms < 0:
         raise refusal("from", "has no period of this length before it, since 1970")
     return from_ms, to_ms
-
-
-def write_cursor(question: Question, offset: int) -> str:
-    """The opaque name of the place behind a page."""
-    text = msgspec.json.encode([offset, _digest(question)])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def read_cursor(cursor: str, question: Question) -> int:
-    """The offset of the page. Refuses what no answer to this question gave."""
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        offset, digest = msgspec.json.decode(text, type=tuple[int, str])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise refusal("cursor", "is no cursor: send back `next` of an answer") from None
-    if digest != _digest(question) or not 0 < offset <= MOST_OFFSET:
-        raise refusal("cursor", "belongs to another question: ask without it")
-    return offset
-
-
-def _digest(question: Question) -> str:
-    text = repr(replace(question, offset=0, limit=0, overall=0.0))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def unknown(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from api.metrics.catalogue import Granularity, Metric, Source
+from api.metrics.cursors import Place, read_cursor, write_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Question:
     positions: int = 50
     """The last position that is told, when grouped by it."""
     limit: int = 100
-    offset: int = 0
+    after: Place | None = None
+    """The last row of the page before; None: this is the first page."""
     more_columns: Sequence[str] = ()
     """Sums that the ranking names, besides those of the metrics."""
     overall: float = 0.0
@@ -76,6 +78,19 @@ class Question:
     def period_ms(self) -> int:
         """How long the range is."""
         return self.times[1] - self.times[0]
+
+    def on_page(self, cursor: str) -> Question:
+        """This question at the page that a cursor names. Raises InvalidRequest for one of another
+        question."""
+        return replace(self, after=read_cursor(cursor, self._of_all_pages))
+
+    def cursor_behind(self, place: Place) -> str:
+        """Of the page that begins behind this row."""
+        return write_cursor(self._of_all_pages, place)
+
+    @property
+    def _of_all_pages(self) -> Question:
+        return replace(self, after=None, limit=0, overall=0.0)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -50,7 +50,6 @@ from api.metrics.routes import (
     csv_response,
     docs_of,
     json_response,
-    on_page,
     range_of,
     ranking_of,
 )
@@ -141,7 +140,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
             if chosen is None
             else query_ranking(chosen, ascending=ascending),
         )
-        paged = on_page(question, cursor)
+        paged = question.on_page(cursor)
 
         def shape(page: Page) -> Queries:
             return Queries(range_of(selection, paged), page.as_of, list(page.rows), page.next)
@@ -207,7 +206,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
             over = range_of(selection, question)
             return Objects(over, page.as_of, list(page.rows), page.next, page.sample)
 
-        return await answer(request, runner, on_page(question, cursor), selection, format, shape)
+        return await answer(request, runner, question.on_page(cursor), selection, format, shape)
 
     @router.get(
         "/funnel",

@@ -65,7 +65,7 @@ Ascending = Annotated[bool, Query(description="Smallest first")]
 MinSessions = Annotated[int, Query(ge=1, le=10**9, description="Omit groups with fewer sessions")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most rows of one answer")]
 Cursor = Annotated[
-    str, Query(max_length=200, description="`next` of an answer to the same question")
+    str, Query(max_length=4_000, description="`next` of an answer to the same question")
 ]
 OneOf = Annotated[
     int,

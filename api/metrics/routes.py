@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -23,6 +22,7 @@ from api.metrics.catalogue import (
     Metric,
     dimensions_of,
 )
+from api.metrics.distributions import OF_BUCKETS, OF_QUANTILES, Shape, check_spread
 from api.metrics.parameters import (
     check_of_now,
     check_range,
@@ -32,7 +32,6 @@ from api.metrics.parameters import (
     parse_by,
     parse_event_types,
     parse_metrics,
-    read_cursor,
     refusal,
 )
 from api.metrics.question import Filters, Question, Ranking
@@ -56,12 +55,12 @@ from api.metrics.runner import Page, Runner
 from api.metrics.sample import AUTOMATIC, Sample
 from api.queries import CLICK
 from api.responses import Range
-from api.selection import Selection, SelectionParam
+from api.selection import Relevance, Selection, SelectionParam
 from core.http.openapi import Part, response_docs
 from core.settings import Settings
 from core.user_ids import UserIds
 
-Shape = Callable[[Page], msgspec.Struct]
+ShapeOf = Callable[[Page], msgspec.Struct]
 """The JSON body of a page."""
 
 _SERIES: Final = "sessions,users,clicks,session_ctr,zero_result_rate"
@@ -98,6 +97,14 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
                 "or a declared path; at most 3, separated by commas",
             ),
         ] = "",
+        shape: Annotated[
+            Shape,
+            Query(
+                description="distribution: how many of the values of one metric are in each "
+                "bucket; quantiles: their p10 to p99. Of clicks_per_search, results_per_search, "
+                "mean_first_click_position, time_to_first_click_ms, dwell_ms"
+            ),
+        ] = Shape.TABLE,
         granularity: Annotated[
             Granularity | None, Query(description="A series in such steps; needs from and to")
         ] = None,
@@ -115,7 +122,9 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         metrics = parse_metrics(metric)
         if all(each.sources == OF_NOW for each in metrics):
             check_of_now(request.query_params)
-            return await answer_of_now(request, runner, metrics, selection, format)
+            over = Range(None, None, Relevance.INCLUDE.value, CLICK)
+            names = [each.name for each in metrics]
+            return await answer_page(request, runner.of_now(metrics), names, over, format)
         groups = parse_by(by, paths)
         if order is not None and POSITION in groups:
             raise refusal("order", "is none of positions: they come from the top down")
@@ -139,7 +148,13 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             limit=limit,
             one_of=one_of,
         )
-        return await answer(request, runner, on_page(question, cursor), selection, format)
+        question = question.on_page(cursor)
+        if shape is Shape.TABLE:
+            return await answer(request, runner, question, selection, format)
+        check_spread(metrics, request.query_params)
+        names = [*groups, *(OF_BUCKETS if shape is Shape.DISTRIBUTION else OF_QUANTILES)]
+        over = range_of(selection, question)
+        return await answer_page(request, runner.spread(question, shape), names, over, format)
 
     @router.get(
         "/series",
@@ -176,44 +191,36 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         return await answer(request, runner, question, selection, format)
 
 
-async def answer_of_now(
-    request: Request,
-    runner: Runner,
-    metrics: Sequence[Metric],
-    selection: Selection,
-    format: Format,
-) -> Response:
-    """One row, as JSON or as CSV."""
-
-    async def respond() -> Response:
-        page = await runner.of_now(metrics)
-        if format is Format.CSV:
-            return csv_response(page.rows, [each.name for each in metrics])
-        over = Range(selection.from_ms, selection.to_ms, selection.relevance.value, CLICK)
-        return json_response(Answer(over, page.as_of, list(page.rows), None, None))
-
-    return await while_connected(request, respond())
-
-
 async def answer(
     request: Request,
     runner: Runner,
     question: Question,
     selection: Selection,
     format: Format,
-    shape: Shape | None = None,
+    shape: ShapeOf | None = None,
 ) -> Response:
     """A page of the question's answer, as JSON of this shape (`Answer`) or as CSV."""
+    pending, names = runner.page(question), column_names(question)
+    return await answer_page(request, pending, names, range_of(selection, question), format, shape)
+
+
+async def answer_page(
+    request: Request,
+    pending: Awaitable[Page],
+    names: Sequence[str],
+    over: Range,
+    format: Format,
+    shape: ShapeOf | None = None,
+) -> Response:
+    """What is pending, with rows of these names, as JSON of this shape (`Answer`) or as CSV."""
 
     def usual(page: Page) -> Answer:
-        return Answer(
-            range_of(selection, question), page.as_of, list(page.rows), page.next, page.sample
-        )
+        return Answer(over, page.as_of, list(page.rows), page.next, page.sample)
 
     async def respond() -> Response:
-        page = await runner.page(question)
+        page = await pending
         if format is Format.CSV:
-            return csv_response(page.rows, column_names(question), page.next, page.sample)
+            return csv_response(page.rows, names, page.next, page.sample)
         return json_response((shape or usual)(page))
 
     return await while_connected(request, respond())
@@ -264,11 +271,6 @@ def value_of(metric: Metric) -> str:
     if metric.denominator is None or metric.columns == (metric.denominator,):
         return first
     return f"if({{{metric.denominator}}} = 0, NULL, {first} / {{{metric.denominator}}})"
-
-
-def on_page(question: Question, cursor: str) -> Question:
-    """The question at the page that the cursor names."""
-    return replace(question, offset=read_cursor(cursor, question)) if cursor else question
 
 
 def range_of(selection: Selection, question: Question) -> Range:

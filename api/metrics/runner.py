@@ -11,7 +11,16 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.metrics.answer import GroupRow, Row, answer_rows
 from api.metrics.catalogue import BY_NAME, SEARCH_QUERY, Metric
-from api.metrics.parameters import refusal, write_cursor
+from api.metrics.cursors import Place
+from api.metrics.distributions import (
+    Shape,
+    SpreadRow,
+    bucket_rows,
+    buckets_statement,
+    quantile_rows,
+    quantiles_statement,
+)
+from api.metrics.parameters import refusal
 from api.metrics.question import Question
 from api.metrics.sample import AUTOMATIC, Sample, part_of, sample_of
 from api.metrics.sql import (
@@ -58,6 +67,11 @@ class StateRow(msgspec.Struct, frozen=True):
     numbers: list[float | None]
 
 
+def place_of(row: GroupRow) -> Place:
+    """Where it is in the order of its question."""
+    return Place(row.time, row.rank, row.place)
+
+
 class Runner:
     """One per process. Raises SinkUnavailable; QuestionTooLarge when ClickHouse cuts it off."""
 
@@ -94,7 +108,7 @@ class Runner:
         return question
 
     async def page(self, question: Question) -> Page:
-        """The rows that the question's offset and limit name."""
+        """The rows behind the question's place, up to its limit."""
         asked = question
         as_of = await self.as_of()
         question = await self.sampled(question)
@@ -105,14 +119,29 @@ class Runner:
             if len(found) >= MOST_ROWS:
                 raise QuestionTooLarge("it has too many groups: leave out a dimension, or filter")
             every = answer_rows(question, found)
-            rows = every[question.offset : question.offset + question.limit]
-            has_more = len(every) > question.offset + question.limit
+            begin = 0 if question.after is None else question.after.offset
+            end = begin + question.limit
+            rows = every[begin:end]
+            last = Place(None, None, "", end) if len(every) > end else None
         else:
             rows = answer_rows(question, found[: question.limit])
-            has_more = len(found) > question.limit
-        end = question.offset + question.limit
+            last = place_of(found[question.limit - 1]) if len(found) > question.limit else None
         sample = sample_of(question.source, question.one_of)
-        return Page(rows, write_cursor(asked, end) if has_more else None, as_of, sample)
+        next = None if last is None else asked.cursor_behind(last)
+        return Page(rows, next, as_of, sample)
+
+    async def spread(self, question: Question, shape: Shape) -> Page:
+        """Its distribution, or its quantiles."""
+        asked, as_of = question, await self.as_of()
+        question = await self.sampled(question)
+        is_buckets = shape is Shape.DISTRIBUTION
+        select = buckets_statement if is_buckets else quantiles_statement
+        found = await self.rows(select(question), SpreadRow)
+        page = found[: question.limit]
+        rows = (bucket_rows if is_buckets else quantile_rows)(question, page)
+        has_more = len(found) > question.limit
+        next = asked.cursor_behind(Place(None, page[-1].rank, page[-1].place)) if has_more else None
+        return Page(rows, next, as_of, sample_of(question.source, question.one_of))
 
     async def _part(self, question: Question) -> int:
         """One in how many is read."""
@@ -136,7 +165,8 @@ class Runner:
         found = await self.rows(statement(narrowed), GroupRow)
         if len(buckets) <= MOST_BUCKETS:
             return found  # these are all that may hold any
-        if len(found) > question.limit and found[-1].ranked > buckets[MOST_BUCKETS].bound:
+        least = found[-1].rank if len(found) > question.limit else None
+        if least is not None and least > buckets[MOST_BUCKETS].bound:
             return found
         return await self.rows(statement(question), GroupRow)
 
@@ -149,7 +179,7 @@ class Runner:
             compare_previous=False,
             ranking=None,
             min_sessions=1,
-            offset=0,
+            after=None,
             more_columns=(),
         )
         (row,) = answer_rows(whole, await self.rows(statement(whole), GroupRow))

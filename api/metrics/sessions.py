@@ -3,19 +3,20 @@ searched for next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from msgspec import Meta
+from msgspec import Meta, convert
 
 from api.cancellation import while_connected
 from api.metrics import examples
 from api.metrics.catalogue import BY_NAME, Source
-from api.metrics.parameters import check_range, filters_of, read_cursor, write_cursor
+from api.metrics.cursors import Place, beyond, sorted_text
+from api.metrics.parameters import check_range, filters_of
 from api.metrics.question import Filters, Question
 from api.metrics.responses import AsOf, Next, SampleField
 from api.metrics.route_parameters import Cursor, EventType, Format, FormatParam, Limit, OneOf
@@ -86,6 +87,12 @@ class NextQuery(msgspec.Struct, frozen=True):
     zero_result_sessions: Annotated[Count, Meta(description="Of these, the first found nothing")]
 
 
+class PlacedPair(NextQuery, frozen=True):
+    """What is selected of a pair."""
+
+    place: str
+
+
 class NextQueries(msgspec.Struct, frozen=True):
     """Pairs of texts, the most frequent first."""
 
@@ -115,13 +122,12 @@ def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) ->
         format: FormatParam = Format.JSON,
     ) -> Response:
         question = _question(selection, filters, event_type, limit, outcome or "sessions")
-        if cursor:
-            question = replace(question, offset=read_cursor(cursor, question))
+        question = question.on_page(cursor)
 
         async def respond() -> Response:
             as_of = await runner.as_of()
             asked = sessions_statement(question, outcome)
-            rows, next = _page(question, await runner.rows(asked, SessionSummary))
+            rows, next = _page(question, await runner.rows(asked, SessionSummary), _of_session)
             if format is Format.CSV:
                 return _csv(rows, SessionSummary, next)
             return json_response(Sessions(range_of(selection, question), as_of, rows, next))
@@ -151,14 +157,14 @@ def add_session_routes(router: APIRouter, runner: Runner, settings: Settings) ->
     ) -> Response:
         question = _question(selection, filters, CLICK, limit, f"{within_seconds} {next_query}")
         question = replace(question, source=Source.INTENTS, one_of=one_of)
-        if cursor:
-            question = replace(question, offset=read_cursor(cursor, question))
+        question = question.on_page(cursor)
 
         async def respond() -> Response:
             as_of = await runner.as_of()
             sampled = await runner.sampled(question)
             asked = next_queries_statement(sampled, within_seconds, next_query)
-            rows, next = _page(question, await runner.rows(asked, NextQuery))
+            found, next = _page(question, await runner.rows(asked, PlacedPair), _of_pair)
+            rows = [convert(each, NextQuery, from_attributes=True) for each in found]
             if format is Format.CSV:
                 return _csv(rows, NextQuery, next)
             over = range_of(selection, question)
@@ -175,6 +181,12 @@ def sessions_statement(question: Question, outcome: Outcome | None) -> Statement
         *conditions(question.filters, values),
         *([] if outcome is None else [_CONDITIONS[outcome]]),
     ]
+    if (after := question.after) is not None:
+        values["after_time"], values["after_text"] = after.time or 0, after.text.encode().hex()
+        where.append(
+            "(-toUnixTimestamp64Milli(every.created_at), session_id)"
+            " > (-{after_time:Int64}, unhex({after_text:String}))"
+        )
     selected = []
     for name, is_irrelevant in ((Relevance.EXCLUDE, "false"), (Relevance.ONLY, "true")):
         if question.relevance in (name, Relevance.INCLUDE):
@@ -189,7 +201,7 @@ SELECT
 FROM ({" UNION ALL ".join(selected)}) AS every
 WHERE {" AND ".join(["1", *where])}
 ORDER BY every.created_at DESC, session_id
-LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+LIMIT {{limit:UInt32}}
 """,  # noqa: S608 - fragments of ours
         values,
     )
@@ -198,7 +210,7 @@ LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
 def next_queries_statement(
     question: Question, within_seconds: int, next_query: str | None
 ) -> Statement:
-    """One row per pair, as `NextQuery` has it."""
+    """One row per pair, as `PlacedPair` has it."""
     values = _values(question)
     values["within_ms"] = within_seconds * 1000
     filters = question.filters
@@ -207,18 +219,27 @@ def next_queries_statement(
         if text is not None:
             values[name] = text
             where.append(f"{name} = lowerUTF8(trimBoth({{{name}:String}}))")
+    after = question.after
+    behind = "1" if after is None else beyond(after, values, descending=True)
     return Statement(
         f"""
 SELECT
-    this_text AS search_query, next_text AS next_query, count() AS sessions,
-    uniqExact(user_hash) AS users, sum(pairs.reformulated_sessions) AS reformulated_sessions,
-    sum(pairs.zero_result_sessions) AS zero_result_sessions
+    this_text AS search_query, next_text AS next_query, rank AS sessions, users,
+    reformulated AS reformulated_sessions, without_result AS zero_result_sessions, place
+FROM
+(
+SELECT
+    this_text, next_text, count() AS rank, uniqExact(user_hash) AS users,
+    sum(reformulated_sessions) AS reformulated, sum(zero_result_sessions) AS without_result,
+    {sorted_text(("this_text", "next_text"))} AS place
 FROM {rows_of(question, values)} AS pairs
 WHERE user_hash != 0 AND next_ms - this_ms BETWEEN 0 AND {{within_ms:Int64}}
     AND next_text != '' AND next_text != this_text AND {" AND ".join(["1", *where])}
 GROUP BY this_text, next_text
-ORDER BY sessions DESC, search_query, next_query
-LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+)
+WHERE {behind}
+ORDER BY rank DESC, place
+LIMIT {{limit:UInt32}}
 """,  # noqa: S608 - fragments of ours
         values,
     )
@@ -240,11 +261,21 @@ def _question(
     )
 
 
-def _page(question: Question, rows: list[T]) -> tuple[list[T], str | None]:
+def _page(
+    question: Question, rows: list[T], place_of: Callable[[T], Place]
+) -> tuple[list[T], str | None]:
     """The rows of the page, and the cursor of the following one. One row more was asked for."""
-    end = question.offset + question.limit
-    next = write_cursor(question, end) if len(rows) > question.limit else None
-    return rows[: question.limit], next
+    page = rows[: question.limit]
+    has_more = len(rows) > question.limit
+    return page, question.cursor_behind(place_of(page[-1])) if has_more else None
+
+
+def _of_session(row: SessionSummary) -> Place:
+    return Place(row.created_at, None, row.session_id)
+
+
+def _of_pair(row: PlacedPair) -> Place:
+    return Place(None, float(row.sessions), row.place)
 
 
 def _csv(rows: Sequence[msgspec.Struct], shape: type[msgspec.Struct], next: str | None) -> Response:
@@ -260,5 +291,4 @@ def _values(question: Question) -> dict[str, Value]:
         "relevance": question.relevance,
         "one_of": question.one_of,
         "limit": question.limit + 1,
-        "offset": question.offset,
     }

@@ -20,6 +20,8 @@ from api.metrics.catalogue import (
     Metric,
     Source,
 )
+from api.metrics.cursors import beyond, sorted_text
+from api.metrics.position_cells import position_cells
 from api.metrics.question import Filters, Question
 from api.store import Value
 
@@ -72,15 +74,11 @@ def statement(question: Question) -> Statement:
     order of `LEVELS`; `previous` and
     `previous_quantiles` are those of the period before."""
     values: dict[str, Value] = {
-        "from_ms": question.times[0],
-        "to_ms": question.times[1],
-        "relevance": question.relevance,
+        **range_values(question),
         "positions": question.positions,
         "time_zone": question.time_zone,
-        "one_of": question.one_of,
         # Of positions, and of a series, the page is cut later.
         "limit": MOST_ROWS if is_whole(question) else question.limit + 1,
-        "offset": 0 if is_whole(question) else question.offset,
     }
     is_current = "1"
     if question.compare_previous:
@@ -89,13 +87,13 @@ def statement(question: Question) -> Statement:
         values["period_ms"] = question.period_ms
         is_current = "created_at >= fromUnixTimestamp64Milli({begin_ms:Int64}, 'UTC')"
     source = rows_of(question, values)
-    keys = [_key(name, number, values) for number, name in enumerate(question.by)]
-    where = " AND ".join(["1", *conditions(question.filters, values), *_narrowed(question, values)])
+    named = grouped_by(question, values)
+    groups, keys = list(named), list(named.values())
+    where = " AND ".join([selected(question, values), *_narrowed(question, values)])
     names = sum_names(question)
     time = _time(question, is_current)
-    groups = [f"key_{number}" for number in range(len(keys))]
     if question.source is Source.POSITIONS:
-        source, where = _cells(question, source, keys, time, is_current, where), "1"
+        source, where = position_cells(question, source, keys, time, is_current, where), "1"
         pairs = zip(question.by, groups, strict=True)
         keys = [_KEYS[POSITION] if name == POSITION else group for name, group in pairs]
         time, is_current = "time", "is_current"
@@ -112,20 +110,40 @@ FROM {source}
 WHERE {where}
 GROUP BY {", ".join([*groups, "time"])}
 """  # noqa: S608 - fragments of this module
-    order, having = _ranking(question, values)
-    ranked = "0"
-    if question.ranking is not None and question.buckets:
-        ranked = question.ranking.order.format_map(_places(question))
+    rank, having, descending = _ranking(question, values)
+    if question.after is not None and not is_whole(question):
+        having += f" AND {beyond(question.after, values, descending=descending)}"
     outer = f"""
 SELECT
     CAST([{", ".join(groups)}], 'Array(Nullable(String))') AS keys,
-    time, sums, previous, quantiles, previous_quantiles, toInt64({ranked}) AS ranked
+    time, sums, previous, quantiles, previous_quantiles,
+    toNullable(toFloat64({rank})) AS rank, {sorted_text(groups)} AS place
 FROM ({inner})
 WHERE {having}
-ORDER BY {order}
-LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+ORDER BY time, rank {"DESC" if descending else "ASC"}, place
+LIMIT {{limit:UInt32}}
 """  # noqa: S608 - fragments of this module
     return Statement(outer, values)
+
+
+def range_values(question: Question) -> dict[str, Value]:
+    """What the views take, but for types of events."""
+    return {
+        "from_ms": question.times[0],
+        "to_ms": question.times[1],
+        "relevance": question.relevance,
+        "one_of": question.one_of,
+    }
+
+
+def grouped_by(question: Question, values: dict[str, Value]) -> dict[str, str]:
+    """Name → expression of each key, in the order of `question.by`."""
+    return {f"key_{number}": _key(name, number, values) for number, name in enumerate(question.by)}
+
+
+def selected(question: Question, values: dict[str, Value]) -> str:
+    """What stands behind WHERE."""
+    return " AND ".join(["1", *conditions(question.filters, values)])
 
 
 def now_statement(names: Sequence[str]) -> Statement:
@@ -254,53 +272,6 @@ LIMIT {{limit:UInt32}}
     )
 
 
-def _cells(
-    question: Question, source: str, keys: Sequence[str], time: str, is_current: str, where: str
-) -> str:
-    """`POSITION_SUMS` at positions, as session_positions has them: but lists of one length that
-    were clicked at the same positions are unfolded once, and not each."""
-    others = "".join(
-        f"{key} AS key_{number}, "
-        for number, (name, key) in enumerate(zip(question.by, keys, strict=True))
-        if name != POSITION
-    )
-    groups = "".join(
-        f"key_{number}, " for number, name in enumerate(question.by) if name != POSITION
-    )
-    return f"""
-(
-SELECT
-    {groups}time, is_current, cell.1 AS position, cell.2 AS lists_ending,
-    cell.3 AS clicked_impressions, cell.4 AS clicked_lists_ending, cell.5 AS lowest_clicks
-FROM
-(
-    SELECT
-        {others}{time} AS time, {is_current} AS is_current,
-        toUInt32(results) AS length, positions_mask AS mask,
-        notEmpty(positions_over_64) AS is_deep,
-        count() AS lists,
-        sumMapIf(positions_over_64, arrayMap(position -> toUInt64(1), positions_over_64), is_deep)
-            AS deep,
-        sumMapIf([positions_over_64[-1]], [toUInt64(1)], is_deep) AS deep_lowest
-    FROM {source}
-    WHERE is_selected AND results > 0 AND {where}
-    GROUP BY {groups}time, is_current, length, mask, is_deep
-)
-ARRAY JOIN arrayConcat(
-    [(length, lists, toUInt64(0), if(mask > 0 OR is_deep, lists, 0), toUInt64(0))],
-    arrayMap(
-        bit -> (toUInt32(bit + 1), toUInt64(0), lists, toUInt64(0),
-            if(NOT is_deep AND bitShiftRight(mask, bit) = 1, lists, 0)),
-        bitPositionsToArray(mask)),
-    arrayMap((at, lists) -> (toUInt32(at), toUInt64(0), lists, toUInt64(0), toUInt64(0)),
-        deep.1, deep.2),
-    arrayMap((at, lists) -> (toUInt32(at), toUInt64(0), toUInt64(0), toUInt64(0), lists),
-        deep_lowest.1, deep_lowest.2)
-) AS cell
-)
-"""  # noqa: S608 - fragments of this module
-
-
 def _sum(name: str, condition: str) -> str:
     if name == "users":
         return f"toInt64(uniqExactIf(user_hash, user_hash != 0 AND {condition}))"
@@ -336,25 +307,21 @@ def _quantiles_of(metric: Metric, levels: str, condition: str) -> str:
     return f"quantilesExactIf({levels})(assumeNotNull({name}), {is_there})"
 
 
-def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str]:
-    """What stands behind ORDER BY and WHERE."""
+def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str, bool | None]:
+    """The number that groups are sorted by, what stands behind WHERE, and whether the largest are
+    first; None when there is no such number."""
     places = _places(question)
     having = ["1"]
     if question.min_sessions > 1:
         values["min_sessions"] = question.min_sessions
         having.append(f"{places['sessions']} >= {{min_sessions:UInt64}}")
-    order = ["time", "keys"]
     ranking = question.ranking
-    if ranking is not None and question.source is not Source.POSITIONS:
-        values["overall"], values["min_impressions"] = (
-            repr(question.overall),
-            ranking.min_impressions,
-        )
-        places |= {"overall": "{overall:Float64}", "min_impressions": "{min_impressions:UInt64}"}
-        direction = "ASC" if ranking.ascending else "DESC"
-        order.insert(1, f"{ranking.order.format_map(places)} {direction}")
-        having.append(ranking.having.format_map(places))
-    return ", ".join(order), " AND ".join(having)
+    if ranking is None or question.source is Source.POSITIONS:
+        return "NULL", " AND ".join(having), None
+    values["overall"], values["min_impressions"] = repr(question.overall), ranking.min_impressions
+    places |= {"overall": "{overall:Float64}", "min_impressions": "{min_impressions:UInt64}"}
+    having.append(ranking.having.format_map(places))
+    return ranking.order.format_map(places), " AND ".join(having), not ranking.ascending
 
 
 def _places(question: Question) -> dict[str, str]:
@@ -364,34 +331,3 @@ def _places(question: Question) -> dict[str, str]:
     return places | {
         f"previous_{name}": f"previous[{place}]" for place, name in enumerate(names, 1)
     }
-
-
-def funnel_statement(question: Question, steps: Sequence[str]) -> Statement:
-    """One row: `sessions`, and of each step how many have it and all steps before it."""
-    values: dict[str, Value] = {
-        "from_ms": question.times[0],
-        "to_ms": question.times[1],
-        "relevance": question.relevance,
-        "steps": list(steps),
-    }
-    source = rows_of(question, values)
-    where = " AND ".join(["1", *conditions(question.filters, values)])
-    return Statement(
-        f"""
-SELECT
-    sum(sessions_of_set) AS sessions,
-    sumForEach(arrayMap(
-        number -> if(hasAll(types_of_set, arraySlice({{steps:Array(String)}}, 1, number)),
-            sessions_of_set, 0),
-        range(1, length({{steps:Array(String)}}) + 1))) AS reached
-FROM
-(
-    -- There are few sets of types, and looking for a type is work.
-    SELECT measures.event_types AS types_of_set, sum(measures.sessions) AS sessions_of_set
-    FROM {source} AS measures
-    WHERE {where}
-    GROUP BY types_of_set
-)
-""",  # noqa: S608 - fragments of this module
-        values,
-    )

@@ -261,8 +261,7 @@ def test_what_cannot_be_told_is_refused_with_the_numbers(api: LocalClient) -> No
         ("weights=click:1,click:2", "has 'click' twice"),
         ("weights=" + ",".join(f"t{n}:1" for n in range(9)), "has 9 types: at most 8"),
         ("weights=click:1&event_type=click", "send one of them"),
-        ("cursor=x", "is none"),
-        ("format=csv&cursor=WyJhIiwiYiIsIiJd", "belongs to another question"),
+        ("cursor=WyJhIiwiYiIsIiJd", "is no cursor"),
         ("min_impresions=1", "did you mean min_impressions?"),
     ],
 )

@@ -111,6 +111,7 @@ def of_sessions(some: Sequence[Counted]) -> dict[str, Pair]:
         "session_ctr": (with_goal, sessions),
         "position_ctr": (sum(len(each.clicked) for each in some), impressions),
         "clicks_per_search": (len(goals), sessions),
+        "results_per_search": (impressions, sessions),
         "mean_first_click_position": (sum(min(each.clicked, default=0) for each in some), placed),
         "mean_reciprocal_rank": (
             sum(1 / min(each.clicked) for each in some if each.clicked),

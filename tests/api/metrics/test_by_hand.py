@@ -52,6 +52,7 @@ OF_CLICKS: Wanted = {
     "session_ctr": (13, 28),
     "position_ctr": (15, 264),
     "clicks_per_search": (17, 28),
+    "results_per_search": (264, 28),
     "mean_first_click_position": (91, 12),
     "mean_reciprocal_rank": (_RECIPROCAL, 28),
     "ndcg_5": (_NDCG_5, 12),
@@ -90,6 +91,14 @@ OF_PURCHASES: Wanted = {
 }
 # Of s18 (twice), s4, s4, s29, s21, s17, s7, s21, s6, s22 and s3.
 DWELLS = (500, 1_000, 1_000, 7_000, 8_000, 10_000, 12_000, 19_000, 20_000, 30_000, 34_000, 85_000)
+# metric → how many values are in each bucket that has some
+SPREAD = {
+    "clicks_per_search": {0: 15, 1: 10, 2: 2, 3: 1},
+    "dwell_ms": {500: 1, 1_000: 2, 5_000: 2, 10_000: 3, 20_000: 1, 30_000: 2, 60_000: 1},
+    "mean_first_click_position": {1: 6, 2: 2, 3: 2, 10: 1, 50: 1},
+    "results_per_search": {0: 5, 1: 2, 2: 3, 3: 3, 5: 5, 10: 8, 50: 2},
+    "time_to_first_click_ms": {1_000: 3, 2_000: 5, 5_000: 2, 10_000: 1, 30_000: 1},
+}
 # At or below which share of the twelve times each level is.
 FIRST_CLICKS = {10: 1000, 25: 2000, 50: 3000, 75: 8000, 90: 10_000, 95: 30_000, 99: 30_000}
 # position → shown, clicked, clicked lists that reach it, of these with a click there or below
@@ -228,6 +237,41 @@ def test_dwell(client: TestClient, sql: Client) -> None:
     # The purchase of s17, as s18 begins.
     (of_purchases,) = asked(client, "query", metric="dwell_ms", event_type="purchase")["rows"]
     assert (of_purchases["dwell_ms"], of_purchases["clicks_with_dwell"]) == (0, 1)
+
+
+@pytest.mark.parametrize("metric", list(SPREAD))
+def test_distributions(client: TestClient, metric: str) -> None:
+    rows = asked(client, "query", metric=metric, shape="distribution")["rows"]
+    assert {row["at_least"]: row["count"] for row in rows if row["count"]} == SPREAD[metric]
+    assert [row["below"] for row in rows[:-1]] == [row["at_least"] for row in rows[1:]]
+    every = sum(SPREAD[metric].values())
+    assert [row["share"] for row in rows] == [row["count"] / every for row in rows]
+    assert rows[-1]["share_below"] == 1
+    lines = asked_csv(client, "query", metric=metric, shape="distribution")
+    assert lines == [{name: str(cell) for name, cell in row.items()} for row in rows]
+
+
+def test_distributions_of_groups(client: TestClient) -> None:
+    params = {"metric": "clicks_per_search", "by": "search_meta.device", "shape": "distribution"}
+    rows = asked(client, "query", **params)["rows"]
+    found = {(row["search_meta.device"], row["at_least"]): row["count"] for row in rows}
+    assert [found["tablet", clicks] for clicks in range(4)] == [3, 1, 1, 0]
+    assert [found["mobile", clicks] for clicks in range(4)] == [5, 2, 1, 1]
+    first = asked(client, "query", **params, limit=1)
+    assert {row["search_meta.device"] for row in first["rows"]} == {"mobile"}
+    second = asked(client, "query", **params, limit=1, cursor=first["next"])
+    assert {row["search_meta.device"] for row in second["rows"]} == {"desktop"}
+
+
+def test_quantiles(client: TestClient) -> None:
+    params = {"metric": "time_to_first_click_ms", "shape": "quantiles"}
+    (row,) = asked(client, "query", **params)["rows"]
+    levels = {f"p{level}": ms for level, ms in FIRST_CLICKS.items()}
+    assert row == {"count": 12, "mean": 70_000 / 12, **levels}
+    (line,) = asked_csv(client, "query", **params)
+    assert line == {name: str(cell) for name, cell in row.items()}
+    of_none = asked(client, "query", **params, query="nobody asks this")
+    assert of_none["rows"] == []
 
 
 def test_what_is_of_now(client: TestClient, sql: Client) -> None:

@@ -9,11 +9,10 @@ import pytest
 
 from api.component import ReadComponent
 from api.metrics.catalogue import BY_NAME, METRICS, Source, dimensions_of, source_of
-from api.metrics.parameters import MOST_OFFSET, read_cursor, write_cursor
+from api.metrics.cursors import Place
 from api.metrics.question import Filters, Question
 from api.metrics.sql import statement
 from clickstream.operations.erasure.eraser import eraser_of
-from core.errors import InvalidRequest
 from core.http.app import build_app
 from tests.api.test_erase import NOWHERE
 from tests.local_client import LocalClient
@@ -63,8 +62,6 @@ def nowhere() -> Iterator[LocalClient]:
         ("query", {"metric": "sessions", "query_regex": "a" * 201}, "query.query_regex", ""),
         ("query", {"metric": "sessions", "by": "user_id", "cursor": "x"}, "query.cursor",
          "no cursor"),
-        ("query", {"metric": "sessions", "by": "user_id", "cursor": "WzQsIiJd"}, "query.cursor",
-         "another question"),
         ("query", {"metric": "sessions", "by": "user_id", "order": "users"}, "query.order",
          "none of the metrics that are asked for: sessions"),
         ("query", {"metric": "position_ctr", "by": "position", "order": "position_ctr"},
@@ -89,6 +86,11 @@ def nowhere() -> Iterator[LocalClient]:
         ("query", {"metric": "freshness_seconds", "by": "user_id"}, "query.by", "of now"),
         ("query", {"metric": "dead_letters", "from": "2025-01-01"}, "query.from", "of now"),
         ("series", {**YEAR, "metric": "dead_letters"}, "query.metric", "/analytics/query"),
+        ("query", {"metric": "clicks,dwell_ms", "shape": "quantiles"}, "query.metric", "is one"),
+        ("query", {"metric": "session_ctr", "shape": "distribution"}, "query.metric", "there are"),
+        ("query", {"metric": "dwell_ms", "shape": "distribution", "granularity": "day", **YEAR},
+         "query.granularity", "shape=table"),
+        ("query", {"metric": "dwell_ms", "shape": "histogram"}, "query.shape", ""),
         ("series", {}, "query.from", "is needed"),
         ("series", {"from": "2025-01-01", "to": "2025-01-01"}, "query.to", "needs a range"),
         ("series", {**YEAR, "granularity": "hour"}, "query.granularity", "2,000 steps"),
@@ -162,19 +164,8 @@ def test_nothing_that_is_sent_is_in_the_text_of_the_statement() -> None:
         filters=Filters(evil, evil, evil, (evil,), evil, {f"search_meta.{evil}": evil}),
         time_zone=evil,
         relevance=evil,
+        after=Place(None, None, evil),
     )
     asked = statement(question)
     assert "DROP" not in asked.sql
     assert evil in asked.values.values()
-
-
-def test_a_cursor_belongs_to_its_question() -> None:
-    cursor = write_cursor(QUESTION, 20)
-    assert read_cursor(cursor, QUESTION) == 20
-    assert read_cursor(cursor, replace(QUESTION, limit=7)) == 20
-    for other in (replace(QUESTION, times=(0, 2)), replace(QUESTION, by=["user_id"])):
-        with pytest.raises(InvalidRequest, match="another question"):
-            read_cursor(cursor, other)
-    for wrong in ("", "%", "ä", "e30", write_cursor(QUESTION, MOST_OFFSET + 1)):
-        with pytest.raises(InvalidRequest, match=r"query\.cursor"):
-            read_cursor(wrong, QUESTION)

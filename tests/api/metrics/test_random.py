@@ -103,6 +103,16 @@ def names(source: Source) -> list[list[str]]:
     return [every[:15], every[15:]] if len(every) > 15 else [every]
 
 
+def every_page(client: TestClient, path: str, of: str, **params: object) -> list[Any]:
+    """The rows of all pages."""
+    rows, cursor = [], ""
+    while cursor is not None:
+        page = asked(client, path, limit=1_000, cursor=cursor, **params)
+        rows += page[of]
+        cursor = page["next"]
+    return rows
+
+
 def by_device(some: list[Counted]) -> dict[str | None, list[Counted]]:
     found: dict[str | None, list[Counted]] = defaultdict(list)
     for each in some:
@@ -145,6 +155,26 @@ def test_dwell(client: TestClient, world: World, event_type: str) -> None:
     assert row["clicks_with_dwell"] == len(times)
 
 
+def test_distributions(client: TestClient, world: World) -> None:
+    devices = by_device(oracle.counted(world, "click"))
+    for metric, values_of in (
+        ("clicks_per_search", lambda some: [len(each.goals) for each in some]),
+        ("dwell_ms", lambda some: oracle.dwells(some)[0]),
+    ):
+        params = {"metric": metric, "by": "search_meta.device"}
+        rows = asked(client, "query", **params, shape="distribution")["rows"]
+        quantiles = asked(client, "query", **params, shape="quantiles")["rows"]
+        for device, some in devices.items():
+            values = values_of(some)
+            for row in (row for row in rows if row["search_meta.device"] == device):
+                below = row["below"] or float("inf")
+                assert row["count"] == sum(row["at_least"] <= each < below for each in values)
+            (of_device,) = [row for row in quantiles if row["search_meta.device"] == device]
+            wanted = oracle.quantiles(sorted(values))
+            assert {level: of_device[f"p{level}"] for level in wanted} == wanted
+            assert of_device["mean"] == pytest.approx(sum(values) / len(values))
+
+
 @pytest.mark.parametrize("event_type", ["click", "purchase"])
 def test_metrics_of_positions_and_objects(
     client: TestClient, world: World, event_type: str
@@ -184,7 +214,7 @@ def test_lists_of_queries(client: TestClient, world: World) -> None:
     }
     assert "x" in wanted["low_ctr"] or _SESSIONS < 200  # nobody clicks there
     for name, texts in wanted.items():
-        rows = asked(client, "queries", list=name, limit=1_000)["queries"]
+        rows = every_page(client, "queries", "queries", list=name)
         assert {row["search_query"] for row in rows} == texts, name
 
 

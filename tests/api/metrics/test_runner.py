@@ -12,7 +12,7 @@ import pytest
 
 from api.metrics.answer import GroupRow
 from api.metrics.catalogue import BY_NAME, Granularity, Source
-from api.metrics.parameters import read_cursor
+from api.metrics.cursors import Place
 from api.metrics.question import Question, Ranking
 from api.metrics.runner import BucketRow, Page, Runner
 from api.metrics.sample import part_of, sample_of
@@ -60,7 +60,7 @@ def page(answer: list[GroupRow] | Exception, question: Question = QUESTION) -> P
 
 
 def group(text: str, number: int) -> GroupRow:
-    return GroupRow([text], None, [number], [], [], [])
+    return GroupRow([text], None, [number], [], [], [], place=text)
 
 
 def test_a_question_that_is_cut_off_is_a_422_of_its_own_type() -> None:
@@ -87,9 +87,26 @@ def test_a_page_that_is_not_the_last_one_names_the_next() -> None:
     assert [row["search_query"] for row in first.rows] == ["a", "b"]
     assert first.as_of == 1_234
     assert first.next is not None
-    assert read_cursor(first.next, QUESTION) == 2
-    last = page([group("c", 1)], replace(QUESTION, offset=2))
+    following = QUESTION.on_page(first.next)
+    assert following.after == Place(None, None, "b")
+    last = page([group("c", 1)], following)
     assert (len(last.rows), last.next) == (1, None)
+
+
+def test_positions_are_at_fixed_places() -> None:
+    of_positions = replace(
+        QUESTION,
+        metrics=[BY_NAME["impressions"]],
+        source=Source.POSITIONS,
+        by=["position"],
+    )
+    rows = [GroupRow([str(n)], None, [1, 1, 1, 1], [], [], []) for n in (1, 2, 3)]
+    first = page(rows, of_positions)
+    assert [row["position"] for row in first.rows] == [1, 2]
+    assert first.next is not None
+    last = page(rows, of_positions.on_page(first.next))
+    assert [row["position"] for row in last.rows] == [3]
+    assert last.next is None
 
 
 def test_every_step_of_a_series_is_there() -> None:
