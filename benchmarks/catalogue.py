@@ -39,6 +39,7 @@ ROWS: Final = (
     Row("freshness", "from acknowledged to readable", 0.5),
     Row("point_reads", "GET /session among many", 0.05),
     Row("analytics", "every analytics question", 0.05),
+    Row("console", "the page: first numbers, and a mark's", 0.05),
     Row("export", "Parquet, beside ClickHouse's own", 0.05),
     Row("storage", "bytes on disk", 0.05),
     Row("memory_edge", "memory of an edge at full rate", 1 / 30, full_rounds=1),

@@ -11,6 +11,8 @@ export class View {
   constructor() {
     /** @type {Loading[]} */
     this.loadings = [];
+    /** Done when the first of them is: all at once would make what people look at first as late as the last. */
+    this.firstDone = Promise.resolve();
     this.controller = new AbortController();
   }
 
@@ -20,7 +22,9 @@ export class View {
 
   /** Ask again for everything, without taking away what is there. */
   async refresh() {
-    await Promise.all(this.loadings.map((each) => each.load()));
+    const [first, ...others] = this.loadings;
+    await first?.load();
+    await Promise.all(others.map((each) => each.load()));
   }
 
   end() {
@@ -61,6 +65,7 @@ export class View {
    */
   loading(busy, body, load) {
     let latest = 0;
+    busy.setAttribute("aria-busy", "true");
     const run = async () => {
       const mine = ++latest;
       busy.setAttribute("aria-busy", "true");
@@ -75,8 +80,9 @@ export class View {
       body.replaceChildren(content);
       busy.removeAttribute("aria-busy");
     };
+    if (this.loadings.length) void this.firstDone.then(run);
+    else this.firstDone = run();
     this.loadings.push({ load: run });
-    void run();
   }
 }
 
