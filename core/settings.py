@@ -246,6 +246,12 @@ class WorkerSettings(_Group):
         gt=0,
         description="Longest time between two batches, while there is something to write.",
     )
+    parts_at_ease: int = Field(
+        300,
+        gt=0,
+        description="With more active parts than this in one partition of a table, batches come "
+        "more rarely, at most every 10 s. ClickHouse itself slows inserts down at 1,000.",
+    )
     flush_bytes: int = Field(
         8 * 1024 * 1024,
         gt=0,

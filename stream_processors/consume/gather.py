@@ -40,6 +40,8 @@ class BatchBuffer:
     def __init__(self, triggers: FlushTriggers, clock: Clock, is_stuck: Callable[[], bool]) -> None:
         """While `is_stuck` says that nothing can be written, the buffer takes only one more."""
         self._triggers = triggers
+        self.seconds = triggers.seconds
+        """The seconds since the flush before that start one. May be changed."""
         self._clock = clock
         self._is_stuck = is_stuck
         self._batches: list[FetchedBatch] = []
@@ -70,7 +72,7 @@ class BatchBuffer:
         """
         async with self._changed:
             if await self._wait(lambda: bool(self._batches), idle_seconds):
-                seconds = self._triggers.seconds
+                seconds = self.seconds
                 due = max(
                     self._taken_at + seconds, self._first_at + min(seconds, _TOGETHER_SECONDS)
                 )

@@ -96,6 +96,10 @@ class FlushPipeline:
         """Whether this worker is the one that deletes what any of them has adopted."""
         self._deletions.owns_clean_up = owns
 
+    def wait_between(self, seconds: float) -> None:
+        """The longest time between two batches, from now on."""
+        self._buffer.seconds = seconds
+
     async def feed(self, batches: Sequence[FetchedBatch]) -> None:
         """Hand batches over. Waits while the buffer is full: fetching then pauses by itself."""
         await self._buffer.put(batches)

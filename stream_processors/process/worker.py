@@ -36,6 +36,7 @@ from stream_processors.process.health_server import serve_probe
 from stream_processors.process.heartbeat import end_when_loop_hangs
 from stream_processors.process.lag_metrics import LagMetrics
 from stream_processors.process.malloc import trim_malloc_periodically
+from stream_processors.process.pacing import Pacing
 from stream_processors.process.pipeline import FlushPipeline
 from stream_processors.process.retry import UntilItWorks
 from stream_processors.process.table_metrics import TableMetrics
@@ -180,6 +181,7 @@ class _Worker:
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         consumer.before_assignment = lambda: self._check_assignment(refused)
         showing = asyncio.create_task(tables.run())
+        pacing = asyncio.create_task(Pacing(self._settings, pipeline.wait_between).run())
         starting = asyncio.create_task(app.start())
         flushing = asyncio.create_task(pipeline.run(consumer.ledger, consumer.commit))
         watching = asyncio.create_task(self._watch(consumer))
@@ -192,7 +194,7 @@ class _Worker:
                 # Nothing is committed past what is written, so a hard end loses nothing.
                 log.critical("the worker cannot go on", exc_info=task.exception())
                 return _EX_TEMPFAIL if task is watching else _EX_SOFTWARE
-        for task in (watching, ended, showing):
+        for task in (watching, ended, showing, pacing):
             task.cancel()
         await self._leave(app, pipeline, consumer)
         if flushing.done() and not flushing.cancelled():
