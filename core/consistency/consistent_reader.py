@@ -5,6 +5,9 @@ of its partition, if that end is fetched after the request began. (2) The sink c
 only after everything below it is in ClickHouse. (3) So once the committed offset has reached that
 end, a second look-up finds the session if it was acknowledged before the request. When this cannot
 be established, the answer is a 503: Kafka is silent, the sink is late, or too many requests wait.
+
+On a cluster where a replica may lack what others have acknowledged, there is a step between (2) and
+(3): every replica has caught up.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
+from core.clickhouse.replicas import ClusterReplicas, Replicas
 from core.consistency.position import POSITION_HEADER, Position
 from core.consistency.sink_progress import SinkProgress
 from core.errors import (
@@ -62,9 +66,16 @@ class ConsistentReader:
     """
 
     def __init__(
-        self, progress: SinkProgress, topics: TopicNames, *, partitions: int, reads: ReadSettings
+        self,
+        progress: SinkProgress,
+        topics: TopicNames,
+        replicas: Replicas,
+        *,
+        partitions: int,
+        reads: ReadSettings,
     ) -> None:
         self._progress = progress
+        self._replicas = replicas
         self._topics = topics
         self._partitions = partitions
         self._reads = reads
@@ -73,7 +84,7 @@ class ConsistentReader:
 
     @classmethod
     def from_settings(cls, settings: Settings, topics: TopicNames) -> ConsistentReader:
-        """A reader of the Kafka that `settings` name. Connects when it is first needed."""
+        """A reader of the servers that `settings` name. Connects when it is first needed."""
         offsets = KafkaOffsets(
             settings.kafka_options(),
             group=settings.worker.group,
@@ -82,6 +93,7 @@ class ConsistentReader:
         return cls(
             SinkProgress(offsets),
             topics,
+            ClusterReplicas(settings),
             partitions=settings.topics.partitions,
             reads=settings.reads,
         )
@@ -91,6 +103,7 @@ class ConsistentReader:
         if not self._is_stopped:
             self._is_stopped = True
             await self._progress.close()
+            await self._replicas.close()
 
     async def find(self, session_id: str, look_up: Callable[[], Awaitable[T | None]]) -> T:
         """The result of `look_up`, which is called once or twice and returns None for a miss.
@@ -210,6 +223,7 @@ class ConsistentReader:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._progress.reached(targets)
+                await self._replicas.caught_up()
         except TimeoutError:
             raise SinkBehind(
                 f"the sink has not caught up within {self._reads.wait_seconds:g} s: try again, "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.clickhouse.replicas import Replicas
 from core.consistency.consistent_reader import ConsistentReader
 from core.consistency.position import Position
 from core.consistency.sink_progress import SinkProgress
@@ -102,13 +103,33 @@ def reader(
     wait_seconds: float = 20,
     max_waiters: int = 10,
     poll_seconds: float = 0,
+    replicas: Replicas | None = None,
 ) -> ConsistentReader:
     return ConsistentReader(
         SinkProgress(offsets, poll_seconds=poll_seconds),
         TOPICS,
+        replicas or LaggingReplicas(()),
         partitions=partitions,
         reads=ReadSettings(wait_seconds=wait_seconds, max_waiters=max_waiters),
     )
+
+
+class LaggingReplicas:
+    """They have caught up when each of `looks` has been asked for. None of them: never."""
+
+    def __init__(self, looks: Iterable[object] | None) -> None:
+        self._looks = looks
+        self.have_caught_up = False
+
+    async def caught_up(self) -> None:
+        if self._looks is None:
+            await asyncio.Event().wait()
+        for _ in self._looks or ():
+            await turns()
+        self.have_caught_up = True
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def log() -> MemoryOffsets:
@@ -365,3 +386,20 @@ def test_settings_alone_make_a_reader_that_opens_nothing_and_may_be_stopped_twic
         await reader.stop()
 
     run(stop_twice())
+
+
+def test_a_miss_is_looked_up_again_only_when_all_replicas_have_caught_up() -> None:
+    replicas = LaggingReplicas(range(3))
+
+    async def on_one_replica() -> str | None:
+        return "found" if replicas.have_caught_up else None
+
+    assert run(reader(log(), replicas=replicas).find("s", on_one_replica)) == "found"
+
+
+def test_a_replica_that_does_not_catch_up_makes_no_404_and_no_read_of_a_position() -> None:
+    behind = reader(log(), replicas=LaggingReplicas(None), wait_seconds=0.05)
+    with pytest.raises(SinkBehind):
+        run(behind.find("s", never))
+    with pytest.raises(SinkBehind):
+        run(behind.wait_for_events("s"))
