@@ -16,6 +16,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from core.clickhouse.client import connect, translate
+from core.clickhouse.cluster_lease import LEASES
 from core.clickhouse.layout import Layout
 from core.settings import Settings
 from schemas.retention import expiries
@@ -91,7 +92,7 @@ def declared(retention_days: int = 0) -> tuple[Described, Described]:
     return tables, golden["columns"]
 
 
-def describe(client: Client, database: str) -> tuple[Described, Described]:
+def describe(client: Client, database: str) -> tuple[dict[str, Mapping[str, str]], Described]:
     """The same of a database on a server, which is called `clickstream` in the queries of views."""
     return _described(client, _TABLES, database), _described(client, _COLUMNS, database)
 
@@ -102,6 +103,7 @@ def describe_layout(client: Client, layout: Layout) -> tuple[Described, Describe
     tables, columns = describe(client, layout.database)
     if not layout.cluster:
         return tables, columns
+    tables.pop(LEASES, None)  # a cluster alone has it
     shard_tables, shard_columns = describe(client, layout.shard_database)
     alone = {
         name: {what: as_on_one_server(value) for what, value in properties.items()}
@@ -120,7 +122,7 @@ def as_on_one_server(value: str) -> str:
     return value
 
 
-def _described(client: Client, query: str, database: str) -> Described:
+def _described(client: Client, query: str, database: str) -> dict[str, Mapping[str, str]]:
     result = client.query(query, parameters={"database": database})
     return {
         name: {

@@ -21,6 +21,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from core.clickhouse.client import connect, translate
+from core.clickhouse.cluster_lease import CREATE_LEASES, LEASES
 from core.clickhouse.layout import Layout
 from core.errors import MigrationError
 from core.settings import Settings
@@ -104,6 +105,8 @@ def migrate(settings: Settings, root: Path = SCHEMAS) -> list[str]:
         client.command(table_same_everywhere(_CREATE_RECORD, layout, record))
         if layout.cluster:
             client.command(_SYNC_RECORD)
+            leases = existing.tables.get(LEASES)
+            client.command(table_same_everywhere(CREATE_LEASES, layout, leases))
         planned = _plan(client, layout, files, existing)
         # Before the first table is there: whoever goes on from here must not run them.
         _record(client, planned.included)

@@ -1,6 +1,7 @@
 """A lease on a database: a query that runs as long as its holder does.
 
-Replays, erasures, backups and restores hold one, whoever makes or deletes releases another.
+Replays, erasures, backups and restores hold one, whoever makes or deletes releases another. On a
+cluster, where a node knows of its own queries alone, it is one of another kind (`cluster_lease`).
 ClickHouse refuses a second query of the same id, atomically, and ends a query whose client is gone
 within a second or two. So the lease cannot be held twice, and cannot outlive its holder.
 """
@@ -11,13 +12,14 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import urllib3
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from core.clickhouse.client import connect, database_of, translate
+from core.clickhouse.cluster_lease import cluster_lease
 from core.errors import LeaseHeld, SinkUnavailable
 from core.retrying import retry
 from core.settings import Settings
@@ -47,15 +49,30 @@ _HOLD_SETTINGS = {"max_block_size": 1, "max_execution_time": 0, "http_response_b
 _RELEASE = "KILL QUERY WHERE query_id = {id:String} AND position(query, {token:String}) > 0 SYNC"
 
 
-@contextmanager
-def lease(settings: Settings, of: str = OPERATIONS) -> Iterator[Callable[[], None]]:
-    """Hold the lease `of` these operations. Raises LeaseHeld when another process holds it,
-    SinkUnavailable when ClickHouse does not respond.
+def lease(
+    settings: Settings, of: str = OPERATIONS, database: str = ""
+) -> AbstractContextManager[Callable[[], None]]:
+    """Hold the lease `of` these operations on a database, that of the settings or another one.
+    Raises LeaseHeld when another process holds it, SinkUnavailable when ClickHouse does not
+    respond.
 
     Gives a function that raises SinkUnavailable once the lease is lost. The holder calls it before
     each step that another operation must not see half done.
     """
-    query_id = f"clickstream-lease-{database_of(settings)}{_SUFFIX[of]}"
+    name = database or database_of(settings)
+    held = LeaseHeld(
+        f"another {of} of {name} is running: wait until it has ended",
+        retry_after=_RETRY_AFTER_SECONDS,
+    )
+    if settings.clickhouse_cluster:
+        return cluster_lease(settings, f"{name}{_SUFFIX[of]}", held)
+    return _lease_of_server(settings, f"clickstream-lease-{name}{_SUFFIX[of]}", held)
+
+
+@contextmanager
+def _lease_of_server(
+    settings: Settings, query_id: str, held: LeaseHeld
+) -> Iterator[Callable[[], None]]:
     token = secrets.token_hex(8)
     with (
         connect(
@@ -63,7 +80,7 @@ def lease(settings: Settings, of: str = OPERATIONS) -> Iterator[Callable[[], Non
         ) as holder,
         connect(settings, role="clickstream lease", database="system") as client,
     ):
-        stream = _take(settings, holder, query_id, token, of)
+        stream = _take(settings, holder, query_id, token, held)
         lost = threading.Event()
         listener = threading.Thread(target=_listen, args=(stream, lost), daemon=True)
         listener.start()
@@ -82,7 +99,7 @@ def lease(settings: Settings, of: str = OPERATIONS) -> Iterator[Callable[[], Non
             stream.close()
 
 
-def _take(settings: Settings, client: Any, query_id: str, token: str, of: str) -> Any:
+def _take(settings: Settings, client: Any, query_id: str, token: str, held: LeaseHeld) -> Any:
     def hold() -> Any:
         with translate(settings):
             return client.raw_stream(
@@ -101,10 +118,7 @@ def _take(settings: Settings, client: Any, query_id: str, token: str, of: str) -
         )
     except DatabaseError as error:
         if _is_taken(error):
-            raise LeaseHeld(
-                f"another {of} of {database_of(settings)} is running: wait until it has ended",
-                retry_after=_RETRY_AFTER_SECONDS,
-            ) from error
+            raise held from error
         raise
 
 
