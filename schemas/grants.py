@@ -12,6 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from core.clickhouse.layout import Layout
+from schemas.cluster_sql import OF_SESSIONS, SHARDED
+
 _FOLDER: Final = Path(__file__).parent / "grants"
 
 # An analyst changes nothing, whatever other rights he has, and sees each row once without writing
@@ -32,22 +35,39 @@ class Role(StrEnum):
     ANALYST = "analyst"
 
 
-def grants(role: Role, database: str) -> tuple[str, ...]:
-    """The statements, each without its `TO`. `database` is a name of letters, digits and `_`."""
-    text = Template((_FOLDER / f"{role}.sql").read_text(encoding="utf-8"))
+def grants(role: Role, layout: Layout) -> tuple[str, ...]:
+    """The statements, each without its `TO`. On a cluster, the same in both databases, and more."""
+    lines = _lines(role, layout.database)
+    if not layout.cluster:
+        return lines
+    of_shards = tuple(line for line in _lines(role, layout.shard_database) if _is_on_shards(line))
+    return lines + of_shards + _lines(f"{role}_on_cluster", layout.database)
+
+
+def script(role: Role, layout: Layout) -> str:
+    """SQL for the owner of a server: makes the role `<database>_<role>` and grants it its rights.
+
+    It can run more than once: a later version adds the rights that a later release needs. On a
+    cluster it makes the role on every node.
+    """
+    name, everywhere = f"{layout.database}_{role}", layout.on_cluster
+    settings = ", ".join(f"{setting} = {value}" for setting, value in ANALYST_SETTINGS.items())
+    made = f"CREATE ROLE IF NOT EXISTS {name}{everywhere}"
+    if role is Role.ANALYST:
+        made += f" SETTINGS {settings}"
+    given = (f"GRANT{everywhere}{line.removeprefix('GRANT')}" for line in grants(role, layout))
+    return "".join(
+        f"{statement};\n" for statement in (made, *(f"{each} TO {name}" for each in given))
+    )
+
+
+def _lines(file: str, database: str) -> tuple[str, ...]:
+    text = Template((_FOLDER / f"{file}.sql").read_text(encoding="utf-8"))
     lines = text.substitute(database=database).splitlines()
     return tuple(line for line in lines if line and not line.startswith("--"))
 
 
-def script(role: Role, database: str) -> str:
-    """SQL for the owner of a server: makes the role `<database>_<role>` and grants it its rights.
-
-    It can run more than once: a later version adds the rights that a later release needs.
-    """
-    name = f"{database}_{role}"
-    settings = ", ".join(f"{setting} = {value}" for setting, value in ANALYST_SETTINGS.items())
-    made = f"CREATE ROLE IF NOT EXISTS {name}"
-    if role is Role.ANALYST:
-        made += f" SETTINGS {settings}"
-    statements = (made, *(f"{grant} TO {name}" for grant in grants(role, database)))
-    return "".join(f"{statement};\n" for statement in statements)
+def _is_on_shards(grant: str) -> bool:
+    """Whether what it is on is in the database of the shards."""
+    name = grant.rpartition("_shard.")[2]
+    return name != grant and (name == "*" or name in SHARDED or name in OF_SESSIONS)

@@ -19,11 +19,11 @@ def grants(
     Changes nothing. Pipe it into `clickhouse client --multiquery` as a user who may grant, then
     give the roles to users of yours: docs/clickhouse-users.md.
     """
-    from core.clickhouse.client import database_of
+    from core.clickhouse.layout import Layout
     from core.settings import Settings
     from schemas.grants import script
 
-    database = database_of(Settings())
+    layout = Layout.of(Settings())
     for role in roles or list(Role):
         typer.echo(f"-- {role}")
-        typer.echo(script(role, database))
+        typer.echo(script(role, layout))

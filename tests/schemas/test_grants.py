@@ -15,6 +15,7 @@ from clickstream.commands.main import app
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from core.clickhouse.admin import Owner, Purpose, Server, open_server
 from core.clickhouse.client import connect
+from core.clickhouse.layout import Layout
 from core.settings import Settings
 from schemas.grants import Role, grants, script
 from schemas.instrumentation import HEALTH_CHECKS
@@ -207,13 +208,27 @@ def test_a_condition_on_a_view_reads_only_its_days_with_the_rights_of_the_define
 
 @pytest.mark.parametrize("role", list(Role))
 def test_the_script_grants_what_the_local_users_have(role: Role) -> None:
-    made, *granted = script(role, "shop").splitlines()
+    made, *granted = script(role, Layout("shop")).splitlines()
     assert made.startswith(f"CREATE ROLE IF NOT EXISTS shop_{role}")
-    assert granted == [f"{line} TO shop_{role};" for line in grants(role, "shop")]
+    assert granted == [f"{line} TO shop_{role};" for line in grants(role, Layout("shop"))]
     allowed = re.compile(r"GRANT .+ ON (shop|system|information_schema)\.[a-z_*]+ TO shop_\w+;")
     # The names and comments of all databases, of which an erasure must know its own.
     names = f"GRANT SHOW DATABASES ON *.* TO shop_{Role.API};"
     assert all(allowed.fullmatch(line) or line == names for line in granted)
+
+
+def test_on_a_cluster_a_role_may_do_the_same_in_both_databases_on_every_node() -> None:
+    made, *granted = script(Role.EDGE, Layout("shop", "blue")).splitlines()
+    assert made == "CREATE ROLE IF NOT EXISTS shop_edge ON CLUSTER 'blue';"
+    assert granted[:4] == [
+        "GRANT ON CLUSTER 'blue' SELECT ON shop.sessions TO shop_edge;",
+        "GRANT ON CLUSTER 'blue' SELECT ON shop.session_marks TO shop_edge;",
+        "GRANT ON CLUSTER 'blue' SELECT ON shop_shard.sessions TO shop_edge;",
+        "GRANT ON CLUSTER 'blue' SELECT ON shop_shard.session_marks TO shop_edge;",
+    ]
+    worker = grants(Role.WORKER, Layout("shop", "blue"))
+    assert "GRANT ALTER DELETE ON shop_shard.*" in worker
+    assert "GRANT INSERT ON shop_shard.facts_progress" not in worker
 
 
 @pytest.mark.engines
@@ -221,7 +236,7 @@ def test_the_script_grants_what_the_local_users_have(role: Role) -> None:
 def test_the_server_can_read_the_script(owner: Settings, role: Role) -> None:
     # The local server keeps its users in a file, so it can parse these and not run them.
     with connect(owner) as client:
-        for statement in script(role, DATABASE).split(";\n")[:-1]:
+        for statement in script(role, Layout(DATABASE)).split(";\n")[:-1]:
             client.command("SELECT formatQuery({sql:String})", parameters={"sql": statement})
 
 
@@ -231,5 +246,5 @@ def test_the_command_prints_the_roles_of_the_database_in_the_settings(
     monkeypatch.setenv("CLICKSTREAM_CLICKHOUSE_URL", "http://127.0.0.1:8123/shop")
     done = CliRunner().invoke(app, ["grants", "worker"])
     assert done.exit_code == 0
-    assert script(Role.WORKER, "shop") in done.stdout
+    assert script(Role.WORKER, Layout("shop")) in done.stdout
     assert "shop_api" not in done.stdout

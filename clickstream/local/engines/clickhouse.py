@@ -15,6 +15,7 @@ from clickstream.local.processes.environment import AWS
 from clickstream.local.processes.ports import LOOPBACK
 from clickstream.local.processes.process_manager import Command
 from clickstream.local.processes.service import ServiceSpec
+from core.clickhouse.layout import Layout
 from core.health_probe import http_get
 from core.settings import Settings
 from schemas.grants import ANALYST_SETTINGS, Role, grants
@@ -188,7 +189,7 @@ def write_users(
     for each in _USERS:
         password = None if passwords is None else passwords[each.name]
         user = _add_user(users, each.name, each.profile, network, password)
-        _grant(user, [line for role in each.roles for line in grants(role, DATABASE)])
+        _grant(user, [line for role in each.roles for line in grants(role, Layout(DATABASE))])
     if has_library_user:
         library = _add_user(users, _LIBRARY_USER, "default", network, None)
         if passwords is not None:

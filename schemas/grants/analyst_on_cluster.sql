@@ -1,0 +1,1 @@
+-- Nothing but the same in both databases.
