@@ -57,6 +57,11 @@ test-nightly: install browser $(CONSOLE_TOOLS) ## run every test but the fault l
 	  CLICKSTREAM_TEST_ORDERS=50 CLICKSTREAM_TEST_SESSIONS=10000 \
 	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) --timeout=7200 -m "not faults and not bench"
 
+.PHONY: oracle
+oracle: install ## compare every number with plain Python, over 10,000 random sessions: minutes
+	CLICKSTREAM_TEST_SESSIONS=10000 $(PYTEST) --timeout=7200 \
+	  tests/api/test_random_sessions.py tests/api/metrics/test_random.py
+
 .PHONY: e2e
 e2e: install browser $(CONSOLE_TOOLS) ## run only the tests that need real engines, without the fault lab
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults and not bench"

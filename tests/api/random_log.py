@@ -12,8 +12,15 @@ from tests.stream_processors.records import NOW_MS, event, mark, session
 Record = dict[str, Any]
 
 _DAY_MS = 86_400_000
+_MOST_DAYS = 30
 _LONGEST_LIST = 10_000
 _TYPES = ("click", "click", "click", "cart", "purchase")
+
+
+def days_of(sessions: int) -> int:
+    """Over how many days so many sessions are spread: who restarts computes the facts of each day
+    by itself, and a day of a handful of sessions takes as long as one of thousands."""
+    return max(4, min(_MOST_DAYS, sessions // 300))
 
 
 def random_log(random: Random, sessions: int) -> list[Record]:
@@ -31,7 +38,8 @@ def _of_session(random: Random, number: int, sessions: int) -> Iterator[tuple[fl
     id_ = f"s{number}"
     listed = _length(random, number)
     is_old = random.random() < 0.01
-    created_at = NOW_MS - random.randrange(30 * _DAY_MS) - (100 * _DAY_MS if is_old else 0)
+    created_at = NOW_MS - random.randrange(days_of(sessions) * _DAY_MS)
+    created_at -= 100 * _DAY_MS if is_old else 0
     first = session(
         id_,
         [f"o{n}" for n in range(listed)],
