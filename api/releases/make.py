@@ -14,7 +14,9 @@ from typing import Any, Final
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from api.judgments.formats import SCHEMA as JUDGMENTS
 from api.releases import sql
+from api.releases.derive import Deriver
 from api.releases.files import (
     ROWS_PER_GROUP,
     SESSIONS,
@@ -22,9 +24,10 @@ from api.releases.files import (
     described,
     writer_name,
 )
-from api.releases.manifest import Manifest, Order, Watermark, sealed
+from api.releases.manifest import Manifest, Order, ReleaseFile, Watermark, sealed
 from api.releases.storage import ReleaseStorage
 from api.releases.supersede import supersede_touched, touched
+from api.releases.training import TrainingTable
 from api.store import Value
 from api.tables import ARROW
 from core.clickhouse.client import connect, translate
@@ -151,6 +154,7 @@ class ReleaseMaker:
         except BaseException:
             files.abandon()
             raise
+        derived, estimators = self._derive(name, order, files.files)
         irrelevant, later, filtered_out = (sum(row[n] for row in counted) for n in (2, 3, 4))
         return sealed(
             Manifest(
@@ -173,10 +177,33 @@ class ReleaseMaker:
                     "after_the_watermark": later,
                     "filtered_out": filtered_out,
                 },
-                schemas={"sessions": described(SESSIONS)},
-                files=tuple(files.files),
+                estimators=estimators,
+                schemas=_schemas(order),
+                files=(*files.files, *derived),
             )
         )
+
+    def _derive(
+        self, name: str, order: Order, sessions: Sequence[ReleaseFile]
+    ) -> tuple[list[ReleaseFile], dict[str, Any]]:
+        """What is computed from the sessions that are written, and with what."""
+        if not order.with_training and not order.with_judgments:
+            return [], {}
+        deriver = Deriver(
+            lambda file: self._storage.open(f"{name}/{file}"),
+            lambda file: self._storage.create(f"{name}/{file}"),
+            sessions,
+            order,
+        )
+        effects, lists = deriver.effects()
+        derived: list[ReleaseFile] = []
+        if order.with_training:
+            variant = next(iter(self._settings.variant_fields), "")
+            derived += deriver.training(effects, lists, variant)
+            self._log(f"{lists:,} lists are written")
+        if order.with_judgments:
+            derived += deriver.judgments(effects)
+        return derived, deriver.estimators(effects)
 
     def _tables(
         self, client: Client, query: str, values: Mapping[str, Value]
@@ -209,6 +236,15 @@ class ReleaseMaker:
             translate(self._settings),
         ):
             yield client
+
+
+def _schemas(order: Order) -> dict[str, list[dict[str, str]]]:
+    found = {"sessions": described(SESSIONS)}
+    if order.with_training:
+        found["training"] = described(TrainingTable(order, None, 0, "").schema)
+    if order.with_judgments:
+        found["judgments"] = described(JUDGMENTS)
+    return found
 
 
 class _WholeAnswer:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.releases.manifest import Order, check_name
 from api.selection import FROM_DESCRIPTION, TO_DESCRIPTION, parse_times
+from api.training.formats import TrainingFormat
+from api.training.parameters import parse_features
 from core.errors import FieldError, InvalidRequest
+
+T = TypeVar("T")
 
 _Text = Annotated[str | None, Field(max_length=2_000)]
 
@@ -32,18 +36,25 @@ class NewRelease(BaseModel):
     dimensions: dict[str, str] = Field(
         {}, max_length=16, description="Declared path and value, such as search_meta.device: phone"
     )
+    training: bool = Field(False, description="Whether to add the long table of lists")
+    judgments: bool = Field(False, description="Whether to add judgments and propensities")
+    event_type: str = Field("click", min_length=1, max_length=512)
+    features: list[str] = Field(
+        [], max_length=200, description="Of the long table: rank, or paths such as meta.price"
+    )
 
 
 def order_of(asked: NewRelease, declared: Sequence[str]) -> Order:
     """Raises InvalidRequest."""
     check_name("$.name", asked.name)
-    from_ms, to_ms = _times(str(asked.start), str(asked.end))
+    from_ms, to_ms = _fields(lambda: parse_times(str(asked.start), str(asked.end)))
     if asked.query_regex is not None:
         try:
             re.compile(asked.query_regex)
         except re.error as error:
             raise _refusal("query_regex", f"is no regular expression: {error}") from None
     _check_dimensions(asked.dimensions, declared)
+    _fields(lambda: parse_features(",".join(asked.features), TrainingFormat.PARQUET))
     return Order(
         from_ms=from_ms,
         to_ms=to_ms,
@@ -52,12 +63,17 @@ def order_of(asked: NewRelease, declared: Sequence[str]) -> Order:
         query_regex=asked.query_regex,
         sort_field=asked.sort_field,
         dimensions=asked.dimensions,
+        with_training=asked.training,
+        with_judgments=asked.judgments,
+        event_type=asked.event_type,
+        features=tuple(name.strip() for name in asked.features),
     )
 
 
-def _times(start: str, end: str) -> tuple[int | None, int | None]:
+def _fields(parse: Callable[[], T]) -> T:
+    """What parses query parameters, for fields of a body of the same names."""
     try:
-        return parse_times(start, end)
+        return parse()
     except InvalidRequest as error:
         found = [
             FieldError(each.path.replace("query.", "$.", 1), each.message) for each in error.errors

@@ -36,9 +36,21 @@ def create(
         list[str] | None,
         typer.Option(help="Only searches with this: search_meta.device=phone. Repeat for more."),
     ] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="Add the long table of lists.")
+    ] = False,
+    judgments: Annotated[
+        bool, typer.Option("--judgments", help="Add judgments and propensities.")
+    ] = False,
+    event_type: Annotated[
+        str, typer.Option(help="The type of event that counts as a click.")
+    ] = "click",
+    features: Annotated[
+        str, typer.Option(help="Of the long table: rank, or paths such as meta.price.")
+    ] = "",
     like: Annotated[
         str | None,
-        typer.Option(help="Of the same sessions as this release: its range, filters, watermark."),
+        typer.Option(help="As this release: its range, filters, files and watermark."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +69,10 @@ def create(
                 "query_regex": query_regex,
                 "sort_field": sort_field,
                 "dimensions": dict(_pair(each) for each in dimension or []),
+                "training": training,
+                "judgments": judgments,
+                "event_type": event_type,
+                "features": [each for each in features.split(",") if each],
             }
         )
         order = order_of(asked, service.settings.dimensions)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.releases.manifest import Reason
+from api.releases.manifest import Order, Reason
 from api.releases.service import ReleaseService, State
 from api.releases.supersede import hashes_of
 from api.releases.verify import verify
@@ -51,14 +51,16 @@ def files_with(service: ReleaseService, session_id: str) -> list[str]:
         f"{name}/{file}"
         for name in service.storage.names()
         for file in service.storage.sizes(name)
-        if file.endswith(".parquet") and wanted in hashes_of(service.storage, name, file)
+        if file.startswith("sessions-") and wanted in hashes_of(service.storage, name, file)
     ]
 
 
 def test_a_mark_takes_its_file_away_and_no_other(
     released: ReleaseService, api: LocalClient
 ) -> None:
-    make(released, "first")
+    order = Order(with_training=True, with_judgments=True, features=("rank", "meta.n"))
+    assert make(released, "first", order).manifest.schemas["training"][-1]["name"] == "f_n"
+    assert released.release("first").manifest.order == order
     # Neither a session that came after, nor a mark taken back.
     store(
         released.settings,
@@ -74,11 +76,17 @@ def test_a_mark_takes_its_file_away_and_no_other(
     assert api.get("/releases/first/files/sessions-00001.parquet").status_code == 200
     shown = api.get("/releases/first").json()
     assert shown["state"] == "partly_superseded"
-    assert [file["superseded"] and file["superseded"]["reason"] for file in shown["files"]] == [
-        None,
-        None,
-        "mark",
-    ]
+    # What was made of its sessions went with it.
+    gone_files = {file["name"] for file in shown["files"] if file["superseded"] is not None}
+    assert gone_files == {
+        "sessions-00002.parquet",
+        "training-00002.parquet",
+        "judgments.parquet",
+        "propensities.parquet",
+    }
+    assert {file["superseded"]["reason"] for file in shown["files"] if file["superseded"]} == {
+        "mark"
+    }
     assert verify(released.storage, released.release("first")) == []
 
 
