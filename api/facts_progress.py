@@ -8,7 +8,7 @@ from typing import Final
 
 from api.queries import FACTS_PROGRESS
 from api.store import Store
-from core.consistency.sink_progress import SinkProgress
+from core.consistency.sink_progress import CommitWaits
 from core.errors import SinkBehind
 from core.kafka.partitions import Partition
 from core.settings import Settings
@@ -23,7 +23,7 @@ class FactsProgress:
     """One per process and event loop, shared by all requests."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self._progress = SinkProgress(_NotedOffsets(store, settings), _POLL_SECONDS)
+        self._progress = CommitWaits(_NotedOffsets(store, settings), _POLL_SECONDS)
         # Of marked sessions the facts are there before the mark is committed.
         self._marks = Topics.from_settings(settings).marks
         self._seconds = settings.reads.wait_seconds
@@ -50,7 +50,7 @@ class FactsProgress:
 
 
 class _NotedOffsets:
-    """`facts_progress` as a `core.kafka.offsets.Offsets`, of which only `committed` is asked."""
+    """`facts_progress` as `core.kafka.offsets.CommittedOffsets`."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -61,12 +61,6 @@ class _NotedOffsets:
         del partitions
         rows = await self._store.rows(FACTS_PROGRESS, _QUERY_SECONDS, epoch=self._epoch)
         return {Partition(row.topic, row.partition): row.offset for row in rows}
-
-    async def partitions(self, topic: str) -> int:
-        raise NotImplementedError
-
-    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        raise NotImplementedError
 
     async def close(self) -> None:
         """The store belongs to others."""

@@ -10,8 +10,10 @@ from msgspec import Meta
 
 from api.cancellation import while_connected
 from api.examples import Example
+from api.metrics.answer import Row
 from api.metrics.responses import AsOf
-from api.metrics.routes import json_response
+from api.metrics.route_parameters import Format, FormatParam
+from api.metrics.routes import csv_response, docs_of, json_response
 from api.metrics.runner import Runner
 from api.metrics.sql import Statement
 from api.queries import Query as SqlQuery
@@ -19,7 +21,6 @@ from api.responses import Count, Rate
 from api.selection import FROM_DESCRIPTION, TO_DESCRIPTION, parse_times
 from core.clock import Clock
 from core.errors import FieldError, InvalidRequest
-from core.http.openapi import response_docs
 from schemas.instrumentation import HEALTH_CHECKS
 
 _DAY_MS: Final = 86_400_000
@@ -59,6 +60,7 @@ class Health(msgspec.Struct, frozen=True):
     checks: list[HealthCheck]
 
 
+_COLUMNS: Final = HealthCheck.__struct_fields__
 _CHECKS: Final = SqlQuery("instrumentation_health", HealthCheck)
 
 HEALTH_EXAMPLE: Final[Example] = {
@@ -87,7 +89,7 @@ def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
     @router.get(
         "/health",
         summary="Health of instrumentation",
-        responses=response_docs(Health, HEALTH_EXAMPLE),
+        responses=docs_of(Health, HEALTH_EXAMPLE),
     )
     async def analytics_health(
         request: Request,
@@ -95,6 +97,7 @@ def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
             "", alias="from", description=f"{FROM_DESCRIPTION}. 7 days before `to` when left out"
         ),
         end: str = Query("", alias="to", description=f"{TO_DESCRIPTION}. Now when left out"),
+        format: FormatParam = Format.JSON,
     ) -> Response:
         """Checks that find common faults of pages and backends: ids that do not fit, events that
         have stopped, clocks that are wrong. Sessions that were marked irrelevant count as well.
@@ -106,10 +109,18 @@ def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
             values = msgspec.structs.asdict(over)
             rows = await runner.rows(Statement(_CHECKS.sql, values), HealthCheck)
             checks = sorted(rows, key=lambda row: HEALTH_CHECKS.index(row.finding))
+            if format is Format.CSV:
+                return csv_response([_cells(check) for check in checks], _COLUMNS)
             is_healthy = not any(check.is_found for check in checks)
             return json_response(Health(over, as_of, is_healthy, checks))
 
         return await while_connected(request, respond())
+
+
+def _cells(check: HealthCheck) -> Row:
+    """Of a line: the examples, which may have commas, are JSON."""
+    examples = msgspec.json.encode(check.examples).decode()
+    return {**msgspec.structs.asdict(check), "examples": examples}
 
 
 def _range(from_ms: int | None, to_ms: int | None, now_ms: int) -> HealthRange:

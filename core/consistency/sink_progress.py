@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.errors import BrokerUnavailable
-from core.kafka.offsets import Offsets
+from core.kafka.offsets import CommittedOffsets, Offsets
 from core.kafka.partitions import Partition
 
 # A commit comes every flush (some 300 ms); asking every 25 ms adds little to the wait, and costs
@@ -22,21 +22,57 @@ POLL_SECONDS = 0.025
 _CLOSING = "this process is shutting down: ask another one"
 
 
-class SinkProgress:
-    """Shares the answers of an `Offsets` among all callers of one event loop.
+class CommitWaits:
+    """All that wait for offsets share one poller, which runs only while somebody waits.
 
     Waits have no timeout of their own: callers set one (`asyncio.timeout`). A cancelled wait leaves
     nothing behind.
     """
 
-    def __init__(self, offsets: Offsets, poll_seconds: float = POLL_SECONDS) -> None:
-        self._offsets = offsets
+    def __init__(self, committed: CommittedOffsets, poll_seconds: float = POLL_SECONDS) -> None:
+        self._committed = committed
         self._poll_seconds = poll_seconds
+        self._waiters: dict[asyncio.Future[None], Mapping[Partition, int]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def reached(self, targets: Mapping[Partition, int]) -> None:
+        """Return once every target offset is committed. Raises what `CommittedOffsets` raises."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = targets
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll_committed())
+        try:
+            await waiter
+        finally:
+            del self._waiters[waiter]
+
+    async def close(self) -> None:
+        """Stop the poller; whoever still waits gets BrokerUnavailable."""
+        await _end(self._poller)
+        _fail(self._waiters, BrokerUnavailable(_CLOSING))
+        await self._committed.close()
+
+    async def _poll_committed(self) -> None:
+        while self._waiters:
+            with _fail_waiters_on_error(self._waiters):
+                wanted = set().union(*self._waiters.values())
+                committed = await self._committed.committed(wanted)
+                for waiter, targets in self._waiters.items():
+                    # Some began to wait during the fetch: their partitions may not be in it.
+                    if all(committed.get(key, -1) >= target for key, target in targets.items()):
+                        _succeed(waiter)
+            await asyncio.sleep(self._poll_seconds)
+
+
+class SinkProgress(CommitWaits):
+    """Shares the answers of an `Offsets` among all callers of one event loop."""
+
+    def __init__(self, offsets: Offsets, poll_seconds: float = POLL_SECONDS) -> None:
+        super().__init__(offsets, poll_seconds)
+        self._offsets = offsets
         self._counts: dict[str, int] = {}
         self._next: _SharedFetch | None = None
         self._fetcher: asyncio.Task[None] | None = None
-        self._waiters: dict[asyncio.Future[None], Mapping[Partition, int]] = {}
-        self._poller: asyncio.Task[None] | None = None
 
     async def partitions(self, topic: str) -> int:
         """How many partitions `topic` has; asked once, as the count is never changed in place."""
@@ -57,44 +93,19 @@ class SinkProgress:
         # Shielded, because the fetch belongs to others too when this caller gives up.
         return await asyncio.shield(mine.answer)
 
-    async def reached(self, targets: Mapping[Partition, int]) -> None:
-        """Return once the sink has committed every target offset. Raises BrokerUnavailable."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = targets
-        if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll_committed())
-        try:
-            await waiter
-        finally:
-            del self._waiters[waiter]
-
     async def close(self) -> None:
         """Stop the background tasks; whoever still waits gets BrokerUnavailable."""
-        tasks = [task for task in (self._fetcher, self._poller) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        unanswered = [] if self._next is None else [self._next.answer]
-        _fail([*unanswered, *self._waiters], BrokerUnavailable(_CLOSING))
-        self._next = None
-        await self._offsets.close()
+        await _end(self._fetcher)
+        if self._next is not None:
+            _fail([self._next.answer], BrokerUnavailable(_CLOSING))
+            self._next = None
+        await super().close()
 
     async def _fetch_ends(self) -> None:
         while self._next is not None:
             asked, self._next = self._next, None
             with _fail_waiters_on_error([asked.answer]):
                 asked.answer.set_result(await self._offsets.ends(asked.partitions))
-
-    async def _poll_committed(self) -> None:
-        while self._waiters:
-            with _fail_waiters_on_error(self._waiters):
-                wanted = set().union(*self._waiters.values())
-                committed = await self._offsets.committed(wanted)
-                for waiter, targets in self._waiters.items():
-                    # Some began to wait during the fetch: their partitions may not be in it.
-                    if all(committed.get(key, -1) >= target for key, target in targets.items()):
-                        _succeed(waiter)
-            await asyncio.sleep(self._poll_seconds)
 
 
 class _SharedFetch:
@@ -105,6 +116,13 @@ class _SharedFetch:
         self.answer: asyncio.Future[Mapping[Partition, int]] = (
             asyncio.get_running_loop().create_future()
         )
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    """Cancel it, and wait until it has ended."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextmanager

@@ -44,7 +44,22 @@ _TRANSIENT_ERRORS: Final = frozenset(
 T = TypeVar("T")
 
 
-class Offsets(Protocol):
+class CommittedOffsets(Protocol):
+    """How far somebody has come with the records of partitions."""
+
+    async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """The offset below which all records of each are done; perhaps of others, too.
+
+        One that is not there has not begun. Ends in bounded time. Raises BrokerUnavailable or
+        SinkUnavailable when there is no answer."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections and end threads. No other method may be called afterwards."""
+        ...
+
+
+class Offsets(CommittedOffsets, Protocol):
     """Offsets as Kafka has them now: every call asks the broker, nothing is cached.
 
     Every method ends in bounded time, and raises BrokerUnavailable when there is no answer.
@@ -68,10 +83,6 @@ class Offsets(Protocol):
 
         Records below it are in ClickHouse.
         """
-        ...
-
-    async def close(self) -> None:
-        """Close connections and end threads. No other method may be called afterwards."""
         ...
 
 

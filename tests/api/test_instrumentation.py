@@ -4,6 +4,9 @@ The same over HTTP, in SQL and by the doctor."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +55,16 @@ def asked(client: LocalClient, **query: Any) -> dict[str, dict[str, Any]]:
     checks = answer.json()["checks"]
     assert tuple(check["finding"] for check in checks) == HEALTH_CHECKS
     assert answer.json()["is_healthy"] is not any(check["is_found"] for check in checks)
+    lines = client.get("/analytics/health", params={**_RANGE, **query, "format": "csv"}).text
+    assert list(csv.DictReader(io.StringIO(lines, newline=""))) == [_line(each) for each in checks]
     return {check["finding"]: check for check in checks}
+
+
+def _line(check: dict[str, Any]) -> dict[str, str]:
+    """As CSV has it."""
+    examples = json.dumps(check["examples"], ensure_ascii=False, separators=(",", ":"))
+    cells = {**check, "examples": examples}
+    return {name: "" if cell is None else str(cell) for name, cell in cells.items()}
 
 
 def selected(settings: Settings, view: str) -> list[dict[str, Any]]:
