@@ -46,6 +46,7 @@ def test_the_answer_counts_and_does_not_name_the_user(user: str) -> None:
         "sessions": 2,
         "deleted": {"sessions": 2},
         "left": 0,
+        "release_files": 0,
         "kept": [],
         "seconds": 0.5,
     }
