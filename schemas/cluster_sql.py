@@ -106,6 +106,64 @@ def database_of_table(name: str, layout: Layout) -> str:
     return layout.shard_database if name in SHARDED else layout.database
 
 
+def table_itself(name: str, layout: Layout) -> str:
+    """The qualified name of the table itself."""
+    return f"`{database_of_table(name, layout)}`.`{name}`"
+
+
+def all_rows(name: str, layout: Layout) -> str:
+    """What to select from for every row once, where no Distributed table may be."""
+    table = table_itself(name, layout)
+    return f"cluster('{layout.cluster}', {table})" if layout.cluster and name in SHARDED else table
+
+
+def empty_copy(name: str, source: Layout, target: Layout) -> str:
+    """The statement for an empty table like another one, in the place that is its own there."""
+    table, like = table_itself(name, target), table_itself(name, source)
+    return f"CREATE TABLE {table}{target.on_cluster} AS {like}"
+
+
+def distributed_table(name: str, layout: Layout) -> tuple[str, ...]:
+    """The statement for the table that reads and inserts name, where it is not the table itself."""
+    if not layout.cluster or name not in SHARDED:
+        return ()
+    return (_distributed(name, layout, f", {SHARDED[name]}"),)
+
+
+def parts_of(name: str, source: Layout, target: Layout) -> tuple[str, ...]:
+    """Statements that give an empty copy the present parts of its source, by hard links.
+
+    Of a sharded table, one replica of each shard attaches them, when it has all that any has; the
+    others follow it. Of a table that all nodes have, the node that is asked.
+    """
+    table, like = table_itself(name, target), table_itself(name, source)
+    attach = f"ALTER TABLE {table} ATTACH PARTITION ALL FROM {like}"
+    if not target.cluster:
+        return (attach,)
+    if name in SHARDED:
+        attach = target.on_every_node(attach)
+    return (*caught_up(name, source), attach)
+
+
+def caught_up(name: str, layout: Layout) -> tuple[str, ...]:
+    """The statement that returns once every replica of a table has what any of them has now."""
+    if not layout.cluster:
+        return ()
+    return (layout.on_every_node(f"SYSTEM SYNC REPLICA {table_itself(name, layout)} LIGHTWEIGHT"),)
+
+
+def exchange(name: str, here: Layout, there: Layout) -> str:
+    """The statement that exchanges two tables; on a cluster, node by node."""
+    tables = f"{table_itself(name, here)} AND {table_itself(name, there)}"
+    return f"EXCHANGE TABLES {tables}{here.on_cluster}"
+
+
+def move(name: str, source: Layout, target: Layout) -> str:
+    """The statement that moves a table to where there is none."""
+    old, new = table_itself(name, source), table_itself(name, target)
+    return f"RENAME TABLE {old} TO {new}{source.on_cluster}"
+
+
 def places_of(name: str, layout: Layout) -> int:
     """In how many databases of a node an object of this name is."""
     return 2 if layout.cluster and (name in SHARDED or name in OF_SESSIONS) else 1

@@ -26,7 +26,7 @@ _CONNECT_SECONDS = 5.0
 # Names of databases have letters, digits and `_` only, so the colon ends the name.
 _COMMENT = "made by clickstream for {installation}: {purpose}"
 
-_CREATE_DATABASE = "CREATE DATABASE {{name:Identifier}} COMMENT '{comment}'"
+_CREATE_DATABASE = "CREATE DATABASE {{name:Identifier}}{on_cluster} COMMENT '{comment}'"
 _COMMENT_OF = "SELECT comment FROM system.databases WHERE name = {name:String}"
 _OWNED = """
 SELECT name FROM system.databases
@@ -106,9 +106,13 @@ class Server:
         """Run a statement that changes a table, where the table itself is."""
         self.command(self.layout.on_every_node(statement), **parameters)
 
+    def layout_of(self, database: str) -> Layout:
+        """Where the tables are, of a database that may not be that of the settings."""
+        return replace(self.layout, database=database)
+
     def shard_database(self, database: str) -> str:
-        """The database of the tables themselves, of one that may not be that of the settings."""
-        return replace(self.layout, database=database).shard_database
+        """The database of the tables themselves."""
+        return self.layout_of(database).shard_database
 
     def rows_of_replicas(self, query: str, **parameters: object) -> Rows:
         """The answer of a query `FROM {database:Identifier}.…`. On a cluster, of all replicas."""
@@ -119,8 +123,10 @@ class Server:
         return int(self.rows(query, **parameters)[0][0])
 
     def create(self, database: str, owner: Owner) -> None:
-        """Make a database that is not there yet."""
-        self.command(_CREATE_DATABASE.format(comment=owner.comment), name=database)
+        """Make a database that is not there yet; on a cluster, both of it."""
+        create = _CREATE_DATABASE.format(comment=owner.comment, on_cluster=self.layout.on_cluster)
+        for name in self.layout_of(database).databases:
+            self.command(create, name=name)
 
     def has(self, database: str, owner: Owner) -> bool:
         """Whether it is there. SetupError when it is there and has another owner."""
@@ -134,8 +140,10 @@ class Server:
 
     def drop(self, database: str, owner: Owner) -> None:
         """Delete a database with all that it holds, if it is there. SetupError as `has`."""
+        drop = f"DROP DATABASE IF EXISTS {{name:Identifier}}{self.layout.on_cluster} SYNC"
         if self.has(database, owner):
-            self.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", name=database)
+            for name in reversed(self.layout_of(database).databases):
+                self.command(drop, name=name)
 
     def owned(self, installation: str) -> tuple[str, ...]:
         """The databases that operations of this installation have made and that are there now."""
@@ -149,7 +157,7 @@ class Server:
         """Let its tables merge. A cut short backup or restore may have stopped them, and a deletion
         would then wait for ever."""
         for (table,) in self.rows(_TABLES_OF, name=database):
-            self.command(_START_MERGES, database=database, table=table)
+            self.command(self.layout.on_every_node(_START_MERGES), database=database, table=table)
 
     def running_inserts(self, database: str) -> frozenset[str]:
         """The ids of the inserts that are under way into this database."""
@@ -181,7 +189,7 @@ def open_server(settings: Settings) -> Iterator[Server]:
 
 
 def require_one_server(settings: Settings, operation: str) -> None:
-    """Raises SetupError on a cluster, for an operation that would see one of its shards alone."""
+    """Raises SetupError on a cluster, for what has not been shown to be right there."""
     if settings.clickhouse_cluster:
         raise SetupError(
             f"{operation} works on one ClickHouse server only, and CLICKSTREAM_CLICKHOUSE_CLUSTER"

@@ -24,7 +24,10 @@ _SHARD_SUFFIX: Final = "_shard"
 _SOURCE: Final = re.compile(r"\bFROM (\{database:Identifier\}\.[\w{}:]+)")
 
 # After this a statement for every node has its ON CLUSTER.
-_TARGET: Final = re.compile(r"\s*(?:(?:DELETE FROM|(?:ALTER|TRUNCATE) TABLE) \S+|KILL MUTATION)")
+_TARGET: Final = re.compile(
+    r"\s*(?:(?:DELETE FROM|(?:ALTER|TRUNCATE) TABLE) \S+|KILL MUTATION"
+    r"|SYSTEM (?:(?:START|STOP) MERGES|SYNC REPLICA))"
+)
 
 _ON_A_CLUSTER: Final[Mapping[str, Any]] = {
     # An insert has returned when every shard has its rows, and a majority of the shard's replicas.
@@ -65,13 +68,18 @@ class Layout:
         return self.database + _SHARD_SUFFIX if self.cluster else self.database
 
     @property
+    def databases(self) -> tuple[str, ...]:
+        """All of it: the one of the tables themselves is the last."""
+        return tuple(dict.fromkeys((self.database, self.shard_database)))
+
+    @property
     def on_cluster(self) -> str:
         """What stands after a name for a statement to run on every node. Empty on one server."""
         return f" ON CLUSTER '{self.cluster}'" if self.cluster else ""
 
     def on_every_node(self, statement: str) -> str:
-        """A DELETE, ALTER, TRUNCATE or KILL MUTATION → the same for every node. Raises ValueError
-        for other statements."""
+        """A DELETE, ALTER, TRUNCATE, KILL MUTATION, or SYSTEM with merges or a replica → the same
+        for every node. Raises ValueError for other statements."""
         target = _TARGET.match(statement)
         if target is None:
             raise ValueError(f"this cannot run on every node: {statement.strip()[:60]}")

@@ -9,6 +9,12 @@ from schemas.cluster_sql import (
     SAME_EVERYWHERE,
     SHARDED,
     Existing,
+    all_rows,
+    distributed_table,
+    empty_copy,
+    exchange,
+    move,
+    parts_of,
     places_of,
     statements,
     table_same_everywhere,
@@ -115,3 +121,42 @@ def test_what_is_sharded_is_in_two_databases_of_a_node() -> None:
     names = ("sessions", "relevant_sessions", "erasures", "metrics_overview")
     assert [places_of(name, LAYOUT) for name in names] == [2, 2, 1, 1]
     assert [places_of(name, Layout("shop")) for name in names] == [1, 1, 1, 1]
+
+
+def test_a_copy_of_a_sharded_table_has_what_one_replica_of_each_shard_has() -> None:
+    there = Layout("shop_backup", "blue")
+    assert empty_copy("events", LAYOUT, there) == (
+        "CREATE TABLE `shop_backup_shard`.`events` ON CLUSTER 'blue' AS `shop_shard`.`events`"
+    )
+    assert parts_of("events", LAYOUT, there) == (
+        "SYSTEM SYNC REPLICA ON CLUSTER 'blue' `shop_shard`.`events` LIGHTWEIGHT",
+        "ALTER TABLE `shop_backup_shard`.`events` ON CLUSTER 'blue'"
+        " ATTACH PARTITION ALL FROM `shop_shard`.`events`",
+    )
+    assert all_rows("events", there) == "cluster('blue', `shop_backup_shard`.`events`)"
+    assert distributed_table("events", there) != ()
+
+
+def test_a_copy_of_a_table_that_all_nodes_have_is_filled_once() -> None:
+    there = Layout("shop_backup", "blue")
+    assert parts_of("erasures", LAYOUT, there) == (
+        "SYSTEM SYNC REPLICA ON CLUSTER 'blue' `shop`.`erasures` LIGHTWEIGHT",
+        "ALTER TABLE `shop_backup`.`erasures` ATTACH PARTITION ALL FROM `shop`.`erasures`",
+    )
+    assert all_rows("erasures", there) == "`shop_backup`.`erasures`"
+    assert distributed_table("erasures", there) == ()
+
+
+def test_tables_are_exchanged_and_moved_where_they_are() -> None:
+    there = Layout("shop_restore", "blue")
+    assert exchange("sessions", there, LAYOUT) == (
+        "EXCHANGE TABLES `shop_restore_shard`.`sessions` AND `shop_shard`.`sessions`"
+        " ON CLUSTER 'blue'"
+    )
+    assert move("erasures", Layout("a"), Layout("b")) == (
+        "RENAME TABLE `a`.`erasures` TO `b`.`erasures`"
+    )
+    assert parts_of("events", Layout("a"), Layout("b")) == (
+        "ALTER TABLE `b`.`events` ATTACH PARTITION ALL FROM `a`.`events`",
+    )
+    assert distributed_table("events", Layout("a")) == ()

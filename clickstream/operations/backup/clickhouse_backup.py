@@ -39,7 +39,8 @@ def run_backup(
     Raises SetupError with ClickHouse's reason, SinkUnavailable when it makes no progress.
     """
     id_ = _new_id()
-    statement = queries.backup(database, tables, storage.clickhouse_target(), id_)
+    layout = server.layout_of(database)
+    statement = queries.backup(layout, tables, storage.clickhouse_target(), id_)
     _run(server, statement, id_, "backup, bytes", progress, check_lease)
 
 
@@ -58,11 +59,12 @@ def run_restore(
     that no row is deleted by its age before it is counted. Raises SetupError with ClickHouse's
     reason.
     """
+    saved, layout = server.layout_of(source_database), server.layout_of(database)
     for structure_only in (True, False):
         id_ = _new_id()
         statement = queries.restore(
-            source_database,
-            database,
+            saved,
+            layout,
             tables,
             storage.clickhouse_target(),
             id_,
@@ -71,7 +73,7 @@ def run_restore(
         _run(server, statement, id_, "restore, bytes", progress, check_lease)
         if structure_only:
             for table in tables:
-                server.command(queries.stop_merges(database, table))
+                server.command(queries.stop_merges(table, layout))
 
 
 def _new_id() -> str:

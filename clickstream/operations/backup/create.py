@@ -30,13 +30,14 @@ from clickstream.operations.backup.manifest import (
 )
 from clickstream.operations.backup.schema_registry import open_registry
 from clickstream.operations.backup.snapshot import (
+    number_of_shards,
     snapshot_tables,
     staging_database,
     table_checksums,
 )
 from clickstream.operations.backup.storage import MANIFEST, REGISTRY, open_storage
 from clickstream.progress import ProgressReporter
-from core.clickhouse.admin import Owner, Purpose, Server, require_one_server
+from core.clickhouse.admin import Owner, Purpose, Server
 from core.clickhouse.client import database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
@@ -78,7 +79,6 @@ def create_backup(
     Raises SetupError when the backup is refused, Unavailable when a server is away or another
     operation is running. The target then has no manifest, and `restore` refuses it.
     """
-    require_one_server(settings, "a backup")
     started = clock.monotonic()
     live = database_of(settings)
     staging = live + _SUFFIX
@@ -153,6 +153,7 @@ def _manifest(
         topics=snapshot.topics,
         schemas=snapshot.schemas,
         migrations=tuple(SavedMigration(str(path), str(sum_)) for path, sum_ in migrations),
+        shards=number_of_shards(server),
         registry_checksum=None
         if snapshot.export is None
         else hashlib.sha256(snapshot.export).hexdigest(),

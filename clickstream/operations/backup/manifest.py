@@ -80,6 +80,8 @@ class Manifest:
     migrations: tuple[SavedMigration, ...]
     registry_checksum: str | None
     """SHA-256 of the registry's own export; None where the registry cannot make one."""
+    shards: int = 0
+    """Of the cluster that it was taken of; 0: of one server."""
 
     def topic(self, name: str) -> SavedTopic | None:
         """The topic of this name; None when it did not exist."""
@@ -148,6 +150,17 @@ def check_settings(manifest: Manifest, settings: Settings) -> None:
             f"the backup was taken with CLICKSTREAM_TOPICS__EPOCH={manifest.epoch}, and it is"
             f" {topics.epoch} now: set it to {manifest.epoch}, or to {manifest.epoch + 1} if the"
             " topics were deleted and created again since"
+        )
+
+
+def check_shards(manifest: Manifest, shards: int) -> None:
+    """Raises SetupError for a backup of another number of shards: each shard gets its own rows
+    back, and would be asked for others."""
+    if manifest.shards != shards:
+        was, is_now = (f"{n} shards" if n else "one server" for n in (manifest.shards, shards))
+        raise SetupError(
+            f"the backup is of {was}, and the tables are to be on {is_now}: restore it where there"
+            " are as many, and copy the rows from there"
         )
 
 

@@ -11,18 +11,20 @@ from typing import Final
 from clickhouse_connect.driver.binding import format_str as literal
 from clickhouse_connect.driver.binding import quote_identifier as identifier
 
+from core.clickhouse.cluster_lease import LEASES
+from core.clickhouse.layout import Layout
+from schemas.cluster_sql import empty_copy, parts_of, table_itself
 from schemas.migrate import RECORD
 
 # Tables that are not backed up: they are made by `migrate`.
-DERIVED: Final = (RECORD,)
+DERIVED: Final = (RECORD, LEASES)
 
 TABLES: Final = """
 SELECT name FROM system.tables
-WHERE database = {database:String} AND endsWith(engine, 'MergeTree')
+WHERE database IN {databases:Array(String)} AND endsWith(engine, 'MergeTree')
     AND name NOT IN {derived:Array(String)} AND NOT startsWith(name, '.inner')
 ORDER BY name
 """
-EXISTING: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
 MIGRATIONS: Final = f"""
 SELECT path, checksum FROM {{database:Identifier}}.{RECORD} FINAL
 WHERE startsWith(path, 'migrations/')
@@ -31,11 +33,10 @@ ORDER BY path
 
 # Counts only the newest version of a row; `final` changes nothing for tables without versions.
 CHECKSUM: Final = """
-SELECT count(), sum(cityHash64(formatRow('RowBinary', *)))
-FROM {database:Identifier}.{table:Identifier}
-SETTINGS final = 1
+SELECT count(), sum(cityHash64(formatRow('RowBinary', *))) FROM $rows SETTINGS final = 1
 """
-ROWS: Final = "SELECT count() FROM {database:Identifier}.{table:Identifier}"
+ROWS: Final = "SELECT count() FROM $rows"
+SHARDS: Final = "SELECT max(shard_num) FROM system.clusters WHERE cluster = {cluster:String}"
 
 # With SYNC the statement answers when the query has ended, and its database can be dropped.
 KILL: Final = """
@@ -47,39 +48,38 @@ FROM system.backups WHERE id = {id:String}
 """
 
 
-def attach_partitions(live: str, staging: str, table: str) -> list[str]:
+def snapshot(table: str, live: Layout, staging: Layout) -> list[str]:
     """Statements that make a table of the present parts of another one, by hard links.
 
     They copy no data. Merges are stopped before the parts are attached: a merge would also delete
     rows by their age, and the rows that are counted must not change.
     """
-    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (live, staging))
     return [
-        f"CREATE TABLE {new} AS {old}",
-        stop_merges(staging, table),
-        f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {old}",
+        empty_copy(table, live, staging),
+        stop_merges(table, staging),
+        *parts_of(table, live, staging),
     ]
 
 
-def stop_merges(database: str, table: str) -> str:
+def stop_merges(table: str, layout: Layout) -> str:
     """Stops merges until `start_merges`, or until the server restarts."""
-    return f"SYSTEM STOP MERGES {identifier(database)}.{identifier(table)}"
+    return layout.on_every_node(f"SYSTEM STOP MERGES {table_itself(table, layout)}")
 
 
-def start_merges(database: str, table: str) -> str:
+def start_merges(table: str, layout: Layout) -> str:
     """Starts them again."""
-    return f"SYSTEM START MERGES {identifier(database)}.{identifier(table)}"
+    return layout.on_every_node(f"SYSTEM START MERGES {table_itself(table, layout)}")
 
 
-def backup(database: str, tables: Sequence[str], target: str, id_: str) -> str:
+def backup(layout: Layout, tables: Sequence[str], target: str, id_: str) -> str:
     """Starts a BACKUP that runs on; PROGRESS tells its state."""
-    listed = ", ".join(f"TABLE {identifier(database)}.{identifier(table)}" for table in tables)
-    return f"BACKUP {listed} TO {target} SETTINGS id = {literal(id_)} ASYNC"
+    listed = ", ".join(f"TABLE {table_itself(table, layout)}" for table in tables)
+    return f"BACKUP {listed}{layout.on_cluster} TO {target} SETTINGS id = {literal(id_)} ASYNC"
 
 
 def restore(
-    source_database: str,
-    database: str,
+    saved: Layout,
+    layout: Layout,
     tables: Sequence[str],
     source: str,
     id_: str,
@@ -87,12 +87,11 @@ def restore(
     structure_only: bool,
 ) -> str:
     """Starts a RESTORE of the tables into another database; PROGRESS tells its state."""
-    old, new = identifier(source_database), identifier(database)
     listed = ", ".join(
-        f"TABLE {old}.{name} AS {new}.{name}" for name in (identifier(table) for table in tables)
+        f"TABLE {table_itself(table, saved)} AS {table_itself(table, layout)}" for table in tables
     )
-    only = f", structure_only = {int(structure_only)}"
-    return f"RESTORE {listed} FROM {source} SETTINGS id = {literal(id_)}{only} ASYNC"
+    settings = f"id = {literal(id_)}, structure_only = {int(structure_only)}"
+    return f"RESTORE {listed}{layout.on_cluster} FROM {source} SETTINGS {settings} ASYNC"
 
 
 def write_bucket(function: str, text: str) -> str:
@@ -105,12 +104,6 @@ def read_bucket(function: str) -> str:
     return f"SELECT line FROM {function}"  # noqa: S608 - quoted
 
 
-def swap(source: str, target: str, table: str, *, exchange: bool) -> str:
-    """Moves a table to `target`, or exchanges it with the one of the same name there."""
-    old, new = (f"{identifier(each)}.{identifier(table)}" for each in (source, target))
-    return f"EXCHANGE TABLES {old} AND {new}" if exchange else f"RENAME TABLE {old} TO {new}"
-
-
-def rename_database(old: str, new: str) -> str:
+def rename_database(old: str, new: str, on_cluster: str) -> str:
     """Gives a database, with all that it holds, another name."""
-    return f"RENAME DATABASE {identifier(old)} TO {identifier(new)}"
+    return f"RENAME DATABASE {identifier(old)} TO {identifier(new)}{on_cluster}"

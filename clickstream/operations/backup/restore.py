@@ -25,6 +25,7 @@ from clickstream.operations.backup.manifest import (
     Manifest,
     check_migrations,
     check_settings,
+    check_shards,
     from_json,
 )
 from clickstream.operations.backup.offsets import OffsetPlan
@@ -36,7 +37,11 @@ from clickstream.operations.backup.restore_checks import (
     planned,
 )
 from clickstream.operations.backup.restore_state import RestoreState, read_state, write_state
-from clickstream.operations.backup.snapshot import table_checksums, tables_to_back_up
+from clickstream.operations.backup.snapshot import (
+    number_of_shards,
+    table_checksums,
+    tables_to_back_up,
+)
 from clickstream.operations.backup.storage import (
     MANIFEST,
     REGISTRY,
@@ -50,7 +55,7 @@ from clickstream.operations.erasure.reapply import apply_erasures
 from clickstream.operations.log_offsets import LogOffsets
 from clickstream.progress import ProgressReporter
 from core.clickhouse import on_database
-from core.clickhouse.admin import Owner, Purpose, Server, require_one_server
+from core.clickhouse.admin import Owner, Purpose, Server
 from core.clickhouse.client import database_of
 from core.clickhouse.lease import lease
 from core.clock import Clock
@@ -107,6 +112,7 @@ def preview(
     with connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
         manifest = _read_manifest(settings, storage)
+        check_shards(manifest, number_of_shards(server))
         _has_target(server, settings, target)
         if _resumable(server, settings, target, manifest, options) is None:
             check_empty(server, database_of(target))
@@ -131,12 +137,12 @@ def restore(
     server is away or another operation is running. Run it again after any error; when tables were
     in place already it asks for `resume`.
     """
-    require_one_server(settings, "a restore")
     started = clock.monotonic()
     target = _target(settings, options)
     with _leases(settings, target) as check_lease, connect_for_backup(settings) as server:
         storage = open_storage(source, settings, server)
         manifest = _read_manifest(settings, storage)
+        check_shards(manifest, number_of_shards(server))
         _has_target(server, settings, target)
         state = _resumable(server, settings, target, manifest, options)
         resumed = state is not None
@@ -223,7 +229,7 @@ def _leases(settings: Settings, target: Settings) -> Iterator[Callable[[], None]
         if database_of(settings) == database_of(target):
             yield check_live
             return
-        with lease(target) as check_target:
+        with lease(settings, database=database_of(target)) as check_target:
 
             def check() -> None:
                 check_live()
@@ -353,7 +359,7 @@ def _load_tables(
             )
     progress.say("the tables are loaded: checksums match")
     for table in tables:
-        server.command(start_merges(name, table))
+        server.command(start_merges(table, server.layout_of(name)))
 
 
 def _put_in_place(

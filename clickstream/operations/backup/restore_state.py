@@ -30,7 +30,8 @@ SELECT 1 FROM system.tables WHERE database = {{database:String}} AND name = '{_T
 """  # noqa: S608 - our own name
 _UUIDS: Final = """
 SELECT name, toString(uuid) FROM system.tables
-WHERE database = {database:String} AND name IN {tables:Array(String)}
+WHERE database IN {databases:Array(String)} AND name IN {tables:Array(String)}
+    AND endsWith(engine, 'MergeTree')
 """
 
 
@@ -83,5 +84,6 @@ def write_state(
 
 def table_ids(server: Server, database: str, tables: Sequence[str]) -> dict[str, str]:
     """ClickHouse's ids of those of the tables that exist."""
-    rows = server.rows(_UUIDS, database=database, tables=list(tables))
+    databases = list(server.layout_of(database).databases)
+    rows = server.rows(_UUIDS, databases=databases, tables=list(tables))
     return {str(name): str(uuid) for name, uuid in rows}

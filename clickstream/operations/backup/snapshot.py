@@ -22,6 +22,7 @@ from clickstream.operations.backup import queries
 from clickstream.operations.backup.manifest import SavedTable
 from core.clickhouse.admin import Owner, Server
 from core.errors import ClickstreamError
+from schemas.cluster_sql import all_rows, caught_up
 from stream_processors.join import table_columns
 
 _FIRST: Final = (
@@ -44,7 +45,8 @@ def snapshot_order(tables: Sequence[str]) -> list[str]:
 
 def tables_to_back_up(server: Server, database: str) -> list[str]:
     """The tables whose data cannot be computed again."""
-    found = server.rows(queries.TABLES, database=database, derived=list(queries.DERIVED))
+    databases = list(server.layout_of(database).databases)
+    found = server.rows(queries.TABLES, databases=databases, derived=list(queries.DERIVED))
     return [str(name) for (name,) in found]
 
 
@@ -72,7 +74,7 @@ def snapshot_tables(
     tables = snapshot_order(tables_to_back_up(server, live))
     for table in tables:
         check_lease()
-        for statement in queries.attach_partitions(live, into, table):
+        for statement in queries.snapshot(table, server.layout_of(live), server.layout_of(into)):
             server.command(statement)
     return tables
 
@@ -84,6 +86,23 @@ def table_checksums(
     found = []
     for table in sorted(tables):
         check_lease()
-        ((count, checksum),) = server.rows(queries.CHECKSUM, database=database, table=table)
+        layout = server.layout_of(database)
+        for statement in caught_up(table, layout):
+            server.command(statement)
+        rows = all_rows(table, layout)
+        ((count, checksum),) = server.rows(queries.CHECKSUM.replace("$rows", rows))
         found.append(SavedTable(table, int(count), int(checksum)))
     return tuple(found)
+
+
+def count_rows(server: Server, database: str, table: str) -> int:
+    """The rows of a table, of all versions."""
+    rows = all_rows(table, server.layout_of(database))
+    return server.number(queries.ROWS.replace("$rows", rows))
+
+
+def number_of_shards(server: Server) -> int:
+    """Of the cluster; 0 on one server."""
+    if not server.layout.cluster:
+        return 0
+    return server.number(queries.SHARDS, cluster=server.layout.cluster)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from clickstream.operations.backup import queries
 from clickstream.operations.backup.restore_state import RestoreState, table_ids
-from clickstream.operations.backup.snapshot import snapshot_order, tables_to_back_up
+from clickstream.operations.backup.snapshot import count_rows, snapshot_order, tables_to_back_up
 from core.clickhouse.admin import Owner, Server
 from core.errors import SetupError
+from schemas.cluster_sql import exchange, move
 from schemas.topic_epochs import TABLE as EPOCHS
 
 
@@ -22,7 +23,7 @@ def check_empty(server: Server, database: str) -> None:
     But for the epochs of the topics: a worker that has only been started writes one.
     """
     for table in set(tables_to_back_up(server, database)) - {EPOCHS}:
-        if server.number(queries.ROWS, database=database, table=table):
+        if count_rows(server, database, table):
             raise SetupError(
                 f"{database} is not empty ({table} has rows), and a restore replaces nothing:"
                 f" DROP DATABASE {database} if its data may be lost, or use --into-database NAME to"
@@ -40,11 +41,13 @@ def swap_tables(
             f"{staging} no longer has the tables that were restored into it: begin anew, without"
             " --resume"
         )
-    existing = {str(name) for (name,) in server.rows(queries.EXISTING, database=state.target)}
+    here, there = server.layout_of(staging), server.layout_of(state.target)
+    existing = table_ids(server, state.target, waiting)
     # Sessions last: a reader who sees a session then sees everything that belongs to it.
     for table in sorted(snapshot_order(waiting), key=lambda name: name == "sessions"):
         check_lease()
-        server.command(queries.swap(staging, state.target, table, exchange=table in existing))
+        place = exchange if table in existing else move
+        server.command(place(table, here, there))
 
 
 def drop_replaced(server: Server, staging: str, owner: Owner, kept_name: str) -> str | None:
@@ -54,8 +57,10 @@ def drop_replaced(server: Server, staging: str, owner: Owner, kept_name: str) ->
     whose it is. Returns the qualified name of such a table.
     """
     for table in tables_to_back_up(server, staging):
-        if server.number(queries.ROWS, database=staging, table=table):
-            server.command(queries.rename_database(staging, kept_name))
+        if count_rows(server, staging, table):
+            names = (server.layout_of(name).databases for name in (staging, kept_name))
+            for old, new in zip(*names, strict=True):
+                server.command(queries.rename_database(old, new, server.layout.on_cluster))
             return f"{kept_name}.{table}"
     server.drop(staging, owner)
     return None

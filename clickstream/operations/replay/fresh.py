@@ -25,6 +25,7 @@ from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.errors import ClickstreamError, SetupError
 from core.settings import Settings
+from schemas.cluster_sql import distributed_table, empty_copy, exchange
 from schemas.topic_epochs import at_present_epoch
 from schemas.topics import Topics
 from stream_processors.join import table_columns
@@ -72,7 +73,9 @@ def replay_fresh(
             server.command(queries.COPY_LETTERS, live=live, fresh=fresh)
             for table in _ERASURES:
                 server.command(queries.add_missing(table), source=fresh, target=live)
-            if server.number(queries.OPEN_MUTATIONS, fresh=fresh):
+            mutations = server.layout.all_nodes("system.mutations")
+            unfinished = queries.OPEN_MUTATIONS.replace("$mutations", mutations)
+            if server.number(unfinished, fresh=server.shard_database(fresh)):
                 raise SetupError(
                     "deletions are under way in the new tables, and would look for the others in"
                     " vain after the exchange: run it again"
@@ -102,7 +105,8 @@ def check_stopped(log: LogOffsets) -> None:
 
 
 def _check_feeds_nobody(server: Server, live: str) -> None:
-    if fed := server.rows(queries.FED, live=live, tables=list(TABLES)):
+    database = server.shard_database(live)
+    if fed := server.rows(queries.FED, live=database, tables=list(TABLES)):
         table, views = fed[0]
         raise SetupError(
             f"{table} feeds {views}, which would stay behind on the old table: drop it, and make it"
@@ -118,8 +122,10 @@ def _tables_beside(server: Server, live: str, fresh: str) -> Iterator[None]:
     server.drop(fresh, owner)
     server.create(fresh, owner)
     try:
+        here, there = server.layout_of(live), server.layout_of(fresh)
         for table in (table_columns.FACTS_PROGRESS, *_EXCHANGED, *_ERASURES):
-            server.command(queries.make(table, live, fresh))
+            for statement in (empty_copy(table, here, there), *distributed_table(table, there)):
+                server.command(statement)
         for table in _ERASURES:
             server.command(queries.add_missing(table), source=live, target=fresh)
         yield
@@ -160,7 +166,7 @@ def _exchange(
     committed = log.committed()
     for table in _EXCHANGED:
         check_lease()
-        server.command(queries.exchange(table, live, fresh))
+        server.command(exchange(table, server.layout_of(fresh), server.layout_of(live)))
     if log.workers() or log.committed() != committed:
         raise SetupError(
             "a worker was started while the tables were exchanged, and may have written into the"

@@ -90,18 +90,8 @@ GROUP BY epoch, kafka_partition
 # --- Fresh tables ----------------------------------------------------------------------------
 
 
-def make(table: str, live: str, fresh: str) -> str:
-    """An empty table like the live one. Names of databases have letters, digits and `_` only."""
-    return f"CREATE TABLE {fresh}.{table} AS {live}.{table}"
-
-
-def exchange(table: str, live: str, fresh: str) -> str:
-    """The fresh table for the live one, atomically."""
-    return f"EXCHANGE TABLES {fresh}.{table} AND {live}.{table}"
-
-
 OPEN_MUTATIONS: Final = (
-    "SELECT count() FROM system.mutations WHERE database = {fresh:String} AND NOT is_done"
+    "SELECT count() FROM $mutations WHERE database = {fresh:String} AND NOT is_done"
 )
 
 

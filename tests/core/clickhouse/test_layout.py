@@ -23,6 +23,7 @@ def test_on_one_server_nothing_is_changed() -> None:
     ("statement", "everywhere"),
     [
         ("\nDELETE FROM a\nWHERE b", "\nDELETE FROM a ON CLUSTER 'blue'\nWHERE b"),
+        ("SYSTEM STOP MERGES a.b", "SYSTEM STOP MERGES ON CLUSTER 'blue' a.b"),
         (
             "DELETE FROM {d:Identifier}.{t:Identifier} IN PARTITION ID {p:String} WHERE b",
             "DELETE FROM {d:Identifier}.{t:Identifier} ON CLUSTER 'blue'"
@@ -58,3 +59,8 @@ def test_a_query_of_operations_reads_every_replica_and_what_it_compares_with_sta
 def test_the_name_of_a_cluster_has_no_quotes() -> None:
     with pytest.raises(ValidationError, match="clickhouse_cluster"):
         Settings(_env_file=None, clickhouse_cluster="a' b")
+
+
+def test_a_cluster_has_two_databases_and_one_server_has_one() -> None:
+    assert ONE.databases == ("shop",)
+    assert CLUSTER.databases == ("shop", "shop_shard")

@@ -13,6 +13,7 @@ from clickstream.operations.backup import clickhouse_backup, queries
 from clickstream.operations.backup.storage import LocalStorage
 from clickstream.progress import ConsoleProgress
 from core.clickhouse.admin import Server
+from core.clickhouse.layout import Layout
 from core.errors import SinkUnavailable
 
 
@@ -21,6 +22,9 @@ class StalledServer:
 
     def __init__(self) -> None:
         self.commands: list[str] = []
+
+    def layout_of(self, database: str) -> Layout:
+        return Layout(database)
 
     def command(self, statement: str, **_: object) -> None:
         self.commands.append(statement)

@@ -11,7 +11,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from clickstream.operations.backup.queries import attach_partitions
+from clickstream.operations.backup.queries import snapshot
 from clickstream.operations.erasure import erase as erase_module
 from clickstream.operations.erasure import lookup
 from clickstream.operations.erasure.erase import erase, preview
@@ -248,7 +248,9 @@ def test_tables_of_a_backup_or_restore_are_erased_from_though_their_merges_are_s
         for database, installation in ((left, live), (others, f"{live}_eu")):
             server.create(database, Owner(installation, purpose))
             for table in ("sessions", "events"):
-                for statement in attach_partitions(live, database, table):
+                for statement in snapshot(
+                    table, server.layout_of(live), server.layout_of(database)
+                ):
                     server.command(statement)
     before = rows_of_databases(settings, "ann")
     assert before.keys() == {live, left, others}

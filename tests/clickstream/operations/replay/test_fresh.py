@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clickstream.operations.replay.run import Outcome
+    from core.clickhouse.layout import Layout
     from core.settings import Settings
     from tests.clickstream.operations.replay.conftest import Filled
 
@@ -142,15 +143,15 @@ def test_what_one_that_was_killed_has_left_is_dropped_and_nothing_else(filled: F
 def test_cut_short_in_the_exchange_it_is_completed_by_the_next(
     filled: Filled, monkeypatch: pytest.MonkeyPatch, exchanged: int
 ) -> None:
-    from clickstream.operations.replay import queries
+    from clickstream.operations.replay import fresh
 
-    exchange, done = queries.exchange, iter(range(exchanged))
+    exchange, done = fresh.exchange, iter(range(exchanged))
 
-    def fail_after_some(table: str, live: str, fresh: str) -> str:
-        return exchange(table if next(done, None) is not None else "no_such_table", live, fresh)
+    def fail_after_some(table: str, here: Layout, there: Layout) -> str:
+        return exchange(table if next(done, None) is not None else "no_such_table", here, there)
 
     with monkeypatch.context() as patch:
-        patch.setattr(queries, "exchange", fail_after_some)
+        patch.setattr(fresh, "exchange", fail_after_some)
         with pytest.raises(SinkUnavailable):
             rebuilt(filled.settings, Earliest())
     assert contents(filled.settings) == filled.contents
