@@ -41,7 +41,12 @@ test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines 
 
 .PHONY: test-cluster
 test-cluster: install ## run the tests on a cluster of ClickHouse that CLICKSTREAM_TEST_CLUSTER or …_PROGRAM names
-	$(PYTEST) -m cluster tests/cluster
+	$(PYTEST) -m cluster -rs tests/cluster tests/faults/outages/test_cluster_outages.py
+
+# The others hold up copying or kill nodes, and mostly wait.
+.PHONY: test-cluster-short
+test-cluster-short: install ## the same without faults: what CI runs where there is a cluster
+	$(PYTEST) -m cluster -rs $(addprefix tests/cluster/test_,schema.py deletion.py answers.py)
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed $(CONSOLE_TOOLS) ## run the tests that start no engines
@@ -77,7 +82,11 @@ faults: install ## the fault lab, long: kills, outages, rebalances, overload, fu
 
 .PHONY: faults-short
 faults-short: install ## the fault lab, each fault once or twice
-	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m faults tests/faults
+	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "faults and not cluster" tests/faults
+
+.PHONY: faults-cluster
+faults-cluster: install ## nodes of a cluster of ClickHouse killed and held up under load, and a demo of 20,000 searches
+	CLICKSTREAM_TEST_LONG=1 $(PYTEST) -s -rs tests/faults/outages/test_cluster_outages.py
 
 # Those about what is sent, and about erasures: nothing in them is timed to a second.
 INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain_404.py ledger.py \
@@ -88,7 +97,7 @@ INPUT_FAULTS := $(addprefix tests/faults/test_,access_table.py poison.py certain
 faults-system: install ## half of it: processes and servers die, freeze and stay away
 	CLICKSTREAM_TEST_LONG=1 CLICKSTREAM_TEST_MINUTES=$(FAULT_MINUTES) \
 	  CLICKSTREAM_TEST_OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) \
-	  $(PYTEST) tests/faults $(addprefix --ignore=,$(INPUT_FAULTS))
+	  $(PYTEST) -m "not cluster" tests/faults $(addprefix --ignore=,$(INPUT_FAULTS))
 
 # It takes what the other half leaves of the machine.
 .PHONY: faults-input

