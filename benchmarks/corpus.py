@@ -8,6 +8,7 @@ in pieces, by different processes, and they still belong together.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,7 +90,7 @@ class Corpus:
             "created_at": _times(created),
             "received_at": _times(created + 120),
         }
-        return _batch(columns, SESSION_SHAPE, count)
+        return batch_of(columns, SESSION_SHAPE, count)
 
     def events_of(self, first: int, count: int) -> pa.RecordBatch:
         """The events of these sessions, in the order in which they happened (EVENT)."""
@@ -115,7 +116,7 @@ class Corpus:
             "created_at": _times(created[order]),
             "received_at": _times(created[order] + 80),
         }
-        return _batch(columns, EVENT_SHAPE, len(keys))
+        return batch_of(columns, EVENT_SHAPE, len(keys))
 
     def session_ids(self, first: int, count: int) -> list[str]:
         """Their ids alone."""
@@ -201,7 +202,7 @@ def _times(millis: npt.NDArray[np.int64]) -> pa.TimestampArray:
     return pa.array(millis).cast(pa.timestamp("ms"))
 
 
-def _batch(columns: dict[str, pa.Array], shape: pa.Schema, count: int) -> pa.RecordBatch:
+def batch_of(columns: Mapping[str, pa.Array], shape: pa.Schema, count: int) -> pa.RecordBatch:
     """In the order of the schema; what is not given is null."""
     arrays = [
         columns[f.name].cast(f.type) if f.name in columns else pa.nulls(count, f.type)

@@ -85,7 +85,7 @@ def _check(number: int, session_id: str, status: int, body: bytes) -> None:
         status != 200
         or found["session_id"] != session_id
         or len(found["search_results"]) != RESULTS
-        or len(found["events"]) != EVENTS
+        or len(found["events"]) < EVENTS  # late purchases come on top
         or found["is_irrelevant"] != is_marked
     ):
         raise AssertionError(f"session {number} comes back wrong: {status} {body[:300]!r}")

@@ -223,21 +223,28 @@ _ROWS_COLUMNS: Final = pa.schema(
     [pa.field("session_day", pa.date32()), pa.field("rows", pa.uint64())]
 )
 
+# In which of so many portions of its day a session is: `pieces` of each hour, in the order of the
+# facts and of the events, so that a portion is one range of both.
+_PORTION_OF: Final = """intDiv({of:UInt32} * (
+            positiveModulo(session_hour, 24) * {pieces:UInt32}
+            + bitShiftRight(bitShiftRight(session_hash, 32) * {pieces:UInt32}, 32)
+        ), 24 * {pieces:UInt32})"""
 _TOUCHED_BEYOND: Final = f"""
 SELECT DISTINCT session_id, session_day, session_hour, toUInt8(1) AS is_posted
 FROM
 (
     SELECT
         session_id, session_day,
-        toInt32(intDiv(toUnixTimestamp64Milli(created_at), {_HOUR_MS})) AS session_hour
+        toInt32(intDiv(toUnixTimestamp64Milli(created_at), {_HOUR_MS})) AS session_hour,
+        sipHash64(session_id) AS session_hash
     FROM sessions
     WHERE session_day = {{day:Date}} AND {_beyond("sessions")}
-        AND sipHash64(session_id) % {{of:UInt32}} = {{number:UInt32}}
+        AND {_PORTION_OF} = {{number:UInt32}}
     UNION ALL
-    SELECT session_id, session_day, session_hour
+    SELECT session_id, session_day, session_hour, session_hash
     FROM events
     WHERE session_day = {{day:Date}} AND {_beyond("events")}
-        AND session_hash % {{of:UInt32}} = {{number:UInt32}}
+        AND {_PORTION_OF} = {{number:UInt32}}
 )
 """  # noqa: S608 - our own names
 
@@ -324,7 +331,8 @@ class FactsTable:
     def refresh_portion(self, portion: FactsPortion) -> None:
         """See `Sink.refresh_missing_facts`."""
         parameters = {
-            **portion.beyond, "day": portion.day, "number": portion.number, "of": portion.of
+            **portion.beyond, "day": portion.day, "number": portion.number, "of": portion.of,
+            "pieces": -(-portion.of // 24),
         }  # fmt: skip
         self.refresh(self._statements.select(_TOUCHED_BEYOND, TOUCHED, parameters))
 

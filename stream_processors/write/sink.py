@@ -66,8 +66,8 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class FactsPortion:
-    """The sessions of a day that lack facts and whose hash modulo `of` is `number`. `beyond` are
-    the parameters by which their rows are found."""
+    """The sessions that lack facts in one of `of` parts of a day. `beyond` are the parameters by
+    which their rows are found."""
 
     day: date
     number: int

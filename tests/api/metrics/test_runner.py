@@ -173,11 +173,11 @@ def test_few_buckets_of_texts_are_read_when_no_other_can_hold_the_page(
 @pytest.mark.parametrize(
     ("source", "size", "one_of"),
     [
-        (Source.OBJECTS, SizeRow(10_000_000, 5_000_000), 1),
-        (Source.OBJECTS, SizeRow(1, 100_000_000), 20),
-        (Source.OBJECTS, SizeRow(1, 100_000_001), 50),
-        (Source.INTENTS, SizeRow(500_000, 10**9), 1),
-        (Source.INTENTS, SizeRow(10_000_000, 0), 20),
+        (Source.OBJECTS, SizeRow(10_000_000, 2_500_000), 1),
+        (Source.OBJECTS, SizeRow(1, 125_000_000), 50),
+        (Source.OBJECTS, SizeRow(1, 125_000_001), 100),
+        (Source.INTENTS, SizeRow(250_000, 10**9), 1),
+        (Source.INTENTS, SizeRow(10_000_000, 0), 50),
         (Source.INTENTS, SizeRow(10**12, 0), 1_000),
     ],
 )
