@@ -52,8 +52,12 @@ class Selection:
     def parameters(self) -> dict[str, str | int]:
         """The same, and the days: they make ClickHouse skip partitions."""
         times = self.times()
-        days = {"from_day": _day(int(times["from_ms"])), "to_day": _day(int(times["to_ms"]))}
-        return {**times, **days}
+        return {**times, **days_of(int(times["from_ms"]), int(times["to_ms"]))}
+
+
+def days_of(from_ms: int, to_ms: int) -> dict[str, str]:
+    """Parameters: the days that a range can touch, besides 1970-01-01, which has the overflow."""
+    return {"from_day": _day(from_ms), "to_day": _day(to_ms)}
 
 
 FROM_DESCRIPTION = (

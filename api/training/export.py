@@ -13,10 +13,12 @@ from api.judgments.judge import Judge
 from api.judgments.question import Population, Weight
 from api.lines import whole_lines
 from api.metrics.runner import Runner
+from api.metrics.sql import Statement
 from api.queries import FULL_SCAN, Query
 from api.store import Store
 from api.tables import PARQUET, require_trailer
-from api.training.formats import TrainingFormat, written
+from api.training.clax import clax_pairs, clax_sessions
+from api.training.formats import WRITTEN_BY_CLICKHOUSE, TrainingFormat, written
 from api.training.question import Lists, SplitBy
 from api.training.sql import (
     AccountRow,
@@ -92,9 +94,10 @@ class TrainingExport:
     async def file(self, lists: Lists, format: TrainingFormat) -> AsyncGenerator[bytes, None]:
         """The bytes of a file, in pieces."""
         bound = await self._bound(lists)
-        propensities, _ = await self._propensities(lists)
-        if format is TrainingFormat.PARQUET:
-            asked = long_table(lists, bound, propensities)
+        needs_propensities = format in (TrainingFormat.PARQUET, TrainingFormat.CSV)
+        propensities, _ = await self._propensities(lists) if needs_propensities else ([], None)
+        if format in WRITTEN_BY_CLICKHOUSE:
+            asked = _asked(lists, bound, propensities, format)
             query = Query("training", bytes, _SETTINGS, text=asked.sql)
             async with self._store.file(query, PARQUET.clickhouse, **asked.values) as chunks:
                 async for chunk in require_trailer(chunks, PARQUET):
@@ -132,6 +135,16 @@ class TrainingExport:
             return [], effects.refused
         values = effects.examination.values
         return [float(each) if np.isfinite(each) else None for each in values], None
+
+
+def _asked(
+    lists: Lists, bound: BoundRow, propensities: Sequence[float | None], format: TrainingFormat
+) -> Statement:
+    if format is TrainingFormat.CLAX:
+        return clax_sessions(lists, bound)
+    if format is TrainingFormat.CLAX_PAIRS:
+        return clax_pairs(lists, bound)
+    return long_table(lists, bound, propensities)
 
 
 def _warnings(row: AccountRow) -> list[str]:

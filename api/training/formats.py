@@ -33,19 +33,28 @@ class TrainingFormat(StrEnum):
     RUN = "run"
     TRIPLES = "triples"
     CONVERSATIONS = "conversations"
+    CLAX = "clax"
+    CLAX_PAIRS = "clax_pairs"
     ACCOUNT = "account"
 
 
+WRITTEN_BY_CLICKHOUSE: Final = (
+    TrainingFormat.PARQUET,
+    TrainingFormat.CLAX,
+    TrainingFormat.CLAX_PAIRS,
+)
+"""As Parquet."""
+
 _PLAIN: Final = "text/plain; charset=utf-8"
 MEDIA_TYPES: Final = dict.fromkeys(TrainingFormat, _PLAIN) | {
-    TrainingFormat.PARQUET: "application/vnd.apache.parquet",
+    **dict.fromkeys(WRITTEN_BY_CLICKHOUSE, "application/vnd.apache.parquet"),
     TrainingFormat.CSV: "text/csv; charset=utf-8",
     TrainingFormat.TRIPLES: "application/x-ndjson",
     TrainingFormat.CONVERSATIONS: "application/x-ndjson",
     TrainingFormat.ACCOUNT: "application/json",
 }
 WRITTEN_HERE: Final = tuple(
-    each for each in TrainingFormat if each not in (TrainingFormat.PARQUET, TrainingFormat.ACCOUNT)
+    each for each in TrainingFormat if each not in (*WRITTEN_BY_CLICKHOUSE, TrainingFormat.ACCOUNT)
 )
 NEED_FEATURES: Final = {TrainingFormat.LIBSVM, TrainingFormat.LIGHTGBM}
 COLUMNS: Final = (

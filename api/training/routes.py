@@ -64,8 +64,8 @@ def training_router(
             Query(
                 description="parquet and csv are the long table; libsvm has qid; lightgbm goes "
                 "with lightgbm_query and lightgbm_position; qrels and run are TREC's, each list a "
-                "query; triples and conversations are lines of JSON; account says what is in the "
-                "files and what is not"
+                "query; triples and conversations are lines of JSON; clax goes with clax_pairs; "
+                "account says what is in the files and what is not"
             ),
         ] = TrainingFormat.PARQUET,
         event_type: EventType = CLICK,

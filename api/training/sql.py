@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from api.metrics.sql import Statement, conditions
+from api.selection import days_of
 from api.store import Value
 from api.training.question import MOST_RESULTS, MOST_WEIGHT, Feature, Lists, Split, SplitBy
 
@@ -69,7 +70,7 @@ class AccountRow(msgspec.Struct, frozen=True):
 
 def bounds(lists: Lists) -> Statement:
     """One `BoundRow`: the times that so many lists are before."""
-    values = _values(lists)
+    values = values_of(lists)
     train, validation = lists.shares
     levels = f"{train / 100}, {min(1.0, (train + validation) / 100)}"
     where = _where(lists, values)
@@ -88,14 +89,14 @@ WHERE {where}
 
 def lists_in_order(lists: Lists, bound: BoundRow) -> Statement:
     """A `ListRow` of each list, by time and id."""
-    values = _values(lists)
-    return Statement(_lists(lists, bound, values), values)
+    values = values_of(lists)
+    return Statement(source_of(lists, bound, values), values)
 
 
 def long_table(lists: Lists, bound: BoundRow, propensities: Sequence[float | None]) -> Statement:
     """A row for each result: docs/training.md has the columns."""
-    values = _values(lists)
-    source = _lists(lists, bound, values)
+    values = values_of(lists)
+    source = source_of(lists, bound, values)
     features = "".join(
         f",\n    toFloat32(ifNull(values_{number}, nan)) AS `{feature.column}`"
         for number, feature in enumerate(lists.features)
@@ -143,7 +144,7 @@ ARRAY JOIN object_ids AS shown, arrayEnumerate(object_ids) AS place, seen AS tim
 
 def account(lists: Lists, bound: BoundRow) -> Statement:
     """One `AccountRow`, of all splits."""
-    values = _values(lists) | _bound_values(bound)
+    values = values_of(lists) | _bound_values(bound)
     filtered = " AND ".join(["1", *conditions(lists.filters, values)])
     is_whole = "results BETWEEN 1 AND {most_results:UInt32}"
     return Statement(
@@ -180,7 +181,8 @@ FROM
     )
 
 
-def _lists(lists: Lists, bound: BoundRow, values: dict[str, Value]) -> str:
+def source_of(lists: Lists, bound: BoundRow, values: dict[str, Value]) -> str:
+    """What `lists_in_order` asks; its values are added to these."""
     values |= _bound_values(bound)
     where = _where(lists, values)
     if lists.split is not Split.ALL:
@@ -196,13 +198,14 @@ def _lists(lists: Lists, bound: BoundRow, values: dict[str, Value]) -> str:
         titles = f"arrayMap(meta -> JSONExtractString(ifNull(meta, ''), {path}), metas)"
     join = ""
     if lists.needs_metas:
-        # Merged by session in sorted order: a table of all metas would not fit into memory.
+        # grace_hash (export.py) writes to disk what would not fit into memory.
         join = """
 INNER JOIN
 (
     SELECT session_id, search_results.rank AS ranks, search_results.meta AS metas
     FROM sessions FINAL
-    WHERE created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    WHERE (session_day BETWEEN {from_day:Date} AND {to_day:Date} OR session_day = '1970-01-01')
+        AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
     SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS stored ON stored.session_id = facts.session_id
@@ -253,10 +256,12 @@ def _path(path: Sequence[str], name: str, values: dict[str, Value]) -> str:
     return ", ".join(f"{{{name}_{place}:String}}" for place in range(len(path)))
 
 
-def _values(lists: Lists) -> dict[str, Value]:
+def values_of(lists: Lists) -> dict[str, Value]:
+    """The parameters that every statement has."""
     return {
         "from_ms": lists.times[0],
         "to_ms": lists.times[1],
+        **days_of(*lists.times),
         "relevance": lists.relevance,
         "event_type": lists.event_type,
         "most_results": MOST_RESULTS,

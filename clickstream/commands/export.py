@@ -39,6 +39,7 @@ class FileFormat(StrEnum):
     RUN = "run"
     TRIPLES = "triples"
     CONVERSATIONS = "conversations"
+    CLAX = "clax"
 
 
 class Split(StrEnum):
@@ -86,8 +87,8 @@ def export(
         FileFormat,
         typer.Option(
             help="sessions: parquet, arrow, csv or ndjson, which contains their events; events: "
-            "parquet, arrow or csv; training: parquet, csv, libsvm, lightgbm, qrels, run, triples "
-            "or conversations."
+            "parquet, arrow or csv; training: parquet, csv, libsvm, lightgbm, qrels, run, triples, "
+            "conversations or clax."
         ),
     ] = FileFormat.PARQUET,
     start: Annotated[

@@ -28,6 +28,7 @@ FORMATS = (
     "run",
     "triples",
     "conversations",
+    "clax",
 )
 
 
@@ -53,7 +54,8 @@ def export_training(
 ) -> list[Path]:
     """The files that were written; says on standard error what is in them and what is not.
 
-    LightGBM's file of lists and of positions stand beside its own. Raises InvalidRequest for an
+    LightGBM's file of lists and of positions stand beside its own, clax's pairs beside its
+    sessions. Raises InvalidRequest for an
     option that the route refuses.
     """
     from api.training.formats import TrainingFormat
@@ -63,6 +65,9 @@ def export_training(
     if options.format == "lightgbm":
         files[output.with_name(f"{output.name}.query")] = TrainingFormat.LIGHTGBM_QUERY
         files[output.with_name(f"{output.name}.position")] = TrainingFormat.LIGHTGBM_POSITION
+    if options.format == "clax":
+        pairs = output.with_name(f"{output.stem}.pairs{output.suffix}")
+        files[pairs] = TrainingFormat.CLAX_PAIRS
     account = asyncio.run(_write(settings, lists, files))
     _tell(account)
     return list(files)

@@ -35,7 +35,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         **_analytics(settings),
         **{
             f"CLICKSTREAM_{group.upper()}__{name.upper()}": str(value)
-            for group in ("http", "limits", "topics", "worker")
+            for group in ("http", "limits", "topics", "worker", "releases")
             for name, value in getattr(settings, group).model_dump(exclude_unset=True).items()
         },
         **({"CLICKSTREAM_HTTPS_CA_FILE": settings.https_ca_file} if settings.https_ca_file else {}),

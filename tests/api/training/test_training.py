@@ -130,9 +130,32 @@ def test_features_and_titles_come_from_the_metas_of_the_stored_list(api: LocalCl
     assert {json.loads(line)["positive"][:6] for line in triples} == {"Title "}
 
 
+def test_clax_has_the_lists_as_numbers_that_all_splits_share(api: LocalClient) -> None:
+    """As its documentation describes them: int32, one row a session, clicks in the order shown."""
+    pairs = pq.read_table(io.BytesIO(content(api, "format=clax_pairs")))
+    named = {row["query_doc_id"]: row for row in pairs.to_pylist()}
+    assert sorted(named) == list(range(len(named)))
+    for split in ("all", "test"):
+        sessions = pq.read_table(io.BytesIO(content(api, f"format=clax&split={split}")))
+        assert [str(each) for each in sessions.schema.types] == [
+            "int32", "list<element: int32 not null>", "list<element: bool not null>"
+        ]  # fmt: skip
+        written = [
+            (named[number]["query"], named[number]["object_id"], int(click))
+            for row in sessions.to_pylist()
+            for number, click in zip(row["query_doc_ids"], row["clicks"], strict=True)
+        ]
+        rows = table(api, f"split={split}")
+        assert written == [(r["query_id"], r["doc_id"], r["click"]) for r in rows]
+        for row in sessions.to_pylist():
+            assert {named[number]["query_id"] for number in row["query_doc_ids"]} == {
+                row["query_id"]
+            }
+
+
 @pytest.mark.parametrize(
     "format",
-    ["parquet", "csv", "libsvm", "lightgbm", "lightgbm_query", "qrels", "run", "triples"],
+    ["parquet", "csv", "libsvm", "lightgbm", "lightgbm_query", "qrels", "run", "triples", "clax"],
 )
 def test_irrelevant_sessions_have_no_influence(
     api: LocalClient, module_settings: Settings, format: str
