@@ -129,6 +129,12 @@ class NowRow(msgspec.Struct, frozen=True):
     irrelevant_sessions: int
 
 
+class EventTypesRow(msgspec.Struct, frozen=True):
+    """Which types of events a range has."""
+
+    event_types: list[str]
+
+
 class SizeRow(msgspec.Struct, frozen=True):
     """What a range holds, by and large."""
 
@@ -198,6 +204,7 @@ FACTS_PROGRESS = Query("facts_progress", FactsProgressRow)
 AS_OF = Query("as_of", AsOfRow)
 NOW = Query("now", NowRow, FULL_SCAN)
 SIZE_OF_RANGE = Query("size_of_range", SizeRow, FULL_SCAN)
+EVENT_TYPES = Query("event_types", EventTypesRow, FULL_SCAN)
 EXPERIMENT = Query("experiment", VariantMetricRow, FULL_SCAN)
 EXPERIMENT_USERS = Query("experiment_users", ExperimentUsersRow, FULL_SCAN)
 INTERLEAVING = Query("interleaving", TeamRow, FULL_SCAN)

@@ -46,7 +46,7 @@ EventTypes = Annotated[
         min_length=1,
         max_length=4_200,
         description="The type of event that counts as a click. Grouped by event_type, at most 8, "
-        "separated by commas",
+        "separated by commas, and without any the 8 that most events of the range have",
     ),
 ]
 FormatParam = Annotated[Format, Query(description="csv: a line of names, then one a row")]

@@ -12,6 +12,7 @@ from api.cancellation import while_connected
 from api.metrics import examples
 from api.metrics.answer import Row, column_names
 from api.metrics.catalogue import (
+    EVENT_TYPE,
     FILTERS,
     METRICS,
     OF_NOW,
@@ -24,6 +25,7 @@ from api.metrics.catalogue import (
 )
 from api.metrics.distributions import OF_BUCKETS, OF_QUANTILES, Shape, check_spread
 from api.metrics.parameters import (
+    MOST_EVENT_TYPES,
     check_of_now,
     check_range,
     check_source,
@@ -53,6 +55,7 @@ from api.metrics.route_parameters import (
 )
 from api.metrics.runner import Page, Runner
 from api.metrics.sample import AUTOMATIC, Sample
+from api.metrics.sql import SAMPLED
 from api.queries import CLICK
 from api.responses import Range
 from api.selection import Relevance, Selection, SelectionParam
@@ -131,12 +134,18 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         source = check_source(metrics, groups)
         if min_sessions > 1 and source not in SESSION:
             raise refusal("min_sessions", "is for groups of searches, not of positions or objects")
+        if one_of > 1 and source not in SAMPLED:
+            raise refusal("one_of", "is for objects and typing runs: these metrics are of all")
+        times = check_range(selection, granularity, compares=compare is not None)
+        types = parse_event_types(event_type, groups)
+        if EVENT_TYPE in groups and "event_type" not in request.query_params:
+            types = await runner.event_types(times, MOST_EVENT_TYPES) or types
         question = Question(
             metrics=metrics,
             source=source,
-            times=check_range(selection, granularity, compares=compare is not None),
+            times=times,
             relevance=selection.relevance.value,
-            event_types=parse_event_types(event_type, groups),
+            event_types=types,
             by=groups,
             granularity=granularity,
             time_zone=check_time_zone(time_zone),

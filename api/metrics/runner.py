@@ -33,7 +33,7 @@ from api.metrics.sql import (
     now_statement,
     statement,
 )
-from api.queries import AS_OF, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query
+from api.queries import AS_OF, EVENT_TYPES, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query
 from api.store import Store
 from core.errors import QuestionTooLarge, StatementTooLarge
 
@@ -103,9 +103,17 @@ class Runner:
 
     async def sampled(self, question: Question) -> Question:
         """The question with the part that is read of it, where that was left to us."""
-        if question.source in SAMPLED and question.one_of == AUTOMATIC:
-            return replace(question, one_of=await self._part(question))
-        return question
+        if question.one_of != AUTOMATIC:
+            return question
+        is_sampled = question.source in SAMPLED
+        return replace(question, one_of=await self._part(question) if is_sampled else 1)
+
+    async def event_types(self, times: tuple[int, int], most: int) -> list[str]:
+        """Those that most events of the range have, in their order as words."""
+        (found,) = await self._store.rows(
+            EVENT_TYPES, self._seconds, from_ms=times[0], to_ms=times[1], limit=most
+        )
+        return sorted(found.event_types)
 
     async def page(self, question: Question) -> Page:
         """The rows behind the question's place, up to its limit."""

@@ -387,6 +387,14 @@ def test_small_groups_are_left_out(client: TestClient) -> None:
     assert [row["search_query"] for row in body["rows"]] == ["shoes", "hats", "gloves"]
 
 
+def test_where_no_types_are_named_each_type_of_the_range_has_a_row(client: TestClient) -> None:
+    body = asked(client, "query", metric="clicks", by="event_type")
+    found = {row["event_type"]: row["clicks"] for row in body["rows"]}
+    assert found["click"] == 17
+    assert sum(found.values()) == 22
+    assert body["sample"] is None
+
+
 def test_groups_by_type_of_event(client: TestClient) -> None:
     body = asked(
         client, "query", metric="conversion_rate,value_per_event", by="event_type",

@@ -15,8 +15,8 @@ from api.metrics.catalogue import BY_NAME, Granularity, Source
 from api.metrics.cursors import Place
 from api.metrics.question import Question, Ranking
 from api.metrics.runner import BucketRow, Page, Runner
-from api.metrics.sample import part_of, sample_of
-from api.metrics.sql import MOST_BUCKETS, MOST_ROWS
+from api.metrics.sample import AUTOMATIC, part_of, sample_of
+from api.metrics.sql import MOST_BUCKETS, MOST_ROWS, SAMPLED
 from api.queries import AsOfRow, Query, SizeRow
 from api.store import Value
 from core.errors import STATUS, QuestionTooLarge, SinkUnavailable, StatementTooLarge
@@ -187,3 +187,11 @@ def test_a_part_is_read_of_what_takes_long(source: Source, size: SizeRow, one_of
     assert (sample is None) == (one_of == 1)
     if sample is not None:
         assert f"one in {one_of}" in sample.note
+
+
+@pytest.mark.parametrize("source", [each for each in Source if each not in SAMPLED])
+def test_what_is_read_whole_is_not_said_to_be_a_sample(source: Source) -> None:
+    question = replace(QUESTION, source=source, one_of=AUTOMATIC)
+    asked = asyncio.run(Runner(FakeStore([]), 7).sampled(question))
+    assert asked.one_of == 1
+    assert sample_of(asked.source, asked.one_of) is None
