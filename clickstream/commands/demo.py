@@ -158,9 +158,10 @@ def _print(result: DemoResult, *, as_json: bool) -> None:
 def _print_next_steps(endpoints: Endpoints, data_dir: Path | None) -> None:
     """On standard error, so that standard output is the result alone."""
     from clickstream.local.demo.report import next_steps
+    from clickstream.local.endpoints import analyst_url
 
     option = f" --data-dir {data_dir}" if data_dir else ""
-    typer.echo(next_steps(endpoints, option, _typed()), err=True)
+    typer.echo(next_steps(endpoints, analyst_url(endpoints), option, _typed()), err=True)
 
 
 def _typed() -> str:

@@ -10,7 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import default_data_directory
-from clickstream.local.endpoints import RELEASES, Endpoints, load_endpoints
+from clickstream.local.endpoints import (
+    RELEASES,
+    Endpoints,
+    load_endpoints,
+    with_declared_paths,
+)
 from core.errors import SetupError
 from core.settings import Settings
 from core.tls_check import refuse_tls_mistakes
@@ -80,11 +85,13 @@ def has_explicit_servers(settings: Settings) -> bool:
 
 def settings_for(endpoints: Endpoints) -> Settings:
     """The operator's settings, with that system's servers and its releases."""
-    settings = Settings(
-        kafka_bootstrap_servers=endpoints.kafka,
-        schema_registry_url=endpoints.registry,
-        clickhouse_url=SecretStr(endpoints.clickhouse),
-        clickhouse_cluster="",
+    settings = with_declared_paths(
+        Settings(
+            kafka_bootstrap_servers=endpoints.kafka,
+            schema_registry_url=endpoints.registry,
+            clickhouse_url=SecretStr(endpoints.clickhouse),
+            clickhouse_cluster="",
+        )
     )
     if settings.releases.uri:
         return settings

@@ -17,6 +17,8 @@ from clickstream.local.endpoints import Endpoints
 # Of a long list of differences the first few tell what is wrong.
 _SHOWN_DIFFERENCES = 10
 
+_QUESTION = "SELECT count() FROM relevant_sessions"
+
 
 def print_result(result: DemoResult, console: Console) -> None:
     """One session, freshness, then the ledger and what is wrong if anything is."""
@@ -33,13 +35,16 @@ def print_result(result: DemoResult, console: Console) -> None:
     sent = result.rows[0]
     console.print(
         f"{sent.sessions} sessions and {sent.events} events sent in {result.seconds:.0f} s, "
-        f"{result.retries} retries: "
+        f"repeated after no answer: {result.retries}: "
         + ("[bold green]passed[/]" if result.passed else "[bold red]FAILED[/]")
     )
 
 
-def next_steps(endpoints: Endpoints, data_dir_option: str, command: str = "clickstream") -> str:
-    """What to try on a system that stays up; `command` is what to type for `clickstream`.
+def next_steps(
+    endpoints: Endpoints, sql_url: str, data_dir_option: str, command: str = "clickstream"
+) -> str:
+    """What to try on a system that stays up; `command` is what to type for `clickstream`, `sql_url`
+    where an analyst asks.
 
     The session is of today: it says no other time.
     """
@@ -60,7 +65,7 @@ Read both back, then mark the session irrelevant; `overview` counts one session 
   curl -sS {url}/session/irrelevant {json_post} '{{"session_id": "mine"}}'
 
 Every endpoint: {endpoints.docs}
-ClickHouse:     {endpoints.clickhouse} (user `analyst`, no password: reads only; docs/sql.md)
+SQL, read only: curl -sS '{sql_url}' -d '{_QUESTION}'
 Kafka:          {endpoints.kafka}, schema registry {endpoints.registry}
 Is it healthy:  {command} doctor{data_dir_option}
 """

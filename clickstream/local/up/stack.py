@@ -12,7 +12,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clickstream.local.data_directory import DataDirectory
-from clickstream.local.endpoints import RELEASES, Endpoints, remove_endpoints, write_endpoints
+from clickstream.local.endpoints import (
+    RELEASES,
+    Endpoints,
+    remove_endpoints,
+    with_declared_paths,
+    write_endpoints,
+)
 from clickstream.local.engines.clickhouse import DATABASE, HTTP_USER, WORKER_USER
 from clickstream.local.engines.downloads import fetch
 from clickstream.local.engines.local_servers import SERVER_PORTS, LocalServers
@@ -107,6 +113,8 @@ class LocalStack:
         environment = {
             "CLICKSTREAM_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
             "CLICKSTREAM_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+            "CLICKSTREAM_DIMENSIONS": ",".join(settings.dimensions),
+            "CLICKSTREAM_EVENT_VALUE": settings.event_value,
         }
         releases = settings.releases.uri or str(self._directory.path / RELEASES)
         port = self._options.port or ports["http"]
@@ -158,9 +166,11 @@ def _check_port(port: int) -> None:
 
 def _settings(servers: LocalServers) -> Settings:
     """The operator's settings, with the local servers in place."""
-    return Settings(
-        kafka_bootstrap_servers=servers.kafka_bootstrap_servers,
-        schema_registry_url=servers.schema_registry_url,
-        clickhouse_url=SecretStr(servers.clickhouse_database_url(DATABASE)),
-        clickhouse_cluster="",
+    return with_declared_paths(
+        Settings(
+            kafka_bootstrap_servers=servers.kafka_bootstrap_servers,
+            schema_registry_url=servers.schema_registry_url,
+            clickhouse_url=SecretStr(servers.clickhouse_database_url(DATABASE)),
+            clickhouse_cluster="",
+        )
     )

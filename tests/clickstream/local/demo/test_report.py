@@ -70,7 +70,7 @@ def test_what_a_mark_changes_is_shown() -> None:
 
 def test_the_next_steps_are_commands_that_a_shell_takes_as_they_are() -> None:
     urls = ("http://h:1", "http://h:1/docs", "k:1", "http://r", "http://c")
-    text = next_steps(Endpoints(1, "/data", *urls, ()), "")
+    text = next_steps(Endpoints(1, "/data", *urls, ()), "http://a:b@c/?database=d", "")
     commands = [shlex.split(line) for line in text.splitlines() if line.startswith("  curl")]
     bodies = [word for command in commands for word in command if word.startswith("{")]
     assert [json.loads(body)["session_id"] for body in bodies] == ["mine"] * 3
