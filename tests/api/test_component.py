@@ -85,4 +85,6 @@ def test_document_describes_every_answer() -> None:
         assert set(answer["example"]) | absent == set(shape["properties"])
     names = {each["name"] for each in paths["/export/sessions"]["get"]["parameters"]}
     selecting = {"from", "to", "relevance", "Clickstream-Position"}
-    assert names == {*selecting, "with_events", "format"}
+    filters = {"query", "query_prefix", "query_regex", "user", "sort_field"}
+    cut = {"received_after", "received_until", "behind"}
+    assert names == {*selecting, *filters, *cut, "with_events", "format", "compression"}
