@@ -30,8 +30,8 @@ from schemas.dead_letters import name_of
 
 _JOINED: Final = "it is stored with its session"
 _NEVER_SEEN: Final = (
-    "no event with these ids is stored, and none was acknowledged before this request that has not"
-    " been deleted since: erased, or older than what is kept"
+    "nothing came under these two ids, or it was deleted since: erased, or older than what is kept."
+    " Was it sent with another session_id? Then it waits under that one"
 )
 _WAITS: Final = "its session has not come: it is joined as soon as that is posted"
 _WILL_BE_JOINED: Final = (

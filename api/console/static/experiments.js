@@ -65,7 +65,7 @@ function verdict(told, variant) {
   const by = `${signed(row.difference * 100, 1)} pp (${signed(row.difference_low * 100, 1)} to ${signed(row.difference_high * 100, 1)})`;
   return h("p", null, row.is_significant
     ? h("b", { class: row.difference > 0 ? "better" : "worse" }, `Session CTR is ${row.difference > 0 ? "better" : "worse"}: ${by}.`)
-    : `No difference of session CTR is shown: ${by}, p corrected ${probability(row.p_adjusted)}.`);
+    : `Not decided: session CTR differs by ${by}, p corrected ${probability(row.p_adjusted)}. A longer range or more users may decide it.`);
 }
 
 /** @param {any} told @param {string} variant */

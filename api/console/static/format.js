@@ -9,6 +9,9 @@ export const NONE = "–";
 /** @param {number | null | undefined} value */
 export const count = (value) => (value === null || value === undefined ? NONE : counts.format(value));
 
+/** With its word, which takes an s for all but one. @param {number} value @param {string} word */
+export const counted = (value, word) => `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+
 /** Short, for axes. @param {number | null | undefined} value */
 export const short = (value) =>
   value === null || value === undefined ? "" : Math.abs(value) < 10_000 ? counts.format(value) : compact.format(value);
@@ -29,8 +32,10 @@ export function duration(ms) {
   if (ms === null || ms === undefined) return NONE;
   const sign = ms < 0 ? "−" : "";
   const seconds = Math.abs(ms) / 1000;
-  if (seconds < 60) return `${sign}${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  if (seconds < 3600) return `${sign}${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.round(seconds);
+  if (seconds < 9.95) return `${sign}${seconds.toFixed(1)} s`;
+  if (whole < 60) return `${sign}${whole} s`;
+  if (whole < 3600) return `${sign}${Math.floor(whole / 60)} min ${whole % 60} s`;
   if (seconds < 86_400) return `${sign}${(seconds / 3600).toFixed(1)} h`;
   return `${sign}${(seconds / 86_400).toFixed(1)} days`;
 }

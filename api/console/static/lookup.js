@@ -2,6 +2,7 @@
 
 import { ApiError, ask } from "./api.js";
 import { h } from "./dom.js";
+import { count } from "./format.js";
 import { problem } from "./panel.js";
 
 /** @type {Record<string, string>} */
@@ -14,6 +15,7 @@ export function lookupForm(view, sessionId = "", eventId = "") {
   const found = h("output", { class: "found" });
   return h("form", {
     class: "line",
+    oninput: () => found.replaceChildren(),
     onsubmit: async (/** @type {Event} */ submitted) => {
       submitted.preventDefault();
       found.replaceChildren("…");
@@ -27,9 +29,14 @@ async function lookup(view, sessionId, eventId) {
   try {
     const told = await ask("events/lookup", { session_id: sessionId, event_id: eventId }, view.signal);
     return h("p", { class: `state ${told.state}` }, h("b", null, STATES[told.state] ?? told.state), `: ${told.meaning}`,
+      told.joined ? ` ${placeOf(told.joined)}` : "",
       told.dead_letter ? ` Reason: ${told.dead_letter.reason} (${told.dead_letter.error})` : "");
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return h("p", { class: "problem" }, "This server cannot look up events.");
     return problem(error);
   }
 }
+
+/** @param {{position: number | null, results: number}} joined */
+const placeOf = ({ position, results }) =>
+  position === null ? "Its object was not in the list: it counts at no position." : `It counts at position ${count(position)} of ${count(results)}.`;

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { empty } from "./empty.js";
-import { clock, count, decimal, percent, short, shortDay } from "./format.js";
+import { clock, counted, decimal, percent, short, shortDay } from "./format.js";
 import { LISTS } from "./lists.js";
 import { NUMBERS, number, show } from "./numbers.js";
 import { nothing, sampled } from "./panel.js";
@@ -72,7 +72,7 @@ async function folded(/** @type {View} */ view, /** @type {State} */ now, /** @t
     if (!place) return;
     place.textContent = sample
       ? `${decimal(told.searches_per_intent)} in a typing run (1 in ${sample.one_of} ${sample.of})`
-      : `${count(told.intents)} typing runs`;
+      : counted(told.intents, "typing run");
     tile.setAttribute("title", "searches as they came · folded: searches of one user that extend or edit each other within 30 seconds count once");
   } catch {
     // The tile has its own number: this one is said to be missing by not being there.

@@ -55,7 +55,7 @@ function progress(told) {
   const late = behind > LATE_MS || (told.records_behind > 0 && told.workers === 0);
   return [
     tile("Not yet stored", count(told.records_behind), "records in Kafka", late ? "worse" : ""),
-    tile("Behind", told.records_behind ? duration(behind) : "0 s", told.records_behind ? "since the sink last moved" : "everything accepted is stored", late ? "worse" : ""),
+    tile("Sink last moved", told.records_behind ? `${duration(behind)} ago` : "–", told.records_behind ? "and records wait for it" : "everything accepted is stored", late ? "worse" : ""),
     tile("Workers", count(told.workers), told.workers === 0 ? "no worker is running: nothing is stored" : "in the consumer group", told.workers === 0 ? "worse" : ""),
   ];
 }
