@@ -67,6 +67,10 @@ oracle: install ## compare every number with plain Python, over 10,000 random se
 	CLICKSTREAM_TEST_SESSIONS=10000 $(PYTEST) --timeout=7200 \
 	  tests/api/test_random_sessions.py tests/api/metrics/test_random.py
 
+.PHONY: recipes
+recipes: install ## run every query of docs/sql.md and of the dbt example over ten million rows: minutes
+	CLICKSTREAM_TEST_RECIPE_SESSIONS=1000000 $(PYTEST) tests/api/test_sql_recipes.py
+
 .PHONY: e2e
 e2e: install browser $(CONSOLE_TOOLS) ## run only the tests that need real engines, without the fault lab
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "engines and not faults and not bench"
