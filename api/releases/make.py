@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.judgments.formats import SCHEMA as JUDGMENTS
 from api.releases import sql
@@ -33,6 +34,8 @@ from api.tables import ARROW
 from core.clickhouse.client import connect, translate
 from core.clock import Clock
 from core.errors import (
+    FieldError,
+    InvalidRequest,
     ReleaseExists,
     ReleaseTooLarge,
     SinkUnavailable,
@@ -46,6 +49,8 @@ Log = Callable[[str], None]
 
 _SILENCE_SECONDS: Final = 3600.0
 """ClickHouse sorts a portion before its first byte, and waits for a slow storage."""
+
+_CANNOT_COMPILE_REGEXP: Final = 427
 
 _BROKEN_OFF: Final = "ClickHouse broke off its answer: try again"
 
@@ -119,9 +124,14 @@ class ReleaseMaker:
 
     def _hours(self, client: Client, order: Order, watermark: Watermark) -> Sequence[Sequence[int]]:
         query, values = sql.hours(order, watermark)
-        counted: Sequence[Sequence[int]] = client.query(
-            query, parameters=values, settings=sql.SETTINGS
-        ).result_rows
+        counted: Sequence[Sequence[int]]
+        try:
+            counted = client.query(query, parameters=values, settings=sql.SETTINGS).result_rows
+        except DatabaseError as error:
+            if error.code == _CANNOT_COMPILE_REGEXP:
+                why = FieldError("$.query_regex", "is not in the syntax of RE2")
+                raise InvalidRequest([why]) from error
+            raise
         sessions = sum(row[1] for row in counted)
         most = self._settings.releases.most_sessions
         if sessions > most:

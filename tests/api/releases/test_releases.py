@@ -180,6 +180,7 @@ def test_what_is_posted_is_checked_by_field(api: LocalClient) -> None:
         ({"name": "a", "from": "yesterday"}, "$.from"),
         ({"name": "a", "from": "2026-01-02", "to": "2026-01-01"}, "$.from"),
         ({"name": "a", "query_regex": "("}, "$.query_regex"),
+        ({"name": "a", "query_regex": "(?=x)"}, "$.query_regex"),
         (
             {"name": "a", "dimensions": {"search_meta.device": "x"}},
             "$.dimensions.search_meta.device",
