@@ -29,7 +29,7 @@ from clickstream.local.processes.supervisor import Supervisor
 from clickstream.local.up.app_services import http_service, worker_service
 from clickstream.progress import ProgressReporter
 from core.clock import SystemClock
-from core.errors import EngineError
+from core.errors import EngineError, MigrationError
 from core.settings import Settings
 
 _TICK_SECONDS = 0.2
@@ -73,7 +73,13 @@ class LocalStack:
         servers.spawn()
         servers.wait()
         settings = _settings(servers)
-        prepare(settings)
+        try:
+            prepare(settings)
+        except MigrationError as error:
+            raise EngineError(
+                f"{self._directory.path} is of another version: delete that directory, or choose "
+                f"another one with --data-dir ({error})"
+            ) from error
         self._app_services = [Service(spec, self._manager) for spec in self._app_specs(settings)]
         for service in self._app_services:
             service.spawn()
