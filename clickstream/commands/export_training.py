@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from clickstream.commands.output_files import replaced_when_whole
+from clickstream.commands.output_files import check_ending, replaced_when_whole
 
 if TYPE_CHECKING:
     from api.metrics.question import Filters
@@ -60,6 +60,7 @@ def export_training(
     """
     from api.training.formats import TrainingFormat
 
+    check_ending(output, options.format)
     lists = _lists(settings, selection, filters, options)
     files = {output: TrainingFormat(options.format)}
     if options.format == "lightgbm":

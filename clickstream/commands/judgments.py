@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clickstream.commands.options import check_names_a_file
-from clickstream.commands.output_files import replaced_when_whole
+from clickstream.commands.output_files import check_ending, replaced_when_whole
 
 if TYPE_CHECKING:
     from api.judgments.judge import PositionEffects
@@ -91,6 +91,7 @@ def judgments(
     for path in (output, propensities):
         if path is not None:
             check_names_a_file(path)
+    check_ending(output, format.value)
     selection = parse_selection(start, end, Relevance.EXCLUDE)
     question = asked.Question(
         population_of(selection, Filters(), None, weights, depth),
