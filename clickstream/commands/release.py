@@ -14,6 +14,8 @@ import typer
 from clickstream.commands.options import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from api.releases.service import Release, ReleaseService
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, show, get, verify or retire releases.")
@@ -117,7 +119,9 @@ def get(
         written, missing = download(service, name, output)
     for file in missing:
         typer.echo(f"{file} is superseded: it is not there any more", err=True)
-    typer.echo(f"{output}: {written:,} files")
+    typer.echo(f"{output}: {written:,} {'file' if written == 1 else 'files'}")
+    if missing:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -128,24 +132,32 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every byte of a release with its manifest. Exit status 1 when anything is wrong."""
+    """Compare every byte of a release with its manifest. Exit status 1 when anything is wrong.
+
+    Files that an erasure or a mark took away are told, and are not wrong.
+    """
     from api.releases.verify import verify as verify_release
     from api.releases.verify import verify_folder
 
     if bool(name) == (folder is not None):
         raise typer.BadParameter("name a release, or a folder with --folder")
+    gone: Collection[str] = ()
     if folder is not None:
         found = verify_folder(folder)
     else:
         with closing(_service()) as service:
-            found = verify_release(service.storage, service.release(name))
+            release = service.release(name)
+            found = verify_release(service.storage, release)
+            gone = release.superseded
     if as_json:
         typer.echo(json.dumps([{"file": each.file, "problem": each.problem} for each in found]))
     else:
         for each in found:
             typer.echo(f"{each.file}: {each.problem}")
+        for file in sorted(gone):
+            typer.echo(f"{file}: is deleted, because a session in it was erased or marked since")
         if not found:
-            typer.echo("every file is as it was made")
+            typer.echo("every file that is there is as it was made")
     if found:
         raise typer.Exit(1)
 
