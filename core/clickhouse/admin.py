@@ -186,12 +186,3 @@ def open_server(settings: Settings) -> Iterator[Server]:
         settings, role="clickstream operation", database="system", answer_seconds=_LONGEST_SECONDS
     ) as client:
         yield Server(settings, client)
-
-
-def require_one_server(settings: Settings, operation: str) -> None:
-    """Raises SetupError on a cluster, for what has not been shown to be right there."""
-    if settings.clickhouse_cluster:
-        raise SetupError(
-            f"{operation} works on one ClickHouse server only, and CLICKSTREAM_CLICKHOUSE_CLUSTER"
-            ' is set: docs/operations.md, "A cluster", says what to do instead'
-        )

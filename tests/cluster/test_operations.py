@@ -1,4 +1,4 @@
-"""Backup and restore, of all shards."""
+"""Backup, restore and a replay into fresh tables, of all shards."""
 
 from __future__ import annotations
 
@@ -53,5 +53,16 @@ def test_a_backup_restored_into_an_empty_cluster_is_what_was_saved(
                 client.command(f"DROP DATABASE {database}{layout.on_cluster} SYNC")
         migrate(settings)
         restored(settings, folder)  # which compares the checksums
+        for node in ("s1r2", "s2r1"):
+            assert answers(pipeline.of(node)) == before, node
+
+
+def test_tables_made_anew_from_the_log_are_what_they_were(pipeline: Pipeline) -> None:
+    from clickstream.operations.replay.start_point import Earliest
+    from tests.clickstream.operations.replay.test_fresh import rebuilt
+
+    with without_workers(pipeline) as settings:
+        before = answers(settings)
+        rebuilt(settings, Earliest())
         for node in ("s1r2", "s2r1"):
             assert answers(pipeline.of(node)) == before, node

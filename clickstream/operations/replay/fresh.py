@@ -20,7 +20,7 @@ from clickstream.operations.replay.run import Outcome, count_rows, planned, sync
 from clickstream.operations.replay.start_point import Origin
 from clickstream.progress import ProgressReporter
 from core.clickhouse import database_of, on_database
-from core.clickhouse.admin import Owner, Purpose, Server, open_server, require_one_server
+from core.clickhouse.admin import Owner, Purpose, Server, open_server
 from core.clickhouse.lease import lease
 from core.clock import Clock
 from core.errors import ClickstreamError, SetupError
@@ -47,7 +47,6 @@ def replay_fresh(
     Raises SetupError when a worker runs, the range is not covered or a check fails, Unavailable
     when a server stays away. After any error: run it again.
     """
-    require_one_server(settings, "a replay into fresh tables")
     settings = at_present_epoch(settings)
     started = clock.monotonic()
     live, fresh = database_of(settings), fresh_database(settings)
