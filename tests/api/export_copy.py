@@ -43,8 +43,9 @@ class Copy:
         self.told = [line["session_id"] for line in lines_]
         self.removed = [each["session_hash"] for each in removals]
         gone = set(self.removed)
-        self.sessions = {key: s for key, s in self.sessions.items() if hash_of(key) not in gone}
-        self.events = {key: e for key, e in self.events.items() if hash_of(key[0]) not in gone}
+        if gone:
+            self.sessions = {key: s for key, s in self.sessions.items() if hash_of(key) not in gone}
+            self.events = {key: e for key, e in self.events.items() if hash_of(key[0]) not in gone}
         self.sessions |= {line["session_id"]: line for line in lines_}
         self.events |= {(row["session_id"], row["event_id"]): row for row in events}
         assert len(set(self.told)) == len(self.told)

@@ -34,8 +34,9 @@ class Searching(threading.Thread):
     """Searches of ten users with early, duplicate and late events; some are marked, some of these
     marked back."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seconds: float) -> None:
         super().__init__()
+        self._seconds = seconds
         self._traffic = Traffic(settings)
         self._chance = random.Random(24)
         self._stop_it = threading.Event()
@@ -43,7 +44,7 @@ class Searching(threading.Thread):
 
     def run(self) -> None:
         started = time.monotonic()
-        while not self._stop_it.is_set():
+        while not self._stop_it.is_set() and time.monotonic() < started + self._seconds:
             self._search(self.searches)
             self.searches += 1
             ahead = self.searches * _EVENTS_OF_A_SEARCH / EVENTS_A_SECOND
@@ -75,15 +76,14 @@ def test_pulls_beside_traffic_marks_and_erasures_are_one_pull_at_the_end(
     settings: Settings, tmp_path: Path
 ) -> None:
     app = build_app(settings, [ReadComponent(settings, eraser_of(settings))])
-    searching = Searching(settings)
+    searching = Searching(settings, seconds(0.5, 8.0))
     with Fleet(settings, tmp_path, count=2) as fleet, LocalClient(app) as client:
         copies = [Copy(client, {"relevance": each}) for each in ("exclude", "include")]
         searching.start()
         try:
-            ends_at = time.monotonic() + seconds(1.0, 8.0)
-            users = [f"user-{number}" for number in range(times(4, short=1))]
+            users = [f"user-{number}" for number in range(times(2, short=1))]
             pulls = 0
-            while time.monotonic() < ends_at or users:
+            while searching.is_alive() or users:
                 for copy in copies:
                     copy.pull()
                 pulls += 1
