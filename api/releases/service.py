@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from api.facts_progress import FactsProgress
 from api.releases.make import Log, ReleaseMaker
 from api.releases.manifest import Manifest, Order, ReleaseFile, Watermark
 from api.releases.storage import RETIRED, ReleaseStorage, Superseded, open_storage
@@ -25,6 +26,7 @@ from api.releases.supersede import (
     take_away,
     touched,
 )
+from api.store import ClickHouseStore
 from core.clickhouse.client import connect, translate
 from core.clickhouse.lease import RELEASES, lease
 from core.clock import Clock
@@ -114,6 +116,8 @@ class ReleaseService:
                 log=log,
             )
             where = (watermark or self.watermark)()
+            if order.has_filters and watermark is None:
+                wait_for_facts(self.settings, where)
             maker.make(name, order, where, made_by)
         return self.release(name)
 
@@ -263,6 +267,30 @@ def committed_watermark(settings: Settings) -> Watermark:
     sessions, events, marks = asyncio.run(ask())
     epoch = at_present_epoch(settings).topics.epoch
     return Watermark(epoch, sessions, events, marks)
+
+
+def wait_for_facts(settings: Settings, watermark: Watermark) -> None:
+    """Blocks until the facts, which filters ask, have what is below it. Raises SinkBehind."""
+    topics = Topics.from_settings(settings)
+    targets = {
+        Partition(topic, number): offset
+        for topic, offsets in (
+            (topics.sessions, watermark.sessions),
+            (topics.events, watermark.events),
+        )
+        for number, offset in enumerate(offsets)
+    }
+
+    async def wait() -> None:
+        store = ClickHouseStore(settings)
+        facts = FactsProgress(store, at_present_epoch(settings))
+        try:
+            await facts.reached(targets)
+        finally:
+            await facts.close()
+            await store.close()
+
+    asyncio.run(wait())
 
 
 def _state(manifest: Manifest, superseded: dict[str, Superseded]) -> State:
