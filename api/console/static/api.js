@@ -94,10 +94,25 @@ export async function post(path, body) {
   return response.json();
 }
 
-/** Save an answer as CSV. @param {string} path @param {Record<string, any>} params @param {string} name */
+const MOST_PAGES = 100;
+
+/**
+ * Save an answer as CSV, with the pages that follow it. Whether that is all of it.
+ * @param {string} path @param {Record<string, any>} params @param {string} name
+ */
 export async function saveCsv(path, params, name) {
-  const response = await send(url(path, { ...params, format: "csv" }));
-  saveText(await response.text(), name);
+  const parts = [];
+  /** @type {string | null} */
+  let next = "";
+  while (next !== null && parts.length < MOST_PAGES) {
+    const response = await send(url(path, { ...params, format: "csv", cursor: next || null }));
+    const text = await response.text();
+    // Each page begins with the names of the columns.
+    parts.push(parts.length ? text.slice(text.indexOf("\n") + 1) : text);
+    next = response.headers.get("Clickstream-Next");
+  }
+  saveText(parts.join(""), name);
+  return next === null;
 }
 
 /** @param {string} text @param {string} name */

@@ -127,8 +127,8 @@ export function csvButton(path, params, name, of) {
       "aria-label": `${of} as CSV`,
       onclick: async () => {
         try {
-          await saveCsv(path, params(), name);
-          say(`${name}.csv saved`);
+          const isWhole = await saveCsv(path, params(), name);
+          say(`${name}.csv saved${isWhole ? "" : ": the first rows of it, there are more"}`);
         } catch (error) {
           say(error instanceof Error ? error.message : String(error));
         }

@@ -3,6 +3,7 @@ say, and what is clicked on it is done."""
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from core.clickhouse.client import connect
 from tests.api.console.conftest import READ_KEY
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
     from tests.api.console.conftest import OpenPage, Systems
 
@@ -198,6 +199,23 @@ def test_a_chart_is_also_a_table_a_file_and_read_by_keys(
     told = systems.open.get("/analytics/queries", list="no_result", limit=1000).json()["queries"]
     assert lines[0].startswith("search_query,")
     assert len(lines) == 1 + len(told)
+
+
+def test_a_list_is_saved_whole_page_after_page(open_page: OpenPage, systems: Systems) -> None:
+    page = open_page(f"/?view=queries&list=top&{RANGE}").page
+    asked: list[str] = []
+
+    def in_small_pages(route: Route) -> None:
+        asked.append(route.request.url)
+        route.continue_(url=route.request.url.replace("limit=1000", "limit=5"))
+
+    page.route(re.compile("format=csv"), in_small_pages)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="All queries as CSV").click()
+    rows = list(csv.DictReader(saved.value.path().read_text("utf-8").splitlines()))
+    told = systems.open.get("/analytics/queries", limit=1000).json()["queries"]
+    assert [row["search_query"] for row in rows] == [row["search_query"] for row in told]
+    assert len(asked) == -(-len(told) // 5) > 2
 
 
 def test_an_experiment_is_judged_and_the_pipeline_told(
