@@ -41,6 +41,7 @@ ROWS: Final = (
     Row("analytics", "every analytics question", 0.05),
     Row("console", "the page: first numbers, and a mark's", 0.05),
     Row("export", "Parquet, beside ClickHouse's own", 0.05),
+    Row("training", "judgments and training files, beside ClickHouse's own Parquet", 0.05),
     Row("storage", "bytes on disk", 0.05),
     Row("memory_edge", "memory of an edge at full rate", 1 / 30, full_rounds=1),
     Row("memory_worker", "memory of a worker at full rate", 1 / 30, full_rounds=1),

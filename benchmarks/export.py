@@ -50,11 +50,11 @@ def measure_export(lab: Lab, size: Size) -> Iterator[Outcome]:
         file = Path(folder) / "sessions.parquet"
         clickhouse = address_of(settings)
         for contender, url, headers, params in (
-            (RAW, clickhouse.url, _login(clickhouse), _raw_query(clickhouse)),
+            (RAW, clickhouse.url, login(clickhouse), _raw_query(clickhouse)),
             (OURS, f"{api.url}/export/sessions", {}, {"format": "parquet"}),
         ):
-            with metered(pids) as meter, _Memory(api.pid) as memory:
-                _download(url, headers, params, file)
+            with metered(pids) as meter, Memory(api.pid) as memory:
+                download(url, headers, params, file)
             rows = pq.ParquetFile(file).metadata.num_rows
             if contender == OURS:
                 _check(file, rows, month)
@@ -65,7 +65,7 @@ def measure_export(lab: Lab, size: Size) -> Iterator[Outcome]:
             )
 
 
-def _login(clickhouse: Address) -> dict[str, str]:
+def login(clickhouse: Address) -> dict[str, str]:
     return {"X-ClickHouse-User": clickhouse.user, "X-ClickHouse-Key": clickhouse.password}
 
 
@@ -73,7 +73,7 @@ def _raw_query(clickhouse: Address) -> dict[str, str]:
     return {"query": _RAW_QUERY, "database": clickhouse.database}
 
 
-def _download(url: str, headers: dict[str, str], params: dict[str, str], file: Path) -> None:
+def download(url: str, headers: dict[str, str], params: dict[str, str], file: Path) -> None:
     """Raises httpx.HTTPError for an answer that is refused or does not end."""
     # Parquet is compressed already.
     headers = {**headers, "Accept-Encoding": "identity"}
@@ -99,7 +99,7 @@ def _check(file: Path, rows: int, month: Month) -> None:
         raise AssertionError("marked or doubled sessions were exported")
 
 
-class _Memory:
+class Memory:
     """How much a process grows while the block runs."""
 
     def __init__(self, pid: int) -> None:

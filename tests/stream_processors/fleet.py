@@ -165,7 +165,10 @@ class Fleet:
 
     def _shares(self) -> Shares:
         group = self.settings.worker.group
-        described = self._admin.describe_consumer_groups([group])[group].result(timeout=10)
+        try:
+            described = self._admin.describe_consumer_groups([group])[group].result(timeout=10)
+        except TimeoutError:
+            return {}  # a broker that is busy with the group itself
         if described.state != ConsumerGroupState.STABLE:
             return {}
         shares: Shares = {}

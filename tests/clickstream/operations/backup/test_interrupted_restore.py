@@ -82,8 +82,8 @@ STEPS = [
     (KafkaState, "set_committed", 0, False),
     (restore, "migrate", 1, False),
     (restore, "swap_tables", 0, False),
-    (swap.queries, "swap", 1, True),
-    (swap.queries, "swap", 4, True),
+    (swap, "exchange", 1, True),
+    (swap, "exchange", 4, True),
     (restore, "_still_committed", 0, True),
     (restore, "drop_replaced", 0, True),
 ]
