@@ -84,9 +84,13 @@ OVERLOAD_SECONDS ?= 180
 faults: install ## the fault lab, long: kills, outages, rebalances, overload, fuzzing, and a table of what came of it
 	@$(MAKE) --no-print-directory --jobs 2 faults-system faults-input
 
+# Outages are timed to the second, so nothing else runs beside them.
 .PHONY: faults-short
 faults-short: install ## the fault lab, each fault once or twice
-	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "faults and not cluster" tests/faults
+	@outages=0; \
+	  $(PYTEST) -m "faults and not cluster" tests/faults/outages || outages=$$?; \
+	  $(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "faults and not cluster" tests/faults \
+	  --ignore=tests/faults/outages && exit $$outages
 
 .PHONY: faults-cluster
 faults-cluster: install ## nodes of a cluster of ClickHouse killed and held up under load, and a demo of 20,000 searches

@@ -54,7 +54,7 @@ class Fleet:
         self._environment: EnvironmentOf | None = None
         self._folder = DataDirectory(folder)
         self._manager = ProcessManager()
-        self._admin = AdminClient({**settings.kafka_options(), "log_level": 2})
+        self._admin = self._new_admin()
         # Never subscribes. The admin client's question for a group's offsets crashes librdkafka.
         self._consumer = Consumer(
             {**settings.kafka_options(), "group.id": settings.worker.group, "log_level": 2}
@@ -108,6 +108,9 @@ class Fleet:
                 if status is not None:
                     worker.spawn()
         return [(worker.name, status) for worker, status in dead if status is not None]
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({**self.settings.kafka_options(), "log_level": 2})
 
     def shares(self) -> Shares:
         """Who has what, once the group has as many members as there are workers and is stable."""
@@ -168,7 +171,9 @@ class Fleet:
         try:
             described = self._admin.describe_consumer_groups([group])[group].result(timeout=10)
         except TimeoutError:
-            return {}  # a broker that is busy with the group itself
+            # A client that has lived through the death of its broker may never be answered again.
+            self._admin = self._new_admin()
+            return {}
         if described.state != ConsumerGroupState.STABLE:
             return {}
         shares: Shares = {}
