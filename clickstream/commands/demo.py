@@ -157,8 +157,7 @@ def _print(result: DemoResult, *, as_json: bool) -> None:
 
 def _print_next_steps(endpoints: Endpoints, data_dir: Path | None) -> None:
     """On standard error, so that standard output is the result alone."""
-    from clickstream.local.demo.report import next_steps
-    from clickstream.local.endpoints import analyst_url
+    from clickstream.local.demo.report import analyst_url, next_steps
 
     option = f" --data-dir {data_dir}" if data_dir else ""
     typer.echo(next_steps(endpoints, analyst_url(endpoints), option, _typed()), err=True)

@@ -7,11 +7,9 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import psutil
 
-from clickstream.local.data_directory import DataDirectory
 from core.errors import SetupError
 from core.settings import Settings
 
@@ -19,8 +17,6 @@ _FILE = "endpoints.json"
 
 RELEASES = "releases"
 """The folder of releases in a data directory, unless the settings name another."""
-
-_ANALYST: Final = "analyst"
 
 _DECLARED: Final = {"dimensions": ("search_meta.device",), "event_value": "meta.amount"}
 """What traffic of the demo and the sample data carry."""
@@ -52,14 +48,6 @@ class Endpoints:
             "CLICKSTREAM_CLICKHOUSE_URL": self.clickhouse,
             "CLICKSTREAM_CLICKHOUSE_CLUSTER": "",
         }
-
-
-def analyst_url(endpoints: Endpoints) -> str:
-    """Where `curl` takes SQL of a user who may read what is public, and change nothing."""
-    password = DataDirectory(Path(endpoints.data_dir)).passwords([_ANALYST])[_ANALYST]
-    url = urlsplit(endpoints.clickhouse)
-    address = f"{_ANALYST}:{password}@{url.hostname}:{url.port}"
-    return f"{url.scheme}://{address}/?database={url.path.strip('/')}"
 
 
 def with_declared_paths(settings: Settings) -> Settings:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.demo.result import DemoResult, MarkEffect
 from clickstream.local.demo.simulator import Json
 from clickstream.local.endpoints import Endpoints
+from clickstream.local.engines.clickhouse import ANALYST
 
 # Of a long list of differences the first few tell what is wrong.
 _SHOWN_DIFFERENCES = 10
@@ -69,6 +73,14 @@ SQL, read only: curl -sS '{sql_url}' -d '{_QUESTION}'
 Kafka:          {endpoints.kafka}, schema registry {endpoints.registry}
 Is it healthy:  {command} doctor{data_dir_option}
 """
+
+
+def analyst_url(endpoints: Endpoints) -> str:
+    """Where `curl` takes SQL of a user who may read what is public, and change nothing."""
+    password = DataDirectory(Path(endpoints.data_dir)).passwords([ANALYST])[ANALYST]
+    url = urlsplit(endpoints.clickhouse)
+    address = f"{ANALYST}:{password}@{url.hostname}:{url.port}"
+    return f"{url.scheme}://{address}/?database={url.path.strip('/')}"
 
 
 def _mark(mark: MarkEffect) -> str:

@@ -68,12 +68,12 @@ class _User:
 
 # Loopback keeps neither other accounts of the machine away nor pages in its browser, so each has a
 # password. The processes have users of their own so that what they are granted is seen to suffice.
-OWNER, HTTP_USER, WORKER_USER = "owner", "http", "worker"
+OWNER, HTTP_USER, WORKER_USER, ANALYST = "owner", "http", "worker", "analyst"
 _USERS = (
     _User(OWNER),
     _User(HTTP_USER, roles=(Role.EDGE, Role.API)),
     _User(WORKER_USER, roles=(Role.WORKER,)),
-    _User("analyst", "readonly", (Role.ANALYST,)),
+    _User(ANALYST, "readonly", (Role.ANALYST,)),
 )
 
 

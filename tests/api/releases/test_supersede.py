@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from api.releases.manifest import Order, Reason
 from api.releases.service import ReleaseService, State
 from api.releases.supersede import hashes_of
 from api.releases.verify import verify
+from clickstream.commands import release
 from clickstream.operations.erasure.erase import ErasureResult, erase
 from core.clickhouse.client import connect
 from core.clock import SystemClock
@@ -56,7 +59,7 @@ def files_with(service: ReleaseService, session_id: str) -> list[str]:
 
 
 def test_a_mark_takes_its_file_away_and_no_other(
-    released: ReleaseService, api: LocalClient
+    released: ReleaseService, api: LocalClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     order = Order(with_training=True, with_judgments=True, features=("rank", "meta.n"))
     assert make(released, "first", order).manifest.schemas["training"][-1]["name"] == "f_n"
@@ -88,6 +91,15 @@ def test_a_mark_takes_its_file_away_and_no_other(
         "mark"
     }
     assert verify(released.storage, released.release("first")) == []
+    # The commands tell it; who has fetched a part of a release must not take it for the whole.
+    monkeypatch.setattr(release, "_service", lambda: released)
+    monkeypatch.setattr(release, "closing", nullcontext)
+    verified = CliRunner().invoke(release.app, ["verify", "first"])
+    assert verified.exit_code == 0
+    assert "sessions-00002.parquet: is deleted" in verified.output
+    fetched = CliRunner().invoke(release.app, ["get", "first", "-o", str(tmp_path / "copy")])
+    assert fetched.exit_code == 1
+    assert "sessions-00002.parquet is superseded" in fetched.output
 
 
 def test_an_erasure_ends_when_its_files_are_gone(released: ReleaseService) -> None:

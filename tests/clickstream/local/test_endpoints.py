@@ -14,9 +14,11 @@ from clickstream.local.endpoints import (
     Endpoints,
     load_endpoints,
     remove_endpoints,
+    with_declared_paths,
     write_endpoints,
 )
 from core.errors import SetupError
+from core.settings import Settings
 
 
 def endpoints(folder: Path, pid: int) -> Endpoints:
@@ -95,3 +97,10 @@ def test_other_commands_reach_it_by_these_variables(tmp_path: Path) -> None:
         "CLICKSTREAM_CLICKHOUSE_URL": "http://127.0.0.1:20003/clickstream",
         "CLICKSTREAM_CLICKHOUSE_CLUSTER": "",
     }
+
+
+def test_a_local_system_declares_what_its_sample_data_have_unless_others_are_set() -> None:
+    usual = with_declared_paths(Settings(_env_file=None))
+    assert (usual.dimensions, usual.event_value) == (("search_meta.device",), "meta.amount")
+    chosen = Settings(_env_file=None, dimensions=("search_meta.shop",), event_value="meta.price")
+    assert with_declared_paths(chosen) == chosen

@@ -6,13 +6,15 @@ import io
 import json
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from clickstream.local.data_directory import DataDirectory
 from clickstream.local.demo.latency import Percentiles
 from clickstream.local.demo.reconciliation import Comparison, Row
-from clickstream.local.demo.report import next_steps, print_result
+from clickstream.local.demo.report import analyst_url, next_steps, print_result
 from clickstream.local.demo.result import DemoResult, MarkEffect
 from clickstream.local.demo.verification import Relevant
 from clickstream.local.endpoints import Endpoints
@@ -74,6 +76,13 @@ def test_the_next_steps_are_commands_that_a_shell_takes_as_they_are() -> None:
     commands = [shlex.split(line) for line in text.splitlines() if line.startswith("  curl")]
     bodies = [word for command in commands for word in command if word.startswith("{")]
     assert [json.loads(body)["session_id"] for body in bodies] == ["mine"] * 3
+
+
+def test_an_analyst_asks_as_himself_with_the_password_of_the_data_directory(tmp_path: Path) -> None:
+    password = DataDirectory(tmp_path).passwords(["analyst"])["analyst"]
+    urls = ("http://h:1", "http://h:1/docs", "k:1", "http://r", "http://owner:x@127.0.0.1:9/shop")
+    found = analyst_url(Endpoints(1, str(tmp_path), *urls, ()))
+    assert found == f"http://analyst:{password}@127.0.0.1:9/?database=shop"
 
 
 def test_the_differences_are_shown_by_name() -> None:
