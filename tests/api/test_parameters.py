@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from api.component import ReadComponent
@@ -17,6 +19,13 @@ PATHS = [
     *(f"/analytics/{name}" for name in ("overview", "queries", "positions", "objects", "funnel")),
     "/export/sessions",
 ]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[LocalClient]:
+    app = build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])
+    with LocalClient(app) as shared:
+        yield shared
 
 
 @pytest.mark.parametrize(
@@ -40,10 +49,9 @@ PATHS = [
     ],
 )
 def test_unknown_and_repeated_parameters_are_refused(
-    path: str, query: str, places: dict[str, str | None]
+    client: LocalClient, path: str, query: str, places: dict[str, str | None]
 ) -> None:
-    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
-        answer = client.get(f"{path}?{query}", headers=KEY)
+    answer = client.get(f"{path}?{query}", headers=KEY)
     assert answer.status_code == 422
     found = {error["path"]: error["message"] for error in answer.json()["errors"]}
     assert found.keys() == places.keys()
@@ -51,10 +59,9 @@ def test_unknown_and_repeated_parameters_are_refused(
 
 
 @pytest.mark.parametrize("more", ["x=1", "session_id=b"])
-def test_so_are_those_of_one_session(more: str) -> None:
-    with LocalClient(build_app(NOWHERE, [ReadComponent(NOWHERE, eraser_of(NOWHERE))])) as client:
-        assert client.get(f"/session?session_id=a&{more}", headers=KEY).status_code == 422
-        assert client.delete("/users/ann?x=1", headers=KEY).status_code == 422
+def test_so_are_those_of_one_session(client: LocalClient, more: str) -> None:
+    assert client.get(f"/session?session_id=a&{more}", headers=KEY).status_code == 422
+    assert client.delete("/users/ann?x=1", headers=KEY).status_code == 422
 
 
 def test_the_lines_of_a_position_header_are_one_list() -> None:
