@@ -1,9 +1,11 @@
-"""GET /analytics/…: questions of the catalogue, asked freely or ready-made."""
+"""GET /analytics/…: questions of the catalogue, asked freely or ready-made, and
+experiments."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
+from api.experiments.routes import add_experiment_routes
 from api.facts_progress import FactsProgress
 from api.instrumentation import add_health_route
 from api.metrics.ready_made import add_ready_made_routes
@@ -36,4 +38,5 @@ def analytics_router(
     add_ready_made_routes(router, runner, settings)
     add_health_route(router, runner, SystemClock())
     add_session_routes(router, runner, settings)
+    add_experiment_routes(router, store, settings)
     return router

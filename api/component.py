@@ -18,7 +18,6 @@ from api.events.lookup import lookup_router
 from api.events.outcomes import LOOK_SECONDS
 from api.events.reader import EventReader
 from api.events.tail_route import tail_router
-from api.experiments.routes import experiments_router
 from api.export import export_router
 from api.facts_progress import FactsProgress
 from api.judgments.routes import judgments_router
@@ -102,7 +101,6 @@ class ReadComponent:
                 self._ending,
             ),
             analytics_router(self._store, self._reader, self._facts, self._settings),
-            experiments_router(self._store, self._reader, self._facts, self._settings),
             pipeline_router(self._store, self._offsets, self._settings),
             judgments_router(self._store, self._exports, self._reader, self._facts, self._settings),
             training_router(self._exports, self._reader, self._facts, self._settings),

@@ -1,17 +1,23 @@
-"""The query parameters of experiments that FastAPI cannot check by itself.
+"""The query parameters of experiments.
 
-Each function raises InvalidRequest, which names the parameter.
+What FastAPI cannot check by itself is checked here: each function raises InvalidRequest, which
+names the parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from math import isfinite
-from typing import Final
+from typing import Annotated, Final
+
+from fastapi import Query
 
 from api.experiments.comparison import METRICS
+from api.metrics.route_parameters import EventType
+from api.queries import CLICK
 from core.errors import FieldError, InvalidRequest
 
 # Names that an error lists, and characters of one that it shows.
@@ -28,6 +34,98 @@ class OutlierRule(StrEnum):
     KEEP = "keep"
     LEAVE_OUT = "leave_out"
     WINSORISE = "winsorise"
+
+
+Control = Annotated[str, Query(min_length=1, max_length=128)]
+Confidence = Annotated[
+    float, Query(ge=0.5, le=0.9999, description="Of intervals, and 1 - the level of significance")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What is asked of an experiment. None: what its parameter says of leaving it out."""
+
+    control: str | None
+    variant_field: str | None
+    event_type: str
+    metrics: Sequence[str]
+    confidence: float
+    split: Mapping[str, float] | None
+    outliers: OutlierRule
+    outlier_quantile: float
+    effect: float | None
+    power: float
+
+
+def parse_parameters(
+    control: Annotated[
+        Control | None,
+        Query(
+            description="The variant to compare the others with; left out: the one named "
+            "`control`, or else the first by name"
+        ),
+    ] = None,
+    variant_field: Annotated[
+        str | None,
+        Query(
+            description="The field of search_meta that names the variant, one of "
+            "CLICKSTREAM_VARIANT_FIELDS; left out: the first of them"
+        ),
+    ] = None,
+    event_type: EventType = CLICK,
+    metrics: Annotated[
+        str,
+        Query(
+            max_length=1_000,
+            description=f"Separated by commas; left out, all: {', '.join(METRICS)}",
+        ),
+    ] = "",
+    confidence: Confidence = 0.95,
+    split: Annotated[
+        str,
+        Query(
+            max_length=8_000,
+            description="The shares of users that were meant, such as control:50,treatment:50; "
+            "left out: all alike",
+        ),
+    ] = "",
+    outliers: Annotated[
+        OutlierRule,
+        Query(
+            description="Users with more searches than those at outlier_quantile: keep, leave "
+            "out, or count them as if they had made so many (winsorise)"
+        ),
+    ] = OutlierRule.KEEP,
+    outlier_quantile: Annotated[
+        float, Query(ge=0.5, lt=1, description="Share of users that are no outliers")
+    ] = 0.99,
+    effect: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=10,
+            description="A relative difference that one wants to find, 0.02 for 2 %: the "
+            "answer then has the users that each variant needs",
+        ),
+    ] = None,
+    power: Annotated[
+        float, Query(ge=0.5, le=0.999, description="Probability with which it is found")
+    ] = 0.8,
+) -> Parameters:
+    """The query parameters, as a FastAPI dependency."""
+    return Parameters(
+        control=control,
+        variant_field=variant_field,
+        event_type=event_type,
+        metrics=parse_metrics(metrics),
+        confidence=confidence,
+        split=parse_split(split),
+        outliers=outliers,
+        outlier_quantile=outlier_quantile,
+        effect=effect,
+        power=power,
+    )
 
 
 def parse_metrics(text: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The two routes."""
+"""GET /analytics/experiment and /analytics/interleaving."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from api.experiments import examples
 from api.experiments.comparison import METRICS, Question, metrics, sample_ratio, variants
 from api.experiments.parameters import (
     MOST_VARIANTS,
+    Confidence,
+    Control,
     OutlierRule,
+    Parameters,
     check_variant_field,
     check_variants,
-    parse_metrics,
-    parse_split,
+    parse_parameters,
 )
 from api.experiments.preferences import preferences
 from api.experiments.responses import Experiment, Interleaving, Outliers
-from api.facts_progress import FactsProgress
 from api.metrics.route_parameters import EventType
 from api.queries import (
     CLICK,
@@ -29,35 +30,50 @@ from api.queries import (
     INTERLEAVING,
     INTERLEAVING_TEAMS,
 )
-from api.question_slots import takes_turns
-from api.read_your_writes import ConsistentReads, wait_for_position
 from api.responses import Range
 from api.selection import Selection, SelectionParam
 from api.store import Store
 from core.http.openapi import response_docs
-from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 
-Control = Annotated[str, Query(min_length=1, max_length=128)]
-Confidence = Annotated[
-    float, Query(ge=0.5, le=0.9999, description="Of intervals, and 1 - the level of significance")
-]
 
-
-def experiments_router(
-    store: Store, reads: ConsistentReads, facts: FactsProgress, settings: Settings
-) -> APIRouter:
-    """The two routes. A query that takes longer than `reads.query_seconds` is a 503."""
-    router = APIRouter(
-        prefix="/analytics",
-        tags=["read"],
-        dependencies=[
-            Depends(known_parameters_only),
-            Depends(wait_for_position(reads, facts)),
-            Depends(takes_turns(settings)),
-        ],
-    )
+def add_experiment_routes(router: APIRouter, store: Store, settings: Settings) -> None:
+    """A query that takes longer than `reads.query_seconds` is a 503."""
     seconds = settings.reads.query_seconds
+
+    async def compared(selection: Selection, asked: Parameters, field: str) -> Experiment:
+        of = {**selection.times(), "event_type": asked.event_type, "variant_field": field}
+        (everybody,) = await store.rows(
+            EXPERIMENT_USERS, seconds, **of, quantile=str(asked.outlier_quantile)
+        )
+        most = everybody.sessions_at_quantile
+        rows = await store.rows(
+            EXPERIMENT,
+            seconds,
+            **of,
+            outliers=asked.outliers.value,
+            most_sessions=most,
+            limit=(MOST_VARIANTS + 1) * len(METRICS),
+        )
+        control = check_variants((row.variant for row in rows), field, asked.control)
+        question = Question(
+            control, asked.metrics, asked.confidence, asked.power, asked.effect, asked.split
+        )
+        found = variants(rows, question.split)
+        is_kept = asked.outliers is OutlierRule.KEEP
+        return Experiment(
+            range=_range(selection, asked.event_type),
+            variant_field=field,
+            control=control,
+            confidence=asked.confidence,
+            users_in_several_variants=everybody.users_in_several_variants,
+            outliers=Outliers(asked.outliers.value, None if is_kept else most),
+            sample_ratio=sample_ratio(
+                found, outliers_left_out=asked.outliers is OutlierRule.LEAVE_OUT
+            ),
+            variants=found,
+            metrics=metrics(rows, question),
+        )
 
     @router.get(
         "/experiment",
@@ -67,97 +83,12 @@ def experiments_router(
     async def analytics_experiment(
         request: Request,
         selection: SelectionParam,
-        control: Annotated[
-            Control | None,
-            Query(
-                description="The variant to compare the others with; left out: the one named "
-                "`control`, or else the first by name"
-            ),
-        ] = None,
-        variant_field: Annotated[
-            str | None,
-            Query(
-                description="The field of search_meta that names the variant, one of "
-                "CLICKSTREAM_VARIANT_FIELDS; left out: the first of them"
-            ),
-        ] = None,
-        event_type: EventType = CLICK,
-        metrics_: Annotated[
-            str,
-            Query(
-                alias="metrics",
-                max_length=1_000,
-                description=f"Separated by commas; left out, all: {', '.join(METRICS)}",
-            ),
-        ] = "",
-        confidence: Confidence = 0.95,
-        split: Annotated[
-            str,
-            Query(
-                max_length=8_000,
-                description="The shares of users that were meant, such as control:50,treatment:50; "
-                "left out: all alike",
-            ),
-        ] = "",
-        outliers: Annotated[
-            OutlierRule,
-            Query(
-                description="Users with more searches than those at outlier_quantile: keep, leave "
-                "out, or count them as if they had made so many (winsorise)"
-            ),
-        ] = OutlierRule.KEEP,
-        outlier_quantile: Annotated[
-            float, Query(ge=0.5, lt=1, description="Share of users that are no outliers")
-        ] = 0.99,
-        effect: Annotated[
-            float | None,
-            Query(
-                gt=0,
-                le=10,
-                description="A relative difference that one wants to find, 0.02 for 2 %: the "
-                "answer then has the users that each variant needs",
-            ),
-        ] = None,
-        power: Annotated[
-            float, Query(ge=0.5, le=0.999, description="Probability with which it is found")
-        ] = 0.8,
+        asked: Annotated[Parameters, Depends(parse_parameters)],
     ) -> Response:
-        field = check_variant_field(variant_field, settings.variant_fields)
-        asked_metrics, shares = parse_metrics(metrics_), parse_split(split)
+        field = check_variant_field(asked.variant_field, settings.variant_fields)
 
         async def respond() -> Response:
-            asked = {**selection.times(), "event_type": event_type, "variant_field": field}
-            (everybody,) = await store.rows(
-                EXPERIMENT_USERS, seconds, **asked, quantile=str(outlier_quantile)
-            )
-            most = everybody.sessions_at_quantile
-            rows = await store.rows(
-                EXPERIMENT,
-                seconds,
-                **asked,
-                outliers=outliers.value,
-                most_sessions=most,
-                limit=(MOST_VARIANTS + 1) * len(METRICS),
-            )
-            chosen = check_variants((row.variant for row in rows), field, control)
-            question = Question(chosen, asked_metrics, confidence, power, effect, shares)
-            found = variants(rows, question.split)
-            is_kept = outliers is OutlierRule.KEEP
-            return _json_response(
-                Experiment(
-                    range=_range(selection, event_type),
-                    variant_field=field,
-                    control=question.control,
-                    confidence=confidence,
-                    users_in_several_variants=everybody.users_in_several_variants,
-                    outliers=Outliers(outliers.value, None if is_kept else most),
-                    sample_ratio=sample_ratio(
-                        found, outliers_left_out=outliers is OutlierRule.LEAVE_OUT
-                    ),
-                    variants=found,
-                    metrics=metrics(rows, question),
-                )
-            )
+            return _json_response(await compared(selection, asked, field))
 
         return await while_connected(request, respond())
 
@@ -199,8 +130,6 @@ def experiments_router(
             )
 
         return await while_connected(request, respond())
-
-    return router
 
 
 def _range(selection: Selection, event_type: str) -> Range:
