@@ -14,8 +14,7 @@ def truncate(settings: Settings, *tables: str) -> None:
     that have none are left out."""
     if settings.clickhouse_cluster:
         tables = _with_rows(settings, tables)
-    with ThreadPoolExecutor(8 if settings.clickhouse_cluster else 1) as pool:
-        list(pool.map(lambda table: on_table(settings, "TRUNCATE TABLE {}", table), tables))
+    on_tables(settings, "TRUNCATE TABLE {}", *tables)
 
 
 def _with_rows(settings: Settings, tables: tuple[str, ...]) -> tuple[str, ...]:
@@ -33,11 +32,20 @@ def _with_rows(settings: Settings, tables: tuple[str, ...]) -> tuple[str, ...]:
 def on_table(settings: Settings, statement: str, table: str, **options: object) -> None:
     """Run a statement on this table, whose name stands at `{}`, on every node. `options` are
     settings of ClickHouse."""
+    on_tables(settings, statement, table, **options)
+
+
+def on_tables(settings: Settings, statement: str, *tables: str, **options: object) -> None:
+    """The same on several tables, on a cluster at once: there, each is a matter of waiting."""
     from core.clickhouse.client import connect
     from core.clickhouse.layout import Layout
     from schemas.cluster_sql import database_of_table
 
     layout = Layout.of(settings)
-    text = layout.on_every_node(statement.format(f"{database_of_table(table, layout)}.{table}"))
-    with connect(settings) as client:
+
+    def run(table: str) -> None:
+        text = layout.on_every_node(statement.format(f"{database_of_table(table, layout)}.{table}"))
         client.command(text, settings={"alter_sync": 2, **options})
+
+    with connect(settings) as client, ThreadPoolExecutor(8 if layout.cluster else 1) as pool:
+        list(pool.map(run, tables))

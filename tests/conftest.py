@@ -1,8 +1,8 @@
 """Fixtures on real engines. Unit tests use none of them and start nothing.
 
 `engines`   Kafka, schema registry and ClickHouse, one of each for the whole run, however many
-            processes it has: the embedded ones, or containers when
-            CLICKSTREAM_TEST_ENGINES=containers
+            processes it has: the embedded ones, or containers, or with a cluster of ClickHouse,
+            as CLICKSTREAM_TEST_ENGINES says (tests/shared_engines.py)
 `settings`  a fresh corner of them for one test: own topics, consumer group and database, prepared
 `module_settings`  the same for all tests of a module, which is much quicker
 `corner`    the same as a context manager, for fixtures that live longer than one test
@@ -119,6 +119,7 @@ def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
         "kafka_bootstrap_servers": engines.kafka_bootstrap_servers,
         "schema_registry_url": engines.schema_registry_url,
         "clickhouse_url": engines.clickhouse_database_url(name),
+        "clickhouse_cluster": engines.clickhouse_cluster,
         **own,
         **overrides,
     }
@@ -130,20 +131,16 @@ def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
 
 def _remove(settings: Settings) -> None:
     """Drop what the corner made; a long run would otherwise fill up with idle partitions."""
-    from urllib.parse import urlsplit
-
-    import httpx
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient
 
-    url = urlsplit(settings.clickhouse_url.get_secret_value())
-    database = url.path.strip("/")
-    httpx.post(
-        f"{url.scheme}://{url.hostname}:{url.port}/",
-        content=f"DROP DATABASE IF EXISTS {database} SYNC",
-        auth=(url.username or "default", url.password or ""),
-        timeout=30,
-    ).raise_for_status()
+    from core.clickhouse.client import connect
+    from core.clickhouse.layout import Layout
+
+    layout = Layout.of(settings)
+    with connect(settings, database="system") as client:
+        for database in layout.databases:
+            client.command(f"DROP DATABASE IF EXISTS {database}{layout.on_cluster} SYNC")
     admin = AdminClient({**settings.kafka_options()})
     known = admin.list_topics(timeout=10).topics
     mine = [topic for topic in known if topic.startswith(settings.topics.prefix)]

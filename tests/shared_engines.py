@@ -5,7 +5,9 @@ run's folder. Every user keeps a lock on a file there. The holder waits for the 
 keep beside it, so it goes on when the last user has ended, however that one ended, and stops the
 engines: they cannot outlive the run. Who comes after that waits for the end, and starts new ones.
 
-    python -m tests.shared_engines FOLDER KIND     the holder; KIND: embedded or containers
+    python -m tests.shared_engines FOLDER KIND     the holder
+
+KIND is embedded; containers; or cluster, the embedded ones with a cluster in place of ClickHouse.
 """
 
 from __future__ import annotations
@@ -17,22 +19,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-_KINDS = ("embedded", "containers")
+_KINDS = ("embedded", "containers", "cluster")
 _PROGRAM = "tests.shared_engines"
 _LOG_CHARACTERS = 4_000  # of the end of its log, for an error message
 
 
 @dataclass(frozen=True, slots=True)
 class SharedEngines:
-    """Where they are; `clickhouse_url` names no database. `passwords` has one for each user."""
+    """Where they are; `clickhouse_url` names no database. `passwords` has one for each user.
+    `clickhouse_cluster` is the name of the cluster to which that ClickHouse belongs, if any."""
 
     kafka_bootstrap_servers: str
     schema_registry_url: str
     clickhouse_url: str
     passwords: dict[str, str]
+    clickhouse_cluster: str = ""
 
     def clickhouse_database_url(self, database: str) -> str:
         """What `CLICKSTREAM_CLICKHOUSE_URL` has to be to use this database."""
@@ -49,7 +53,7 @@ class SharedEngines:
 def shared_engines(folder: Path, kind: str) -> Iterator[SharedEngines]:
     """The engines of the run whose folder this is. Raises RuntimeError when they do not start."""
     if kind not in _KINDS:
-        raise ValueError(f"engines are {' or '.join(_KINDS)}, not {kind}")
+        raise ValueError(f"engines are one of {', '.join(_KINDS)}, not {kind}")
     folder.mkdir(exist_ok=True)
     with _locked(folder / "users", fcntl.LOCK_SH):
         with _locked(folder / "starting", fcntl.LOCK_EX):
@@ -88,12 +92,23 @@ def _engines(folder: Path, kind: str) -> Iterator[SharedEngines]:
             from clickstream.local.engines.local_servers import run_local_servers
 
             servers = stack.enter_context(run_local_servers(folder / "data"))
-            yield SharedEngines(
+            running = SharedEngines(
                 servers.kafka_bootstrap_servers,
                 servers.schema_registry_url,
                 servers.clickhouse_url,
                 servers.passwords,
             )
+            if kind == "cluster":
+                from tests.cluster.lab import NODES, running_cluster
+
+                cluster = stack.enter_context(running_cluster(folder / "cluster"))
+                running = replace(
+                    running,
+                    clickhouse_url=cluster.urls[NODES[0]],
+                    passwords={},
+                    clickhouse_cluster=cluster.name,
+                )
+            yield running
 
 
 def _start_holder(folder: Path, kind: str) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from core.clickhouse.client import connect
 from core.settings import Settings
 from stream_processors.write.clickhouse import ClickHouseSink
+from tests.clickhouse_tables import on_tables, truncate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERFLOW_DAY = date(1970, 1, 1)
@@ -112,10 +113,8 @@ def refresh_facts(settings: Settings) -> None:
 
 def empty(settings: Settings) -> None:
     """Remove everything, and let nothing that comes be merged."""
-    with connect(settings) as client:
-        for table in TABLES:
-            client.command(f"TRUNCATE TABLE {table}")
-            client.command(f"SYSTEM STOP MERGES {table}")
+    truncate(settings, *TABLES)
+    on_tables(settings, "SYSTEM STOP MERGES {}", *TABLES)
 
 
 def _rounds(rows: Sequence[tuple[Hashable, list[object]]]) -> Iterator[list[list[object]]]:

@@ -26,6 +26,7 @@ from schemas.topics import Topics
 from stream_processors.write.clickhouse import ClickHouseSink
 from tests.api.export_copy import Copy, hash_of, read_table
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
+from tests.clickhouse_tables import truncate
 from tests.examples import examples
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def note(settings: Settings, sessions: int, events: int = 0, marks: int = 0) -> 
 def forget(settings: Settings) -> None:
     """No worker has noted anything, and nothing is stored."""
     empty(settings)
-    with connect(settings) as client:
-        for table in ("facts_progress", "erased_sessions"):
-            client.command(f"TRUNCATE TABLE {table}")
+    truncate(settings, "facts_progress", "erased_sessions")
 
 
 @pytest.fixture

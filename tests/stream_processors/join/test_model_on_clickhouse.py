@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from core import clickhouse
 from stream_processors.join import table_columns
 from stream_processors.write.clickhouse import ClickHouseSink
+from tests.clickhouse_tables import on_table, truncate
 from tests.examples import examples
 from tests.stream_processors.cluster import Store
 from tests.stream_processors.join.test_model import Life
@@ -33,8 +34,7 @@ class ClickHouseStore(ClickHouseSink):
         super().__init__(settings)
         self._reader = client
         noted = (table_columns.FACTS_PROGRESS, table_columns.ERASED_SESSIONS)
-        for table in (*KEYS, *noted):
-            client.command(f"TRUNCATE TABLE {table}")
+        truncate(settings, *KEYS, *noted)
 
     @property
     def tables(self) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
@@ -47,9 +47,9 @@ class ClickHouseStore(ClickHouseSink):
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Client]:
+    # The model's records are of 2023; a waiting event that old would be deleted by its age.
+    on_table(settings, "ALTER TABLE {} REMOVE TTL", table_columns.UNJOINED)
     with clickhouse.connect(settings) as connected:
-        # The model's records are of 2023; a waiting event that old would be deleted by its age.
-        connected.command("ALTER TABLE unjoined_events REMOVE TTL")
         yield connected
 
 
