@@ -39,9 +39,18 @@ PYTEST := $(BIN)/python -m pytest --durations=20
 test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 14 minutes on 2 cores
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench and not cluster"
 
+# Tests of one server that run on a cluster in its place, too: what the API promises, the sample of
+# real traffic where it is at hand, orders, reads, exports, releases.
+ON_A_CLUSTER := $(addprefix tests/,e2e/test_contract.py api/test_session.py api/test_export.py \
+  api/test_incremental_export.py api/releases/test_releases.py api/events/test_lookup_on_engines.py \
+  stream_processors/join/test_model_on_clickhouse.py) \
+  $(if $(wildcard ../shared/data/esci_requests.ndjson),tests/e2e/test_esci.py)
+
 .PHONY: test-cluster
-test-cluster: install ## run the tests on a cluster of ClickHouse that CLICKSTREAM_TEST_CLUSTER or …_PROGRAM names
-	$(PYTEST) -m cluster -rs tests/cluster tests/faults/outages/test_cluster_outages.py
+test-cluster: install ## run tests on a cluster of ClickHouse: of CLICKSTREAM_TEST_CLUSTER or …_PROGRAM, or of a binary on PATH
+	@failed=0; \
+	  $(PYTEST) -m cluster -rs tests/cluster tests/faults/outages/test_cluster_outages.py || failed=$$?; \
+	  CLICKSTREAM_TEST_ENGINES=cluster $(PYTEST) -m engines -rs $(ON_A_CLUSTER) && exit $$failed
 
 # The others hold up copying or kill nodes, and mostly wait.
 .PHONY: test-cluster-short

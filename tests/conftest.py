@@ -73,6 +73,11 @@ def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
     own = tmp_path_factory.getbasetemp()
     run = own if worker_id == "master" else own.parent
     kind = os.environ.get("CLICKSTREAM_TEST_ENGINES", "embedded")
+    if kind == "cluster":
+        from tests.cluster.lab import why_none
+
+        if why := why_none():
+            pytest.skip(why)
     with shared_engines(run / "engines", kind) as running:
         yield running
 

@@ -82,20 +82,34 @@ class Cluster:
 @contextmanager
 def running_cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterator[Cluster]:
     """Raises NoCluster when none of this size is named, or the program cannot start one here."""
-    is_usual = (shards, replicas) == (2, 2)
-    named = os.environ.get("CLICKSTREAM_TEST_CLUSTER", "").split() if is_usual else []
-    program = os.environ.get("CLICKSTREAM_TEST_CLUSTER_PROGRAM", "")
-    if named:
+    if named := _named(shards, replicas):
         yield Cluster(dict(zip(NODES, named, strict=True)))
-        return
-    if program:
-        start = _start_of(program)
-    elif binary := shutil.which("clickhouse"):
-        start = [sys.executable, "-m", "tests.cluster.servers", "--clickhouse", binary]
     else:
-        raise NoCluster(_WHY_NONE)
-    with _started(start, folder, shards, replicas) as cluster:
-        yield cluster
+        with _started(_start(), folder, shards, replicas) as cluster:
+            yield cluster
+
+
+def why_none() -> str:
+    """Why there is no cluster here, as far as that can be said without starting one; or empty."""
+    try:
+        _named(2, 2) or _start()
+    except NoCluster as why:
+        return str(why)
+    return ""
+
+
+def _named(shards: int, replicas: int) -> list[str]:
+    is_usual = (shards, replicas) == (2, 2)
+    return os.environ.get("CLICKSTREAM_TEST_CLUSTER", "").split() if is_usual else []
+
+
+def _start() -> list[str]:
+    """The command that starts one. Raises NoCluster."""
+    if program := os.environ.get("CLICKSTREAM_TEST_CLUSTER_PROGRAM", ""):
+        return _start_of(program)
+    if binary := shutil.which("clickhouse"):
+        return [sys.executable, "-m", "tests.cluster.servers", "--clickhouse", binary]
+    raise NoCluster(_WHY_NONE)
 
 
 def user_of(role: Role) -> str:

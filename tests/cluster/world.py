@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -183,6 +184,22 @@ def answers(settings: Settings, *, internal: bool = False) -> dict[str, Any]:
             rows = client.query(f"SELECT * FROM {view}").result_rows  # noqa: S608
             found[name] = sorted(repr(_rounded(row)) for row in rows)
     return found
+
+
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Which answers differ, and in what; of many rows, the first."""
+    lines = []
+    for question, wanted in expected.items():
+        got = found[question]
+        if got == wanted:
+            continue
+        if isinstance(got, dict):
+            parts = ((name, got.get(name), wanted[name]) for name in wanted)
+        else:
+            parts = ((str(n), *rows) for n, rows in enumerate(zip_longest(got, wanted)))
+        name, one, other = next(part for part in parts if part[1] != part[2])
+        lines.append(f"{question} {name}: {one} in place of {other}")
+    return lines
 
 
 def _rounded(value: Any) -> Any:
