@@ -6,7 +6,6 @@ Names are `CLICKSTREAM_` + the field, groups are joined by a double underscore:
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.declared_paths import check_dimensions, check_event_value
 from core.ids import ID_BYTES
 from core.server_urls import check_ca_file, check_registry_urls, clickhouse_address
 
@@ -85,29 +85,6 @@ def _split(value: object) -> object:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 """Several keys, so that one can be rotated out. `core.http.keys` has the form of each."""
-
-
-_KEYS = r"(?:\.[^.,\s]{1,64}){1,4}"
-_DIMENSION = re.compile(rf"(?:search_meta|payload_filter){_KEYS}")
-_EVENT_VALUE = re.compile(rf"meta{_KEYS}")
-
-
-def _check_dimensions(paths: tuple[str, ...]) -> tuple[str, ...]:
-    for path in paths:
-        if not _DIMENSION.fullmatch(path):
-            raise ValueError(
-                f"{path[:64]} is not search_meta or payload_filter and 1 to 4 keys of at most 64 "
-                "characters, such as search_meta.device"
-            )
-    if len(set(paths)) < len(paths):
-        raise ValueError("names a path twice")
-    return paths
-
-
-def _check_event_value(path: str) -> str:
-    if path and not _EVENT_VALUE.fullmatch(path):
-        raise ValueError("is not meta and 1 to 4 keys, such as meta.amount")
-    return path
 
 
 def _check_clickhouse_url(url: SecretStr) -> SecretStr:
@@ -477,14 +454,14 @@ class Settings(BaseSettings):
         "search took part, separated by commas; 8 at most. Workers note them of the sessions that "
         "come, so a change leaves earlier ones as they are.",
     )
-    dimensions: Annotated[Texts, Field(max_length=16), AfterValidator(_check_dimensions)] = Field(
+    dimensions: Annotated[Texts, Field(max_length=16), AfterValidator(check_dimensions)] = Field(
         (),
-        description="Paths of search_meta and payload_filter by which analytics group and filter, "
-        "such as search_meta.device,payload_filter.task, separated by commas; 16 at most. Values "
-        "are text of at most 128 bytes. Workers note them of the sessions that come, so a change "
-        "leaves earlier ones as they are.",
+        description="Paths of search_meta, payload_filter and search_results.meta by which "
+        "analytics group and filter, such as search_meta.device,search_results.meta.source, "
+        "separated by commas; 16 at most. Values are text of at most 128 bytes. Workers note them "
+        "of the sessions that come, so a change leaves earlier ones as they are.",
     )
-    event_value: Annotated[str, AfterValidator(_check_event_value)] = Field(
+    event_value: Annotated[str, AfterValidator(check_event_value)] = Field(
         "",
         description="Path of a number in the meta of events that is what an event is worth, such "
         "as meta.amount. Empty: none. Workers note it of the events that come.",

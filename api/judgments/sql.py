@@ -137,7 +137,7 @@ def _values(population: Population) -> dict[str, Value]:
 
 def _impressions(population: Population, values: dict[str, Value], condition: str = "") -> str:
     """One row per impression and type of event; the first type's rows count the impression."""
-    where = ["position <= {depth:UInt32}", *conditions(population.filters, values)]
+    where = ["position <= {depth:UInt32}", *conditions(population.filters, values, of_results=True)]
     if condition:
         where.append(condition)
     parts = []

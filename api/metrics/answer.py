@@ -8,7 +8,7 @@ import msgspec
 
 from api.metrics.buckets import starts
 from api.metrics.catalogue import LEVELS, PARTS, POSITION, Granularity, Kind, Metric, Source
-from api.metrics.positions import at_every_position, by_group
+from api.metrics.positions import at_every_position, by_group, of_results_at_every_position
 from api.metrics.question import Question
 from api.metrics.sql import sum_names
 from api.statistics.intervals import wilson
@@ -75,6 +75,7 @@ def _group(question: Question, row: GroupRow) -> _Group:
 
 def _positions(question: Question, found: Sequence[GroupRow]) -> Iterator[_Group]:
     place = question.by.index(POSITION)
+    unfolded = of_results_at_every_position if question.counts_results else at_every_position
     groups = [_group(question, row) for row in found]
     current, previous = (
         by_group(
@@ -88,9 +89,9 @@ def _positions(question: Question, found: Sequence[GroupRow]) -> Iterator[_Group
     )
     times = {str(g.time): g.time for g in groups}
     for keys, cells in current.items():
-        before = dict(at_every_position(previous.get(keys, {}), question.positions))
+        before = dict(unfolded(previous.get(keys, {}), question.positions))
         nothing = dict.fromkeys(next(iter(before.values()), {}), 0)
-        for position, sums in at_every_position(cells, question.positions):
+        for position, sums in unfolded(cells, question.positions):
             others: list[Cell] = list(keys[1:])
             others.insert(place, position)
             earlier = before.get(position, nothing) if question.compare_previous else {}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from core.declared_paths import is_of_results
+
 
 class Kind(StrEnum):
     """What sort of number it is."""
@@ -242,9 +244,23 @@ def dimensions_of(metric: Metric) -> tuple[str, ...]:
     return (*SESSION_DIMENSIONS, *(_ONLY_BY[s] for s in metric.sources if s in _ONLY_BY))
 
 
+def is_of_shown(metric: Metric) -> bool:
+    """Whether it counts results, which declared paths of their metas tell apart."""
+    return any(source in _ONLY_BY for source in metric.sources)
+
+
+def paths_of(metric: Metric, declared: Sequence[str]) -> list[str]:
+    """The declared paths by which it may be grouped."""
+    if metric.sources == OF_NOW:
+        return []
+    return [path for path in declared if is_of_shown(metric) or not is_of_results(path)]
+
+
 def source_of(metrics: Sequence[Metric], by: Sequence[str]) -> Source | None:
     """The one view that has all of these, grouped so; None when there is none."""
     wanted = next((source for source, name in _ONLY_BY.items() if name in by), None)
+    if wanted is None and any(map(is_of_results, by)):
+        wanted = Source.OBJECTS
     if wanted is None:
         candidates: tuple[Source, ...] = SESSION
     elif POSITION in by and OBJECT_ID in by:

@@ -83,6 +83,7 @@ POSITIONS: Final[Example] = {
             "position_ctr_high": 0.2485,
         }
     ],
+    "sample": None,
 }
 OBJECTS: Final[Example] = {
     "range": RANGE,

@@ -17,6 +17,7 @@ from fastapi import Depends, Query
 from api.metrics.catalogue import (
     BY_NAME,
     EVENT_TYPE,
+    METRICS,
     OBJECT_ID,
     OF_NOW,
     POSITION,
@@ -25,10 +26,12 @@ from api.metrics.catalogue import (
     Metric,
     Source,
     dimensions_of,
+    is_of_shown,
     source_of,
 )
 from api.metrics.question import Filters
 from api.selection import Selection
+from core.declared_paths import is_of_results
 from core.errors import FieldError, InvalidRequest
 from core.http.query_parameters import PATHS_ARE_DECLARED
 from core.user_ids import UserIds
@@ -113,7 +116,10 @@ def filters_of(paths: Sequence[str], user_ids: UserIds) -> Callable[..., Awaitab
         inspect.Parameter("filters", keyword, annotation=Annotated[Filters, Depends(parse_filters)])
     ]
     for path, name in zip(paths, names, strict=True):
-        described = Query(alias=path, max_length=128, description=f"Only searches with this {path}")
+        what = f"Only searches with this {path}"
+        if is_of_results(path):
+            what = f"Only results with this {path}; of searches, those that showed one"
+        described = Query(alias=path, max_length=128, description=what)
         parameters.append(
             inspect.Parameter(
                 name, keyword, default=None, annotation=Annotated[str | None, described]
@@ -174,7 +180,15 @@ def check_source(metrics: Sequence[Metric], by: Sequence[str]) -> Source:
     of_now = [metric.name for metric in metrics if metric.sources == OF_NOW]
     if of_now:
         raise refusal("metric", f"{of_now[0]} is of now: ask for it by itself, at /analytics/query")
+    path = next(filter(is_of_results, by), None)
     for metric in metrics:
+        if path is not None and not is_of_shown(metric):
+            listed = ", ".join(each.name for each in METRICS if is_of_shown(each))
+            raise refusal(
+                "by",
+                f"{metric.name} counts searches, and {path} tells results apart: ask for {listed}; "
+                f"or send {path} as a filter, for searches that showed such a result",
+            )
         if source_of([metric], by) is None:
             listed = ", ".join(dimensions_of(metric))
             only = [name for name in (POSITION, OBJECT_ID) if name in by]

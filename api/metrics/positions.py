@@ -1,4 +1,5 @@
-"""Sums at the positions where lists end and were clicked → sums at every position."""
+"""Sums at the positions where lists end and were clicked, or at those of single results → sums at
+every position."""
 
 from __future__ import annotations
 
@@ -36,6 +37,17 @@ def at_every_position(found: Mapping[int, Sums], last: int) -> Iterator[tuple[in
             )
         )
     return (row for row in reversed(rows) if row[0] <= last)
+
+
+def of_results_at_every_position(
+    found: Mapping[int, Sums], last: int
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """The same of sums of the results at each position."""
+    everything = sum(sums["clicked_impressions"] for sums in found.values())
+    nothing = dict.fromkeys(next(iter(found.values()), {}), 0)
+    for position in range(1, min(max(found, default=0), last) + 1):
+        sums = found.get(position, nothing)
+        yield position, {**sums, "all_clicked_impressions": everything}
 
 
 def by_group(

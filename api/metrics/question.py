@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from api.metrics.catalogue import Granularity, Metric, Source
 from api.metrics.cursors import Place, read_cursor, write_cursor
+from core.declared_paths import is_of_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,12 @@ class Filters:
     """The forms in which the user may be stored."""
     sort_field: str | None = None
     declared: Mapping[str, str] = field(default_factory=dict)
-    """Declared path → value."""
+    """Declared path → value. Of results' metas: where results are counted, only those for which it
+    holds, elsewhere searches that showed one."""
+
+    @property
+    def has_paths_of_results(self) -> bool:
+        return any(map(is_of_results, self.declared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,19 @@ class Question:
     def period_ms(self) -> int:
         """How long the range is."""
         return self.times[1] - self.times[0]
+
+    @property
+    def counts_results(self) -> bool:
+        """Whether a row is read of each result. Positions are counted by the lengths of lists where
+        nothing is asked of single results."""
+        if self.source is Source.POSITIONS:
+            return self.filters.has_paths_of_results or any(map(is_of_results, self.by))
+        return self.source is Source.OBJECTS
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a part of it can be read: one search in so many, or one user in so many."""
+        return self.counts_results or self.source is Source.INTENTS
 
     def on_page(self, cursor: str) -> Question:
         """This question at the page that a cursor names. Raises InvalidRequest for one of another

@@ -157,14 +157,18 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         selection: SelectionParam,
         filters: Filters = selected,
         event_type: EventType = CLICK,
+        one_of: OneOf = AUTOMATIC,
         limit: int = Query(50, ge=1, le=10_000, description="Number of positions, from the top"),
         format: FormatParam = Format.JSON,
     ) -> Response:
         question = _question(selection, filters, event_type, _OF_POSITIONS, POSITION)
-        question = replace(question, positions=limit, limit=limit)
+        question = replace(question, positions=limit, limit=limit, one_of=one_of)
+        if one_of > 1 and not question.is_sampled:
+            raise refusal("one_of", "is for filters by paths of results: these numbers are of all")
 
         def shape(page: Page) -> Positions:
-            return Positions(range_of(selection, question), page.as_of, list(page.rows))
+            over = range_of(selection, question)
+            return Positions(over, page.as_of, list(page.rows), page.sample)
 
         return await answer(request, runner, question, selection, format, shape)
 

@@ -65,6 +65,7 @@ class Positions(msgspec.Struct, frozen=True):
     range: Range
     as_of: AsOf
     positions: Rows
+    sample: SampleField
 
 
 class Objects(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ OneOf = Annotated[
     Query(
         ge=0,
         le=1_000,
-        description="Objects and typing runs: read one search, or one user, in so many. 1: all; 0: "
-        "as few as the range needs; the answer's `sample` says which",
+        description="Objects, paths of results, and typing runs: read one search, or one user, in "
+        "so many. 1: all; 0: as few as the range needs; the answer's `sample` says which",
     ),
 ]

@@ -22,6 +22,7 @@ from api.metrics.catalogue import (
     Kind,
     Metric,
     dimensions_of,
+    paths_of,
 )
 from api.metrics.distributions import OF_BUCKETS, OF_QUANTILES, Shape, check_spread
 from api.metrics.parameters import (
@@ -55,7 +56,6 @@ from api.metrics.route_parameters import (
 )
 from api.metrics.runner import Page, Runner
 from api.metrics.sample import AUTOMATIC, Sample
-from api.metrics.sql import SAMPLED
 from api.queries import CLICK
 from api.responses import Range
 from api.selection import Relevance, Selection, SelectionParam
@@ -134,8 +134,6 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
         source = check_source(metrics, groups)
         if min_sessions > 1 and source not in SESSION:
             raise refusal("min_sessions", "is for groups of searches, not of positions or objects")
-        if one_of > 1 and source not in SAMPLED:
-            raise refusal("one_of", "is for objects and typing runs: these metrics are of all")
         times = check_range(selection, granularity, compares=compare is not None)
         types = parse_event_types(event_type, groups)
         if EVENT_TYPE in groups and "event_type" not in request.query_params:
@@ -157,6 +155,10 @@ def add_question_routes(router: APIRouter, runner: Runner, settings: Settings) -
             limit=limit,
             one_of=one_of,
         )
+        if one_of > 1 and not question.is_sampled:
+            raise refusal(
+                "one_of", "is for single results and typing runs: these metrics are of all"
+            )
         question = question.on_page(cursor)
         if shape is Shape.TABLE:
             return await answer(request, runner, question, selection, format)
@@ -255,7 +257,7 @@ def _description(metric: Metric, paths: Sequence[str]) -> MetricDescription:
         population=metric.population,
         unit=metric.unit,
         null=metric.null,
-        dimensions=[] if metric.sources == OF_NOW else [*dimensions_of(metric), *paths],
+        dimensions=[*dimensions_of(metric), *paths_of(metric, paths)],
         filters=[] if metric.sources == OF_NOW else [*FILTERS, *paths],
         source=[source.value for source in metric.sources],
         numerator=metric.numerator,

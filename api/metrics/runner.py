@@ -26,7 +26,6 @@ from api.metrics.sample import AUTOMATIC, Sample, part_of, sample_of
 from api.metrics.sql import (
     MOST_BUCKETS,
     MOST_ROWS,
-    SAMPLED,
     Statement,
     bucket_statement,
     is_whole,
@@ -105,8 +104,8 @@ class Runner:
         """The question with the part that is read of it, where that was left to us."""
         if question.one_of != AUTOMATIC:
             return question
-        is_sampled = question.source in SAMPLED
-        return replace(question, one_of=await self._part(question) if is_sampled else 1)
+        part = await self._part(question) if question.is_sampled else 1
+        return replace(question, one_of=part)
 
     async def event_types(self, times: tuple[int, int], most: int) -> list[str]:
         """Those that most events of the range have, in their order as words."""

@@ -30,9 +30,9 @@ class Sample(msgspec.Struct, frozen=True):
 def part_of(source: Source, size: SizeRow) -> int:
     """One in how many is read of this source."""
     over = (
-        size.impressions / _MOST_IMPRESSIONS
-        if source is Source.OBJECTS
-        else size.sessions / _MOST_SESSIONS
+        size.sessions / _MOST_SESSIONS
+        if source is Source.INTENTS
+        else size.impressions / _MOST_IMPRESSIONS
     )
     return next((part for part in _PARTS if part >= over), _PARTS[-1])
 
@@ -41,7 +41,7 @@ def sample_of(source: Source, one_of: int) -> Sample | None:
     """None when it is everything."""
     if one_of == 1:
         return None
-    of = "searches" if source is Source.OBJECTS else "users"
+    of = "users" if source is Source.INTENTS else "searches"
     return Sample(
         one_of,
         of,

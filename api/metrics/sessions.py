@@ -190,7 +190,9 @@ def sessions_statement(question: Question, outcome: Outcome | None) -> Statement
     selected = []
     for name, is_irrelevant in ((Relevance.EXCLUDE, "false"), (Relevance.ONLY, "true")):
         if question.relevance in (name, Relevance.INCLUDE):
-            of = rows_of(question, values).replace("{relevance:String}", f"'{name.value}'")
+            # All results are told of, whichever the filters are for.
+            whole = rows_of(replace(question, filters=Filters()), values)
+            of = whole.replace("{relevance:String}", f"'{name.value}'")
             selected.append(f"SELECT *, {is_irrelevant} AS is_irrelevant FROM {of}")  # noqa: S608
     return Statement(
         f"""

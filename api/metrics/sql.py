@@ -13,6 +13,7 @@ from api.metrics.catalogue import (
     OBJECT_ID,
     POSITION,
     SEARCH_QUERY,
+    SESSION,
     SORT_FIELD,
     USER_ID,
     Granularity,
@@ -24,6 +25,7 @@ from api.metrics.cursors import beyond, sorted_text
 from api.metrics.position_cells import position_cells
 from api.metrics.question import Filters, Question
 from api.store import Value
+from core.declared_paths import is_of_results
 
 MOST_BUCKETS: Final = 2_000
 """Of query texts that are looked through for a page: there are 262,144."""
@@ -51,13 +53,13 @@ _STARTS: Final = {
     Granularity.WEEK: "toStartOfWeek(moment, 1)",
     Granularity.MONTH: "toStartOfMonth(moment)",
 }
-SAMPLED: Final = (Source.OBJECTS, Source.INTENTS)
-"""Sources of which a part can be read: one search in so many, or one user in so many."""
-
 POSITION_SUMS: Final = (
     "lists_ending", "clicked_impressions", "clicked_lists_ending", "lowest_clicks"
 )  # fmt: skip
 """What `api.metrics.positions` makes the numbers of positions of."""
+
+RESULT_SUMS: Final = ("impressions", "clicked_impressions", "clicked_lists", "lists_examined")
+"""The same where single results are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def statement(question: Question) -> Statement:
     where = " AND ".join([selected(question, values), *_narrowed(question, values)])
     names = sum_names(question)
     time = _time(question, is_current)
-    if question.source is Source.POSITIONS:
+    if question.source is Source.POSITIONS and not question.counts_results:
         source, where = position_cells(question, source, keys, time, is_current, where), "1"
         pairs = zip(question.by, groups, strict=True)
         keys = [_KEYS[POSITION] if name == POSITION else group for name, group in pairs]
@@ -143,7 +145,8 @@ def grouped_by(question: Question, values: dict[str, Value]) -> dict[str, str]:
 
 def selected(question: Question, values: dict[str, Value]) -> str:
     """What stands behind WHERE."""
-    return " AND ".join(["1", *conditions(question.filters, values)])
+    found = conditions(question.filters, values, of_results=question.counts_results)
+    return " AND ".join(["1", *found])
 
 
 def now_statement(names: Sequence[str]) -> Statement:
@@ -161,28 +164,47 @@ def is_whole(question: Question) -> bool:
 
 def sum_names(question: Question) -> tuple[str, ...]:
     """The columns that are summed up."""
-    return POSITION_SUMS if question.source is Source.POSITIONS else question.columns
+    if question.source is Source.POSITIONS:
+        return RESULT_SUMS if question.counts_results else POSITION_SUMS
+    return question.columns
 
 
 def rows_of(question: Question, values: dict[str, Value]) -> str:
     """What stands behind FROM: the rows of the question's view, for each of its event types."""
     parts = []
+    columns = "*"
+    if question.source in SESSION and question.filters.has_paths_of_results:
+        columns = _of_matching_results(question.filters, values)
     for number, event_type in enumerate(question.event_types):
         values[f"event_type_{number}"] = event_type
         bound = f"{{event_type_{number}:String}}"
-        view = f"{_view(question.source)}({_RANGE}{bound}"
-        view += ", one_of = {one_of:UInt64})" if question.source in SAMPLED else ")"
+        view = f"{_view(question)}({_RANGE}{bound}"
+        view += ", one_of = {one_of:UInt64})" if question.is_sampled else ")"
         if "expected_clicks" in question.columns:
             view += f" AS shown LEFT JOIN ({_expected(bound)}) AS average ON average.at = position"
-        parts.append(f"SELECT {bound} AS event_type, * FROM {view}")  # noqa: S608 - fragments
+        parts.append(f"SELECT {bound} AS event_type, {columns} FROM {view}")  # noqa: S608 - fragments
     return f"({' UNION ALL '.join(parts)})"
 
 
-def _view(source: Source) -> str:
-    """What a question reads of it."""
-    if source is Source.POSITIONS:
+def _view(question: Question) -> str:
+    if question.counts_results:
+        return f"_{Source.OBJECTS.value}"
+    if question.source is Source.POSITIONS:
         return "_session_goals"
-    return f"_{source.value}" if source in SAMPLED else source.value
+    return f"_{question.source.value}" if question.is_sampled else question.source.value
+
+
+def _of_matching_results(filters: Filters, values: dict[str, Value]) -> str:
+    """All columns of searches; results are counted that the filters of their metas take."""
+    taken = (
+        f"arrayMap(each -> toUInt8({_of_result(filters, 'each', values)}),"
+        " arrayResize(result_dimension_sets, length(result_clicks)))"
+    )
+    return (
+        f"* REPLACE (toUInt64(arraySum({taken})) AS impressions,"
+        f" toUInt64(arrayCount((is_taken, is_clicked) -> is_taken AND is_clicked, {taken},"
+        " result_clicks)) AS clicked_impressions)"
+    )
 
 
 def _expected(event_type: str) -> str:
@@ -198,7 +220,8 @@ def _key(name: str, number: int, values: dict[str, Value]) -> str:
     if name in _KEYS:
         return _KEYS[name]
     values[f"by_{number}"] = _needle(name)
-    return f"nullIf(toString(simpleJSONExtractString(dimension_set, {{by_{number}:String}})), '')"
+    of = "result_dimension_set" if is_of_results(name) else "dimension_set"
+    return f"nullIf(toString(simpleJSONExtractString({of}, {{by_{number}:String}})), '')"
 
 
 def _needle(path: str) -> str:
@@ -206,8 +229,11 @@ def _needle(path: str) -> str:
     return path.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/")
 
 
-def conditions(filters: Filters, values: dict[str, Value]) -> list[str]:
-    """What must hold of a session, for WHERE; the values are added to these."""
+def conditions(
+    filters: Filters, values: dict[str, Value], *, of_results: bool = False
+) -> list[str]:
+    """What must hold of a session, or of a result that it showed, for WHERE; the values are added
+    to these."""
     found = []
     if filters.user is not None:
         values["only_user"] = list(filters.user)
@@ -225,12 +251,32 @@ def conditions(filters: Filters, values: dict[str, Value]) -> list[str]:
         if text is not None:
             values[f"only_{name}"] = text
             found.append(condition)
-    for number, (path, text) in enumerate(filters.declared.items()):
-        values[f"path_{number}"], values[f"value_{number}"] = _needle(path), text
+    found += _declared(filters, "dimension_set", values, of_results=False)
+    if filters.has_paths_of_results:
+        holds = _of_result(filters, "result_dimension_set" if of_results else "each", values)
         found.append(
-            f"simpleJSONExtractString(dimension_set, {{path_{number}:String}})"
-            f" = {{value_{number}:String}}"
+            holds if of_results else f"arrayExists(each -> {holds}, result_dimension_sets)"
         )
+    return found
+
+
+def _of_result(filters: Filters, dimension_set: str, values: dict[str, Value]) -> str:
+    """What must hold of one result."""
+    return " AND ".join(_declared(filters, dimension_set, values, of_results=True))
+
+
+def _declared(
+    filters: Filters, dimension_set: str, values: dict[str, Value], *, of_results: bool
+) -> list[str]:
+    """Filters by declared paths of searches, or of results."""
+    found = []
+    for number, (path, text) in enumerate(filters.declared.items()):
+        if is_of_results(path) is of_results:
+            values[f"path_{number}"], values[f"value_{number}"] = _needle(path), text
+            found.append(
+                f"simpleJSONExtractString({dimension_set}, {{path_{number}:String}})"
+                f" = {{value_{number}:String}}"
+            )
     return found
 
 

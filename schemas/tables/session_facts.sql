@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS session_facts
     sort_field LowCardinality(String) COMMENT 'field of sort_by; empty without one' CODEC(ZSTD(1)),
     result_ids Array(String) COMMENT 'Ids shown, in order; element n is position n' CODEC(ZSTD(1)),
     result_teams Array(LowCardinality(String)) COMMENT 'meta.team of each result; empty when no result has one' CODEC(ZSTD(1)),
+    result_dimension_sets Array(LowCardinality(String)) COMMENT 'Of each result, the paths of CLICKSTREAM_DIMENSIONS below search_results.meta and their values, as JSON text; empty when no result has one' CODEC(ZSTD(1)),
     results UInt32 COMMENT 'Results shown' CODEC(T64, ZSTD(1)),
     events UInt32 COMMENT 'Interactions of any type' CODEC(T64, ZSTD(1)),
     type_names Array(LowCardinality(String)) COMMENT 'Types of the events, each once, in their order' CODEC(ZSTD(1)),

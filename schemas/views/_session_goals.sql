@@ -18,6 +18,7 @@ AS SELECT
     sort_field,
     result_ids,
     result_teams,
+    result_dimension_sets,
     results,
     events,
     unlisted_events,
@@ -34,7 +35,17 @@ AS SELECT
     if({event_type:String} = 'click', first_click_ms, other_first_goal_ms) AS first_goal_ms,
     if({event_type:String} = 'click', clicks_with_value, other_goals_with_value) AS goals_with_value,
     if({event_type:String} = 'click', click_values, other_goal_values) AS goal_values,
-    clicks > 0 AS has_click
+    clicks > 0 AS has_click,
+    arrayConcat(
+        arrayMap(bit -> toUInt32(bit + 1), bitPositionsToArray(positions_mask)),
+        arrayMap(position -> toUInt32(position), positions_over_64)
+    ) AS goal_positions,
+    -- Of each result whether it is at such a position. Found by counting: an expression that looked into a
+    -- list for each of its places would be quadratic in its length.
+    arrayMap(times -> toUInt8(times > 1), arraySlice(
+        arrayEnumerateUniq(arrayConcat(goal_positions, arrayEnumerate(arrayResize(CAST([], 'Array(UInt8)'), results)))),
+        length(goal_positions) + 1
+    )) AS result_goals
 FROM
 (
     -- A level of its own: of conditions within each other ClickHouse would read every branch.

@@ -30,6 +30,8 @@ SELECT
     facts.dimension_set AS dimension_set,
     facts.variants AS variants,
     facts.type_names AS event_types,
+    facts.result_dimension_sets AS result_dimension_sets,
+    facts.result_goals AS result_clicks,
     toUInt64(1) AS sessions,
     toUInt64(facts.results = 0) AS zero_result_sessions,
     toUInt64(facts.results > 0) AS sessions_with_results,

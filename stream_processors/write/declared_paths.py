@@ -1,7 +1,7 @@
 """What an operator has declared of the JSON of sessions and events, as expressions of SQL.
 
-A path is `search_meta.device.kind`: a column, and the keys below it. Names reach ClickHouse as
-bound parameters; only their number shapes the text.
+A path (`core.declared_paths`) is a column, and the keys below it. Names reach ClickHouse as bound
+parameters; only their number shapes the text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from core.declared_paths import RESULT_META, is_of_results
 
 # Bytes. A longer value names no group of searches, and each is a group of its own in analytics.
 LONGEST_VALUE: Final = 128
@@ -31,15 +33,48 @@ def dimensions(paths: Sequence[str]) -> Expression:
     parameters: dict[str, str] = {}
     entries = []
     for number, path in enumerate(paths):
-        column, *keys = path.split(".")
-        parameters[f"dimension_{number}"] = path
-        value = _extract(column, keys, f"dimension_{number}", "String", parameters)
-        entries.append(f"{{dimension_{number}:String}}, {value}")
+        if not is_of_results(path):
+            column, *keys = path.split(".")
+            entries.append(_entry(f"dimension_{number}", path, column, keys, parameters))
     return Expression(
-        f"CAST(mapFilter((path, value) -> value != '' AND length(value) <= {LONGEST_VALUE},"
-        f" CAST(map({', '.join(entries)}), 'Map(String, String)')),"
-        " 'Map(LowCardinality(String), LowCardinality(String))')",
+        f"CAST({_values(entries)}, 'Map(LowCardinality(String), LowCardinality(String))')",
         parameters,
+    )
+
+
+def result_dimensions(paths: Sequence[str]) -> Expression:
+    """Of each result such a map as JSON text, empty without a value; no element at all when no
+    result has one."""
+    parameters: dict[str, str] = {}
+    entries = []
+    for number, path in enumerate(paths):
+        if is_of_results(path):
+            keys = path.removeprefix(f"{RESULT_META}.").split(".")
+            entries.append(_entry(f"dimension_{number}", path, "meta", keys, parameters))
+    if not entries:
+        return Expression("CAST([], 'Array(LowCardinality(String))')", {})
+    of_each = f"arrayMap(meta -> toJSONString({_values(entries)}), `{RESULT_META}`)"
+    return Expression(
+        f"CAST(if(arrayExists(each -> each != '{{}}', {of_each} AS of_each),"
+        " arrayMap(each -> if(each = '{}', '', each), of_each), []),"
+        " 'Array(LowCardinality(String))')",
+        parameters,
+    )
+
+
+def _entry(
+    name: str, path: str, column: str, keys: Sequence[str], parameters: dict[str, str]
+) -> str:
+    """A key of a map, and its value; adds their parameters."""
+    parameters[name] = path
+    return f"{{{name}:String}}, {_extract(column, keys, name, 'String', parameters)}"
+
+
+def _values(entries: Sequence[str]) -> str:
+    """The map of those that have a value, and no longer one than is allowed."""
+    return (
+        f"mapFilter((path, value) -> value != '' AND length(value) <= {LONGEST_VALUE},"
+        f" CAST(map({', '.join(entries)}), 'Map(String, String)'))"
     )
 
 

@@ -17,7 +17,12 @@ import pyarrow as pa
 
 from core.errors import StatementRefused
 from core.kafka.partitions import Partition
-from stream_processors.write.declared_paths import LONGEST_VALUE, dimensions, event_value
+from stream_processors.write.declared_paths import (
+    LONGEST_VALUE,
+    dimensions,
+    event_value,
+    result_dimensions,
+)
 from stream_processors.write.refused_rows import write_all_but_refused
 from stream_processors.write.sink import TOUCHED, FactsPortion
 from stream_processors.write.statements import Statements, in_halves
@@ -36,7 +41,7 @@ _MOST_EVENTS: Final = 1_000
 _OF_SESSION: Final = (
     "session_id, session_day, session_hour, session_hash, created_at, received_at,"
     " search_query, user_id, user_hash, variants, dimensions, sort_field, result_ids, result_teams,"
-    " results, session_version"
+    " result_dimension_sets, results, session_version"
 )
 
 # Of `search_meta`, the fields that the parameter names and that have a value.
@@ -161,6 +166,7 @@ FROM
         JSONExtract(ifNull(sort_by, ''), 'field', 'String') AS sort_field,
         `search_results.object_id` AS result_ids,
         result_teams,
+        $result_dimensions AS result_dimension_sets,
         toUInt32(length(`search_results.object_id`)) AS results,
         version AS session_version
     FROM sessions FINAL
@@ -271,15 +277,18 @@ class FactsTable:
         """`variant_fields` of search_meta name the variants of experiments. `dimension_paths` and
         `event_value_path` are settings of the same names."""
         self._statements = statements
-        declared, value = dimensions(dimension_paths), event_value(event_value_path)
+        declared, of_results = dimensions(dimension_paths), result_dimensions(dimension_paths)
+        value = event_value(event_value_path)
         self._refresh_sql = (
             _REFRESH.replace("$dimensions", declared.sql)
+            .replace("$result_dimensions", of_results.sql)
             .replace("$event_value", value.sql)
             .replace("$has_values", "1" if event_value_path else "0")
         )
         self._parameters = {
             "variant_fields": list(variant_fields),
             **declared.parameters,
+            **of_results.parameters,
             **value.parameters,
         }
 

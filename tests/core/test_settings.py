@@ -127,11 +127,22 @@ def test_dimensions_are_paths_of_searches(monkeypatch: pytest.MonkeyPatch, paths
         Settings(_env_file=None)
 
 
+@pytest.mark.parametrize(
+    "path", ["results.meta.source", "meta.source", "search_result.meta.source"]
+)
+def test_who_means_the_meta_of_results_is_told_its_name(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DIMENSIONS", path)
+    with pytest.raises(ValidationError, match="mean search_results"):
+        Settings(_env_file=None)
+
+
 def test_what_is_declared_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLICKSTREAM_DIMENSIONS", "search_meta.device, payload_filter.shop.id")
+    monkeypatch.setenv("CLICKSTREAM_DIMENSIONS", "search_meta.device, search_results.meta.shop.id")
     monkeypatch.setenv("CLICKSTREAM_EVENT_VALUE", "meta.price.amount")
     settings = Settings(_env_file=None)
-    assert settings.dimensions == ("search_meta.device", "payload_filter.shop.id")
+    assert settings.dimensions == ("search_meta.device", "search_results.meta.shop.id")
     assert settings.event_value == "meta.price.amount"
     monkeypatch.setenv("CLICKSTREAM_EVENT_VALUE", "search_meta.amount")
     with pytest.raises(ValidationError, match="event_value"):

@@ -144,6 +144,7 @@ AS SELECT
     sort_field,
     result_ids,
     result_teams,
+    result_dimension_sets,
     results,
     events,
     unlisted_events,
@@ -160,7 +161,15 @@ AS SELECT
     if({event_type:String} = 'click', first_click_ms, other_first_goal_ms) AS first_goal_ms,
     if({event_type:String} = 'click', clicks_with_value, other_goals_with_value) AS goals_with_value,
     if({event_type:String} = 'click', click_values, other_goal_values) AS goal_values,
-    clicks > 0 AS has_click
+    clicks > 0 AS has_click,
+    arrayConcat(
+        arrayMap(bit -> toUInt32(bit + 1), bitPositionsToArray(positions_mask)),
+        arrayMap(position -> toUInt32(position), positions_over_64)
+    ) AS goal_positions,
+    arrayMap(times -> toUInt8(times > 1), arraySlice(
+        arrayEnumerateUniq(arrayConcat(goal_positions, arrayEnumerate(arrayResize(CAST([], 'Array(UInt8)'), results)))),
+        length(goal_positions) + 1
+    )) AS result_goals
 FROM
 (…)
 COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal';
@@ -338,11 +347,15 @@ AS SELECT
     session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
     shown_object AS object_id,
     shown_position AS position,
+    shown_set AS result_dimension_set,
+    JSONExtract(ifNull(nullIf(toString(shown_set), ''), '{}'), 'Map(String, String)') AS result_dimensions,
     toUInt64(1) AS impressions,
-    toUInt64(times > 1) AS clicked_impressions
+    toUInt64(is_clicked) AS clicked_impressions,
+    toUInt64(lowest > 0) AS clicked_lists,
+    toUInt64(lowest >= shown_position) AS lists_examined
 FROM
 (…)
-ARRAY JOIN objects AS shown_object, arrayEnumerate(objects) AS shown_position, seen AS times
+ARRAY JOIN objects AS shown_object, arrayEnumerate(objects) AS shown_position, goals AS is_clicked, sets AS shown_set
 COMMENT 'Parameterised: session_objects of one in so many';
 
 CREATE OR REPLACE VIEW clickstream.metrics_interleaving ON CLUSTER 'blue'
@@ -415,6 +428,8 @@ SELECT
     facts.dimension_set AS dimension_set,
     facts.variants AS variants,
     facts.type_names AS event_types,
+    facts.result_dimension_sets AS result_dimension_sets,
+    facts.result_goals AS result_clicks,
     toUInt64(1) AS sessions,
     toUInt64(facts.results = 0) AS zero_result_sessions,
     toUInt64(facts.results > 0) AS sessions_with_results,

@@ -7,7 +7,8 @@ from typing import Final
 
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World
 
-DIMENSIONS: Final = ("search_meta.device", "payload_filter.shop.id")
+SOURCE: Final = "search_results.meta.source"
+DIMENSIONS: Final = ("search_meta.device", "payload_filter.shop.id", SOURCE)
 EVENT_VALUE: Final = "meta.amount"
 
 D1, D2, D3 = NOON_MS, NOON_MS + DAY_MS, NOON_MS + 2 * DAY_MS
@@ -23,8 +24,10 @@ def _search(
     *,
     is_reversed: bool = False,
 ) -> Search:
-    """Results are o1, o2, …; or the same from the last one up."""
-    shown = [(f"o{place}", None, None) for place in range(1, results + 1)]
+    """Results are o1, o2, …; or the same from the last one up. To mobiles, o1, o3, … are shown by
+    ourselves, o2, o4, … are ads."""
+    metas = ('{"source":"ads"}', '{"source":"own"}') if device == "mobile" else (None, "{}")
+    shown = [(f"o{place}", None, metas[place % 2]) for place in range(1, results + 1)]
     return Search(
         f"s{number}",
         query,

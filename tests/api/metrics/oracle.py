@@ -203,12 +203,58 @@ def amount(event: Event) -> float | None:
     return found if isinstance(found, float | int) else None
 
 
-def of_positions(some: Sequence[Counted]) -> dict[int, Mapping[str, Pair]]:
-    """What is told of each position."""
-    every = sum(len(each.clicked) for each in some)
+def value_of(search: Search, position: int, path: str) -> str | None:
+    """What the meta of a result has at a declared path, as text."""
+    found = json.loads(search.results[position - 1][2] or "{}")
+    for key in path.removeprefix("search_results.meta.").split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return None if found is None or found == "" else str(found)
+
+
+def is_any(search: Search, position: int) -> bool:
+    """Takes every result."""
+    return bool(search.results[position - 1])
+
+
+Takes = Callable[[Search, int], bool]
+"""Whether the result at a position is counted."""
+
+
+def of_searches_that_showed(some: Sequence[Counted], takes: Takes) -> dict[str, Pair]:
+    """Of searches that showed a result which is taken; of results, of those alone."""
+    places = {
+        each.search.session_id: {
+            place for place in range(1, each.shown + 1) if takes(each.search, place)
+        }
+        for each in some
+    }
+    those = [each for each in some if places[each.search.session_id]]
+    shown = sum(len(places[each.search.session_id]) for each in those)
+    clicked = sum(len(each.clicked & places[each.search.session_id]) for each in those)
+    return {
+        **of_sessions(those),
+        "impressions": (shown, None),
+        "clicked_impressions": (clicked, None),
+        "position_ctr": (clicked, shown),
+        "results_per_search": (shown, len(those)),
+    }
+
+
+def of_positions(some: Sequence[Counted], takes: Takes = is_any) -> dict[int, Mapping[str, Pair]]:
+    """What is told of each position, down to the last one that has a result."""
+    places = [
+        (each, place)
+        for each in some
+        for place in range(1, each.shown + 1)
+        if takes(each.search, place)
+    ]
+    at: dict[int, list[Counted]] = defaultdict(list)
+    for each, place in places:
+        at[place].append(each)
+    every = sum(place in each.clicked for each, place in places)
     rows = {}
-    for position in range(1, max((each.shown for each in some), default=0) + 1):
-        reaching = [each for each in some if each.shown >= position]
+    for position in range(1, max(at, default=0) + 1):
+        reaching = at[position]
         clicked = sum(position in each.clicked for each in reaching)
         lists = [each for each in reaching if each.clicked]
         rows[position] = {
@@ -219,20 +265,33 @@ def of_positions(some: Sequence[Counted]) -> dict[int, Mapping[str, Pair]]:
     return rows
 
 
-def of_objects(some: Sequence[Counted]) -> dict[str, Mapping[str, Pair]]:
+def of_objects(
+    some: Sequence[Counted], takes: Takes = is_any
+) -> dict[str | None, Mapping[str, Pair]]:
     """What is told of each object."""
+    return of_results(some, lambda search, place: search.results[place - 1][0], takes)
+
+
+def of_results(
+    some: Sequence[Counted], group_of: Callable[[Search, int], str | None], takes: Takes = is_any
+) -> dict[str | None, Mapping[str, Pair]]:
+    """What is told of each group of results."""
     ctr = {p: row["position_ctr"] for p, row in of_positions(some).items()}
-    shown: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    shown: dict[str | None, list[tuple[int, bool]]] = defaultdict(list)
     for each in some:
-        for position, (object_id, _, _) in enumerate(each.search.results, 1):
-            shown[object_id].append((position, position in each.clicked))
+        for position in range(1, each.shown + 1):
+            if takes(each.search, position):
+                group = group_of(each.search, position)
+                shown[group].append((position, position in each.clicked))
     return {
-        object_id: {
+        group: {
+            "impressions": (len(places), None),
+            "clicked_impressions": (sum(is_clicked for _, is_clicked in places), None),
             "position_ctr": (sum(is_clicked for _, is_clicked in places), len(places)),
             "position_adjusted_ctr": (
                 sum(is_clicked for _, is_clicked in places),
                 sum(clicked / (of or 1) for clicked, of in (ctr[p] for p, _ in places)),
             ),
         }
-        for object_id, places in shown.items()
+        for group, places in shown.items()
     }

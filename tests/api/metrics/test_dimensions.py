@@ -21,6 +21,8 @@ pytestmark = pytest.mark.engines
 
 ODD = 'search_meta.a/b"c\\d'
 PLAIN = "search_meta.b"
+ODD_OF_RESULTS = 'search_results.meta.a/b"c\\d'
+PLAIN_OF_RESULTS = "search_results.meta.b"
 VALUES = (
     "x/y",
     'say "x"',
@@ -34,7 +36,8 @@ VALUES = (
 
 @pytest.fixture(scope="module")
 def module_settings(corner: Corner) -> Iterator[Settings]:
-    with corner(dimensions=(ODD, PLAIN), variant_fields=("v/w",)) as settings:
+    paths = (ODD, PLAIN, ODD_OF_RESULTS, PLAIN_OF_RESULTS)
+    with corner(dimensions=paths, variant_fields=("v/w",)) as settings:
         yield settings
 
 
@@ -44,6 +47,7 @@ def _stored(module_settings: Settings) -> None:
     searches = tuple(
         Search(
             f"s{number}",
+            results=(("a", None, json.dumps({'a/b"c\\d': value})),),
             created_at=NOON_MS,
             user_id=f"u{number}",
             search_meta=json.dumps({'a/b"c\\d': value, "v/w": "B" if number else "A"}),
@@ -60,6 +64,19 @@ def test_each_value_is_a_group_and_a_filter(client: LocalClient) -> None:
     for value in VALUES:
         assert asked(client, "overview", **{ODD: value})["sessions"] == 1
     assert asked(client, "overview", **{PLAIN: "no"})["sessions"] == 0
+
+
+def test_each_value_of_a_result_is_a_group_and_a_filter(client: LocalClient) -> None:
+    params = {"metric": "impressions", "by": f"{ODD_OF_RESULTS},{PLAIN_OF_RESULTS}"}
+    rows = asked(client, "query", **params)["rows"]
+    assert {row[ODD_OF_RESULTS]: row["impressions"] for row in rows} == dict.fromkeys(VALUES, 1)
+    assert {row[PLAIN_OF_RESULTS] for row in rows} == {None}
+    for value in VALUES:
+        for path in ("positions", "objects"):
+            (row,) = asked(client, path, **{ODD_OF_RESULTS: value})[path]
+            assert row["impressions"] == 1
+        assert asked(client, "overview", **{ODD_OF_RESULTS: value})["sessions"] == 1
+    assert asked(client, "overview", **{PLAIN_OF_RESULTS: "no"})["sessions"] == 0
 
 
 def test_a_variant_is_found_by_any_name(client: LocalClient) -> None:

@@ -18,7 +18,8 @@ from tests.api.test_erase import NOWHERE
 from tests.local_client import LocalClient
 
 KEY = {"X-API-Key": "a-key"}
-DECLARED = NOWHERE.model_copy(update={"dimensions": ("search_meta.device",)})
+SOURCE = "search_results.meta.source"
+DECLARED = NOWHERE.model_copy(update={"dimensions": ("search_meta.device", SOURCE)})
 YEAR = {"from": "2025-01-01", "to": "2026-01-01"}
 QUESTION = Question(
     metrics=[BY_NAME["session_ctr"]],
@@ -81,6 +82,15 @@ def nowhere() -> Iterator[LocalClient]:
          "query.search_meta.browser", "CLICKSTREAM_DIMENSIONS"),
         ("queries", {"payload_filter.task": "x"}, "query.payload_filter.task",
          "CLICKSTREAM_DIMENSIONS"),
+        ("query", {"metric": "session_ctr,position_ctr", "by": SOURCE}, "query.by",
+         "session_ctr counts searches, and search_results.meta.source tells results apart: ask for "
+         "impressions, clicked_impressions, position_ctr,"),
+        ("query", {"metric": "examination_rate", "by": SOURCE}, "query.metric",
+         "grouped by one of position"),
+        ("query", {"metric": "position_ctr", "by": "source"}, "query.by", f"mean {SOURCE}?"),
+        ("query", {"metric": "sessions", "search_results.meta.sourc": "x"},
+         "query.search_results.meta.sourc", f"mean {SOURCE}?"),
+        ("positions", {"one_of": "2"}, "query.one_of", "filters by paths of results"),
         ("query", {"metric": "sessions,unjoined_events"}, "query.metric", "by itself"),
         ("query", {"metric": "waiting_events"}, "query.metric", "mean unjoined_events?"),
         ("query", {"metric": "freshness_seconds", "by": "user_id"}, "query.by", "of now"),
@@ -139,11 +149,15 @@ def test_a_list_of_event_types_is_never_counted_as_one_type(nowhere: LocalClient
 def test_the_catalogue_is_served_with_what_is_declared(nowhere: LocalClient) -> None:
     body = nowhere.get("/analytics/metrics", headers=KEY).json()
     assert [each["name"] for each in body["metrics"]] == [metric.name for metric in METRICS]
-    assert body["declared_dimensions"] == ["search_meta.device"]
+    assert body["declared_dimensions"] == ["search_meta.device", SOURCE]
+    of_results = {each["name"] for each in body["metrics"] if SOURCE in each["dimensions"]}
+    assert of_results == {"impressions", "clicked_impressions", "position_ctr", "click_share",
+                          "examination_rate", "position_adjusted_ctr"}  # fmt: skip
     for each in body["metrics"]:
         is_of_searches = each["kind"] != "now"
         assert ("search_meta.device" in each["dimensions"]) == is_of_searches
         assert ("search_meta.device" in each["filters"]) == is_of_searches
+        assert (SOURCE in each["filters"]) == is_of_searches
         assert each["null"]
 
 
@@ -160,12 +174,16 @@ def test_nothing_that_is_sent_is_in_the_text_of_the_statement() -> None:
     question = replace(
         QUESTION,
         event_types=[evil],
-        by=["search_query", f"search_meta.{evil}"],
-        filters=Filters(evil, evil, evil, (evil,), evil, {f"search_meta.{evil}": evil}),
+        by=["search_query", f"search_meta.{evil}", f"search_results.meta.{evil}"],
+        filters=Filters(
+            evil, evil, evil, (evil,), evil,
+            {f"search_meta.{evil}": evil, f"search_results.meta.{evil}": evil},
+        ),
         time_zone=evil,
         relevance=evil,
         after=Place(None, None, evil),
-    )
-    asked = statement(question)
-    assert "DROP" not in asked.sql
-    assert evil in asked.values.values()
+    )  # fmt: skip
+    for source in (Source.SESSIONS, Source.OBJECTS):
+        asked = statement(replace(question, source=source))
+        assert "DROP" not in asked.sql
+        assert evil in asked.values.values()

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from scipy.stats import binomtest
 from api.metrics.catalogue import BY_NAME, METRICS, Kind, Source
 from core.clickhouse.client import connect
 from tests.api.metrics import oracle
+from tests.api.metrics.by_hand import SOURCE
 from tests.api.metrics.oracle import Counted, Pair
 from tests.api.metrics.test_by_hand import asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
@@ -29,6 +31,8 @@ pytestmark = pytest.mark.engines
 
 _SESSIONS = int(os.environ.get("CLICKSTREAM_TEST_SESSIONS", "200"))
 _TEXTS = ("shoe", "shoes", "Shoes ", "sheos", "red shoes", "hat", "", "Schüh", "schühe", "x", "y")
+
+_METAS = (None, "{}", '{"source":"a"}', '{"source":"a","x":1}', '{"source":"b"}')
 
 approx_parts = {"abs": 1e-8, "rel": 1e-8}
 
@@ -45,7 +49,7 @@ def random_world(random: Random, sessions: int) -> World:
         search = Search(
             f"s{number}",
             random.choice(_TEXTS) if random.random() < 0.7 else f"text {number}",
-            tuple((object_id, None, None) for object_id in shown[:length]),
+            tuple((object_id, None, random.choice(_METAS)) for object_id in shown[:length]),
             created_at=NOON_MS + random.randrange(3) * DAY_MS + random.randrange(200) * 1_000,
             user_id=random.choice((None, *(f"u{n}" for n in range(1 + sessions // 10)))),
             search_meta=random.choice((None, '{"device":"a"}', '{"device":"b","x":1}')),
@@ -185,11 +189,47 @@ def test_metrics_of_positions_and_objects(
         ("objects", "object_id", oracle.of_objects(counted)),
     ):
         rows = asked(client, path, event_type=event_type, limit=1_000)[path]
-        found = {row[key]: row for row in rows}
-        assert found.keys() == wanted.keys()
-        for place, metrics in wanted.items():
-            for name, pair in metrics.items():
-                assert_pair(found[place], name, pair)
+        assert_rows({row[key]: row for row in rows}, wanted)
+
+
+@pytest.mark.parametrize("event_type", ["click", "purchase"])
+def test_metrics_of_results_by_what_their_metas_say(
+    client: TestClient, world: World, event_type: str
+) -> None:
+    counted = oracle.counted(world, event_type)
+    source_of = partial(oracle.value_of, path=SOURCE)
+    of_results = "impressions,clicked_impressions,position_ctr,position_adjusted_ctr"
+    params = {"event_type": event_type, "limit": 1_000}
+    rows = asked(client, "query", metric=of_results, by=SOURCE, **params)["rows"]
+    assert_rows({row[SOURCE]: row for row in rows}, oracle.of_results(counted, source_of))
+    for source in ("a", "b"):
+
+        def takes(search: Search, position: int, source: str = source) -> bool:
+            return source_of(search, position) == source
+
+        found = asked(client, "positions", **params, **{SOURCE: source})["positions"]
+        wanted = oracle.of_positions(counted, takes)
+        assert_rows({row["position"]: row for row in found}, wanted)
+        names = ",".join(next(iter(wanted.values())))
+        found = asked(client, "query", metric=names, by=f"position,{SOURCE}", **params)["rows"]
+        of_source = [row for row in found if row[SOURCE] == source]
+        assert_rows({row["position"]: row for row in of_source}, wanted)
+        objects = asked(client, "objects", **params, **{SOURCE: source})["objects"]
+        assert_rows({row["object_id"]: row for row in objects}, oracle.of_objects(counted, takes))
+        overview = asked(client, "overview", event_type=event_type, **{SOURCE: source})
+        for name, pair in oracle.of_searches_that_showed(counted, takes).items():
+            if name in overview:
+                assert_pair(overview, name, pair)
+
+
+def assert_rows(
+    rows: Mapping[Any, dict[str, Any]], wanted: Mapping[Any, Mapping[str, Pair]]
+) -> None:
+    """Each has these metrics."""
+    assert rows.keys() == wanted.keys()
+    for key, metrics in wanted.items():
+        for name, pair in metrics.items():
+            assert_pair(rows[key], name, pair)
 
 
 def test_lists_of_queries(client: TestClient, world: World) -> None:

@@ -16,7 +16,7 @@ from api.metrics.cursors import Place
 from api.metrics.question import Question, Ranking
 from api.metrics.runner import BucketRow, Page, Runner
 from api.metrics.sample import AUTOMATIC, part_of, sample_of
-from api.metrics.sql import MOST_BUCKETS, MOST_ROWS, SAMPLED
+from api.metrics.sql import MOST_BUCKETS, MOST_ROWS
 from api.queries import AsOfRow, Query, SizeRow
 from api.store import Value
 from core.errors import STATUS, QuestionTooLarge, SinkUnavailable, StatementTooLarge
@@ -176,6 +176,7 @@ def test_few_buckets_of_texts_are_read_when_no_other_can_hold_the_page(
         (Source.OBJECTS, SizeRow(10_000_000, 2_500_000), 1),
         (Source.OBJECTS, SizeRow(1, 125_000_000), 50),
         (Source.OBJECTS, SizeRow(1, 125_000_001), 100),
+        (Source.POSITIONS, SizeRow(1, 125_000_000), 50),
         (Source.INTENTS, SizeRow(250_000, 10**9), 1),
         (Source.INTENTS, SizeRow(10_000_000, 0), 50),
         (Source.INTENTS, SizeRow(10**12, 0), 1_000),
@@ -189,9 +190,10 @@ def test_a_part_is_read_of_what_takes_long(source: Source, size: SizeRow, one_of
         assert f"one in {one_of}" in sample.note
 
 
-@pytest.mark.parametrize("source", [each for each in Source if each not in SAMPLED])
+@pytest.mark.parametrize("source", [Source.SESSIONS, Source.POSITIONS, Source.NOW])
 def test_what_is_read_whole_is_not_said_to_be_a_sample(source: Source) -> None:
     question = replace(QUESTION, source=source, one_of=AUTOMATIC)
+    assert not question.is_sampled
     asked = asyncio.run(Runner(FakeStore([]), 7).sampled(question))
     assert asked.one_of == 1
     assert sample_of(asked.source, asked.one_of) is None
