@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from core.errors import FieldError, InvalidRequest
 from core.ids import check_id
+from core.nearest_name import hint
 
 
 class TailState(StrEnum):
@@ -68,7 +69,8 @@ class Wanted:
     session_id: str | None = None
     user_ids: Collection[str] = ()
     """The forms in which the user's id may be stored."""
-    event_type: str | None = None
+    event_types: frozenset[str] = frozenset()
+    """Events of any of these; empty: everything, sessions and marks too."""
     per_second: int = USUAL_PER_SECOND
     _sessions: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
 
@@ -77,7 +79,7 @@ class Wanted:
         since it was made: events do not name their user."""
         if self.session_id is not None and record.session_id != self.session_id:
             return False
-        if self.event_type is not None and record.event_type != self.event_type:
+        if self.event_types and record.event_type not in self.event_types:
             return False
         return not self.user_ids or self._is_users(record)
 
@@ -99,21 +101,23 @@ def parse_wanted(
     states: Iterable[str],
     session_id: str | None,
     user_ids: Collection[str],
-    event_type: str | None,
+    event_types: str | None,
     per_second: int,
     place: Callable[[str], str] = "query.{}".format,
 ) -> Wanted:
-    """What these words ask for; no states are all of them. Raises InvalidRequest; `place` makes the
-    path of an error from the name of a field."""
-    ids = [("session_id", session_id), ("event_type", event_type)]
-    for name, id_ in (*ids, *(("user_id", user_id) for user_id in user_ids)):
-        if id_ is not None:
-            check_id(place(name), id_)
+    """What these words ask for; no states are all of them, and types are separated by commas.
+    Raises InvalidRequest; `place` makes the path of an error from the name of a field."""
+    types = [] if event_types is None else [each.strip() for each in event_types.split(",")]
+    ids = [*(("user_id", user_id) for user_id in user_ids), *(("event_type", e) for e in types)]
+    if session_id is not None:
+        ids.append(("session_id", session_id))
+    for name, id_ in ids:
+        check_id(place(name), id_)
     if not 1 <= per_second <= MOST_PER_SECOND:
         raise InvalidRequest([FieldError(place("per_second"), f"is 1 to {MOST_PER_SECOND}")])
     words = frozenset(word.strip() for word in states)
     if wrong := words - frozenset(TailState):
-        why = f"{min(wrong)!r} is none of {', '.join(TailState)}"
+        why = f"{min(wrong)!r} is not known: {hint(min(wrong), TailState)}"
         raise InvalidRequest([FieldError(place("state"), why)])
     chosen = frozenset(TailState(word) for word in words) or frozenset(TailState)
-    return Wanted(chosen, session_id, user_ids, event_type, per_second)
+    return Wanted(chosen, session_id, user_ids, frozenset(types), per_second)

@@ -26,7 +26,6 @@ from api.events.tail_records import (
     Wanted,
     parse_wanted,
 )
-from api.metrics.route_parameters import OneType
 from core.clock import Clock
 from core.errors import Overloaded, TooManyRequests
 from core.http.openapi import schema_of
@@ -79,7 +78,8 @@ def tail_router(
             description="Only of this user's sessions that are posted while the stream is open",
         ),
         event_type: Annotated[
-            str | None, Query(min_length=1, description="Only events of this type"), OneType
+            str | None,
+            Query(min_length=1, description="Only events of these types, separated by commas"),
         ] = None,
         state: str = Query(
             "",

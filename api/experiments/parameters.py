@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from math import isfinite
 from typing import Annotated, Final
@@ -19,6 +18,7 @@ from api.experiments.comparison import METRICS
 from api.metrics.route_parameters import EventType
 from api.queries import CLICK
 from core.errors import FieldError, InvalidRequest
+from core.nearest_name import hint
 
 # Names that an error lists, and characters of one that it shows.
 _MOST_NAMED: Final = 10
@@ -132,9 +132,7 @@ def parse_metrics(text: str) -> Sequence[str]:
     """Names separated by commas, each once, in the order of the catalogue; all when it is empty."""
     asked = {name.strip() for name in text.split(",")} if text else set(METRICS)
     for name in sorted(asked - METRICS.keys()):
-        nearest = get_close_matches(name, METRICS, 1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(METRICS)}"
-        raise _refusal("metrics", f"{_shown(name)} is not known: {hint}")
+        raise _refusal("metrics", f"{_shown(name)} is not known: {hint(name, METRICS)}")
     return [name for name in METRICS if name in asked]
 
 

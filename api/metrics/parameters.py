@@ -7,7 +7,6 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
@@ -34,6 +33,7 @@ from api.selection import Selection
 from core.declared_paths import is_of_results
 from core.errors import FieldError, InvalidRequest
 from core.http.query_parameters import PATHS_ARE_DECLARED
+from core.nearest_name import hint, nearest_name
 from core.user_ids import UserIds
 
 MOST_STEPS: Final = 2_000
@@ -209,10 +209,11 @@ def check_time_zone(name: str) -> str:
     """A name of the time zone database."""
     if name not in _time_zones():
         of_the_city = name.strip().replace(" ", "_").title()
-        nearest = sorted(zone for zone in _time_zones() if zone.endswith(f"/{of_the_city}"))
-        nearest = nearest or get_close_matches(name, sorted(_time_zones()), 1)
-        hint = f"did you mean {nearest[0]}?" if nearest else "send one such as Europe/Berlin"
-        raise refusal("time_zone", f"{name!r} is no name of the time zone database: {hint}")
+        zones = sorted(_time_zones())
+        meant = next((zone for zone in zones if zone.endswith(f"/{of_the_city}")), None)
+        meant = meant or nearest_name(name, zones)
+        said = f"did you mean {meant}?" if meant else "send one such as Europe/Berlin"
+        raise refusal("time_zone", f"{name!r} is no name of the time zone database: {said}")
     return name
 
 
@@ -253,16 +254,12 @@ def unknown(
     names = list(known)
     if not name:
         return refusal(parameter, "has an empty name: write them with one comma between two")
-    nearest = (
-        [each for each in names if each == _ALSO_CALLED.get(name.lower())]
-        or [each for each in names if each.endswith(f".{name}")]
-        or get_close_matches(name.lower(), names, 1)
-        or get_close_matches(name, names, 1)
-    )
-    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(names[:40])}"
+    meant = [each for each in names if each == _ALSO_CALLED.get(name.lower())]
+    meant += [each for each in names if each.endswith(f".{name}")]
+    said = hint(meant[0] if meant else name, names)
     if parameter == "by":
-        hint += PATHS_ARE_DECLARED
-    return refusal(parameter, f"{name[:_LONGEST_SHOWN]!r} is not known: {hint}")
+        said += PATHS_ARE_DECLARED
+    return refusal(parameter, f"{name[:_LONGEST_SHOWN]!r} is not known: {said}")
 
 
 def refusal(parameter: str, message: str) -> InvalidRequest:

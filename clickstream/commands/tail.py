@@ -23,7 +23,8 @@ def tail(
         typer.Option(help="Only of this user's sessions that are posted from now on."),
     ] = None,
     event_type: Annotated[
-        str | None, typer.Option("--type", help="Only events of this type, e.g. click.")
+        str | None,
+        typer.Option("--type", help="Only events of these types, e.g. click,purchase."),
     ] = None,
     state: Annotated[
         list[str] | None,

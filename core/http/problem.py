@@ -11,9 +11,11 @@ only writes it down, both for FastAPI and for requests that never get there.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI
@@ -38,6 +40,7 @@ from core.errors import (
 from core.http.raw_response import RawResponse
 from core.http.scope_keys import REQUEST_ID
 from core.log_throttle import Throttle
+from core.nearest_name import nearest_name
 from core.telemetry import HTTP_PROBLEMS
 
 MEDIA_TYPE = "application/problem+json"
@@ -48,6 +51,9 @@ _UNEXPECTED_DETAIL = "The fault is ours and has been logged; the outcome is unkn
 _INSTANCE = "urn:clickstream:request:"
 # An outage makes thousands of the same; the metrics count them all.
 _throttle = Throttle(seconds=1.0)
+
+# The words that a message of pydantic says are allowed.
+_QUOTED = re.compile(r"'([^']*)'")
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -137,8 +143,19 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in found):
         error = MalformedBody("the body is not valid JSON")
         return problem_of(error, request.scope.get(REQUEST_ID)).response()
-    errors = [FieldError(_path(each["loc"]), str(each["msg"])) for each in found]
+    errors = [FieldError(_path(each["loc"]), _message(each)) for each in found]
     return problem_of(InvalidRequest(errors), request.scope.get(REQUEST_ID)).response()
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """What pydantic says, and of a word that is not allowed which one was meant."""
+    message = str(error["msg"])
+    if error["type"] in ("enum", "literal_error"):
+        allowed = _QUOTED.findall(str(error["ctx"]["expected"]))
+        nearest = nearest_name(str(error["input"]), allowed)
+        if nearest is not None:
+            return f"{message}: did you mean {nearest}?"
+    return message
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Final
 
 from fastapi.dependencies.models import Dependant
@@ -13,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from core.errors import FieldError, InvalidRequest
+from core.nearest_name import hint
 
 PATHS_ARE_DECLARED: Final = " (paths of what was sent are declared in CLICKSTREAM_DIMENSIONS)"
 """Behind a hint for a name that may be such a path, as search_meta.device is."""
@@ -39,14 +39,8 @@ async def known_parameters_only(request: Request) -> None:
 
 def _unknown(name: str, known: tuple[str, ...]) -> FieldError:
     shown = name[:_LONGEST_NAME]
-    nearest = get_close_matches(shown.lower(), known, 1)
-    if nearest:
-        hint = f"did you mean {nearest[0]}?"
-    else:
-        hint = f"there are {', '.join(known)}" if known else "there are none here"
-    if "." in name:
-        hint += PATHS_ARE_DECLARED
-    return FieldError(f"query.{shown}", f"is not known: {hint}")
+    declared = PATHS_ARE_DECLARED if "." in name else ""
+    return FieldError(f"query.{shown}", f"is not known: {hint(shown, known)}{declared}")
 
 
 def _parameters_of(route: APIRoute) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def test_sessions_marks_and_dead_letters_are_shown_and_not_watched() -> None:
     ("wanted", "shown"),
     [
         (Wanted(session_id="t"), [event("1", "t")]),
-        (Wanted(event_type="buy"), [event("2", event_type="buy")]),
+        (Wanted(event_types=frozenset({"buy", "sell"})), [event("2", event_type="buy")]),
         (Wanted(states=frozenset({TailState.REFUSED})), []),
     ],
 )
@@ -232,14 +232,15 @@ def test_what_is_watched_is_bounded() -> None:
         ({"states": ["accepted", ""]}, "query.state"),
         ({"session_id": " "}, "query.session_id"),
         ({"user_ids": ("u" * 513,)}, "query.user_id"),
-        ({"event_type": ""}, "query.event_type"),
+        ({"event_types": ""}, "query.event_type"),
+        ({"event_types": "click,"}, "query.event_type"),
         ({"per_second": 0}, "query.per_second"),
         ({"per_second": 201}, "query.per_second"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(words: dict[str, Any], place: str) -> None:
     right: dict[str, Any] = {
-        **{"states": (), "session_id": None, "user_ids": (), "event_type": None},
+        **{"states": (), "session_id": None, "user_ids": (), "event_types": None},
         "per_second": 20,
     }
     with pytest.raises(InvalidRequest) as caught:

@@ -190,10 +190,11 @@ def test_it_ends_after_the_seconds_that_were_asked_for() -> None:
 def test_what_is_asked_for_reaches_the_filter() -> None:
     async def test() -> None:
         served = Served()
-        query = "session_id=s&user_id=ann&event_type=buy&state=joined,waiting&per_second=7"
+        query = "session_id=s&user_id=ann&event_type=buy,sell&state=joined,waiting&per_second=7"
         async with served.stream(query):
             (wanted,) = served.wanted
-        assert (wanted.session_id, wanted.user_ids, wanted.event_type) == ("s", ("ann",), "buy")
+        assert (wanted.session_id, wanted.user_ids) == ("s", ("ann",))
+        assert wanted.event_types == {"buy", "sell"}
         assert (wanted.states, wanted.per_second) == ({"joined", "waiting"}, 7)
 
     asyncio.run(test())

@@ -4,9 +4,10 @@ CLICKSTREAM_TEST_SESSIONS says how many searches."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scipy.stats import binomtest
 
-from api.metrics.catalogue import BY_NAME, METRICS, Kind, Source
+from api.metrics.catalogue import (
+    BY_NAME,
+    METRICS,
+    OBJECT_ID,
+    POSITION,
+    SESSION,
+    SESSION_DIMENSIONS,
+    Kind,
+    Source,
+)
 from core.clickhouse.client import connect
 from tests.api.metrics import oracle
-from tests.api.metrics.by_hand import SOURCE
+from tests.api.metrics.by_hand import DIMENSIONS, SOURCE
 from tests.api.metrics.oracle import Counted, Pair
 from tests.api.metrics.test_by_hand import asked
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
@@ -53,6 +63,8 @@ def random_world(random: Random, sessions: int) -> World:
             created_at=NOON_MS + random.randrange(3) * DAY_MS + random.randrange(200) * 1_000,
             user_id=random.choice((None, *(f"u{n}" for n in range(1 + sessions // 10)))),
             search_meta=random.choice((None, '{"device":"a"}', '{"device":"b","x":1}')),
+            payload_filter=random.choice((None, "{}", '{"shop":{"id":7}}')),
+            sort_by=random.choice((None, '{"field":"price"}', '{"order":"asc"}')),
             overflow=random.random() < 0.05,
             offset=number,
         )
@@ -117,30 +129,77 @@ def every_page(client: TestClient, path: str, of: str, **params: object) -> list
     return rows
 
 
-def by_device(some: list[Counted]) -> dict[str | None, list[Counted]]:
+def by_group(
+    some: list[Counted], key_of: Callable[[Counted], str | None]
+) -> dict[str | None, list[Counted]]:
     found: dict[str | None, list[Counted]] = defaultdict(list)
     for each in some:
-        meta = each.search.search_meta or ""
-        found["a" if '"a"' in meta else "b" if '"b"' in meta else None].append(each)
+        found[key_of(each)].append(each)
     return found
 
 
+def at(text: str | None, *keys: str) -> str | None:
+    """What JSON has there, as text."""
+    found = json.loads(text or "{}")
+    for key in keys:
+        found = found.get(key, {})
+    return str(found) if found else None
+
+
+GROUPS: Mapping[str, Callable[[Counted], str | None]] = {
+    "search_query": lambda each: each.search.query,
+    "user_id": lambda each: each.search.user_id,
+    "sort_field": lambda each: at(each.search.sort_by, "field"),
+    "search_meta.device": lambda each: at(each.search.search_meta, "device"),
+    "payload_filter.shop.id": lambda each: at(each.search.payload_filter, "shop", "id"),
+}
+
+
+def test_every_dimension_and_metric_is_asked_here() -> None:
+    asked_apart = {"event_type", "position", "object_id", SOURCE}
+    assert GROUPS.keys() | asked_apart == {
+        *SESSION_DIMENSIONS, POSITION, OBJECT_ID, *DIMENSIONS
+    }  # fmt: skip
+    of_searches = {name for source in SESSION for some in names(source) for name in some}
+    of_results = {"click_share", "examination_rate", "position_adjusted_ctr"}
+    quantiles = {"time_to_first_click_ms", "dwell_ms"}
+    is_of_now = {metric.name for metric in METRICS if metric.kind is Kind.NOW}
+    assert of_searches | of_results | quantiles | is_of_now == BY_NAME.keys()
+
+
 @pytest.mark.parametrize("event_type", ["click", "purchase"])
-@pytest.mark.parametrize("source", [Source.SESSIONS, Source.INTENTS])
+@pytest.mark.parametrize("source", SESSION)
 def test_metrics_of_searches(
     client: TestClient, world: World, source: Source, event_type: str
 ) -> None:
     counted = oracle.counted(world, event_type)
-    devices = by_device(counted)
     for some in names(source):
         params = {"metric": ",".join(some), "event_type": event_type}
         (row,) = asked(client, "query", **params)["rows"]
-        rows = asked(client, "query", **params, by="search_meta.device")["rows"]
-        for name in some:
-            assert_pair(row, name, oracle.of_sessions(counted)[name])
-            for of_device in rows:
-                mine = devices[of_device["search_meta.device"]]
-                assert_pair(of_device, name, oracle.of_sessions(mine)[name])
+        assert_rows({None: row}, {None: only(some, oracle.of_sessions(counted))})
+        for dimension in GROUPS if event_type == "click" else ["search_meta.device"]:
+            groups = by_group(counted, GROUPS[dimension])
+            wanted = {key: only(some, oracle.of_sessions(mine)) for key, mine in groups.items()}
+            rows = every_page(client, "query", "rows", **params, by=dimension)
+            assert_rows({row[dimension]: row for row in rows}, wanted)
+
+
+def test_metrics_of_searches_by_type_of_event(client: TestClient, world: World) -> None:
+    types = ("cart", "click", "purchase")
+    for some in (name for source in SESSION for name in names(source)):
+        params = {"metric": ",".join(some), "by": "event_type", "event_type": ",".join(types)}
+        rows = asked(client, "query", **params)["rows"]
+        assert_rows(
+            {row["event_type"]: row for row in rows},
+            {
+                type_: only(some, oracle.of_sessions(oracle.counted(world, type_)))
+                for type_ in types
+            },
+        )
+
+
+def only(some: Sequence[str], pairs: Mapping[str, Pair]) -> Mapping[str, Pair]:
+    return {name: pairs[name] for name in some}
 
 
 @pytest.mark.parametrize("event_type", ["click", "cart"])
@@ -160,7 +219,7 @@ def test_dwell(client: TestClient, world: World, event_type: str) -> None:
 
 
 def test_distributions(client: TestClient, world: World) -> None:
-    devices = by_device(oracle.counted(world, "click"))
+    devices = by_group(oracle.counted(world, "click"), GROUPS["search_meta.device"])
     for metric, values_of in (
         ("clicks_per_search", lambda some: [len(each.goals) for each in some]),
         ("dwell_ms", lambda some: oracle.dwells(some)[0]),
@@ -212,8 +271,8 @@ def test_metrics_of_results_by_what_their_metas_say(
         assert_rows({row["position"]: row for row in found}, wanted)
         names = ",".join(next(iter(wanted.values())))
         found = asked(client, "query", metric=names, by=f"position,{SOURCE}", **params)["rows"]
-        of_source = [row for row in found if row[SOURCE] == source]
-        assert_rows({row["position"]: row for row in of_source}, wanted)
+        of_source = {row["position"]: row for row in found if row[SOURCE] == source}
+        assert_rows(of_source, {place: wanted[place] for place in wanted if place <= 50})
         objects = asked(client, "objects", **params, **{SOURCE: source})["objects"]
         assert_rows({row["object_id"]: row for row in objects}, oracle.of_objects(counted, takes))
         overview = asked(client, "overview", event_type=event_type, **{SOURCE: source})
