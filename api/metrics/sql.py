@@ -295,9 +295,7 @@ def bucket_statement(question: Question) -> Statement:
     if ranking is None or ranking.bound is None:
         raise ValueError("this ranking has no bound")
     values: dict[str, Value] = {
-        "from_ms": question.times[0],
-        "to_ms": question.times[1],
-        "relevance": question.relevance,
+        **range_values(question),
         "limit": MOST_BUCKETS + 1,
         "least": 0 if ranking.is_above_zero else -1,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from api.component import ReadComponent
 from api.metrics.catalogue import BY_NAME, METRICS, Source, dimensions_of, source_of
 from api.metrics.cursors import Place
-from api.metrics.question import Filters, Question
-from api.metrics.sql import statement
+from api.metrics.question import Filters, Question, Ranking
+from api.metrics.sql import bucket_statement, statement
 from clickstream.operations.erasure.eraser import eraser_of
 from core.http.app import build_app
 from tests.api.test_erase import NOWHERE
@@ -196,6 +197,17 @@ def test_what_the_catalogue_says_can_be_grouped_by_can_be() -> None:
             needed = [name for name in dimensions_of(metric)[:1] if metric.sources[0].value in
                       ("session_positions", "session_objects")]  # fmt: skip
             assert source_of([metric], [*needed, name]) in metric.sources
+
+
+@pytest.mark.parametrize("source", [Source.SESSIONS, Source.INTENTS])
+def test_every_parameter_of_a_statement_has_its_value(source: Source) -> None:
+    ranking = Ranking("{sessions}", bound="{sessions}")
+    question = replace(
+        QUESTION, source=source, ranking=ranking, metrics=[BY_NAME["sessions"]], buckets=[1]
+    )
+    for asked in (statement(question), bucket_statement(question)):
+        named = set(re.findall(r"\{(\w+):", asked.sql))
+        assert named <= asked.values.keys(), named - asked.values.keys()
 
 
 def test_nothing_that_is_sent_is_in_the_text_of_the_statement() -> None:
