@@ -15,8 +15,8 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = pytest.mark.engines
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
-RATES, FRUITLESS, BY_DAY, NDCG, NEVER, PAIRS, LATENCY, TYPES, WAITING, TWICE = re.findall(
-    r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S
+RATES, FRUITLESS, BY_DAY, BY_SOURCE, NDCG, NEVER, PAIRS, LATENCY, TYPES, WAITING, TWICE = (
+    re.findall(r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
 )
 
 
@@ -50,6 +50,10 @@ def test_queries_without_a_click(told: ProcessPair) -> None:
 def test_ctr_by_day_and_device(told: ProcessPair) -> None:
     ((_, device, searches, session_ctr),) = ask(told, BY_DAY)
     assert (device, searches, session_ctr) == ("", 2, 0.5)
+
+
+def test_ctr_by_source_of_the_result(told: ProcessPair) -> None:
+    assert ask(told, BY_SOURCE) == [("", 6, 1 / 6)]  # no path is declared
 
 
 def test_any_metric_of_the_catalogue(told: ProcessPair) -> None:
