@@ -28,6 +28,7 @@ SETTINGS
     index_granularity = 1024,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     min_compress_block_size = 8192,
     max_compress_block_size = 32768,
     string_serialization_version = 'single_stream',

@@ -69,6 +69,7 @@ SETTINGS
     index_granularity = 2048,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     string_serialization_version = 'single_stream',
     materialize_ttl_recalculate_only = 1
 COMMENT 'What each session showed and what came of it. Read it with FINAL, or read session_outcomes'

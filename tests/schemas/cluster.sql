@@ -55,6 +55,7 @@ SETTINGS
     index_granularity = 1024,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     min_compress_block_size = 8192,
     max_compress_block_size = 32768,
     string_serialization_version = 'single_stream',
@@ -79,6 +80,7 @@ SETTINGS
     index_granularity = 2048,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     string_serialization_version = 'single_stream',
     materialize_ttl_recalculate_only = 1
 COMMENT 'What each session showed and what came of it. Read it with FINAL, or read session_outcomes';
@@ -108,6 +110,7 @@ SETTINGS
     index_granularity = 1024,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     min_compress_block_size = 8192,
     max_compress_block_size = 32768,
     string_serialization_version = 'single_stream',
