@@ -49,7 +49,9 @@ class BatchConsumer(Consumer):
         self.generation = 0
         self.finish_pending: Callable[[], Awaitable[None]] | None = None
         self.before_assignment: Callable[[], Awaitable[None]] | None = None
-        self.on_assignment: Callable[[Collection[int], int], None] | None = None
+        self.on_assignment: Callable[[Collection[int], int, bool], None] | None = None
+        """Partitions, generation, and whether the group had no other assignment in between."""
+        self._group_generation = 0
         self.in_group = asyncio.Event()
 
     @property
@@ -170,9 +172,12 @@ class BatchConsumer(Consumer):
         if self.before_assignment is not None:
             await self.before_assignment()
         self.generation += 1
+        # Kafka counts assignments of the group: one that this process had no part in is a gap.
+        follows = self.generation > 1 and generation_id == self._group_generation + 1
+        self._group_generation = generation_id
         self.ledger.assign((Partition(*tp) for tp in assigned), self.generation)
         if self.on_assignment is not None:
-            self.on_assignment({tp.partition for tp in assigned}, self.generation)
+            self.on_assignment({tp.partition for tp in assigned}, self.generation, follows)
         await super().on_partitions_assigned(assigned, generation_id)
         self.in_group.set()
 

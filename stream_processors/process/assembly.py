@@ -79,6 +79,6 @@ def assemble_flush(
     }
     most_waiting = settings.worker.max_waiting_per_session
     rules = FlushRules(topics, window, settings.topics.epoch, most_waiting)
-    stored_ids = StoredIdsFilter(settings.worker.seen_bytes)
+    stored_ids = StoredIdsFilter(settings.worker.seen_bytes, settings.topics.partitions)
     flush = Flush(rules, decoders, sink, dead_letters, index, stored_ids, clock, retry)
     return FlushParts(flush, index, stored_ids, sink)

@@ -26,10 +26,11 @@ class FilterFiller:
         self._until_it_works = UntilItWorks()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fill-filter")
 
-    def assigned(self, partitions: Collection[int], generation: int) -> None:
-        """Call it before the first fetch of the assignment; returns at once."""
-        self._stored_ids.begin(generation)
-        self._thread.submit(self._run, sorted(partitions), generation)
+    def assigned(self, partitions: Collection[int], generation: int, *, follows: bool) -> None:
+        """Call it before the first fetch of the assignment; returns at once. `follows`: see
+        `StoredIdsFilter.begin`."""
+        if missing := self._stored_ids.begin(generation, partitions, follows=follows):
+            self._thread.submit(self._run, missing, generation)
 
     def stop(self) -> None:
         """Give up what is under way."""
@@ -53,6 +54,6 @@ class FilterFiller:
             count += len(kafka)
         self._stored_ids.complete(generation)
         log.info(
-            "the filter of stored session ids is complete: %d ids in %.1f s",
-            count, perf_counter() - started,
+            "the filter of stored session ids is complete: %d ids of %d partitions in %.1f s",
+            count, len(partitions), perf_counter() - started,
         )  # fmt: skip

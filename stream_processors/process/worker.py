@@ -169,8 +169,8 @@ class _Worker:
         consumer.finish_pending = pipeline.drain
         tables = TableMetrics(self._settings)
 
-        def assigned(partitions: Collection[int], generation: int) -> None:
-            filler.assigned(partitions, generation)
+        def assigned(partitions: Collection[int], generation: int, follows: bool) -> None:
+            filler.assigned(partitions, generation, follows=follows)
             facts.assigned(partitions)
             # One of all workers: who has the first partition.
             pipeline.owns_clean_up(0 in partitions)

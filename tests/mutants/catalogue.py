@@ -6,7 +6,7 @@ A mutant is a function that breaks one rule through pytest's monkeypatch, which 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -119,13 +119,17 @@ def an_empty_filter_is_complete(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_others_stored_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """The filter of the assignment before is still believed in the next one."""
+    """The filter of the assignment before is believed in all partitions of the next one."""
     begin = StoredIdsFilter.begin
 
-    def keep(seen: StoredIdsFilter, generation: int) -> None:
-        complete = seen.is_complete
-        if not complete:
-            begin(seen, generation)
+    def keep(
+        seen: StoredIdsFilter, generation: int, partitions: Collection[int], *, follows: bool
+    ) -> list[int]:
+        missing = begin(seen, generation, partitions, follows=follows)
+        if follows:
+            seen.complete(generation)
+            return []
+        return missing
 
     patch.setattr(StoredIdsFilter, "begin", keep)
 

@@ -142,10 +142,11 @@ class FakeWorker:
         self.ledger = OffsetLedger()
         self.positions: dict[Partition, int] = {}
         self.generation = 0
+        self.not_in_filter: list[int] = []
         self.buffer: list[FetchedBatch] = []
         self.flushing: list[FetchedBatch] = []
         self.sink = SlowSink(store)
-        self.stored_ids = StoredIdsFilter(64)
+        self.stored_ids = StoredIdsFilter(64, PARTITIONS)
         decoders = {
             TOPICS.topic_of(c): BatchDecoder(c, log.schema_id(c), log.registry, PARTITIONS)
             for c in (SESSION, EVENT, MARK)
@@ -163,14 +164,16 @@ class FakeWorker:
 
     def assign(self, committed: dict[Partition, int], generation: int) -> None:
         """A rebalance: everything is taken away, then these are given."""
+        follows = self.generation > 0 and generation == self.generation + 1
         self.generation = generation
         self.ledger.revoke(list(self.positions))
         self.ledger.assign(committed, generation)
         for source, offset in committed.items():
             self.ledger.start_at(source, generation, offset)
         self.positions = dict(committed)
-        self.stored_ids.begin(generation)
-        self._flush.facts.assigned({source.partition for source in committed})
+        partitions = {source.partition for source in committed}
+        self.not_in_filter = self.stored_ids.begin(generation, partitions, follows=follows)
+        self._flush.facts.assigned(partitions)
 
     def begin_facts(self) -> bool:
         """What is due after a flush: the facts of what was touched; whether nothing is left."""
@@ -182,8 +185,7 @@ class FakeWorker:
 
     def fill_filter(self) -> None:
         """What goes on in the background after an assignment, at some moment of it."""
-        partitions = {source.partition for source in self.positions}
-        for kafka, plain in self.sink.stored_session_hashes(sorted(partitions), PARTITIONS):
+        for kafka, plain in self.sink.stored_session_hashes(self.not_in_filter, PARTITIONS):
             self.stored_ids.fill(self.generation, kafka, plain)
         self.stored_ids.complete(self.generation)
 

@@ -67,7 +67,7 @@ class World:
             self.sink,
             self.topic,
             RecentSessions(self.index_bytes),
-            StoredIdsFilter(0),
+            StoredIdsFilter(0, PARTITIONS),
             ManualClock(),
             once,
         )

@@ -20,6 +20,7 @@ from tests.stream_processors.records import PARTITIONS, session
 from tests.stream_processors.write.test_sink import decoded
 
 names = st.text(max_size=40)
+ALL = range(PARTITIONS)
 
 
 def ids(*session_ids: str) -> pa.StringArray:
@@ -27,8 +28,8 @@ def ids(*session_ids: str) -> pa.StringArray:
 
 
 def complete(stored: list[str], capacity: int = 4096) -> StoredIdsFilter:
-    seen = StoredIdsFilter(capacity)
-    seen.begin(1)
+    seen = StoredIdsFilter(capacity, PARTITIONS)
+    assert seen.begin(1, ALL, follows=False) == list(ALL)
     assert seen.fill(1, *hashes_of(ids(*stored)))
     seen.complete(1)
     return seen
@@ -57,34 +58,63 @@ def test_new_sessions_are_known_to_be_new() -> None:
     assert seen.certainly_not_stored(asked).mean() > 0.97  # 16 bits an id
 
 
-def test_nothing_is_certain_before_it_is_complete_nor_after_the_next_assignment() -> None:
-    seen = StoredIdsFilter(64)
+def test_nothing_is_certain_before_it_is_complete_nor_when_others_had_it_meanwhile() -> None:
+    seen = StoredIdsFilter(64, PARTITIONS)
     assert not seen.certainly_not_stored(ids("s")).any()
-    seen.begin(1)
+    seen.begin(1, ALL, follows=False)
     assert not seen.certainly_not_stored(ids("s")).any()
     seen.complete(1)
     assert seen.certainly_not_stored(ids("s")).all()
-    seen.begin(2)
+    assert seen.begin(2, ALL, follows=False) == list(ALL)
     assert not seen.certainly_not_stored(ids("s")).any()
 
 
+def test_a_partition_that_stays_is_not_read_again() -> None:
+    seen = StoredIdsFilter(64, PARTITIONS)
+    (of_0, of_1) = (next(n for n in names_of(p)) for p in (0, 1))
+    seen.begin(1, {0}, follows=False)
+    assert seen.fill(1, *hashes_of(ids(of_0)))
+    seen.complete(1)
+    assert seen.begin(2, {0, 1}, follows=True) == [1]
+    news = names_of(0)
+    assert seen.certainly_not_stored(ids(*news)).any()
+    assert not seen.certainly_not_stored(ids(of_0, of_1)).any()
+    assert not seen.is_complete
+    seen.complete(2)
+    assert seen.is_complete
+    assert seen.certainly_not_stored(ids(of_0, of_1)).tolist() == [False, True]
+    assert seen.begin(3, {1}, follows=True) == []
+    assert not seen.certainly_not_stored(ids(*news)).any()
+    assert seen.begin(4, {0, 1}, follows=True) == [0]
+
+
+def test_a_reading_that_was_not_over_begins_again() -> None:
+    seen = StoredIdsFilter(64, PARTITIONS)
+    seen.begin(1, {0}, follows=False)
+    assert seen.begin(2, {0}, follows=True) == [0]
+
+
 def test_a_reading_of_an_assignment_that_is_over_counts_for_nothing() -> None:
-    seen = StoredIdsFilter(64)
-    seen.begin(1)
-    seen.begin(2)
+    seen = StoredIdsFilter(64, PARTITIONS)
+    seen.begin(1, ALL, follows=False)
+    seen.begin(2, ALL, follows=True)
     assert not seen.fill(1, *hashes_of(ids("s")))
     seen.complete(1)
     assert not seen.is_complete
 
 
 def test_without_memory_nothing_is_ever_certain() -> None:
-    seen = StoredIdsFilter(0)
-    seen.begin(1)
+    seen = StoredIdsFilter(0, PARTITIONS)
+    seen.begin(1, ALL, follows=False)
     assert not seen.fill(1, *hashes_of(ids("s")))
     seen.complete(1)
     seen.add([ids("s")])
     assert not seen.certainly_not_stored(ids("t")).any()
     assert seen.nbytes == 0
+
+
+def names_of(partition: int) -> list[str]:
+    return [f"s{n}" for n in range(99) if partition_of(f"s{n}", PARTITIONS) == partition]
 
 
 def _write(sink: Sink, *session_ids: str, kafka_partition: int | None = None) -> None:
