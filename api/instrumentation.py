@@ -11,10 +11,11 @@ from msgspec import Meta
 from api.cancellation import while_connected
 from api.examples import Example
 from api.metrics.answer import Row
-from api.metrics.responses import AsOf
-from api.metrics.route_parameters import Format, FormatParam
+from api.metrics.responses import AsOf, SampleField
+from api.metrics.route_parameters import Format, FormatParam, HealthOneOf
 from api.metrics.routes import csv_response, docs_of, json_response
 from api.metrics.runner import Runner
+from api.metrics.sample import AUTOMATIC, part_of_health, sample_of_health
 from api.metrics.sql import Statement
 from api.queries import Query as SqlQuery
 from api.responses import Count, Rate
@@ -31,7 +32,7 @@ _USUAL_DAYS: Final = 7
 class HealthCheck(msgspec.Struct, frozen=True):
     """One check: `share` is `cases / total`, and a finding when it is above `threshold`, of enough.
 
-    It is a row of the view `instrumentation_health`."""
+    It is a row of the view `_instrumentation_health`."""
 
     finding: str
     is_found: Annotated[bool, Meta(description="There are enough, and too many of them are cases")]
@@ -42,6 +43,7 @@ class HealthCheck(msgspec.Struct, frozen=True):
     examples: Annotated[list[str], Meta(description="At most three, whether it is found or not")]
     meaning: Annotated[str, Meta(description="What the cases are")]
     what_to_do: str
+    one_of: Annotated[int, Meta(description="cases and total are of one in so many searches")]
 
 
 class HealthRange(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ class Health(msgspec.Struct, frozen=True):
     as_of: AsOf
     is_healthy: Annotated[bool, Meta(description="Nothing was found")]
     checks: list[HealthCheck]
+    sample: SampleField
 
 
 _COLUMNS: Final = HealthCheck.__struct_fields__
@@ -78,8 +81,10 @@ HEALTH_EXAMPLE: Final[Example] = {
             "examples": ["sess-123", "sess-122", "sess-121"],
             "meaning": "Clicks on objects that the list of their search does not have.",
             "what_to_do": "Send the same object_id with the result and with the click.",
+            "one_of": 1,
         }
     ],
+    "sample": None,
 }
 
 
@@ -97,6 +102,7 @@ def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
             "", alias="from", description=f"{FROM_DESCRIPTION}. 7 days before `to` when left out"
         ),
         end: str = Query("", alias="to", description=f"{TO_DESCRIPTION}. Now when left out"),
+        one_of: HealthOneOf = AUTOMATIC,
         format: FormatParam = Format.JSON,
     ) -> Response:
         """Checks that find common faults of pages and backends: ids that do not fit, events that
@@ -106,13 +112,15 @@ def add_health_route(router: APIRouter, runner: Runner, clock: Clock) -> None:
 
         async def respond() -> Response:
             as_of = await runner.as_of()
-            values = msgspec.structs.asdict(over)
+            part = one_of or part_of_health(await runner.size_of((over.from_ms, over.to_ms)))
+            values = {**msgspec.structs.asdict(over), "one_of": part}
             rows = await runner.rows(Statement(_CHECKS.sql, values), HealthCheck)
+            sample = sample_of_health(part)
             checks = sorted(rows, key=lambda row: HEALTH_CHECKS.index(row.finding))
             if format is Format.CSV:
-                return csv_response([_cells(check) for check in checks], _COLUMNS)
+                return csv_response([_cells(check) for check in checks], _COLUMNS, sample=sample)
             is_healthy = not any(check.is_found for check in checks)
-            return json_response(Health(over, as_of, is_healthy, checks))
+            return json_response(Health(over, as_of, is_healthy, checks, sample))
 
         return await while_connected(request, respond())
 

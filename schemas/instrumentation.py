@@ -1,4 +1,4 @@
-"""The checks of `schemas/views/instrumentation_health.sql`, each of which is a view of its own."""
+"""The checks of `schemas/views/_instrumentation_health.sql`."""
 
 from __future__ import annotations
 

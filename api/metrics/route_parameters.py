@@ -76,3 +76,12 @@ OneOf = Annotated[
         "so many. 1: all; 0: as few as the range needs; the answer's `sample` says which",
     ),
 ]
+HealthOneOf = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=1_000,
+        description="Read one search in so many, where shares tell enough. 1: all; 0: as few as "
+        "the range needs; the answer's `sample` says which",
+    ),
+]

@@ -32,7 +32,7 @@ from api.metrics.sql import (
     now_statement,
     statement,
 )
-from api.queries import AS_OF, EVENT_TYPES, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query
+from api.queries import AS_OF, EVENT_TYPES, FULL_SCAN, NOW, SIZE_OF_RANGE, NowRow, Query, SizeRow
 from api.store import Store
 from core.errors import QuestionTooLarge, StatementTooLarge
 
@@ -150,13 +150,17 @@ class Runner:
         next = asked.cursor_behind(Place(None, page[-1].rank, page[-1].place)) if has_more else None
         return Page(rows, next, as_of, sample_of(question.source, question.one_of))
 
+    async def size_of(self, times: tuple[int, int]) -> SizeRow:
+        """What the range holds, by and large."""
+        (size,) = await self._store.rows(
+            SIZE_OF_RANGE, self._seconds, from_ms=times[0], to_ms=times[1]
+        )
+        return size
+
     async def _part(self, question: Question) -> int:
         """One in how many is read."""
         from_ms = question.times[0] - question.compare_previous * question.period_ms
-        (size,) = await self._store.rows(
-            SIZE_OF_RANGE, self._seconds, from_ms=from_ms, to_ms=question.times[1]
-        )
-        return part_of(question.source, size)
+        return part_of(question.source, await self.size_of((from_ms, question.times[1])))
 
     async def _found(self, question: Question) -> list[GroupRow]:
         """Query texts may be as many as searches. Those of a page are mostly in few buckets: these

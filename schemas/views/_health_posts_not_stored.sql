@@ -2,21 +2,12 @@
 CREATE OR REPLACE VIEW _health_posts_not_stored
 AS SELECT
     'posts_not_stored' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
     toUInt64(sum(missing)) AS cases,
     toUInt64(sum(posts)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.05) AS threshold,
     arrayMap(block -> concat('Kafka partition ', toString(block.2), ', offsets ', toString(block.3), ' to ',
         toString(block.4), ': ', toString(-block.1), ' not stored'),
         groupArraySortedArray(3)(blocks)) AS examples,
-    concat(
-        'Posts of sessions between the first and the last that are stored of the range (by time of ',
-        'receipt) which are not: the first post of a session_id stands, so all others are not stored; nor ',
-        'are dead letters, and what was erased.') AS meaning,
-    concat(
-        'Use a new session_id for each search, also for the same query again; `clickstream dlq list` ',
-        'shows whether they are dead letters.') AS what_to_do
+    toUInt64(1) AS one_of
 FROM (
     SELECT
         kafka_partition,
@@ -30,15 +21,24 @@ FROM (
         SELECT
             kafka_partition,
             -- The first part of a version is the epoch of the topic: offsets begin again in each.
-            bitShiftRight(bitNot(version), 48) AS epoch,
-            min(kafka_offset) AS first,
-            max(kafka_offset) AS last,
-            count() AS stored
-        FROM sessions FINAL
-        WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-            AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        GROUP BY kafka_partition, epoch, intDiv(kafka_offset, 1000)
-        SETTINGS do_not_merge_across_partitions_select_final = 1
+            bitShiftRight(first_place, 48) AS epoch,
+            bitAnd(first_place, 281474976710655) AS first,
+            bitAnd(last_place, 281474976710655) AS last,
+            stored
+        FROM
+        (
+            SELECT
+                kafka_partition,
+                intDiv(bitNot(version), 1000) AS block,
+                min(bitNot(version)) AS first_place,
+                max(bitNot(version)) AS last_place,
+                count() AS stored
+            FROM sessions FINAL
+            WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+                AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+            GROUP BY kafka_partition, block
+            SETTINGS do_not_merge_across_partitions_select_final = 1
+        )
     )
     GROUP BY kafka_partition, epoch
 )

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +20,7 @@ from core.clickhouse.client import connect
 from core.http.app import build_app
 from core.settings import Settings
 from schemas.instrumentation import HEALTH_CHECKS
-from schemas.sql_files import load
-from tests.api.instrumentation_worlds import CLEAN, FAULTS, FROM_MS, TO_MS, Fault
+from tests.api.instrumentation_worlds import CLEAN, FAULTS, FROM_MS, SEARCHES, TO_MS, Fault, event
 from tests.api.stored import World, empty, store
 from tests.clock import ManualClock
 from tests.conftest import Corner
@@ -29,6 +29,7 @@ from tests.local_client import LocalClient
 pytestmark = pytest.mark.engines
 
 _RANGE = {"from": FROM_MS, "to": TO_MS}
+_EXACT = {"searches_without_events", "one_session", "posts_not_stored"}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +68,10 @@ def _line(check: dict[str, Any]) -> dict[str, str]:
     return {name: "" if cell is None else str(cell) for name, cell in cells.items()}
 
 
-def selected(settings: Settings, view: str) -> list[dict[str, Any]]:
+def selected(settings: Settings) -> list[dict[str, Any]]:
     with connect(settings) as sql:
-        found = sql.query(f"SELECT * FROM {view}(from_ms = {FROM_MS}, to_ms = {TO_MS})")  # noqa: S608  (our own)
+        view = f"instrumentation_health(from_ms = {FROM_MS}, to_ms = {TO_MS})"
+        found = sql.query(f"SELECT * FROM {view}")  # noqa: S608  (our own)
         return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
 
 
@@ -104,25 +106,57 @@ def test_a_fault_is_found_alone_with_its_numbers_and_the_same_everywhere(
     assert check["share"] == fault.cases / fault.total > check["threshold"]
     assert check["examples"][: len(fault.examples)] == fault.examples
     assert len(check["examples"]) <= 3
-    (alone,) = selected(settings, f"_health_{fault.finding}")
-    assert alone == check
-    assert sorted(checks.values(), key=_finding) == sorted(
-        selected(settings, "instrumentation_health"), key=_finding
-    )
+    assert sorted(checks.values(), key=_finding) == sorted(selected(settings), key=_finding)
     doctor = ClickHouseQueries(settings, 60, full=True, clock=ManualClock(TO_MS)).instrumentation()
     assert {name: (seen.is_found, seen.cases, seen.total) for name, seen in doctor.items()} == {
         name: (check["is_found"], check["cases"], check["total"]) for name, check in checks.items()
     }
 
 
+def test_checks_of_shares_are_of_a_part_of_the_searches_and_say_so(
+    client: LocalClient, settings: Settings
+) -> None:
+    put(settings, CLEAN)
+    whole, half = asked(client), asked(client, one_of=2)
+    for finding, check in half.items():
+        if finding in _EXACT:
+            assert check == whole[finding]
+        else:
+            assert (check["one_of"], whole[finding]["one_of"]) == (2, 1)
+    with connect(settings) as sql:
+        ((part,),) = sql.query(
+            "SELECT countIf(session_hash < exp2(63)) FROM session_facts FINAL"
+        ).result_rows
+    assert half["clock_skew"]["total"] == part < whole["clock_skew"]["total"]
+    answer = client.get("/analytics/health", params={**_RANGE, "one_of": 2})
+    assert answer.json()["sample"]["one_of"] == 2
+    assert client.get("/analytics/health", params=_RANGE).json()["sample"] is None
+    lines = client.get("/analytics/health", params={**_RANGE, "one_of": 2, "format": "csv"})
+    assert lines.headers["Clickstream-Sample"] == "one in 2 searches"
+
+
+def test_a_session_id_that_stands_for_none_is_in_every_part(
+    client: LocalClient, settings: Settings
+) -> None:
+    search = replace(SEARCHES[0], session_id="undefined")
+    put(settings, World((search,), (event(search, "a", 1), event(search, "b", 2))))
+    for part in (1, 1_000):
+        assert asked(client, one_of=part)["placeholder_ids"]["cases"] == 3
+
+
+def test_users_with_equally_many_searches_are_told_in_the_order_of_their_ids(
+    client: LocalClient, settings: Settings
+) -> None:
+    searches = tuple(replace(s, user_id=f"user-{n % 6}") for n, s in enumerate(SEARCHES))
+    put(settings, World(searches[::-1]))
+    assert asked(client)["one_user"]["examples"] == [f"user-{n}: 200 searches" for n in range(3)]
+
+
 def _finding(check: dict[str, Any]) -> str:
     return str(check["finding"])
 
 
-def test_every_check_is_a_view_and_has_a_fault_that_it_finds() -> None:
-    views = {view.name for view in load().views if view.name.startswith("_health_")}
-    checks = views - {"_health_sessions", "_health_events"}
-    assert checks == {f"_health_{finding}" for finding in HEALTH_CHECKS}
+def test_every_check_has_a_fault_that_it_finds() -> None:
     assert [fault.finding for fault in FAULTS] == list(HEALTH_CHECKS)
 
 

@@ -177,26 +177,38 @@ FROM
 (…)
 COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal';
 
-CREATE OR REPLACE VIEW clickstream._health_sessions ON CLUSTER 'blue'
+CREATE OR REPLACE VIEW clickstream._health_checks ON CLUSTER 'blue'
 AS SELECT
-    session_id, created_at, received_at, user_id, result_ids, results, events, type_names, type_counts, clicks,
-    clicked_positions_mask, clicked_positions_over_64, unlisted_clicks, type_first_ms,
-    (-toUnixTimestamp64Milli(created_at), session_id) AS newest_first
-FROM clickstream.session_facts FINAL
-WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
-    AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-    AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
-COMMENT 'Parameterised: the facts of every search of a range';
+    check.1 AS finding, check.2 AS least, check.3 AS threshold, check.4 AS meaning, check.5 AS what_to_do
+FROM
+(…)
+COMMENT 'When a check has found something, and what that means';
 
 CREATE OR REPLACE VIEW clickstream._health_events ON CLUSTER 'blue'
 AS SELECT event_id, object_id
 FROM clickstream.events FINAL
-WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
-    AND session_created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+PREWHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
+    AND ({one_of:UInt64} < 50 OR session_hour % 5 = 0)
+    AND session_hash <= intDiv(18446744073709551615, if({one_of:UInt64} < 50, {one_of:UInt64}, intDiv({one_of:UInt64}, 5)))
+WHERE session_created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND session_created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
 SETTINGS do_not_merge_across_partitions_select_final = 1
-COMMENT 'Parameterised: the ids of the events of every search of a range';
+COMMENT 'Parameterised: the ids of the events of the searches of a range, or of one in so many';
+
+CREATE OR REPLACE VIEW clickstream._health_sessions ON CLUSTER 'blue'
+AS SELECT
+    session_id, session_hour, session_hash, created_at, received_at, user_id, result_ids, results, events, type_names,
+    type_counts, clicks,
+    clicked_positions_mask, clicked_positions_over_64, unlisted_clicks, type_first_ms,
+    (-toUnixTimestamp64Milli(created_at), session_id) AS newest_first
+FROM clickstream.session_facts FINAL
+PREWHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
+    AND ({one_of:UInt64} < 50 OR session_hour % 5 = 0)
+    AND session_hash <= intDiv(18446744073709551615, if({one_of:UInt64} < 50, {one_of:UInt64}, intDiv({one_of:UInt64}, 5)))
+WHERE created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'Parameterised: the facts of the searches of a range, or of one in so many';
 
 CREATE OR REPLACE VIEW clickstream._placeholder_ids ON CLUSTER 'blue'
 AS SELECT arrayJoin([
@@ -208,21 +220,12 @@ COMMENT 'Ids that stand for no id';
 CREATE OR REPLACE VIEW clickstream._health_posts_not_stored ON CLUSTER 'blue'
 AS SELECT
     'posts_not_stored' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
     toUInt64(sum(missing)) AS cases,
     toUInt64(sum(posts)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.05) AS threshold,
     arrayMap(block -> concat('Kafka partition ', toString(block.2), ', offsets ', toString(block.3), ' to ',
         toString(block.4), ': ', toString(-block.1), ' not stored'),
         groupArraySortedArray(3)(blocks)) AS examples,
-    concat(
-        'Posts of sessions between the first and the last that are stored of the range (by time of ',
-        'receipt) which are not: the first post of a session_id stands, so all others are not stored; nor ',
-        'are dead letters, and what was erased.') AS meaning,
-    concat(
-        'Use a new session_id for each search, also for the same query again; `clickstream dlq list` ',
-        'shows whether they are dead letters.') AS what_to_do
+    toUInt64(1) AS one_of
 FROM (
     SELECT
         kafka_partition,
@@ -235,15 +238,24 @@ FROM (
     (
         SELECT
             kafka_partition,
-            bitShiftRight(bitNot(version), 48) AS epoch,
-            min(kafka_offset) AS first,
-            max(kafka_offset) AS last,
-            count() AS stored
-        FROM clickstream.sessions FINAL
-        WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-            AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        GROUP BY kafka_partition, epoch, intDiv(kafka_offset, 1000)
-        SETTINGS do_not_merge_across_partitions_select_final = 1
+            bitShiftRight(first_place, 48) AS epoch,
+            bitAnd(first_place, 281474976710655) AS first,
+            bitAnd(last_place, 281474976710655) AS last,
+            stored
+        FROM
+        (
+            SELECT
+                kafka_partition,
+                intDiv(bitNot(version), 1000) AS block,
+                min(bitNot(version)) AS first_place,
+                max(bitNot(version)) AS last_place,
+                count() AS stored
+            FROM clickstream.sessions FINAL
+            WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+                AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+            GROUP BY kafka_partition, block
+            SETTINGS do_not_merge_across_partitions_select_final = 1
+        )
     )
     GROUP BY kafka_partition, epoch
 )
@@ -487,207 +499,86 @@ FROM
 ARRAY JOIN cells AS cell
 COMMENT 'Parameterised: at which positions the list of each session ends and was clicked';
 
-CREATE OR REPLACE VIEW clickstream._health_clicks_at_position_1 ON CLUSTER 'blue'
+CREATE OR REPLACE VIEW clickstream._health_hours ON CLUSTER 'blue'
 AS SELECT
-    'clicks_at_position_1' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(sum(bitAnd(clicked_positions_mask, 1))) AS cases,
-    toUInt64(sum(bitCount(clicked_positions_mask) + length(clicked_positions_over_64))) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.95) AS threshold,
-    arrayMap(newest -> newest.2, groupArraySortedIf(3)(newest_first, bitAnd(clicked_positions_mask, 1) = 1)) AS examples,
-    'Clicked results that were the first of a list of several.' AS meaning,
-    concat(
-        'See that each result has an object_id of its own, that the list is sent in the order in which it ',
-        'was shown, and whole.') AS what_to_do
-FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-WHERE results > 1 AND clicks > 0
-COMMENT 'Parameterised: clicks of lists of several results that are all on the first one';
-
-CREATE OR REPLACE VIEW clickstream._health_clock_skew ON CLUSTER 'blue'
-AS SELECT
-    'clock_skew' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(countIf(is_skewed)) AS cases,
-    toUInt64(count()) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.01) AS threshold,
-    arrayMap(newest -> newest.2, groupArraySortedIf(3)(newest_first, is_skewed)) AS examples,
-    concat(
-        'Searches that say they were made more than a minute after they were received, or that have an ',
-        'event more than a second before them.') AS meaning,
-    concat(
-        'Take created_at of a search and of its events from the same clock, in UTC, or leave it out: then ',
-        'it is the time of receipt.') AS what_to_do
-FROM (
-    SELECT
-        newest_first,
-        created_at > received_at + INTERVAL 1 MINUTE
-            OR arrayExists(first_ms -> first_ms < -1000, type_first_ms) AS is_skewed
-    FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-)
-COMMENT 'Parameterised: searches whose clocks cannot be right';
-
-CREATE OR REPLACE VIEW clickstream._health_event_mix ON CLUSTER 'blue'
-AS SELECT
-    'event_mix' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(if(least(before, newest) < 100, 0, round(moved * newest))) AS cases,
-    toUInt64(if(least(before, newest) < 100, 0, newest)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.25) AS threshold,
-    arrayMap(type -> concat(type.2, ': ', toString(round(100 * type.3, 1)), ' % before, ', toString(round(100 * type.4, 1)), ' % now'), examples_) AS examples,
-    concat(
-        'Events of the newest 24 hours that would have to be of another type for the mix to be that of ',
-        'the days before in the range.') AS meaning,
-    concat(
-        'Look for what was released then: a page that has stopped sending a type of event, or sends it ',
-        'twice or under another name.') AS what_to_do
-FROM (
-    SELECT
-        sum(type_newest) AS newest,
-        sum(type_before) AS before,
-        groupArray((type, type_newest, type_before)) AS types,
-        arraySum(type -> abs(type.2 / newest - type.3 / before), types) / 2 AS moved,
-        arraySlice(arraySort(arrayMap(type -> (
-            -abs(type.2 / newest - type.3 / before), type.1, type.3 / before, type.2 / newest
-        ), types)), 1, 3) AS examples_
-    FROM
-    (
-        SELECT
-            type,
-            sumIf(count, is_newest) AS type_newest,
-            sumIf(count, NOT is_newest) AS type_before
-        FROM
-        (
-            SELECT
-                toUnixTimestamp64Milli(created_at) >= {to_ms:Int64} - 86400000 AS is_newest,
-                type_names,
-                type_counts
-            FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-        )
-        ARRAY JOIN type_names AS type, type_counts AS count
-        GROUP BY type
-    )
-)
-COMMENT 'Parameterised: how far the types of events of the newest day differ from those of the days before';
-
-CREATE OR REPLACE VIEW clickstream._health_one_session ON CLUSTER 'blue'
-AS SELECT
-    'one_session' AS finding,
-    CAST(total >= 1000 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(max(events)) AS cases,
-    toUInt64(sum(events)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.05) AS threshold,
-    arrayMap(most -> concat(most.2, ': ', toString(-most.1), ' events'), groupArraySortedIf(3)((-toInt64(events), session_id), events > 0)) AS examples,
-    'Events of the search that has most of them.' AS meaning,
-    concat(
-        'If its session_id stands for a visit or for everybody, make a new one for each search; if it is ',
-        'a bot, mark the session as irrelevant.') AS what_to_do
-FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-COMMENT 'Parameterised: events of the search that has most';
-
-CREATE OR REPLACE VIEW clickstream._health_one_user ON CLUSTER 'blue'
-AS WITH approx_top_countIf(3, 1000)(ifNull(user_id, ''), isNotNull(user_id)) AS users
-SELECT
-    'one_user' AS finding,
-    CAST(total >= 1000 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(users[1].2 - users[1].3) AS cases,
-    toUInt64(countIf(isNotNull(user_id))) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.1) AS threshold,
-    arrayMap(user -> concat(user.1, ': ', toString(user.2 - user.3), ' searches'),
-        arrayFilter(user -> user.2 - user.3 > threshold * total, users)) AS examples,
-    'Searches of the user_id that has most of them, of all with a user_id.' AS meaning,
-    concat(
-        'If it is a backend or a default that stands for everybody, send the id of the person, or none; ',
-        'if it is a bot or a monitor, mark its sessions as irrelevant.') AS what_to_do
-FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-COMMENT 'Parameterised: searches of the user_id that has most';
-
-CREATE OR REPLACE VIEW clickstream._health_searches_without_events ON CLUSTER 'blue'
-AS SELECT
-    'searches_without_events' AS finding,
-    CAST(total >= 20 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(sumIf(searches, is_silent)) AS cases,
-    toUInt64(sum(searches)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0) AS threshold,
-    arrayMap(newest -> newest.2, groupArraySortedIf(3)(newest_search, is_silent)) AS examples,
-    concat(
-        'Searches in 24 hours (counted back from the end of the range) in which 20 or more searches came ',
-        'and not one event of any of them.') AS meaning,
-    concat(
-        'See that the page posts events, with the session_id of its search, and what status it gets: ',
-        '`clickstream tail` shows both while you click.') AS what_to_do
-FROM (
-    SELECT
-        intDiv({to_ms:Int64} - 1 - toUnixTimestamp64Milli(created_at), 86400000) AS days_back,
-        count() AS searches,
-        searches >= 20 AND sum(events) = 0 AS is_silent,
-        min(newest_first) AS newest_search
-    FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-    GROUP BY days_back
-)
-COMMENT 'Parameterised: whole days of searches without an event';
-
-CREATE OR REPLACE VIEW clickstream._health_unlisted_clicks ON CLUSTER 'blue'
-AS SELECT
-    'unlisted_clicks' AS finding,
-    CAST(total >= 100 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(sum(unlisted_clicks)) AS cases,
-    toUInt64(sum(clicks)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.05) AS threshold,
-    arrayMap(newest -> newest.2, groupArraySortedIf(3)(newest_first, unlisted_clicks > 0)) AS examples,
-    'Clicks on objects that the list of their search does not have.' AS meaning,
-    concat(
-        'Send the same object_id with the result and with the click; post all pages that were shown as ',
-        'one list; use a new session_id for each search.') AS what_to_do
-FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-COMMENT 'Parameterised: clicks on objects that their search did not list';
+    intDiv({to_ms:Int64} - 1 - toUnixTimestamp64Milli(created_at), 86400000) AS days_back,
+    session_hour,
+    count() AS searches,
+    sum(session_events) AS events,
+    max(session_events) AS most_events
+FROM
+(…)
+GROUP BY days_back, session_hour
+COMMENT 'Parameterised: how many searches and events each hour of a range has';
 
 CREATE OR REPLACE VIEW clickstream._health_one_event_id ON CLUSTER 'blue'
 AS SELECT
     'one_event_id' AS finding,
-    CAST(total >= 1000 AND cases > threshold * total, 'Bool') AS is_found,
-    toUInt64(if(most_clicks > 1, 0, ids[1].2 - ids[1].3)) AS cases,
+    toUInt64(if(most_clicks > 1, 0, -most.1)) AS cases,
     toUInt64(events) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0.5) AS threshold,
-    arrayMap(id -> concat(id.1, ': ', toString(id.2 - id.3), ' events'),
-        arrayFilter(id -> most_clicks <= 1 AND id.2 - id.3 > threshold * total, ids)) AS examples,
-    concat(
-        'Events with the most frequent event_id, when no search has a second click: the first event of an ',
-        'id stands, so others of the same search are lost.') AS meaning,
-    concat(
-        'Give each event of a search an id of its own, such as a UUID, and keep it when the same event is ',
-        'sent again.') AS what_to_do
-FROM (
-    SELECT approx_top_count(3, 1000)(event_id) AS ids, count() AS events FROM clickstream._health_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+    if(cases > 0.5 * total, [concat(most.2, ': ', toString(cases), ' events')], []) AS examples,
+    {one_of:UInt64} AS one_of
+FROM
+(
+    SELECT groupArraySorted(1)((-toInt64(times), event_id))[1] AS most, sum(times) AS events
+    FROM
+    (
+        SELECT event_id, count() AS times
+        FROM clickstream._health_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+        GROUP BY event_id
+    )
 ) AS of_events
 CROSS JOIN
 (
-    SELECT max(clicks) AS most_clicks FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+    SELECT max(clicks) AS most_clicks
+    FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 ) AS of_searches
 COMMENT 'Parameterised: events that have the event_id that is most frequent, when no search has two clicks';
+
+CREATE OR REPLACE VIEW clickstream._health_one_user ON CLUSTER 'blue'
+AS SELECT
+    'one_user' AS finding,
+    toUInt64(max(searches)) AS cases,
+    toUInt64(sum(searches)) AS total,
+    arrayMap(user -> concat(user.2, ': ', toString(-user.1), ' searches'),
+        arrayFilter(user -> -user.1 > 0.1 * total, groupArraySorted(3)((-toInt64(searches), user)))) AS examples,
+    {one_of:UInt64} AS one_of
+FROM
+(…)
+COMMENT 'Parameterised: searches of the user_id that has most';
+
+CREATE OR REPLACE VIEW clickstream._health_shares ON CLUSTER 'blue'
+AS WITH
+    sumMapIf(type_names, type_counts, is_newest) AS newest_types,
+    sumMapIf(type_names, type_counts, NOT is_newest) AS types_before,
+    arraySum(newest_types.2) AS newest,
+    arraySum(types_before.2) AS before,
+    arrayMap(type -> (
+        type,
+        types_before.2[indexOf(types_before.1, type)] / before,
+        newest_types.2[indexOf(newest_types.1, type)] / newest
+    ), arraySort(arrayDistinct(arrayConcat(types_before.1, newest_types.1)))) AS mix,
+    arraySum(type -> abs(type.3 - type.2), mix) / 2 AS moved,
+    least(before, newest) >= 100 AS has_mix,
+    newest -> newest.2 AS id_of
+SELECT
+    check.1 AS finding,
+    check.2 AS cases,
+    check.3 AS total,
+    check.4 AS examples,
+    {one_of:UInt64} AS one_of
+FROM
+(…)
+ARRAY JOIN checks AS check
+COMMENT 'Parameterised: clicks that are not listed, or on the first result, types of events that have changed, clocks that cannot be right';
 
 CREATE OR REPLACE VIEW clickstream._health_placeholder_ids ON CLUSTER 'blue'
 AS SELECT
     'placeholder_ids' AS finding,
-    CAST(total >= 1 AND cases > threshold * total, 'Bool') AS is_found,
     toUInt64(sumIf(rows, label != '')) AS cases,
     toUInt64(sum(rows)) AS total,
-    if(total = 0, NULL, cases / total) AS share,
-    toFloat64(0) AS threshold,
     arrayMap(most -> concat(most.2, ': ', toString(-most.1), ' times'), groupArraySortedIf(3)((-toInt64(rows), label), label != '')) AS examples,
-    concat(
-        'Searches and events with an id that a program writes when it has none, such as undefined, null ',
-        'or [object Object].') AS meaning,
-    concat(
-        'Send user_id only when there is one; see where the page takes the other ids from: all searches ',
-        'that share a session_id are one to us.') AS what_to_do
+    {one_of:UInt64} AS one_of
 FROM (
     SELECT label, sum(weight) AS rows
     FROM
@@ -695,13 +586,22 @@ FROM (
         WITH arrayFirst(id -> id IN (SELECT id FROM clickstream._placeholder_ids), result_ids) AS placeholder
         SELECT
             multiIf(
-                session_id IN (SELECT id FROM clickstream._placeholder_ids), concat('session_id ', session_id),
                 user_id IN (SELECT id FROM clickstream._placeholder_ids), concat('user_id ', ifNull(user_id, '')),
                 placeholder != '', concat('object_id of a result ', placeholder),
                 ''
             ) AS label,
-            if(session_id IN (SELECT id FROM clickstream._placeholder_ids), 1 + events, 1) AS weight
-        FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+            1 AS weight
+        FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+        WHERE session_id NOT IN (SELECT id FROM clickstream._placeholder_ids)
+        UNION ALL
+        SELECT concat('session_id ', session_id) AS label, 1 + events AS weight
+        FROM clickstream._health_sessions(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = 1)
+        WHERE session_id IN (SELECT id FROM clickstream._placeholder_ids)
+            AND (session_hour, session_hash) IN (
+                SELECT toInt32(intDiv(toUnixTimestamp64Milli(created_at), 3600000)), sipHash64(session_id)
+                FROM clickstream.sessions
+                WHERE session_id IN (SELECT id FROM clickstream._placeholder_ids)
+            )
         UNION ALL
         SELECT
             multiIf(
@@ -710,7 +610,7 @@ FROM (
                 ''
             ) AS label,
             1 AS weight
-        FROM clickstream._health_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+        FROM clickstream._health_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
         UNION ALL
         SELECT
             if(session_id IN (SELECT id FROM clickstream._placeholder_ids), concat('session_id of a waiting event ', session_id), '') AS label,
@@ -952,29 +852,17 @@ FROM clickstream.session_measures(
 GROUP BY search_query
 COMMENT 'Parameterised: the numbers of each query text of a range';
 
-CREATE OR REPLACE VIEW clickstream.instrumentation_health ON CLUSTER 'blue'
-DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS
-SELECT * FROM clickstream._health_searches_without_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_unlisted_clicks(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_clicks_at_position_1(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_one_user(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_one_session(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_one_event_id(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_event_mix(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_clock_skew(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-UNION ALL
-SELECT * FROM clickstream._health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
-COMMENT 'Parameterised: what is wrong in how searches and events are sent, one row a check';
+CREATE OR REPLACE VIEW clickstream._health_whole ON CLUSTER 'blue'
+AS SELECT
+    check.1 AS finding,
+    check.2 AS cases,
+    check.3 AS total,
+    check.4 AS examples,
+    toUInt64(1) AS one_of
+FROM
+(…)
+ARRAY JOIN checks AS check
+COMMENT 'Parameterised: whole days of searches without an event, and events of the search that has most';
 
 CREATE OR REPLACE VIEW clickstream.metrics_experiment ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
@@ -1058,4 +946,39 @@ FROM clickstream._session_intents(
     relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
 )
 COMMENT 'Parameterised: the same as session_measures, and which searches were typed on';
+
+CREATE OR REPLACE VIEW clickstream._instrumentation_health ON CLUSTER 'blue'
+AS SELECT
+    finding,
+    CAST(total >= least AND cases > threshold * total, 'Bool') AS is_found,
+    cases,
+    total,
+    if(total = 0, NULL, cases / total) AS share,
+    threshold,
+    examples,
+    meaning,
+    what_to_do,
+    one_of
+FROM
+(
+    SELECT * FROM clickstream._health_whole(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_shares(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_one_user(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_one_event_id(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+) AS counted
+INNER JOIN clickstream._health_checks AS checks USING (finding)
+COMMENT 'Parameterised: instrumentation_health of one search in so many';
+
+CREATE OR REPLACE VIEW clickstream.instrumentation_health ON CLUSTER 'blue'
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT *
+FROM clickstream._instrumentation_health(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = 1)
+COMMENT 'Parameterised: what is wrong in how searches and events are sent, one row a check';
 

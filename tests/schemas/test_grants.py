@@ -18,7 +18,6 @@ from core.clickhouse.client import connect
 from core.clickhouse.layout import Layout
 from core.settings import Settings
 from schemas.grants import Role, grants, script
-from schemas.instrumentation import HEALTH_CHECKS
 from tests.conftest import Corner
 from tests.shared_engines import SharedEngines
 
@@ -58,13 +57,16 @@ _QUESTIONS = {
     "metrics_interleaving": f"{_RANGE}, control = 'a'",
     "instrumentation_health": _TIMES,
 }
+_HEALTH_PARTS = (
+    "sessions", "events", "hours", "whole", "shares", "one_user",
+    "one_event_id", "posts_not_stored", "placeholder_ids",
+)  # fmt: skip
 _QUESTIONS_NOT_PUBLIC = {
     "_session_goals": _RANGE,
     "_session_intents": f"{_RANGE}, one_of = 1",
     "_session_objects": f"{_RANGE}, one_of = 1",
-    "_health_sessions": _TIMES,
-    "_health_events": _TIMES,
-    **{f"_health_{finding}": _TIMES for finding in HEALTH_CHECKS},
+    "_instrumentation_health": f"{_TIMES}, one_of = 1",
+    **{f"_health_{part}": f"{_TIMES}, one_of = 1" for part in _HEALTH_PARTS},
     "_experiment_sessions": _VARIANTS,
     "_experiment_users": _VARIANTS,
 }

@@ -13,6 +13,8 @@ from typing import Protocol
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from api.metrics.sample import part_of_health
+from api.queries import SIZE_OF_RANGE, SizeRow
 from clickstream.operations.dead_letters.store import PENDING_COUNTS
 from core.clickhouse.client import connect
 from core.clickhouse.layout import Layout
@@ -73,15 +75,16 @@ WHERE session_id NOT IN (
 
 
 _HEALTH = """
-SELECT finding, is_found, cases, total, threshold, examples, meaning, what_to_do
-FROM instrumentation_health(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+SELECT finding, is_found, cases, total, threshold, examples, meaning, what_to_do, one_of
+FROM _instrumentation_health(
+    from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 """
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A row of the view `instrumentation_health`."""
+    """A row of the view `_instrumentation_health`. `one_of`: it is of one in so many searches."""
 
     finding: str
     is_found: bool
@@ -91,6 +94,7 @@ class HealthCheck:
     examples: Sequence[str]
     meaning: str
     what_to_do: str
+    one_of: int
 
 
 # Of each node that answers: its tables that cannot be written, how far they are behind others of
@@ -242,7 +246,9 @@ class ClickHouseQueries:
         now_ms = self._clock.now_ms()
         over = {"from_ms": max(0, now_ms - self._days * _DAY_MS), "to_ms": now_ms}
         with self._client() as client:
-            rows = client.query(_HEALTH, parameters=over).result_rows
+            size = SizeRow(*client.query(SIZE_OF_RANGE.sql, parameters=over).result_rows[0])
+            part = 1 if self._full else part_of_health(size)
+            rows = client.query(_HEALTH, parameters={**over, "one_of": part}).result_rows
         return {check.finding: check for check in (HealthCheck(*row) for row in rows)}
 
     @contextmanager

@@ -92,11 +92,13 @@ def check_unjoined(clickhouse: ClickHouseClient) -> CheckResult:
 
 
 def check_instrumentation(clickhouse: ClickHouseClient, finding: str) -> CheckResult:
-    """One of the checks of the view `instrumentation_health` has found nothing."""
+    """One of the checks of the view `_instrumentation_health` has found nothing."""
     check = clickhouse.instrumentation()[finding]
     if not check.total:
         return ok("nothing to look at")
     detail = f"{check.cases} of {check.total} ({check.cases / check.total:.2%})"
+    if check.one_of > 1:
+        detail += f" in one of {check.one_of} searches"
     if not check.is_found:
         return ok(detail)
     examples = f", such as {'; '.join(check.examples)}" if check.examples else ""

@@ -15,7 +15,7 @@ from api.metrics.catalogue import BY_NAME, Granularity, Source
 from api.metrics.cursors import Place
 from api.metrics.question import Question, Ranking
 from api.metrics.runner import BucketRow, Page, Runner
-from api.metrics.sample import AUTOMATIC, part_of, sample_of
+from api.metrics.sample import AUTOMATIC, part_of, part_of_health, sample_of, sample_of_health
 from api.metrics.sql import MOST_BUCKETS, MOST_ROWS
 from api.queries import AsOfRow, Query, SizeRow
 from api.store import Value
@@ -188,6 +188,13 @@ def test_a_part_is_read_of_what_takes_long(source: Source, size: SizeRow, one_of
     assert (sample is None) == (one_of == 1)
     if sample is not None:
         assert f"one in {one_of}" in sample.note
+
+
+@pytest.mark.parametrize(("sessions", "one_of"), [(0, 1), (50_000, 1), (50_001, 2), (10**7, 200)])
+def test_a_part_is_checked_of_many_searches(sessions: int, one_of: int) -> None:
+    assert part_of_health(SizeRow(sessions, 0)) == one_of
+    sample = sample_of_health(one_of)
+    assert sample is None if one_of == 1 else f"one in {one_of}" in sample.note
 
 
 @pytest.mark.parametrize("source", [Source.SESSIONS, Source.POSITIONS, Source.NOW])

@@ -130,7 +130,7 @@ class FakeClickHouse:
 def health_check(finding: str, cases: int = 0, total: int = 1_000) -> HealthCheck:
     """It is found when there is a case."""
     return HealthCheck(
-        finding, cases > 0, cases, total, 0.05, ["a", "b", "c"], "Means this.", "Do that."
+        finding, cases > 0, cases, total, 0.05, ["a", "b", "c"], "Means this.", "Do that.", 1
     )
 
 

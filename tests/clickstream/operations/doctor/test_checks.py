@@ -234,6 +234,13 @@ def test_a_finding_of_instrumentation_warns_with_counts_examples_and_what_to_do(
     assert healthy(results)
 
 
+def test_a_check_of_a_part_of_the_searches_says_so() -> None:
+    clickhouse = FakeClickHouse()
+    clickhouse.health["one_user"] = replace(health_check("one_user", total=500), one_of=20)
+    result = pipeline_checks.check_instrumentation(clickhouse, "one_user")
+    assert result.detail == "0 of 500 (0.00%) in one of 20 searches"
+
+
 def test_an_empty_system_has_no_findings() -> None:
     clickhouse = FakeClickHouse()
     clickhouse.health["one_user"] = health_check("one_user", total=0)
