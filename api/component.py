@@ -18,11 +18,11 @@ from api.events.lookup import lookup_router
 from api.events.outcomes import LOOK_SECONDS
 from api.events.reader import EventReader
 from api.events.tail_route import tail_router
-from api.export import export_router
+from api.export.routes import export_router
 from api.facts_progress import FactsProgress
 from api.judgments.routes import judgments_router
 from api.pipeline import pipeline_router
-from api.queries import MISSING_TABLES
+from api.queries import FIRST_BYTE_SECONDS, MISSING_TABLES
 from api.releases.batches import batches_router
 from api.releases.making import Makings
 from api.releases.routes import releases_router
@@ -68,6 +68,8 @@ class ReadComponent:
         self._store = ClickHouseStore(settings)
         # Connections of its own: exports last long, and must not keep the other reads waiting.
         self._exports = ClickHouseStore(settings)
+        # So are files that ClickHouse computes as a whole before it sends their first byte.
+        self._computed_files = ClickHouseStore(settings, FIRST_BYTE_SECONDS)
         self._reader = reader or ConsistentReader.from_settings(
             settings, Topics.from_settings(settings)
         )
@@ -102,8 +104,10 @@ class ReadComponent:
             ),
             analytics_router(self._store, self._reader, self._facts, self._settings),
             pipeline_router(self._store, self._offsets, self._settings),
-            judgments_router(self._store, self._exports, self._reader, self._facts, self._settings),
-            training_router(self._exports, self._reader, self._facts, self._settings),
+            judgments_router(
+                self._store, self._computed_files, self._reader, self._facts, self._settings
+            ),
+            training_router(self._computed_files, self._reader, self._facts, self._settings),
             export_router(self._exports, self._reader, self._facts, self._settings),
             releases_router(self._releases, self._makings, self._reader, self._settings),
             batches_router(self._releases),
@@ -129,6 +133,7 @@ class ReadComponent:
             stack.push_async_callback(self._makings.end)
             stack.callback(self._releases.close)
             stack.push_async_callback(self._exports.close)
+            stack.push_async_callback(self._computed_files.close)
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._reader.stop)
             stack.push_async_callback(self._followers.close)

@@ -28,6 +28,8 @@ class Query(Generic[Row]):
     """Settings of ClickHouse that differ from the usual ones."""
     text: str | None = None
     """The SQL of a query that is put together; others are read from their files."""
+    first_byte_seconds: float | None = None
+    """Of a file: how long its first byte may take. None: as long as any other query."""
 
     @property
     def sql(self) -> str:
@@ -178,6 +180,9 @@ FULL_SCAN: Mapping[str, str | int] = {
     "max_threads_min_free_memory_per_thread": 0,
     "max_bytes_before_external_group_by": 300_000_000,
 }
+
+FIRST_BYTE_SECONDS: Final = 600.0
+"""Of a file that ClickHouse has to count or to sort as a whole before it begins."""
 
 # Reads in the order on disk, and holds a small block of each part.
 _IN_ORDER: Final[dict[str, str | int]] = {

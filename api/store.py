@@ -11,7 +11,7 @@ import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from api.queries import Query
-from core.clickhouse.client import address_of, connect_async, translate
+from core.clickhouse.client import ANSWER_SECONDS, address_of, connect_async, translate
 from core.errors import SinkUnavailable
 from core.settings import Settings
 from core.telemetry import READ_QUERY_SECONDS
@@ -77,10 +77,12 @@ class Store(Protocol):
 class ClickHouseStore:
     """`Store` over HTTP. The first query connects; after a failure, the next one does."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SetupError when the URL of the settings is malformed."""
+    def __init__(self, settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """`answer_seconds`: ClickHouse's longest silence. Raises SetupError when the URL of the
+        settings is malformed."""
         address_of(settings)
         self._settings = settings
+        self._answer_seconds = answer_seconds
         self._client: AsyncClient | None = None
         self._connecting = asyncio.Lock()
 
@@ -100,7 +102,8 @@ class ClickHouseStore:
     async def file(
         self, query: Query[bytes], format: str, **values: Value
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with _deadline(self._settings, self._settings.reads.query_seconds):
+        seconds = query.first_byte_seconds or self._settings.reads.query_seconds
+        async with _deadline(self._settings, seconds):
             client = await self._connected()
             answer = await client.raw_stream(
                 query.sql,
@@ -120,7 +123,9 @@ class ClickHouseStore:
     async def _connected(self) -> AsyncClient:
         async with self._connecting:
             if self._client is None:
-                self._client = await connect_async(self._settings, role="clickstream-api")
+                self._client = await connect_async(
+                    self._settings, role="clickstream-api", answer_seconds=self._answer_seconds
+                )
             return self._client
 
 

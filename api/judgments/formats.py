@@ -140,7 +140,7 @@ SCHEMA: Final = pa.schema(
         for name in COLUMNS
     ]
 )  # fmt: skip
-_ROW_GROUP: Final = 100_000
+_ROW_GROUP: Final = 20_000
 
 
 class _Pipe(io.RawIOBase):

@@ -24,7 +24,7 @@ from api.metrics.parameters import refusal
 from api.metrics.question import Filters
 from api.metrics.runner import Runner
 from api.metrics.sql import Statement
-from api.queries import FULL_SCAN, Query
+from api.queries import FIRST_BYTE_SECONDS, FULL_SCAN, Query
 from api.store import Store
 
 SAMPLE_IMPRESSIONS: Final = 2_000_000
@@ -131,7 +131,7 @@ class Judge:
     ) -> AsyncGenerator[list[Judgment], None]:
         """Those of all pairs, by query and object, some at a time."""
         asked: Statement = pairs(question)
-        query = Query("judgments", bytes, _STREAM_SETTINGS, text=asked.sql)
+        query = Query("judgments", bytes, _STREAM_SETTINGS, asked.sql, FIRST_BYTE_SECONDS)
         decoder = msgspec.json.Decoder(PairRow)
         async with (
             self._store.file(query, "JSONEachRow", **asked.values) as chunks,

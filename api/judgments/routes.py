@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from typing import Annotated, Final
+from collections.abc import Coroutine, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.cancellation import while_connected
-from api.export import start_stream
 from api.facts_progress import FactsProgress
 from api.judgments import examples
-from api.judgments.formats import MEDIA_TYPES, WRITERS, JudgmentFormat
-from api.judgments.judge import Judge
-from api.judgments.parameters import (
-    DEPTH,
-    MIN_IMPRESSIONS,
-    CutPointsParam,
-    Depth,
-    EstimatorParam,
-    EventTypeParam,
-    MinImpressions,
-    PropensityEstimatorParam,
-    WeightsParam,
-    parse_cut_points,
-    population_of,
-    types_of,
+from api.judgments.answers import JudgmentFiles, judgments_page, propensities_of
+from api.judgments.asked import (
+    AskedJudgments,
+    AskedPropensities,
+    asked_judgments,
+    asked_propensities,
 )
-from api.judgments.propensities import propensity_rows
-from api.judgments.question import Estimator, Population, PropensityEstimator, Question
+from api.judgments.formats import MEDIA_TYPES, JudgmentFormat
+from api.judgments.judge import Judge
 from api.judgments.responses import Judgments, Propensities
-from api.metrics.cursors import Place, read_cursor, write_cursor
 from api.metrics.parameters import filters_of, refusal
-from api.metrics.question import Filters
 from api.metrics.route_parameters import Cursor
+from api.queries import FIRST_BYTE_SECONDS
 from api.read_your_writes import ConsistentReads, wait_for_position
-from api.responses import Range
-from api.selection import Selection, SelectionParam
 from api.store import Store
-from core.errors import TooManyExports
 from core.http.openapi import response_docs
 from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
 from core.user_ids import UserIds
 
-MOST_STREAMS = 2
-"""At a time. Each is a question about all impressions of its range."""
+LimitParam = Annotated[
+    int, Query(ge=1, le=10_000, description="Most judgments of one page of json")
+]
+FormatParam = Annotated[
+    JudgmentFormat,
+    Query(
+        description="json is a page; all others are files with all judgments. csv, ndjson "
+        "and parquet have the columns of json; qrels is TREC's, with queries as its file "
+        "of texts; ratings_csv is read by Quepid and the Search Relevance Workbench, "
+        "ratings_json by the latter"
+    ),
+]
 
 
 def judgments_router(
@@ -61,143 +55,51 @@ def judgments_router(
         dependencies=[Depends(known_parameters_only), Depends(wait_for_position(reads, facts))],
     )
     judge = Judge(store, settings.reads.query_seconds)
-    streaming = Judge(exports, settings.reads.query_seconds)
-    slots = asyncio.Semaphore(MOST_STREAMS)
+    files = JudgmentFiles(Judge(exports, FIRST_BYTE_SECONDS))
     selected = Depends(filters_of(settings.dimensions, UserIds.from_settings(settings)))
+    question = Depends(asked_judgments(selected))
+    population = Depends(asked_propensities(selected))
 
     @router.get("", summary="Judgments from clicks", responses=_documented())
     async def judgments(
         request: Request,
-        selection: SelectionParam,
-        filters: Filters = selected,
-        event_type: EventTypeParam = None,
-        weights: WeightsParam = "",
-        estimator: EstimatorParam = Estimator.COEC,
-        min_impressions: MinImpressions = MIN_IMPRESSIONS,
-        cut_points: CutPointsParam = "0.25,0.5,1,2",
-        depth: Depth = DEPTH,
-        limit: Annotated[
-            int, Query(ge=1, le=10_000, description="Most judgments of one page of json")
-        ] = 1_000,
+        asked: AskedJudgments = question,
+        limit: LimitParam = 1_000,
         cursor: Cursor = "",
-        format: Annotated[
-            JudgmentFormat,
-            Query(
-                description="json is a page; all others are files with all judgments. csv, ndjson "
-                "and parquet have the columns of json; qrels is TREC's, with queries as its file "
-                "of texts; ratings_csv is read by Quepid and the Search Relevance Workbench, "
-                "ratings_json by the latter"
-            ),
-        ] = JudgmentFormat.JSON,
+        format: FormatParam = JudgmentFormat.JSON,
     ) -> Response:
         """How relevant each object is for each query, estimated from what people clicked.
 
         What positions do to clicks is measured over the whole range, whatever is filtered.
         """
-        question = Question(
-            population_of(selection, filters, event_type, weights, depth),
-            estimator,
-            min_impressions,
-            parse_cut_points(cut_points),
-        )
-        behind = read_cursor(cursor, question)
-        if format is not JudgmentFormat.JSON:
-            if behind is not None:
-                raise refusal("cursor", f"is for pages of json: {format} has all judgments")
-            if slots.locked():
-                raise TooManyExports("too many judgments are made: try again later", retry_after=30)
-            written = _file(streaming, question, format, slots)
-            return await start_stream(written, MEDIA_TYPES[format])
-
-        async def respond() -> Response:
-            as_of = await judge.as_of()
-            effects = await judge.effects_for(question)
-            after = "" if behind is None else behind.text
-            found, places = await judge.page(question, effects, after, limit + 1)
-            last = Place(None, None, places[limit - 1]) if len(found) > limit else None
-            return _json(
-                Judgments(
-                    range=_range(selection, question.population),
-                    as_of=as_of,
-                    estimator=estimator.value,
-                    cut_points=list(question.cut_points),
-                    averages=effects.averages,
-                    min_impressions=min_impressions,
-                    depth=depth,
-                    impressions=int(effects.impressions.sum()),
-                    clicks=float(effects.clicks.sum()),
-                    pbm_refused=effects.refused,
-                    judgments=found[:limit],
-                    next=None if last is None else write_cursor(question, last),
-                )
-            )
-
-        return await while_connected(request, respond())
+        if format is JudgmentFormat.JSON:
+            return await _answer(request, judgments_page(judge, asked, cursor, limit))
+        if cursor:
+            raise refusal("cursor", f"is for pages of json: {format} has all judgments")
+        return await while_connected(request, files.respond(asked.question, format))
 
     @router.get(
         "/propensities",
         summary="How likely positions are looked at",
         responses=response_docs(Propensities, examples.PROPENSITIES),
     )
-    async def propensities(
-        request: Request,
-        selection: SelectionParam,
-        filters: Filters = selected,
-        event_type: EventTypeParam = None,
-        weights: WeightsParam = "",
-        estimator: PropensityEstimatorParam = PropensityEstimator.EM,
-        depth: Depth = DEPTH,
-    ) -> Response:
+    async def propensities(request: Request, asked: AskedPropensities = population) -> Response:
         """The examination of each position relative to the first one, with intervals of 95 %.
 
         Filters select the searches that it is measured on.
         """
-        population = population_of(selection, filters, event_type, weights, depth)
-
-        async def respond() -> Response:
-            as_of = await judge.as_of()
-            effects = await judge.effects(population, estimator)
-            if effects.examination is None:
-                raise refusal("estimator", f"{estimator.value} has no answer: {effects.refused}")
-            return _json(
-                Propensities(
-                    range=_range(selection, population),
-                    as_of=as_of,
-                    estimator=estimator.value,
-                    reference=effects.examination.reference,
-                    moving_pairs=effects.examination.moving_pairs,
-                    sample=effects.sample,
-                    rounds=effects.examination.rounds,
-                    propensities=propensity_rows(effects),
-                )
-            )
-
-        return await while_connected(request, respond())
+        return await _answer(request, propensities_of(judge, asked))
 
     return router
 
 
-async def _file(
-    judge: Judge, question: Question, format: JudgmentFormat, slots: asyncio.Semaphore
-) -> AsyncGenerator[bytes, None]:
-    async with slots:
-        effects = await judge.effects_for(question)
-        async with (
-            aclosing(judge.all(question, effects)) as batches,
-            aclosing(WRITERS[format](batches)) as parts,
-        ):
-            async for part in parts:
-                if part:
-                    yield part
+async def _answer(
+    request: Request, body: Coroutine[Any, Any, Judgments | Propensities]
+) -> Response:
+    async def respond() -> Response:
+        return Response(msgspec.json.encode(await body), media_type="application/json")
 
-
-def _range(selection: Selection, population: Population) -> Range:
-    types = types_of(population.weights)
-    return Range(selection.from_ms, selection.to_ms, selection.relevance.value, types)
-
-
-def _json(body: Judgments | Propensities) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return await while_connected(request, respond())
 
 
 _RATINGS: Final[Mapping[str, object]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,9 @@ _ARRAYS: Final = (
     "arraySort(groupArray((position, times, gained))) AS cells,"
     " cells.1 AS positions, cells.2 AS impressions, cells.3 AS gains"
 )
+
+_HASH: Final = "cityHash64(cityHash64(search_query), object_id)"
+"""Of a pair; `_often` makes the same of a list's query and each of its objects."""
 
 
 class PositionRow(msgspec.Struct, frozen=True):
@@ -59,10 +62,13 @@ class PairRow(msgspec.Struct, frozen=True):
 def position_counts(population: Population) -> Statement:
     """A `PositionRow` of each position that was shown, from the top."""
     values = _values(population)
+    # Of single results that are filtered, each is looked at.
+    is_of_results = population.filters.has_paths_of_results
+    rows = (_impressions if is_of_results else _positions)(population, values)
     return Statement(
         f"""
 SELECT position, sum(shown) AS impressions, sum(gain) AS gains
-FROM {_impressions(population, values)}
+FROM {rows}
 GROUP BY position ORDER BY position
 """,  # noqa: S608 - fragments of this module
         values,
@@ -72,19 +78,21 @@ GROUP BY position ORDER BY position
 def moving_pairs(population: Population, sample: int) -> Statement:
     """A `MovingRow` of each clicked pair shown at two positions or more, of one in `sample` of the
     queries: always the same ones."""
-    values = _values(population) | {"sample": sample, "fewest": FEWEST_IMPRESSIONS}
-    is_chosen = "" if sample == 1 else "sipHash64(search_query) % {sample:UInt32} = 0"
+    values = _values(population) | {"sample": sample, "min_impressions": FEWEST_IMPRESSIONS}
+    is_chosen = "1" if sample == 1 else "sipHash64(search_query) % {sample:UInt32} = 0"
     return Statement(
         f"""
 SELECT {_ARRAYS}
 FROM
 (
     SELECT search_query, object_id, position, sum(shown) AS times, sum(gain) AS gained
-    FROM {_impressions(population, values, is_chosen)}
+    FROM {_impressions(population, values)}
+    WHERE {is_chosen}
     GROUP BY search_query, object_id, position
 )
 GROUP BY search_query, object_id
-HAVING length(positions) > 1 AND arraySum(gains) > 0 AND arraySum(impressions) >= {{fewest:UInt64}}
+HAVING length(positions) > 1 AND arraySum(gains) > 0
+    AND arraySum(impressions) >= {{min_impressions:UInt64}}
 ORDER BY search_query, object_id
 """,  # noqa: S608 - fragments of this module
         values,
@@ -92,13 +100,19 @@ ORDER BY search_query, object_id
 
 
 def pairs(question: Question, after: str = "", limit: int | None = None) -> Statement:
-    """A `PairRow` of each pair that was shown often enough, by query and object, behind a place."""
+    """A `PairRow` of each pair that was shown often enough, by query and object, behind a place.
+
+    Most pairs of a large range are shown once. They are found by hashes alone, before positions are
+    counted: texts of all of them would not fit into a small server's memory.
+    """
     values = _values(question.population) | {"min_impressions": question.min_impressions}
     place = sorted_text(("search_query", "object_id"))
-    behind = ""
+    chosen = ["1"]
+    if question.min_impressions > 1:
+        chosen.append(f"{_HASH} IN ({_often(question.population, values)})")
     if after:
         values["after_place"] = after.encode().hex()
-        behind = f"{place} > unhex({{after_place:String}})"
+        chosen.append(f"{place} > unhex({{after_place:String}})")
     limited = ""
     if limit is not None:
         values["limit"] = limit
@@ -114,7 +128,8 @@ FROM
     SELECT
         search_query, object_id, position, sum(shown) AS times, sum(gain) AS gained,
         min(created_at) AS first, max(created_at) AS last
-    FROM {_impressions(question.population, values, behind)}
+    FROM {_impressions(question.population, values)}
+    WHERE {" AND ".join(chosen)}
     GROUP BY search_query, object_id, position
 )
 GROUP BY search_query, object_id
@@ -135,19 +150,80 @@ def _values(population: Population) -> dict[str, Value]:
     }
 
 
-def _impressions(population: Population, values: dict[str, Value], condition: str = "") -> str:
+def _often(population: Population, values: dict[str, Value]) -> str:
+    """The hashes of pairs that were shown often enough, and of others that have such a hash."""
+    first = _types(population, values)[0]
+    return f"""
+SELECT arrayJoin(arrayMap(
+    object_id -> cityHash64(query_hash, object_id), arraySlice(result_ids, 1, {{depth:UInt32}})
+)) AS pair
+FROM
+(
+    SELECT cityHash64(search_query) AS query_hash, result_ids
+    FROM _session_goals({_RANGE}{first.event_type})
+    WHERE is_selected AND {_selected(population, values)}
+)
+GROUP BY pair HAVING count() >= {{min_impressions:UInt64}}
+"""  # noqa: S608 - fragments of this module
+
+
+def _impressions(population: Population, values: dict[str, Value]) -> str:
     """One row per impression and type of event; the first type's rows count the impression."""
-    where = ["position <= {depth:UInt32}", *conditions(population.filters, values, of_results=True)]
-    if condition:
-        where.append(condition)
-    parts = []
+    selected = _selected(population, values, of_results=True)
+    parts = [
+        f"SELECT search_query, object_id, position, created_at, {each.shown} AS shown,"  # noqa: S608 - fragments
+        f" clicked_impressions * {each.weight} AS gain"
+        f" FROM session_objects({_RANGE}{each.event_type})"
+        f" WHERE position <= {{depth:UInt32}} AND {selected}"
+        for each in _types(population, values)
+    ]
+    return f"({' UNION ALL '.join(parts)})"
+
+
+def _selected(population: Population, values: dict[str, Value], *, of_results: bool = False) -> str:
+    found = conditions(population.filters, values, of_results=of_results)
+    return " AND ".join(["1", *found])
+
+
+def _positions(population: Population, values: dict[str, Value]) -> str:
+    """`_impressions` of each position and kind of list, added up: lists of one length that were
+    clicked at the same positions are unfolded once, and not each."""
+    selected = _selected(population, values)
+    parts = [
+        f"""
+SELECT at AS position, {each.shown} * lists AS shown,
+    {each.weight} * if(
+        at <= 64, bitTest(mask, least(at, 64) - 1) * lists, deep.2[indexOf(deep.1, at)]
+    ) AS gain
+FROM
+(
+    SELECT
+        least(results, {{depth:UInt32}}) AS length, positions_mask AS mask, count() AS lists,
+        sumMap(positions_over_64, arrayWithConstant(length(positions_over_64), toUInt64(1))) AS deep
+    FROM _session_goals({_RANGE}{each.event_type})
+    WHERE is_selected AND {selected}
+    GROUP BY length, mask
+)
+ARRAY JOIN range(1, length + 1) AS at
+"""  # noqa: S608 - fragments of this module
+        for each in _types(population, values)
+    ]
+    return f"({' UNION ALL '.join(parts)})"
+
+
+class _Type(NamedTuple):
+    """SQL of a type of event, its weight, and how often its rows count an impression."""
+
+    event_type: str
+    weight: str
+    shown: str
+
+
+def _types(population: Population, values: dict[str, Value]) -> list[_Type]:
+    found = []
     for number, each in enumerate(population.weights):
         values[f"event_type_{number}"], values[f"weight_{number}"] = each.event_type, each.weight
-        shown = "impressions" if number == 0 else "toUInt64(0)"
-        parts.append(
-            f"SELECT search_query, object_id, position, created_at, {shown} AS shown,"  # noqa: S608 - fragments
-            f" clicked_impressions * {{weight_{number}:UInt32}} AS gain"
-            f" FROM session_objects({_RANGE}{{event_type_{number}:String}})"
-            f" WHERE {' AND '.join(where)}"
-        )
-    return f"({' UNION ALL '.join(parts)})"
+        shown = "toUInt64(1)" if number == 0 else "toUInt64(0)"
+        bound = f"{{event_type_{number}:String}}", f"{{weight_{number}:UInt32}}"
+        found.append(_Type(*bound, shown))
+    return found

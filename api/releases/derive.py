@@ -67,8 +67,8 @@ class Deriver:
 
     def training(
         self, effects: PositionEffects, lists: int, variant_field: str
-    ) -> list[ReleaseFile]:
-        """One file beside each file of sessions."""
+    ) -> tuple[list[ReleaseFile], dict[str, Any]]:
+        """One file beside each file of sessions, and how they are split."""
         found = None if effects.examination is None else effects.examination.values
         table = TrainingTable(self._order, found, lists, variant_field)
         made = []
@@ -85,7 +85,7 @@ class Deriver:
                     to_ms=file.to_ms,
                 )
             )
-        return made
+        return made, table.splits.account()
 
     def judgments(self, effects: PositionEffects) -> list[ReleaseFile]:
         """Judgments of the pairs, and the examination of positions."""

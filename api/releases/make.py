@@ -206,14 +206,15 @@ class ReleaseMaker:
             order,
         )
         effects, lists = deriver.effects()
+        estimators = deriver.estimators(effects)
         derived: list[ReleaseFile] = []
         if order.with_training:
             variant = next(iter(self._settings.variant_fields), "")
-            derived += deriver.training(effects, lists, variant)
+            derived, estimators["splits"] = deriver.training(effects, lists, variant)
             self._log(f"{lists:,} lists are written")
         if order.with_judgments:
             derived += deriver.judgments(effects)
-        return derived, deriver.estimators(effects)
+        return derived, estimators
 
     def _tables(
         self, client: Client, query: str, values: Mapping[str, Value]

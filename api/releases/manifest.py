@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from api.training.question import SplitBy
 from core.errors import FieldError, InvalidRequest
 
 FORMAT: Final = 1
@@ -62,6 +63,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     with_judgments: bool = False
     event_type: str = "click"
     features: tuple[str, ...] = ()
+    split_by: SplitBy = SplitBy.TIME
 
     @property
     def has_filters(self) -> bool:
@@ -113,11 +115,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def sealed(manifest: Manifest) -> Manifest:
     """With the digest of its own content."""
-    return msgspec.structs.replace(manifest, sha256=_digest(manifest))
+    text = encode(msgspec.structs.replace(manifest, sha256=""))
+    return msgspec.structs.replace(manifest, sha256=hashlib.sha256(text).hexdigest())
 
 
-def is_sealed(manifest: Manifest) -> bool:
-    return manifest.sha256 == _digest(manifest)
+def is_sealed(text: bytes) -> bool:
+    """Whether a manifest is as it was written. Its text decides: fields that a later version adds
+    change nothing. Raises msgspec.DecodeError."""
+    sha256 = decode(text).sha256
+    before, _, after = text.rpartition(f'"{sha256}"'.encode())
+    return hashlib.sha256(before + b'""' + after).hexdigest() == sha256
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -150,7 +157,3 @@ def number_ranges(files: Sequence[ReleaseFile]) -> Mapping[str, range]:
         for file in files
         if file.kind is Kind.SESSIONS
     }
-
-
-def _digest(manifest: Manifest) -> str:
-    return hashlib.sha256(encode(msgspec.structs.replace(manifest, sha256=""))).hexdigest()

@@ -12,6 +12,7 @@ from api.releases.manifest import Order, check_name
 from api.selection import FROM_DESCRIPTION, TO_DESCRIPTION, parse_times
 from api.training.formats import TrainingFormat
 from api.training.parameters import parse_features
+from api.training.question import SplitBy
 from core.errors import FieldError, InvalidRequest
 
 T = TypeVar("T")
@@ -42,6 +43,11 @@ class NewRelease(BaseModel):
     features: list[str] = Field(
         [], max_length=200, description="Of the long table: rank, or paths such as meta.price"
     )
+    split_by: SplitBy = Field(
+        SplitBy.TIME,
+        description="Of the long table: time (the latest lists are for testing), or all lists of a "
+        "user, or of a query, in one part",
+    )
 
 
 def order_of(asked: NewRelease, declared: Sequence[str]) -> Order:
@@ -67,6 +73,7 @@ def order_of(asked: NewRelease, declared: Sequence[str]) -> Order:
         with_judgments=asked.judgments,
         event_type=asked.event_type,
         features=tuple(name.strip() for name in asked.features),
+        split_by=asked.split_by,
     )
 
 

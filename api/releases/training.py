@@ -13,10 +13,8 @@ import pyarrow.compute as pc
 from api.judgments.cells import Booleans, Floats, Integers
 from api.releases.impressions import clicked, counts_of, positions_of
 from api.releases.manifest import Order
+from api.releases.splits import NAMES, Splits
 from api.training.question import MOST_RESULTS, MOST_WEIGHT, Feature
-
-TRAIN, VALIDATION = 0.8, 0.9
-"""Shares of the lists, by time: the latest ones are for testing."""
 
 _COLUMNS: Final = [
     ("qid", pa.int64()),
@@ -47,7 +45,7 @@ class TrainingTable:
         self._event_type = order.event_type
         self._features = [feature_of(name) for name in order.features]
         self._examination = np.zeros(0) if examination is None else examination
-        self._total = lists
+        self.splits = Splits(order.split_by, lists)
         self._variant_field = variant_field
         self._lists = 0
         self.schema = pa.schema(
@@ -92,7 +90,7 @@ class TrainingTable:
             repeated("created_at"),
             repeated("user_id"),
             pa.array(self._variants(sessions)).take(parents) if len(counts) else [],
-            np.repeat(self._splits(numbers), counts),
+            np.repeat(np.array(NAMES, object)[self.splits.of(sessions, numbers)], counts),
             *(_values(feature, results) for feature in self._features),
         ]
         arrays = [
@@ -107,11 +105,6 @@ class TrainingTable:
         """The examination of each; 0 where it is not known."""
         values = np.append(np.nan_to_num(self._examination), 0.0)
         return values[np.minimum(positions - 1, len(values) - 1)]
-
-    def _splits(self, numbers: Integers) -> Any:
-        ends = [np.floor(share * self._total) for share in (TRAIN, VALIDATION)]
-        names = np.array(["train", "validation", "test"], object)
-        return names[np.searchsorted(ends, numbers, side="right")]
 
     def _variants(self, sessions: pa.Table) -> list[str]:
         found = []

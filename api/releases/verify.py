@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.releases.files import digest_of
-from api.releases.manifest import Manifest, decode, is_sealed
+from api.releases.manifest import decode, is_sealed
 from api.releases.service import Release, State
 from api.releases.storage import MAKING, MANIFEST, RETIRED, SUPERSEDED, ReleaseStorage
 
@@ -26,34 +26,35 @@ class Finding:
 
 def verify(storage: ReleaseStorage, release: Release) -> list[Finding]:
     """Of a stored release; empty when all is as it was made. Reads every byte."""
-    manifest = release.manifest
+    name = release.manifest.name
     gone = set(release.superseded)
     if release.state is State.RETIRED:
-        gone = {file.name for file in manifest.files}
+        gone = {file.name for file in release.manifest.files}
     return _compare(
-        manifest,
-        storage.sizes(manifest.name),
+        storage.read(f"{name}/{MANIFEST}") or b"{}",
+        storage.sizes(name),
         gone,
-        lambda file: storage.open(f"{manifest.name}/{file}"),
+        lambda file: storage.open(f"{name}/{file}"),
     )
 
 
 def verify_folder(folder: Path) -> list[Finding]:
     """Of a copy that was downloaded. Raises OSError and msgspec.DecodeError."""
-    manifest = decode((folder / MANIFEST).read_bytes())
+    text = (folder / MANIFEST).read_bytes()
     sizes = {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in folder.rglob("*")
         if path.is_file()
     }
-    return _compare(manifest, sizes, set(), lambda file: (folder / file).open("rb"))
+    return _compare(text, sizes, set(), lambda file: (folder / file).open("rb"))
 
 
 def _compare(
-    manifest: Manifest, sizes: dict[str, int], gone: set[str], open_file: Callable[[str], Any]
+    text: bytes, sizes: dict[str, int], gone: set[str], open_file: Callable[[str], Any]
 ) -> list[Finding]:
+    manifest = decode(text)
     found = []
-    if not is_sealed(manifest):
+    if not is_sealed(text):
         found.append(Finding(MANIFEST, "is not as it was written: its own digest is another"))
     for file in manifest.files:
         size = sizes.get(file.name)

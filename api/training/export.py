@@ -14,7 +14,7 @@ from api.judgments.question import Population, Weight
 from api.lines import whole_lines
 from api.metrics.runner import Runner
 from api.metrics.sql import Statement
-from api.queries import FULL_SCAN, Query
+from api.queries import FIRST_BYTE_SECONDS, FULL_SCAN, Query
 from api.store import Store
 from api.tables import PARQUET, require_trailer
 from api.training.clax import clax_pairs, clax_sessions
@@ -98,7 +98,7 @@ class TrainingExport:
         propensities, _ = await self._propensities(lists) if needs_propensities else ([], None)
         if format in WRITTEN_BY_CLICKHOUSE:
             asked = _asked(lists, bound, propensities, format)
-            query = Query("training", bytes, _SETTINGS, text=asked.sql)
+            query = Query("training", bytes, _SETTINGS, asked.sql, FIRST_BYTE_SECONDS)
             async with self._store.file(query, PARQUET.clickhouse, **asked.values) as chunks:
                 async for chunk in require_trailer(chunks, PARQUET):
                     yield chunk
@@ -112,7 +112,7 @@ class TrainingExport:
 
     async def _rows(self, lists: Lists, bound: BoundRow) -> AsyncGenerator[list[ListRow], None]:
         asked = lists_in_order(lists, bound)
-        query = Query("training", bytes, _SETTINGS, text=asked.sql)
+        query = Query("training", bytes, _SETTINGS, asked.sql, FIRST_BYTE_SECONDS)
         decoder = msgspec.json.Decoder(ListRow)
         async with (
             self._store.file(query, "JSONEachRow", **asked.values) as chunks,

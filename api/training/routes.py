@@ -5,32 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.cancellation import while_connected
-from api.export import start_stream
 from api.facts_progress import FactsProgress
 from api.metrics.parameters import filters_of
-from api.metrics.question import Filters
-from api.metrics.route_parameters import EventType
-from api.queries import CLICK
+from api.queries import FIRST_BYTE_SECONDS
 from api.read_your_writes import ConsistentReads, wait_for_position
-from api.selection import SelectionParam
 from api.store import Store
+from api.streams import start_stream
+from api.training.asked import AskedFile, asked_file
 from api.training.export import TrainingExport
 from api.training.formats import MEDIA_TYPES, TrainingFormat
-from api.training.parameters import (
-    FeaturesParam,
-    SharesParam,
-    TitleParam,
-    parse_features,
-    parse_path,
-    parse_shares,
-)
-from api.training.question import Lists, Split, SplitBy
+from api.training.question import Lists
 from core.errors import TooManyExports
 from core.http.query_parameters import known_parameters_only
 from core.settings import Settings
@@ -49,72 +38,47 @@ def training_router(
         tags=["read"],
         dependencies=[Depends(known_parameters_only), Depends(wait_for_position(reads, facts))],
     )
-    training = TrainingExport(exports, settings.reads.query_seconds)
-    slots = asyncio.Semaphore(MOST_FILES)
+    files = _Files(TrainingExport(exports, FIRST_BYTE_SECONDS))
     selected = Depends(filters_of(settings.dimensions, UserIds.from_settings(settings)))
-    variant_field = settings.variant_fields[0] if settings.variant_fields else ""
+    parsed = Depends(asked_file(selected, next(iter(settings.variant_fields), "")))
 
     @router.get("/training", summary="Training files of rankers", responses=_documented())
-    async def export_training(
-        request: Request,
-        selection: SelectionParam,
-        filters: Filters = selected,
-        format: Annotated[
-            TrainingFormat,
-            Query(
-                description="parquet and csv are the long table; libsvm has qid; lightgbm goes "
-                "with lightgbm_query and lightgbm_position; qrels and run are TREC's, each list a "
-                "query; triples and conversations are lines of JSON; clax goes with clax_pairs; "
-                "account says what is in the files and what is not"
-            ),
-        ] = TrainingFormat.PARQUET,
-        event_type: EventType = CLICK,
-        features: FeaturesParam = "",
-        title: TitleParam = "",
-        split: Annotated[Split, Query(description="Only this part")] = Split.ALL,
-        split_by: Annotated[
-            SplitBy,
-            Query(description="time: the latest lists are for testing; user, query: all of one"),
-        ] = SplitBy.TIME,
-        shares: SharesParam = "80,10",
-    ) -> Response:
+    async def export_training(request: Request, asked: AskedFile = parsed) -> Response:
         """Whole lists in the order in which they were shown, with what was clicked.
 
         A list counts with all its results or not at all. By default without irrelevant sessions.
         """
-        times = selection.times()
-        lists = Lists(
-            times=(int(times["from_ms"]), int(times["to_ms"])),
-            relevance=selection.relevance.value,
-            event_type=event_type,
-            filters=filters,
-            features=parse_features(features, format),
-            title=parse_path("title", title),
-            variant_field=variant_field,
-            split_by=split_by,
-            split=split,
-            shares=parse_shares(shares),
-        )
-        if format is TrainingFormat.ACCOUNT:
-
-            async def respond() -> Response:
-                told = await training.account(lists)
-                return Response(msgspec.json.encode(told), media_type="application/json")
-
-            return await while_connected(request, respond())
-        if slots.locked():
-            raise TooManyExports("too many training files are written: try again later", 30)
-        return await start_stream(_file(training, lists, format, slots), MEDIA_TYPES[format])
+        if asked.format is TrainingFormat.ACCOUNT:
+            return await while_connected(request, files.account(asked.lists))
+        return await while_connected(request, files.respond(asked))
 
     return router
 
 
-async def _file(
-    training: TrainingExport, lists: Lists, format: TrainingFormat, slots: asyncio.Semaphore
-) -> AsyncGenerator[bytes, None]:
-    async with slots, aclosing(training.file(lists, format)) as parts:
-        async for part in parts:
-            yield part
+class _Files:
+    """Writes some files at a time."""
+
+    def __init__(self, training: TrainingExport) -> None:
+        self._training = training
+        self._slots = asyncio.Semaphore(MOST_FILES)
+
+    async def account(self, lists: Lists) -> Response:
+        told = await self._training.account(lists)
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
+    async def respond(self, asked: AskedFile) -> Response:
+        """Raises TooManyExports."""
+        if self._slots.locked():
+            raise TooManyExports("too many training files are written: try again later", 30)
+        return await start_stream(self._file(asked), MEDIA_TYPES[asked.format])
+
+    async def _file(self, asked: AskedFile) -> AsyncGenerator[bytes, None]:
+        async with (
+            self._slots,
+            aclosing(self._training.file(asked.lists, asked.format)) as parts,
+        ):
+            async for part in parts:
+                yield part
 
 
 def _documented() -> dict[int | str, dict[str, object]]:

@@ -10,7 +10,7 @@ import typer
 
 from clickstream.commands.export_rows import RowOptions, export_rows
 from clickstream.commands.export_training import FORMATS, TrainingOptions, export_training
-from clickstream.commands.options import check_names_a_file
+from clickstream.commands.options import SplitBy, check_names_a_file
 
 if TYPE_CHECKING:
     from api.metrics.question import Filters
@@ -49,14 +49,6 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
-
-
-class SplitBy(StrEnum):
-    """What is kept together."""
-
-    TIME = "time"
-    USER = "user"
-    QUERY = "query"
 
 
 _ENDINGS = {

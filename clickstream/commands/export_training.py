@@ -98,12 +98,13 @@ def _lists(
 
 async def _write(settings: Settings, lists: Lists, files: dict[Path, TrainingFormat]) -> Account:
     """All files, or none."""
+    from api.queries import FIRST_BYTE_SECONDS
     from api.store import ClickHouseStore
     from api.training.export import TrainingExport
 
-    store = ClickHouseStore(settings)
+    store = ClickHouseStore(settings, FIRST_BYTE_SECONDS)
     try:
-        training = TrainingExport(store, settings.reads.query_seconds)
+        training = TrainingExport(store, FIRST_BYTE_SECONDS)
         account = await training.account(lists)
         with replaced_when_whole(*files) as opened:
             for file, format in zip(opened, files.values(), strict=True):

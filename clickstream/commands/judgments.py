@@ -115,12 +115,13 @@ async def _write(
     """Both files, or none."""
     from api.judgments.formats import WRITERS, JudgmentFormat
     from api.judgments.judge import Judge
+    from api.queries import FIRST_BYTE_SECONDS
     from api.store import ClickHouseStore
 
-    store = ClickHouseStore(settings)
+    store = ClickHouseStore(settings, FIRST_BYTE_SECONDS)
     outputs = (output,) if propensities is None else (output, propensities)
     try:
-        judge = Judge(store, settings.reads.query_seconds)
+        judge = Judge(store, FIRST_BYTE_SECONDS)
         effects = await judge.effects_for(question)
         write = WRITERS[JudgmentFormat(format.value)]
         with replaced_when_whole(*outputs) as (file, *more):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -23,6 +24,14 @@ Host: TypeAlias = Annotated[
 Port: TypeAlias = Annotated[
     int | None, typer.Option(help="Port to listen on; CLICKSTREAM_HTTP__PORT.", min=1, max=65535)
 ]
+
+
+class SplitBy(StrEnum):
+    """What is kept together in one part of training lists."""
+
+    TIME = "time"
+    USER = "user"
+    QUERY = "query"
 
 
 def check_names_a_file(output: Path) -> None:

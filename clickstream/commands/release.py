@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clickstream.commands.options import AsJson
+from clickstream.commands.options import AsJson, SplitBy
+from clickstream.commands.release_text import description, remarks, summary
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,6 +50,9 @@ def create(
     features: Annotated[
         str, typer.Option(help="Of the long table: rank, or paths such as meta.price.")
     ] = "",
+    split_by: Annotated[
+        SplitBy, typer.Option(help="Of the long table: what is kept together.")
+    ] = SplitBy.TIME,
     like: Annotated[
         str | None,
         typer.Option(help="As this release: its range, filters, files and watermark."),
@@ -75,6 +78,7 @@ def create(
                 "judgments": judgments,
                 "event_type": event_type,
                 "features": [each for each in features.split(",") if each],
+                "split_by": split_by.value,
             }
         )
         order = order_of(asked, service.settings.dimensions)
@@ -95,7 +99,7 @@ def list_releases(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([release.as_dict() for release in found]))
         return
     for release in found:
-        typer.echo(_line(release))
+        typer.echo(summary(release))
 
 
 @app.command()
@@ -186,27 +190,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _print(release: Release, as_json: bool) -> None:
-    content = release.as_dict()
     if as_json:
-        typer.echo(json.dumps(content))
+        typer.echo(json.dumps(release.as_dict()))
         return
-    typer.echo(_line(release))
-    for name, count in content["left_out"].items():
-        if count:
-            print(f"left out: {count:,} {name.replace('_', ' ')}", file=sys.stderr)
-    for file in content["files"]:
-        typer.echo(_file_line(file))
-
-
-def _line(release: Release) -> str:
-    manifest = release.manifest
-    size = sum(file.bytes for file in manifest.files)
-    counts = ", ".join(f"{count:,} {what}" for what, count in manifest.counts.items())
-    files = f"{len(manifest.files)} files, {size:,} bytes"
-    return f"{manifest.name}: {release.state.value}; {counts}; {files}"
-
-
-def _file_line(file: dict[str, Any]) -> str:
-    why = file["superseded"]
-    end = f"superseded ({why['reason']})" if why else file["sha256"]
-    return f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, {end}"
+    for line in (summary(release), *description(release)):
+        typer.echo(line)
+    for remark in remarks(release):
+        typer.echo(remark, err=True)

@@ -32,7 +32,7 @@ logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 _CONNECT_SECONDS: Final = 5.0
 # Longer than any insert or migration takes; a dead server must not hold a worker for ever.
-_ANSWER_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 60.0
 
 _PINNED: Final[Mapping[str, Any]] = {
     # With 0, an insert is in the table, as one block, when ClickHouse responds. The default is 1
@@ -121,7 +121,7 @@ def connect(
     *,
     role: str = "clickstream",
     database: str | None = None,
-    answer_seconds: float = _ANSWER_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> Client:
     """A blocking client. Threads may share it: it has no server-side session.
 
@@ -142,7 +142,7 @@ async def connect_async(
     *,
     role: str = "clickstream",
     database: str | None = None,
-    answer_seconds: float = _ANSWER_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> AsyncClient:
     """As `connect`, for one event loop. Close it with `await client.close()`."""
     with translate(settings):

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from api import lines
 from api.covered import Covered
-from api.export import MEDIA_TYPE
 from api.lines import export_lines
 from api.queries import EXPORT_DAYS, EXPORT_LINES, DayRow, Query
 from api.selection import Relevance, Selection
 from api.store import ClickHouseStore, Store
+from api.tables import NDJSON
 from core.errors import SinkUnavailable, TooManyExports
 from core.ids import why_no_id
 from tests.api import reference
@@ -40,7 +40,7 @@ EVERYTHING = Covered(Selection(None, None, Relevance.INCLUDE))
 def export(client: TestClient, **params: str) -> list[dict[str, Any]]:
     answer = client.get("/export/sessions", params=params)
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.headers["content-type"] == NDJSON.media_type
     assert answer.text == "" or answer.text.endswith("\n")
     return [json.loads(line) for line in answer.text.splitlines()]
 

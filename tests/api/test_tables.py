@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from api.export import _format_of_header
+from api.export.parameters import format_of_header
 from api.metrics.question import Filters
 from api.selection import Relevance, Selection
 from api.tables import ARROW, PARQUET, TableFormat, require_trailer
@@ -117,7 +117,7 @@ def test_tables_are_narrowed_as_lines_are(
     ],
 )
 def test_a_media_type_has_no_case_and_the_weight_0_refuses_it(accept: str, expected: str) -> None:
-    assert _format_of_header(accept) == expected
+    assert format_of_header(accept) == expected
 
 
 @pytest.mark.engines

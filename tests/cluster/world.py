@@ -51,6 +51,7 @@ QUESTIONS = (
     "/analytics/experiment?control=a",
     "/analytics/interleaving?control=a",
     "/judgments?min_impressions=1",
+    "/judgments?min_impressions=2",
     "/export/training?format=csv",
     "/export/sessions",
     "/export/sessions?relevance=only",

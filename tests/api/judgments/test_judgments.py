@@ -169,6 +169,50 @@ def test_pages_are_the_whole_in_order(api: LocalClient) -> None:
     assert whole == sorted(whole, key=lambda each: (each["search_query"], each["object_id"]))
 
 
+@pytest.mark.parametrize("fewest", [20, 100, 150])
+def test_pairs_shown_too_seldom_are_left_out_and_change_nothing_else(
+    api: LocalClient, fewest: int
+) -> None:
+    """Without a minimum, pairs are counted in one step; with one, in two."""
+    every = judgments_of(api, "&min_impressions=1")
+    wanted = [each for each in every if each["impressions"] >= fewest]
+    assert 0 < len(wanted) < len(every)
+    assert judgments_of(api, f"&min_impressions={fewest}") == wanted
+    weighted = "&weights=purchase:5,click:1"
+    every = judgments_of(api, f"&min_impressions=1{weighted}")
+    wanted = [each for each in every if each["impressions"] >= fewest]
+    assert judgments_of(api, f"&min_impressions={fewest}{weighted}") == wanted
+
+
+def test_positions_are_counted_down_to_the_depth_also_beyond_the_64th(
+    api: LocalClient, module_settings: Settings
+) -> None:
+    lists = [
+        Search(
+            f"long{number}",
+            "long",
+            tuple((f"object {place}", None, None) for place in range(1, length + 1)),
+            created_at=NOON_MS + 20_000_000 + number,
+            offset=10**7 + number,
+        )
+        for number, length in enumerate((100, 100, 70))
+    ]
+    clicked = [(0, 1), (0, 64), (0, 65), (0, 100), (1, 1), (1, 65), (2, 65), (2, 3)]
+    clicks = [
+        Event(lists[number], f"e{place}", f"object {place}", offset=10**7 + place)
+        for number, place in clicked
+    ]
+    store(module_settings, World(tuple(lists), tuple(clicks), ()))
+    asked = f"from={NOON_MS + 20_000_000}&to={NOON_MS + 20_001_000}&estimator=shuffled"
+    for depth in (2, 64, 65, 80, 500):
+        answer = api.get(f"/judgments/propensities?{asked}&depth={depth}").json()
+        found = [(each["impressions"], each["clicks"]) for each in answer["propensities"]]
+        assert found == [
+            (3 if place <= 70 else 2, sum(at == place for _, at in clicked))
+            for place in range(1, min(depth, 100) + 1)
+        ]
+
+
 def test_a_filter_narrows_what_is_judged_not_what_it_is_judged_by(api: LocalClient) -> None:
     whole = [each for each in judgments_of(api) if each["search_query"] == "query 3"]
     assert judgments_of(api, "&query=query%203") == whole

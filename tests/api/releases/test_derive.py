@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +19,8 @@ import pytest
 from api.releases.derive import Deriver
 from api.releases.files import SESSIONS, SessionFiles
 from api.releases.manifest import Order, ReleaseFile
+from api.releases.splits import _Texts
+from api.training.question import SplitBy
 from tests.api.judgments.world import HARD, searches
 
 LOG = searches(900, 7, replace(HARD, queries=5, irrelevant=0.0))
@@ -45,6 +50,7 @@ def session(number: int) -> dict[str, Any]:
             for each in shown
         ],
         "search_meta": json.dumps({"variant": "AB"[number % 2]}) if number % 3 else None,
+        "user_id": f"user {number % 37}" if number % 7 else None,
         "created_at": number * 1_000,
         "events": [
             {
@@ -70,18 +76,22 @@ def sessions() -> tuple[list[ReleaseFile], Kept]:
     return files.files, kept
 
 
-def derived(sessions: tuple[list[ReleaseFile], Kept]) -> tuple[dict[str, ReleaseFile], Kept, Any]:
+def derived(
+    sessions: tuple[list[ReleaseFile], Kept], order: Order = ORDER
+) -> tuple[dict[str, ReleaseFile], Kept, Any]:
     files, stored = sessions
     kept: Kept = {}
     deriver = Deriver(
         lambda name: io.BytesIO(stored[name].getvalue()),
         lambda name: kept.setdefault(name, _Kept()),
         files,
-        ORDER,
+        order,
     )
     effects, lists = deriver.effects()
-    made = [*deriver.training(effects, lists, "variant"), *deriver.judgments(effects)]
-    return {file.name: file for file in made}, kept, deriver.estimators(effects)
+    training, splits = deriver.training(effects, lists, "variant")
+    made = [*training, *deriver.judgments(effects)]
+    estimators = {**deriver.estimators(effects), "splits": splits}
+    return {file.name: file for file in made}, kept, estimators
 
 
 def table(kept: Kept, name: str) -> list[dict[str, Any]]:
@@ -119,6 +129,52 @@ def test_the_long_table_has_whole_lists_in_their_order(
     splits = Counter(by_list[qid][0]["split"] for qid in by_list)
     assert splits["train"] == int(len(numbers) * 0.8)
     assert [by_list[qid][0]["split"] for qid in (1, len(numbers))] == ["train", "test"]
+
+
+@pytest.mark.parametrize("by", SplitBy)
+def test_splits_keep_together_what_they_are_split_by_and_count_the_rest(
+    sessions: tuple[list[ReleaseFile], Kept], by: SplitBy
+) -> None:
+    files, kept, estimators = derived(sessions, msgspec.structs.replace(ORDER, split_by=by))
+    rows = [
+        row
+        for name in files
+        if name.startswith("training")
+        for row in table(kept, name)
+        if row["position"] == 1
+    ]
+    told = estimators["splits"]
+    assert told["by"] == by
+    assert told["lists"] == {"train": 0, "validation": 0, "test": 0} | Counter(
+        row["split"] for row in rows
+    )
+    for column, what in (("user_id", "users"), ("search_query", "queries")):
+        parts = defaultdict(set)
+        for row in rows:
+            if row[column] is not None:
+                parts[row[column]].add(row["split"])
+        assert told["in_several_splits"][what] == sum(len(each) > 1 for each in parts.values())
+    if by is not SplitBy.TIME:
+        together = "users" if by is SplitBy.USER else "queries"
+        assert told["in_several_splits"][together] == 0
+        assert told["in_several_splits"].keys() == {"users", "queries"}
+        assert 0 < told["lists"]["train"] < len(rows)
+
+
+def test_what_is_in_several_splits_is_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)
+    texts = [str(chance.randrange(300)) for _ in range(2_000)]
+    parts = [chance.choices((0, 1, 2), (20, 1, 1))[0] for _ in texts]
+    found = defaultdict(set)
+    for text, part in zip(texts, parts, strict=True):
+        found[text].add(part)
+    wanted = sum(len(each) > 1 for each in found.values())
+    monkeypatch.setattr("api.releases.splits._MERGED_AT", 50)
+    counted = _Texts()
+    for first in range(0, len(texts), 17):
+        part = np.array(parts[first : first + 17])
+        counted.add(pa.array(texts[first : first + 17]), part)
+    assert counted.in_several() == wanted > 0
 
 
 def test_judgments_count_what_was_shown_and_clicked(

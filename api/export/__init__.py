@@ -1,0 +1,1 @@
+"""GET /export/sessions, /export/events and /export/removals."""
