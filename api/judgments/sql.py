@@ -80,6 +80,7 @@ def moving_pairs(population: Population, sample: int) -> Statement:
     queries: always the same ones."""
     values = _values(population) | {"sample": sample, "min_impressions": FEWEST_IMPRESSIONS}
     is_chosen = "1" if sample == 1 else "sipHash64(search_query) % {sample:UInt32} = 0"
+    often = _often(population, values, is_chosen)
     return Statement(
         f"""
 SELECT {_ARRAYS}
@@ -87,7 +88,7 @@ FROM
 (
     SELECT search_query, object_id, position, sum(shown) AS times, sum(gain) AS gained
     FROM {_impressions(population, values)}
-    WHERE {is_chosen}
+    WHERE {is_chosen} AND {_HASH} IN ({often})
     GROUP BY search_query, object_id, position
 )
 GROUP BY search_query, object_id
@@ -150,8 +151,9 @@ def _values(population: Population) -> dict[str, Value]:
     }
 
 
-def _often(population: Population, values: dict[str, Value]) -> str:
-    """The hashes of pairs that were shown often enough, and of others that have such a hash."""
+def _often(population: Population, values: dict[str, Value], is_chosen: str = "1") -> str:
+    """The hashes of pairs that were shown often enough, and of others that have such a hash; of
+    queries that are chosen."""
     first = _types(population, values)[0]
     return f"""
 SELECT arrayJoin(arrayMap(
@@ -161,7 +163,7 @@ FROM
 (
     SELECT cityHash64(search_query) AS query_hash, result_ids
     FROM _session_goals({_RANGE}{first.event_type})
-    WHERE is_selected AND {_selected(population, values)}
+    WHERE is_selected AND {_selected(population, values)} AND {is_chosen}
 )
 GROUP BY pair HAVING count() >= {{min_impressions:UInt64}}
 """  # noqa: S608 - fragments of this module
