@@ -81,10 +81,10 @@ HEALTH_EXAMPLE: Final[Example] = {
             "examples": ["sess-123", "sess-122", "sess-121"],
             "meaning": "Clicks on objects that the list of their search does not have.",
             "what_to_do": "Send the same object_id with the result and with the click.",
-            "one_of": 1,
+            "one_of": 20,
         }
     ],
-    "sample": None,
+    "sample": msgspec.to_builtins(sample_of_health(20)),
 }
 
 

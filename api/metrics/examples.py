@@ -83,7 +83,7 @@ POSITIONS: Final[Example] = {
             "position_ctr_high": 0.2485,
         }
     ],
-    "sample": None,
+    "sample": _SAMPLE,
 }
 OBJECTS: Final[Example] = {
     "range": RANGE,
