@@ -18,6 +18,7 @@ from api.events.lookup import lookup_router
 from api.events.outcomes import LOOK_SECONDS
 from api.events.reader import EventReader
 from api.events.tail_route import tail_router
+from api.events.waiting import waiting_router
 from api.export.routes import export_router
 from api.facts_progress import FactsProgress
 from api.judgments.routes import judgments_router
@@ -75,7 +76,8 @@ class ReadComponent:
         )
         clock = SystemClock()
         topic = Topics.from_settings(settings).events
-        self._events = EventReader(self._store, topic, settings.reads.wait_seconds)
+        reads = settings.reads
+        self._events = EventReader(self._store, topic, reads.wait_seconds, reads.query_seconds)
         self._events_of_tails = EventReader(self._store, topic, LOOK_SECONDS)
         self._followers = Followers(settings, clock)
         self._ending = asyncio.Event()
@@ -94,7 +96,8 @@ class ReadComponent:
     def routers(self) -> Sequence[APIRouter]:
         return (
             session_router(self._store, self._reader, self._settings),
-            lookup_router(self._events, self._reader),
+            lookup_router(self._events, self._reader, self._settings, self._clock),
+            waiting_router(self._events, self._reader, self._settings),
             tail_router(
                 self._followers.new,
                 self._events_of_tails,

@@ -53,9 +53,56 @@ EVENT_LOOKUP: Final[Example] = {
         "results": 1,
         "search_query": "transformer optimization",
         "session_created_at": 1701012345678,
+        "session_is_irrelevant": False,
     },
     "waiting": None,
     "dead_letter": None,
+}
+
+_LOST_EVENT: Final[Example] = {
+    "object_id": "obj-1",
+    "event_type": "click",
+    "created_at": 1701012350000,
+    "received_at": 1701012350012,
+}
+
+EVENT_MATCHES: Final[Example] = {
+    "event_id": "evt-1",
+    "searched_from": 1700407550000,
+    "meaning": "an event id is unique within its session: each match is an event of its own",
+    "matches": [
+        {
+            "session_id": "sess-132",
+            "event_id": "evt-1",
+            "state": "waiting",
+            "meaning": 'no search with session_id "sess-132" has been posted; the event waits until'
+            " one is",
+            "event": _LOST_EVENT,
+            "joined": None,
+            "waiting": {
+                "since": 1701012350012,
+                "events_waiting": 1,
+                "session_is_stored": False,
+                "similar_session_id": None,
+            },
+            "dead_letter": None,
+        }
+    ],
+    "has_more": False,
+}
+
+WAITING_EVENTS: Final[Example] = {
+    "events": [
+        {
+            "session_id": "sess-132",
+            "event_id": "evt-1",
+            **_LOST_EVENT,
+            "session_is_stored": False,
+            "meaning": 'no search with session_id "sess-132" has been posted; the event waits until'
+            " one is",
+        }
+    ],
+    "next": None,
 }
 
 TAIL_RECORD: Final[Example] = {

@@ -10,7 +10,11 @@ from fastavro import schemaless_writer
 def avro_beginning(session_id: str, event_id: str) -> bytes:
     """The first bytes of an event behind its wire format's header, in every version of its schema:
     the two ids are its first fields."""
+    return avro_text(session_id) + avro_text(event_id)
+
+
+def avro_text(text: str) -> bytes:
+    """A text as Avro writes it: its length, and its bytes."""
     buffer = BytesIO()
-    for text in (session_id, event_id):
-        schemaless_writer(buffer, "string", text)
+    schemaless_writer(buffer, "string", text)
     return buffer.getvalue()

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from api.queries import SESSION, Query
+from api.queries import FULL_SCAN, SESSION, Query
 
 
 class SearchRow(msgspec.Struct, frozen=True):
@@ -46,8 +46,9 @@ class WaitingRow(msgspec.Struct, frozen=True):
 
 
 class CountRow(msgspec.Struct, frozen=True):
-    """How many events wait."""
+    """How many events wait for a session."""
 
+    session_id: str
     events: int
 
 
@@ -64,6 +65,12 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
     failed_at_ms: int
 
 
+class NamedDeadLetterRow(DeadLetterRow, frozen=True, kw_only=True):
+    """The same, with the session id that its bytes name."""
+
+    session_id: str
+
+
 # Single events are read as single sessions are.
 _POINT_READ: Final = SESSION.settings
 
@@ -72,3 +79,7 @@ EVENT_JOINED: Final = Query("event_joined", JoinedRow, _POINT_READ)
 EVENT_WAITING: Final = Query("event_waiting", WaitingRow, _POINT_READ)
 EVENTS_WAITING: Final = Query("events_waiting", CountRow, _POINT_READ)
 EVENT_DEAD_LETTER: Final = Query("event_dead_letter", DeadLetterRow, _POINT_READ)
+EVENT_NAMED: Final = Query("event_named", JoinedRow, FULL_SCAN)
+EVENT_WAITING_NAMED: Final = Query("event_waiting_named", WaitingRow, FULL_SCAN)
+EVENT_DEAD_LETTERS_NAMED: Final = Query("event_dead_letters_named", NamedDeadLetterRow, FULL_SCAN)
+EVENTS_WAITING_LATEST: Final = Query("events_waiting_latest", WaitingRow, FULL_SCAN)

@@ -1,4 +1,5 @@
--- How many events wait for sessions: an event that was posted twice is one.
-SELECT uniqExact(event_id) AS events
+-- How many events wait for each of these sessions: an event that was posted twice is one.
+SELECT session_id, uniqExact(event_id) AS events
 FROM unjoined_events
 PREWHERE session_id IN {session_ids:Array(String)}
+GROUP BY session_id

@@ -120,9 +120,10 @@ class ConsistentReader:
             raise SessionNotFound(f"there is no session {session_id!r}")
         return found
 
-    async def wait_for_events(self, session_id: str) -> None:
+    async def wait_for_events(self, session_id: str | None) -> None:
         """Return once the sink has every event of this session, and the session itself, that was
-        acknowledged before this call: what is not found then was never posted.
+        acknowledged before this call: what is not found then was never posted. None: of every
+        session.
 
         Raises BrokerUnavailable or SinkBehind as `find` does.
         """
@@ -151,13 +152,15 @@ class ConsistentReader:
             await self._reached(targets, deadline)
             return targets
 
-    async def _read_to_the_end(self, session_id: str, topics: Iterable[str]) -> None:
-        """Return once the sink has read these topics, in the partition of this session, as far as
-        they went when this call began."""
+    async def _read_to_the_end(self, session_id: str | None, topics: Iterable[str]) -> None:
+        """Return once the sink has read these topics, in the partition of this session, or in all,
+        as far as they went when this call began."""
         async with self._admitted() as deadline:
             await self._check_partitions(deadline)
-            number = partition_of(session_id, self._partitions)
-            ends = await self._ends([Partition(topic, number) for topic in topics], deadline)
+            every = range(self._partitions)
+            numbers = every if session_id is None else [partition_of(session_id, self._partitions)]
+            read = [Partition(topic, number) for topic in topics for number in numbers]
+            ends = await self._ends(read, deadline)
             await self._reached(ends, deadline)
 
     def _targets(

@@ -27,6 +27,7 @@ def test_clickhouse_that_is_down_is_a_503_with_retry_after() -> None:
         for path in (
             "/session?session_id=x",
             "/events/lookup?session_id=x&event_id=y",
+            "/events/waiting",
             "/analytics/overview",
             "/analytics/queries",
             "/analytics/positions",
@@ -77,12 +78,18 @@ def test_document_describes_every_answer() -> None:
         "overview", "queries", "positions", "objects", "funnel", "series", "query", "metrics",
         "health",
     )  # fmt: skip
-    for path in ("/session", "/events/lookup", *(f"/analytics/{name}" for name in analytics)):
+    for path in ("/session", "/events/waiting", *(f"/analytics/{name}" for name in analytics)):
         answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
         shape = schemas[answer["schema"]["$ref"].rpartition("/")[2]]
         # FastAPI leaves nulls out of an example.
-        absent = {"waiting", "dead_letter"} if path == "/events/lookup" else set()
+        absent = {"next"} if path == "/events/waiting" else set()
         assert set(answer["example"]) | absent == set(shape["properties"])
+    lookup = paths["/events/lookup"]["get"]["responses"]["200"]["content"]["application/json"]
+    told = [each["value"] for each in lookup["examples"].values()]
+    for example, shape in zip(told, lookup["schema"]["oneOf"], strict=True):
+        properties = schemas[shape["$ref"].rpartition("/")[2]]["properties"]
+        assert set(properties) - set(example) <= {"waiting", "dead_letter"}
+        assert set(example) <= set(properties)
     names = {each["name"] for each in paths["/export/sessions"]["get"]["parameters"]}
     selecting = {"from", "to", "relevance", "Clickstream-Position"}
     filters = {"query", "query_prefix", "query_regex", "user", "sort_field"}

@@ -27,7 +27,7 @@ class FakeReader(ConsistentReader):
 
     def __init__(self) -> None:
         self.waited: list[Position] = []
-        self.waited_for_events: list[str] = []
+        self.waited_for_events: list[str | None] = []
         self.doubt_of_absence: ClickstreamError | None = None
         self.doubt_of_visibility: ClickstreamError | None = None
 
@@ -42,7 +42,7 @@ class FakeReader(ConsistentReader):
         if self.doubt_of_visibility is not None:
             raise self.doubt_of_visibility
 
-    async def wait_for_events(self, session_id: str) -> None:
+    async def wait_for_events(self, session_id: str | None) -> None:
         self.waited_for_events.append(session_id)
         if self.doubt_of_absence is not None:
             raise self.doubt_of_absence

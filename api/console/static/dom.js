@@ -41,7 +41,7 @@ function set(element, attributes) {
 
 /** @param {Element} element @param {(Child | Child[])[]} children */
 function add(element, children) {
-  for (const child of children.flat()) {
+  for (const child of children.flat(2)) {
     if (child === null || child === undefined || child === false) continue;
     element.append(child instanceof Node ? child : String(child));
   }

@@ -12,6 +12,11 @@ const NAMES = {
   session_ctr: "Session CTR", clicks_per_search: "Clicks per search", position_ctr: "CTR of results", mean_reciprocal_rank: "MRR",
   mean_first_click_position: "First click position", zero_result_rate: "No result", no_click_rate: "No click", searches_per_user: "Searches per user",
 };
+/** Which direction is better; more searches of a user may be good or bad. @type {Record<string, "up" | "down">} */
+const BETTER = {
+  session_ctr: "up", clicks_per_search: "up", position_ctr: "up", mean_reciprocal_rank: "up",
+  mean_first_click_position: "down", zero_result_rate: "down", no_click_rate: "down",
+};
 const RATES = new Set(["session_ctr", "position_ctr", "zero_result_rate", "no_click_rate"]);
 
 /** @param {import("./panel.js").View} view @param {import("./state.js").State} now @returns {Node[]} */
@@ -80,8 +85,22 @@ function compared(told, variant) {
     { label: "Difference", cell: (row) => (row.difference === null ? NONE : `${RATES.has(row.metric) ? `${signed(row.difference * 100, 2)} pp` : signed(row.difference, 3)}`) },
     { label: "Relative, with interval", text: true, cell: (row) => interval(row, widest) },
     { label: "p corrected", cell: (row) => (row.p_adjusted === null ? NONE : probability(row.p_adjusted)) },
-    { label: "Verdict", text: true, cell: (row) => (row.is_significant ? h("b", null, "significant") : "") },
+    { label: "Verdict", text: true, long: true, cell: (row) => judged(told, row) },
   ], rows);
+}
+
+/** In a word, with its reason. @param {any} told @param {any} row */
+function judged(told, row) {
+  const most = probability(1 - told.confidence);
+  if (told.sample_ratio.is_mismatch) return "not to be trusted: users are not divided as they should be";
+  if (row.p_adjusted === null) return "not decided: too few users";
+  if (row.is_significant) {
+    const good = BETTER[row.metric];
+    const word = good ? ((row.difference > 0) === (good === "up") ? "better" : "worse") : row.difference > 0 ? "higher" : "lower";
+    return [h("b", { class: good ? word : null }, word), `: p corrected is at most ${most}`];
+  }
+  const includes = row.difference_low <= 0 && row.difference_high >= 0;
+  return `not decided: ${includes ? "the interval has 0 in it" : `p corrected is above ${most}`}`;
 }
 
 /** @param {any} row */
@@ -107,6 +126,15 @@ function interval(row, widest) {
     text);
 }
 
+/** In a word, with its reason. @param {any} told @param {any} row */
+function preferred(told, row) {
+  if (row.team === told.control) return "";
+  if (row.p_adjusted === null) return "not decided: no search was won or lost";
+  if (!row.is_significant) return `not decided: p by search is above ${probability(1 - told.confidence)}`;
+  const word = row.delta > 0 ? "better" : "worse";
+  return [h("b", { class: word }, word), `: p by search is at most ${probability(1 - told.confidence)}`];
+}
+
 /** @param {any} told */
 function teams(told) {
   if (!told.teams.length) {
@@ -122,6 +150,6 @@ function teams(told) {
       { label: "Δ preference", title: "(won + tied / 2) / all - 1/2, from −0.5 to 0.5", cell: (row) => (row.delta === null ? NONE : `${signed(row.delta, 3)} (${signed(row.delta_low, 3)} to ${signed(row.delta_high, 3)})`) },
       { label: "p by user", title: "Sign test over users", cell: (row) => (row.users_p === null ? NONE : probability(row.users_p)) },
       { label: "p by search", title: "Sign test over searches, corrected", cell: (row) => (row.p_adjusted === null ? NONE : probability(row.p_adjusted)) },
-      { label: "Verdict", text: true, cell: (row) => (row.is_significant ? h("b", null, "significant") : "") },
+      { label: "Verdict", text: true, long: true, cell: (row) => preferred(told, row) },
     ], told.teams));
 }

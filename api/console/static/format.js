@@ -9,6 +9,9 @@ export const NONE = "–";
 /** @param {number | null | undefined} value */
 export const count = (value) => (value === null || value === undefined ? NONE : counts.format(value));
 
+/** It begins with a capital. @param {string} text */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** With its word, which takes an s for all but one. @param {number} value @param {string} word */
 export const counted = (value, word) => `${count(value)} ${word}${value === 1 ? "" : "s"}`;
 

@@ -7,6 +7,7 @@ import { clock, count, duration, percent, short, shortDay } from "./format.js";
 import { nothing, problem } from "./panel.js";
 import { granularityOf, question, zoneOf } from "./state.js";
 import { table } from "./table.js";
+import { waitingEvents } from "./waiting.js";
 
 /** @typedef {import("./panel.js").View} View */
 /** @typedef {import("./state.js").State} State */
@@ -23,6 +24,7 @@ export function pipeline(view, now) {
       ["sessions", "events"].map((metric) =>
         view.panel({ title: metric === "sessions" ? "Searches" : "Events", hint: "by the time of the search", load: () => throughput(view, now, metric) })),
       view.panel({ title: "Dead letters", hint: "records that could not be processed, by reason", load: () => deadLetters(view) }),
+      waitingEvents(view, now),
       view.panel({ title: "Health of the instrumentation", hint: "what is odd about what is sent", wide: "whole", load: () => health(view, now) }),
       tail(view, now)),
   ];
@@ -63,7 +65,7 @@ function progress(told) {
 /** @param {any} all */
 function waiting(all) {
   return [
-    tile("Waiting events", count(all.unjoined_events), "their session has not come"),
+    tile("Waiting events", count(all.unjoined_events), "their session has not come: listed below"),
     tile("Dead letters", count(all.dead_letters), "could not be processed", all.dead_letters ? "worse" : ""),
     tile("Marked irrelevant", count(all.irrelevant_sessions), "sessions of the range"),
   ];
@@ -107,11 +109,11 @@ async function health(view, now) {
   const rows = told.checks.filter((/** @type {any} */ row) => row.is_found);
   if (!rows.length) return nothing(`Nothing odd in this range: ${count(told.checks.length)} checks.`);
   return table("Findings", [
-    { label: "Finding", text: true, cell: (row) => h("span", { title: row.finding }, row.meaning) },
+    { label: "Finding", text: true, long: true, cell: (row) => h("span", { title: row.finding }, row.meaning) },
     { label: "Cases", cell: (row) => `${count(row.cases)} of ${count(row.total)}` },
     { label: "Share", title: "A finding above its threshold", cell: (row) => h("span", { title: `threshold ${percent(row.threshold)}` }, percent(row.share)) },
-    { label: "What to do", text: true, cell: (row) => row.what_to_do },
-    { label: "Examples", text: true, cell: (row) => row.examples.map((/** @type {string} */ each) => [h("code", null, each), " "]).flat() },
+    { label: "What to do", text: true, long: true, cell: (row) => row.what_to_do },
+    { label: "Examples", text: true, long: true, cell: (row) => h("ul", { class: "examples" }, row.examples.map((/** @type {string} */ each) => h("li", null, h("code", null, each)))) },
   ], rows);
 }
 

@@ -29,7 +29,7 @@ export function session(view, now) {
     }
     return page(view, now, found);
   });
-  return [place, tiles, h("div", { class: "bar" }, lookupForm(view, id))];
+  return [place, tiles, h("div", { class: "bar" }, lookupForm(view, now, id))];
 }
 
 /** @param {import("./panel.js").View} view @param {import("./state.js").State} now @param {any} found */

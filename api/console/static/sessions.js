@@ -28,7 +28,7 @@ export function sessions(view, now) {
     [...OUTCOMES].map(([value, label]) => h("a", { href: same({ outcome: value || null }), "aria-current": (now.outcome ?? "") === value ? "true" : null }, label)));
   const params = { outcome: now.outcome || null, relevance: "include" };
   return [
-    h("div", { class: "bar" }, find, lookupForm(view)),
+    h("div", { class: "bar" }, find, lookupForm(view, now)),
     view.panel({
       title: "Sessions",
       hint: "the latest first; those that are struck out are marked irrelevant and count nowhere",
@@ -65,7 +65,7 @@ function show(view, now, place, rows, next, asked) {
     { label: "First at position", cell: (row) => count(row.first_click_position) },
     { label: "Events", cell: (row) => count(row.events), from: "wide" },
     { label: "User", text: true, cell: (row) => (row.user_id === null ? "" : link(row.user_id, href({ view: "sessions", user: row.user_id }))) },
-    { label: "Session", text: true, cell: (row) => h("code", null, row.session_id), from: "wide" },
+    { label: "Session", text: true, cell: (row) => h("code", null, link(row.session_id, href({ view: "session", id: row.session_id }))) },
     { label: "Counts", text: true, cell: (row) => markButton(row.session_id, row.is_irrelevant, () => view.refresh()) },
   ], rows);
   place.replaceChildren(made, ...(next ? [more] : []));

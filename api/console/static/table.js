@@ -7,8 +7,9 @@ import { NONE, count, decimal, duration, percent } from "./format.js";
 /**
  * @typedef {object} Column
  * @property {string} label
- * @property {(row: Row) => import("./dom.js").Child} cell
+ * @property {(row: Row) => import("./dom.js").Child | import("./dom.js").Child[]} cell
  * @property {boolean} [text] left-aligned
+ * @property {boolean} [long] a sentence, in lines
  * @property {string} [title] what the heading means
  * @property {(row: Row) => number | null} [bar] a share of the cell's width, from 0 to 1
  * @property {string} [sort] what sorting by it is called
@@ -39,7 +40,8 @@ export function table(caption, columns, rows, sorting = {}) {
     { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     h(
       "table",
-      null,
+      // Headings that sort must stay.
+      { class: sorting.onsort ? null : "stacks" },
       h("caption", { class: "unseen" }, caption),
       h("thead", null, h("tr", null, head)),
       h("tbody", null, rows.map((row) => h("tr", { class: row.is_irrelevant ? "irrelevant" : null }, columns.map((column) => cell(column, row))))),
@@ -49,7 +51,8 @@ export function table(caption, columns, rows, sorting = {}) {
 
 /** @param {Column} column @param {Row} row */
 function cell(column, row) {
-  const made = h("td", { class: classOf(column) }, column.cell(row));
+  // Where it is narrow, a row is a block, and each cell has its name beside it.
+  const made = h("td", { class: classOf(column), "data-label": column.label }, column.cell(row));
   const share = column.bar?.(row);
   if (share) {
     made.classList.add("share");
@@ -59,7 +62,7 @@ function cell(column, row) {
 }
 
 /** @param {Column} column */
-const classOf = (column) => [column.text ? "text" : "number", column.from ?? ""].join(" ").trim();
+const classOf = (column) => [column.text ? "text" : "number", column.long ? "long" : "", column.from ?? ""].filter(Boolean).join(" ");
 
 /** A query text as a link to its page. @param {string} text @param {string} to */
 export const link = (text, to) => h("a", { href: to, title: text.length > 40 ? text : null }, text === "" ? h("i", null, "(empty text)") : text);

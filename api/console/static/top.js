@@ -33,8 +33,21 @@ export function top(now, actions) {
         themeButton(),
         key.get() ? h("button", { type: "button", class: "small", onclick: () => { key.set(""); dispatchEvent(new CustomEvent("key-needed", { detail: "" })); } }, "Key") : null,
         h("a", { href: "docs", class: "small" }, "API"))),
-    filters(now),
+    filtersButton(now), filters(now),
   ];
+}
+
+let isOpen = false;
+
+/** Where it is narrow, the filters are behind it. @param {State} now */
+function filtersButton(now) {
+  const on = [...FILTERS, ...declared(now)].filter((name) => now[name]).length;
+  const { name } = rangeOf(now);
+  const button = h("button", { type: "button", class: "fold small", "aria-expanded": String(isOpen), "aria-controls": "filters", onclick: () => {
+    isOpen = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+  } }, `${RANGE_NAMES.get(name) ?? name} · ${zoneOf(now).replaceAll("_", " ")}${on ? ` · ${on === 1 ? "1 filter" : `${on} filters`}` : ""}`);
+  return button;
 }
 
 /** @param {string} zone */
@@ -74,7 +87,7 @@ function filters(now) {
         } }))
     : [];
   const zones = [...new Set(["UTC", Intl.DateTimeFormat().resolvedOptions().timeZone, zone, ...Intl.supportedValuesOf("timeZone")])];
-  return h("form", { class: "row filters", "aria-label": "Which searches", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+  return h("form", { class: "row filters", id: "filters", "aria-label": "Which searches", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     range, dates,
     select("Time zone", zones, zone, (value) => value.replaceAll("_", " "), (value) => go(same({ tz: value })), "zone"),
     h("label", null, h("input", { type: "checkbox", checked: compares(now), onchange: (/** @type {any} */ event) => go(same({ compare: event.target.checked ? null : "none" })) }), " compare"),

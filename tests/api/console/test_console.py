@@ -151,6 +151,41 @@ def test_a_session_shows_its_list_with_what_was_clicked_and_where_an_event_is(
     expect(page.locator(".found")).to_contain_text("Waiting for its session")
 
 
+WHY = 'No search with session_id "lost" has been posted; the event waits until one is.'
+
+
+def test_an_event_that_does_not_count_says_why_by_its_event_id_alone(open_page: OpenPage) -> None:
+    page = open_page(f"/?view=sessions&{RANGE}").page
+    page.get_by_label("Event id").fill("e1")
+    page.get_by_role("button", name="Look up").click()
+    found = page.locator(".found")
+    expect(found).to_contain_text(f"Waiting for its session. {WHY} The event is a click on a")
+    page.get_by_label("Event id").fill("never-sent")
+    page.get_by_role("button", name="Look up").click()
+    expect(found).to_contain_text("Not found")
+
+    page = open_page(f"/?view=pipeline&{RANGE}").page
+    row = page.get_by_role("region", name="Waiting events").locator("tbody tr", has_text="e1")
+    expect(row).to_contain_text("lost")
+    expect(row).to_contain_text(WHY)
+
+
+@pytest.mark.parametrize("view", ["experiments", "pipeline", "sessions"])
+def test_where_it_is_narrow_no_column_is_cut_and_the_numbers_begin_high(
+    open_page: OpenPage, view: str
+) -> None:
+    page = open_page(f"/?view={view}&{RANGE}", viewport={"width": 400, "height": 900}).page
+    expect(page.locator(".stacks tbody tr").first).to_be_visible()
+    cut = "each => each.scrollWidth > each.clientWidth + 1 ? [each.textContent] : []"
+    assert page.evaluate(f"[...document.querySelectorAll('.scroll')].flatMap({cut})") == []
+    header = page.locator("#top").bounding_box()
+    assert header is not None
+    assert header["height"] <= 130
+    assert not page.get_by_label("Filter by").is_visible()
+    page.get_by_role("button", name=re.compile("^90 days")).click()
+    expect(page.get_by_label("Filter by")).to_be_visible()
+
+
 def test_the_address_has_the_whole_state(open_page: OpenPage, systems: Systems) -> None:
     watched = open_page(f"/?{RANGE}")
     page = watched.page
@@ -232,6 +267,8 @@ def test_an_experiment_is_judged_and_the_pipeline_told(
         if (each["metric"], each["variant"]) == ("session_ctr", "treatment")
     )
     expect(row).to_contain_text(f"{100 * treated['value']:.1f} %")
+    verdict = "better|worse" if treated["is_significant"] else "not decided"
+    expect(row).to_contain_text(re.compile(f"({verdict}): "))
     teams = systems.open.get("/analytics/interleaving", **LONG_AGO).json()
     assert teams["control"] == "bm25"
     expect(page.get_by_role("region", name="Interleaving")).to_contain_text("hybrid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from core.clickhouse.client import connect
 from schemas.codec import Encoder
 from schemas.contracts import EVENT
 from schemas.topics import Topics
-from tests.api.stored import NOON_MS, Event, Search, World, store
+from tests.api.stored import DAY_MS, NOON_MS, Event, Search, World, store
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -90,6 +91,7 @@ def test_each_state_and_where_each_is_told_from(
         "results": 2,
         "search_query": "shoes",
         "session_created_at": NOON_MS,
+        "session_is_irrelevant": False,
     }
     assert look_up(client, "s", "f")["joined"]["position"] is None
     waiting = look_up(client, "late", "e")
@@ -99,6 +101,45 @@ def test_each_state_and_where_each_is_told_from(
     assert look_up(client, "s", "missed")["waiting"]["session_is_stored"] is True
     assert look_up(client, "s", "g")["state"] == "never_seen"
     assert look_up(client, "e", "s")["state"] == "never_seen"
+
+
+def test_an_event_id_alone_finds_what_waits_under_a_wrong_session_id(
+    read_settings: Settings, client: LocalClient
+) -> None:
+    now = time.time_ns() // 1_000_000
+    searches = [Search(f"s{n}", created_at=now - n * 1_000) for n in range(3)]
+    old = Search("old", created_at=now - 20 * DAY_MS)
+    wrong = Search("S1")
+    joined = [Event(each, "e", created_at=now) for each in (*searches, old)]
+    waits = (Event(wrong, "e"), Event(wrong, "f"), Event(Search("lost"), "g"))
+    # Some of them came twice.
+    store(read_settings, World((*searches, old), (*joined, *joined), unjoined=(*waits, waits[0])))
+    refuse(read_settings, [])
+
+    def told(**more: str) -> list[tuple[str, str]]:
+        answer = client.get("/events/lookup", params={"event_id": "e", **more})
+        assert answer.status_code == 200, answer.text
+        return [(each["state"], each["session_id"]) for each in answer.json()["matches"]]
+
+    of_a_week = [("joined", "s0"), ("joined", "s1"), ("joined", "s2")]
+    first = ("waiting", "S1")
+    assert (told()[0], sorted(told()[1:])) == (first, of_a_week)
+    assert told(days="30")[-1] == ("joined", "old")
+    (matches,) = [client.get("/events/lookup", params={"event_id": "f"}).json()["matches"]]
+    assert matches[0]["waiting"]["similar_session_id"] == "s1"
+    assert client.get("/events/lookup", params={"event_id": "x"}).json()["matches"] == []
+
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = client.get("/events/waiting", params={"limit": 1, "cursor": cursor}).json()
+        pages += page["events"]
+        cursor = page["next"]
+    assert sorted((each["session_id"], each["event_id"]) for each in pages) == [
+        ("S1", "e"),
+        ("S1", "f"),
+        ("lost", "g"),
+    ]
+    assert [each["session_is_stored"] for each in pages] == [False] * 3
 
 
 @pytest.mark.parametrize(("session_id", "event_id"), [("s", "e"), (LONG, ODD), (ODD, LONG)])
@@ -126,6 +167,8 @@ def test_a_dead_letter_is_found_by_the_ids_in_its_bytes(
     assert (letter["partition"], letter["offset"], letter["attempt"]) == (3, 1, 2)
     assert letter["reason"] == "wrong_key"
     assert look_up(client, session_id, event_id + "x")["state"] == "never_seen"
+    (named,) = client.get("/events/lookup", params={"event_id": event_id}).json()["matches"]
+    assert named == found
 
 
 def test_of_topics_that_were_made_anew_the_latest_dead_letter_counts(

@@ -328,6 +328,23 @@ def test_whoever_waits_for_events_waits_for_events_and_session_as_they_were_then
     run(test())
 
 
+def test_whoever_waits_for_events_of_any_session_waits_for_every_partition() -> None:
+    async def test() -> None:
+        offsets = log()
+        written = [(t, n) for t in (TOPICS.events, TOPICS.sessions) for n in range(PARTITIONS)]
+        for topic, partition in written:
+            offsets.append(topic, partition)
+        wait = asyncio.create_task(reader(offsets).wait_for_events(None))
+        await turns(50)
+        for topic, partition in written:
+            assert not wait.done()
+            offsets.commit(topic, partition, 1)
+            await turns(50)
+        await wait
+
+    run(test())
+
+
 @pytest.mark.parametrize("behind", [TOPICS.events, TOPICS.sessions])
 def test_a_sink_that_is_behind_with_either_says_nothing_of_events(behind: str) -> None:
     offsets = log()
