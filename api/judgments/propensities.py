@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from api.judgments.judge import PositionEffects
 from api.judgments.responses import Propensity
+
+FEWEST_CLICKS: Final = 10
+"""At a position. From fewer, the estimate may be anything down to 0."""
 
 
 def propensity_rows(effects: PositionEffects) -> list[Propensity]:
@@ -23,6 +28,8 @@ def propensity_rows(effects: PositionEffects) -> list[Propensity]:
             for each in (found.values, found.low, found.high)
         )
         clicks = float(effects.clicks[place])
+        if clicks < FEWEST_CLICKS or low is None:  # without a click where pairs were compared
+            value = low = high = None
         rate = clicks / impressions if impressions else None
         rows.append(Propensity(place + 1, value, low, high, int(impressions), clicks, rate))
     return rows

@@ -80,7 +80,10 @@ class Propensity(msgspec.Struct, frozen=True):
     position: int
     examination: Annotated[
         Number,
-        Meta(description="Relative to the reference; null: it was never compared with it"),
+        Meta(
+            description="Relative to the reference; null: it was never compared with it, or has too"
+            " few clicks (less than 10, or none of a pair that moved)"
+        ),
     ]
     low: Number
     high: Number

@@ -4,79 +4,39 @@ import { ask } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { empty } from "./empty.js";
-import { clock, counted, decimal, percent, short, shortDay } from "./format.js";
+import { clock, percent, short, shortDay } from "./format.js";
 import { LISTS } from "./lists.js";
-import { NUMBERS, number, show } from "./numbers.js";
+import { NUMBERS, show } from "./numbers.js";
 import { nothing, sampled } from "./panel.js";
-import { compares, conversionOf, eventOf, go, granularityOf, href, question, same, zoneOf } from "./state.js";
+import { compares, conversionOf, eventOf, granularityOf, href, question, zoneOf } from "./state.js";
 import { table } from "./table.js";
+import { totals } from "./totals.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./panel.js").View} View */
 
 const FIRST = ["no_result", "low_ctr", "next", "never_clicked", "rising", "top"];
 const SHOWN = 7;
+/** Searches with a click, below which nothing is said of how far down people look. */
+const FEWEST_CLICKED = 10;
 
 /** @param {View} view @param {State} now @returns {Node[]} */
 export function overview(view, now) {
   const tiles = h("section", { class: "tiles", "aria-label": "Numbers of the range" });
   const below = h("div", { class: "grid" });
+  let isEmpty = false;
+  const load = totals(view, now, {}, () => {
+    isEmpty = true;
+    return empty(view, now);
+  });
   view.loading(tiles, tiles, async () => {
-    const row = await numbersOf(view, now);
-    if (!row.sessions && !row.previous_sessions) {
-      below.hidden = true;
-      return empty(view, now);
-    }
-    below.hidden = false;
-    return tilesOf(view, now, row);
+    isEmpty = false;
+    const content = await load();
+    below.hidden = isEmpty;
+    return content;
   });
   below.append(...charts(view, now), ...FIRST.map((name) => shortList(view, now, name)));
   return [tiles, below];
-}
-
-/**
- * The numbers of all searches of a question, and of conversions.
- * @param {View} view @param {State} now @param {Record<string, any>} [more]
- */
-export async function numbersOf(view, now, more = {}) {
-  const asked = { ...question(now), ...more, compare: compares(now) ? "previous" : null };
-  const [all, conversions] = await Promise.all([
-    ask("analytics/overview", { ...asked, event_type: eventOf(now) }, view.signal),
-    ask("analytics/query", { ...asked, metric: "conversion_rate", event_type: conversionOf(now) }, view.signal),
-  ]);
-  const [of] = conversions.rows;
-  return { ...all, conversions: of };
-}
-
-/** @param {View} view @param {State} now @param {any} row @param {Record<string, any>} [more] */
-export function tilesOf(view, now, row, more = {}) {
-  const chosen = now.metric || "session_ctr";
-  const made = NUMBERS.map((spec) =>
-    number(spec, spec.isConversion ? row.conversions : row, {
-      pressed: spec.key === chosen,
-      onclick: () => go(same({ metric: spec.key })),
-      label: spec.isConversion ? `Conversion: ${conversionOf(now)}` : undefined,
-      below: spec.key === "users" && row.users ? `${decimal(row.sessions / row.users)} searches each` : undefined,
-    }),
-  );
-  void folded(view, now, made[0], more);
-  return h("div", { class: "tiles-row" }, made);
-}
-
-/** How many searches remain when typing runs count once: slower to compute, so it comes later. */
-async function folded(/** @type {View} */ view, /** @type {State} */ now, /** @type {Element} */ tile, /** @type {any} */ more) {
-  try {
-    const { rows, sample } = await ask("analytics/query", { ...question(now), ...more, metric: "intents,searches_per_intent" }, view.signal);
-    const [told] = rows;
-    const place = tile.querySelector(".made");
-    if (!place) return;
-    place.textContent = sample
-      ? `${decimal(told.searches_per_intent)} in a typing run (1 in ${sample.one_of} ${sample.of})`
-      : counted(told.intents, "typing run");
-    tile.setAttribute("title", "searches as they came · folded: searches of one user that extend or edit each other within 30 seconds count once");
-  } catch {
-    // The tile has its own number: this one is said to be missing by not being there.
-  }
 }
 
 /** @param {View} view @param {State} now @param {Record<string, any>} [more] */
@@ -130,7 +90,9 @@ async function positions(view, now, more) {
   const answer = await ask("analytics/positions", { ...question(now), ...more, event_type: eventOf(now), limit: 30 }, view.signal);
   const rows = answer.positions;
   if (!rows.length) return nothing("No results were shown.");
-  return chart({
+  const examined = rows.map((/** @type {any} */ row) => (row.clicked_lists < FEWEST_CLICKED ? null : row.examination_rate));
+  const isTold = examined.some((/** @type {number | null} */ each) => each !== null);
+  const made = chart({
     title: "CTR by position",
     name: "positions",
     time: false,
@@ -141,7 +103,7 @@ async function positions(view, now, more) {
     show: percent,
     axis: (value) => `${+(value * 100).toFixed(1)} %`,
     lines: [
-      { label: "examined", values: rows.map((/** @type {any} */ row) => row.examination_rate), dashed: true },
+      ...(isTold ? [{ label: "examined", values: examined, dashed: true }] : []),
       {
         label: "CTR",
         values: rows.map((/** @type {any} */ row) => row.position_ctr),
@@ -150,6 +112,7 @@ async function positions(view, now, more) {
       },
     ],
   });
+  return isTold ? made : h("div", null, made, nothing(`How far down people look is told from ${FEWEST_CLICKED} clicked searches on: too few clicks.`));
 }
 
 /** @param {View} view @param {State} now @param {string} name */

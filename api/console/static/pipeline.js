@@ -3,7 +3,7 @@
 import { ApiError, ask, send } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
-import { clock, count, duration, percent, short, shortDay } from "./format.js";
+import { clock, count, duration, percent, sentence, short, shortDay } from "./format.js";
 import { nothing, problem } from "./panel.js";
 import { granularityOf, question, zoneOf } from "./state.js";
 import { table } from "./table.js";
@@ -109,7 +109,7 @@ async function health(view, now) {
   const rows = told.checks.filter((/** @type {any} */ row) => row.is_found);
   if (!rows.length) return nothing(`Nothing odd in this range: ${count(told.checks.length)} checks.`);
   return table("Findings", [
-    { label: "Finding", text: true, long: true, cell: (row) => h("span", { title: row.finding }, row.meaning) },
+    { label: "Finding", text: true, long: true, cell: (row) => [h("b", null, sentence(row.finding.replaceAll("_", " "))), h("div", null, row.meaning)] },
     { label: "Cases", cell: (row) => `${count(row.cases)} of ${count(row.total)}` },
     { label: "Share", title: "A finding above its threshold", cell: (row) => h("span", { title: `threshold ${percent(row.threshold)}` }, percent(row.share)) },
     { label: "What to do", text: true, long: true, cell: (row) => row.what_to_do },

@@ -4,18 +4,19 @@ import { ask } from "./api.js";
 import { h } from "./dom.js";
 import { count } from "./format.js";
 import { OBJECT_COLUMNS } from "./lists.js";
-import { charts, numbersOf, tilesOf } from "./overview.js";
+import { charts } from "./overview.js";
 import { nothing, sampled } from "./panel.js";
 import { sessionList } from "./sessions.js";
 import { eventOf, href, question } from "./state.js";
 import { link, table } from "./table.js";
+import { totals } from "./totals.js";
 
 /** @param {import("./panel.js").View} view @param {import("./state.js").State} now @returns {Node[]} */
 export function query(view, now) {
   const text = now.q ?? "";
   const only = { query: text };
   const tiles = h("section", { class: "tiles", "aria-label": "Numbers of the query" });
-  view.loading(tiles, tiles, async () => tilesOf(view, now, await numbersOf(view, now, only), only));
+  view.loading(tiles, tiles, totals(view, now, only));
   const heading = h("div", { class: "title" }, h("h1", null, text === "" ? "(empty text)" : text), h("a", { href: href({ view: "queries", list: "top" }) }, "all queries"));
   const asked = () => ({ ...question(now), ...only });
   return [

@@ -5,10 +5,10 @@ import { h } from "./dom.js";
 import { NONE, count, duration, moment } from "./format.js";
 import { lookupForm } from "./lookup.js";
 import { markButton } from "./mark.js";
-import { numbersOf, tilesOf } from "./overview.js";
 import { nothing } from "./panel.js";
 import { href, zoneOf } from "./state.js";
 import { link, table } from "./table.js";
+import { totals } from "./totals.js";
 
 /** @param {import("./panel.js").View} view @param {import("./state.js").State} now @returns {Node[]} */
 export function session(view, now) {
@@ -22,10 +22,11 @@ export function session(view, now) {
     if (shown !== found.search_query) {
       shown = found.search_query;
       const only = { query: found.search_query };
+      const load = totals(view, now, only);
       view.loading(tiles, tiles, async () =>
         h("div", null,
           h("h2", { class: "over" }, "All searches for ", link(found.search_query, href({ view: "query", q: found.search_query })), " in the range"),
-          tilesOf(view, now, await numbersOf(view, now, only), only)));
+          await load()));
     }
     return page(view, now, found);
   });

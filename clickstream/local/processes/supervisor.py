@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from core.clock import Clock
@@ -83,5 +84,9 @@ class Supervisor:
             record.delay = _FIRST_DELAY_SECONDS
         record.restart_at = now + record.delay
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        self._say(f"{name} {how} after {lived:.0f} s; restarting it in {record.delay:g} s")
+        at = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        self._say(
+            f"{at:%Y-%m-%d %H:%M:%S} UTC: {name} {how} after {lived:.0f} s; "
+            f"restarting it in {record.delay:g} s"
+        )
         record.delay = min(record.delay * 2, _LONGEST_DELAY_SECONDS)

@@ -106,19 +106,25 @@ def _wait(
     progress: ProgressReporter,
     check_lease: Callable[[], None],
 ) -> None:
-    done, moved = 0, time.monotonic()
+    moved = time.monotonic()
     status, error, total, *_ = _status(server, id_)
     while status in _RUNNING and not total:
         _pause(moved, check_lease)
         status, error, total, *_ = _status(server, id_)
-    with progress.over(what, max(1, total)) as advance:
+    # ClickHouse finds more to copy while it copies: shown is the share of all that is known now.
+    end = max(1, total)
+    with progress.over(what, end) as advance:
+        copied = shown = 0
         while status in _RUNNING:
             _pause(moved, check_lease)
             status, error, total, written, was_read = _status(server, id_)
-            now = min(total, was_read if status.startswith("RESTOR") else written)
-            if now > done:
-                advance(now - done)
-                done, moved = now, time.monotonic()
+            now = was_read if status.startswith("RESTOR") else written
+            if now > copied:
+                copied, moved = now, time.monotonic()
+            share = min(end, copied * end // max(1, total))
+            if share > shown:
+                advance(share - shown)
+                shown = share
     if status not in _SUCCESS:
         raise SetupError(_error_message(error))
 

@@ -19,6 +19,12 @@ from core.clickhouse.id_batches import id_batches
 # other with a pause between them. Mutations that wait together share the visit.
 _STATEMENTS_AT_ONCE: Final = 16
 
+# How often a long deletion says how far it is.
+_LINES: Final = 5
+
+Log = Callable[[str], None]
+"""Takes one sentence about the progress."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
@@ -43,8 +49,14 @@ class Deleter:
     """
 
     def __init__(
-        self, server: Server, finder: UserDataFinder, live: str, subject: DataSubject
+        self,
+        server: Server,
+        finder: UserDataFinder,
+        live: str,
+        subject: DataSubject,
+        log: Log = lambda _: None,
     ) -> None:
+        self._log = log
         self._server = server
         self._finder = finder
         self._live = live
@@ -78,12 +90,12 @@ class Deleter:
                 statement = queries.remove_deleted_rows(len(partitions))
                 self._server.on_every_node(statement, **names, **partitions)
 
+        tables = {
+            *((database, found.table) for database, found in self._finder.tables()),
+            *self._finder.dead_letter_tables(),
+        }
         _side_by_side(
-            remove,
-            {
-                *((database, found.table) for database, found in self._finder.tables()),
-                *self._finder.dead_letter_tables(),
-            },
+            remove, tables, self._telling("removing from the disk", len(tables), "tables")
         )
 
     def count_remaining(self, session_ids: Sequence[str] | None) -> Counter[str]:
@@ -108,7 +120,18 @@ class Deleter:
             statement = queries.delete_in_partition(rows.condition)
             self._server.on_every_node(statement, **rows.bound, partition=partition)
 
-        _side_by_side(mask, partitions)
+        tell = self._telling("deleting", len(partitions), "partitions of tables")
+        _side_by_side(mask, partitions, tell)
+
+    def _telling(self, what: str, total: int, of: str) -> Callable[[int], None]:
+        """Says now and then how far it is; nothing of what is short."""
+        every = max(1, total // _LINES)
+
+        def tell(done: int) -> None:
+            if total > _LINES and (done % every == 0 or done == total):
+                self._log(f"{what}: {done} of {total} {of}")
+
+        return tell
 
     def _rows_of(self, session_ids: Sequence[str] | None) -> Iterator[_Rows]:
         published: dict[str, object] = {
@@ -136,8 +159,11 @@ class Deleter:
         return rows.table if is_live else f"{rows.database}.{rows.table}"
 
 
-def _side_by_side(run: Callable[[Any], None], places: Iterable[object]) -> None:
-    """Run it for each place, some at a time: most of each is waiting. Raises what one raises."""
+def _side_by_side(
+    run: Callable[[Any], None], places: Iterable[object], tell: Callable[[int], None]
+) -> None:
+    """Run it for each place, some at a time: most of each is waiting. Raises what one raises.
+    `tell` is told how many are done."""
     with ThreadPoolExecutor(_STATEMENTS_AT_ONCE) as pool:
-        for _ in pool.map(run, places):
-            pass
+        for done, _ in enumerate(pool.map(run, places), 1):
+            tell(done)

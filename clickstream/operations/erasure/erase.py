@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
-from clickstream.operations.erasure.delete import Deleter
+from clickstream.operations.erasure.delete import Deleter, Log
 from clickstream.operations.erasure.drain import wait_for_in_flight_writes
 from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
 from clickstream.operations.erasure.releases import delete_from_releases
@@ -25,9 +25,6 @@ from core.errors import SinkUnavailable
 from core.settings import Settings
 from core.user_ids import UserIds
 from schemas.erasures import session_hash
-
-Log = Callable[[str], None]
-"""Takes one sentence about the progress."""
 
 # Milliseconds. Clocks that NTP keeps differ by less.
 _CLOCK_MS = 1000
@@ -120,7 +117,7 @@ def erase_users(
         subject = _data_subject(settings, user_ids, clock)
         live = database_of(settings)
         finder = UserDataFinder(server, live, subject)
-        deleter = Deleter(server, finder, live, subject)
+        deleter = Deleter(server, finder, live, subject, log)
         finder.check_tables()
         publisher = TombstonePublisher(settings, server, subject, requested_by, clock)
         publisher.publish_users()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from clickstream.operations.erasure import queries
 from clickstream.operations.erasure.deadline import Deadline
-from clickstream.operations.erasure.delete import Deleter
-from clickstream.operations.erasure.erase import Log, check_reach, open_server
+from clickstream.operations.erasure.delete import Deleter, Log
+from clickstream.operations.erasure.erase import check_reach, open_server
 from clickstream.operations.erasure.lookup import MOST_IDS, UserDataFinder
 from clickstream.operations.erasure.releases import delete_from_releases
 from clickstream.operations.erasure.subject import DataSubject

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from clickstream.local.processes.supervisor import Supervisor
 from core.errors import EngineError
 from tests.clock import ManualClock
@@ -60,7 +62,11 @@ def test_each_death_is_said_once() -> None:
     stage.pass_time(7)
     stage.die(status=-9)
     stage.pass_time(0.1)
-    assert stage.said == ["worker-1 was killed by signal 9 after 7 s; restarting it in 0.5 s"]
+    (line,) = stage.said
+    at, _, what = line.partition(": ")
+    assert what == "worker-1 was killed by signal 9 after 7 s; restarting it in 0.5 s"
+    told = datetime.strptime(at, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    assert int(told.timestamp()) == stage.clock.now_ms() // 1000
 
 
 def test_repeated_deaths_wait_longer_each_time_up_to_a_limit() -> None:

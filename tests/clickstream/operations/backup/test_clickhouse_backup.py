@@ -33,6 +33,36 @@ class StalledServer:
         return [("CREATING_BACKUP", "", 100, 50, 0)]
 
 
+class FindingMore(StalledServer):
+    """It finds more to copy while it copies: twice as much as it knew at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        told = [(100, 0), (100, 50), (200, 90), (200, 200)]
+        self.answers = [("CREATING_BACKUP", "", *each, 0) for each in told]
+
+    def rows(self, _: str, **__: object) -> list[tuple[Any, ...]]:
+        if not self.answers:
+            return [("BACKUP_CREATED", "", 200, 200, 0)]
+        return [self.answers.pop(0)]
+
+
+def test_progress_never_goes_beyond_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clickhouse_backup, "_POLL_SECONDS", 0.001)
+    shown = io.StringIO()
+    clickhouse_backup.run_backup(
+        cast(Server, FindingMore()),
+        "live",
+        ["sessions"],
+        LocalStorage(Path("/backups/a")),
+        ConsoleProgress(Console(file=shown)),
+        lambda: None,
+    )
+    lines = [line.rpartition(": ")[2].split(" of ") for line in shown.getvalue().splitlines()]
+    assert lines
+    assert all(int(done) <= int(end) for done, end in lines)
+
+
 def test_a_copy_that_no_longer_moves_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clickhouse_backup, "_STALLED_SECONDS", 0.3)
     server = StalledServer()
