@@ -143,7 +143,7 @@ export const LISTS = {
     hint: "searched most",
     params: {},
     columns: [QUERY, SEARCHES, CTR],
-    more: [INTERVAL, NO_RESULT, NO_CLICK, MRR, SHOWN, CLICKS],
+    more: [INTERVAL, ...[NO_RESULT, NO_CLICK, MRR, SHOWN, CLICKS].map((each) => ({ ...each, from: "wide" }))],
     none: "No searches in this range.",
     sorts: true,
   },

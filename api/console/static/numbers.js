@@ -33,7 +33,7 @@ export const show = (spec, value) =>
 /**
  * @param {Spec} spec
  * @param {Record<string, any>} row
- * @param {{pressed?: boolean, onclick?: () => void, below?: string, label?: string}} [options]
+ * @param {{pressed?: boolean, onclick?: () => void, below?: string, label?: string, few?: boolean}} [options]
  */
 export function number(spec, row, options = {}) {
   const value = row[spec.key];
@@ -57,15 +57,16 @@ export function number(spec, row, options = {}) {
     },
     h("span", { class: "label" }, options.label ?? spec.label),
     h("span", { class: "value" }, show(spec, value)),
-    change(spec, value, row[`previous_${spec.key}`]),
+    change(spec, value, row[`previous_${spec.key}`], options.few),
     h("span", { class: "made" }, made ?? ""),
     h("span", { class: "made" }, interval ? h("span", { "aria-label": "95 % interval" }, interval) : ""),
   );
 }
 
-/** @param {Spec} spec @param {number | null | undefined} value @param {number | null | undefined} before */
-export function change(spec, value, before) {
+/** `few`: a change from a handful of searches would say nothing. @param {Spec} spec @param {number | null | undefined} value @param {number | null | undefined} before @param {boolean} [few] */
+export function change(spec, value, before, few) {
   if (before === undefined) return h("span", { class: "change" }, "");
+  if (few && before !== null) return h("span", { class: "change muted", title: `before: ${show(spec, before)}` }, "few before");
   if (value === null || value === undefined || before === null || (spec.kind === "count" && !before)) {
     return h("span", { class: "change muted" }, "none before");
   }

@@ -7,6 +7,9 @@ import { NUMBERS, number } from "./numbers.js";
 import { problem } from "./panel.js";
 import { compares, conversionOf, eventOf, go, question, same } from "./state.js";
 
+/** Searches of the period before, below which a change from it says nothing. */
+const FEWEST_BEFORE = 20;
+
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./panel.js").View} View */
 
@@ -93,6 +96,7 @@ function fill(place, now, row, { conversions, runs, error }) {
     number(spec, spec.isConversion ? conversions ?? {} : row, {
       pressed: spec.key === chosen,
       onclick: () => go(same({ metric: spec.key })),
+      few: row.previous_sessions > 0 && row.previous_sessions < FEWEST_BEFORE,
       label: spec.isConversion ? `Conversion: ${conversionOf(now)}` : undefined,
       below: spec.key === "users" && row.users ? `${decimal(row.sessions / row.users)} searches each` : spec.key === "sessions" ? runs : undefined,
     }),

@@ -170,12 +170,12 @@ def test_an_event_that_does_not_count_says_why_by_its_event_id_alone(open_page: 
     expect(row).to_contain_text(WHY)
 
 
-@pytest.mark.parametrize("view", ["experiments", "pipeline", "sessions"])
+@pytest.mark.parametrize("view", ["experiments", "pipeline", "sessions", "lists"])
 def test_where_it_is_narrow_no_column_is_cut_and_the_numbers_begin_high(
     open_page: OpenPage, view: str
 ) -> None:
-    page = open_page(f"/?view={view}&{RANGE}", viewport={"width": 400, "height": 900}).page
-    expect(page.locator(".stacks tbody tr").first).to_be_visible()
+    page = open_page(f"/?{VIEWS[view]}{RANGE}", viewport={"width": 400, "height": 900}).page
+    expect(page.locator(".panel.whole tbody tr").first).to_be_visible()
     cut = "each => each.scrollWidth > each.clientWidth + 1 ? [each.textContent] : []"
     assert page.evaluate(f"[...document.querySelectorAll('.scroll')].flatMap({cut})") == []
     header = page.locator("#top").bounding_box()
