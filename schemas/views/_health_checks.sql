@@ -34,15 +34,15 @@ FROM
             'bot, mark the session as irrelevant.')),
     ('one_event_id', toUInt64(1000), toFloat64(0.5),
         concat(
-            'Events with the most frequent event_id, when no search has a second click: the first event of an ',
-            'id stands, so others of the same search are lost.'),
+            'Events that share the most frequent event_id, while no search has a second click: of the events of ',
+            'a search with the same id only the first is stored.'),
         concat(
             'Give each event of a search an id of its own, such as a UUID, and keep it when the same event is ',
             'sent again.')),
     ('event_mix', toUInt64(100), toFloat64(0.25),
         concat(
-            'Events of the newest 24 hours that would have to be of another type for the mix to be that of the ',
-            'days before in the range.'),
+            'Events of the newest 24 hours whose type is more frequent than in the days before: so many would ',
+            'have to be of another type for the mix to be the same.'),
         concat(
             'Look for what was released then: a page that has stopped sending a type of event, or sends it ',
             'twice or under another name.')),
@@ -55,9 +55,9 @@ FROM
             'it is the time of receipt.')),
     ('posts_not_stored', toUInt64(100), toFloat64(0.05),
         concat(
-            'Posts of sessions between the first and the last that are stored of the range (by time of receipt) ',
-            'which are not: the first post of a session_id stands, so all others are not stored; nor are dead ',
-            'letters, and what was erased.'),
+            'Posts of searches, from the first to the last that is stored of the range (by time of receipt), that ',
+            'are not stored: of a session_id only the first post is; dead letters and what was ',
+            'erased are not, either.'),
         concat(
             'Use a new session_id for each search, also for the same query again; `clickstream dlq list` shows ',
             'whether they are dead letters.')),
@@ -67,7 +67,7 @@ FROM
             '[object Object].'),
         concat(
             'Send user_id only when there is one; see where the page takes the other ids from: all searches ',
-            'that share a session_id are one to us.'))
+            'that share a session_id count as one.'))
     ]) AS check
 )
 COMMENT 'When a check has found something, and what that means'
