@@ -10,7 +10,7 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from api.metrics.answer import GroupRow, Row, answer_rows
-from api.metrics.catalogue import BY_NAME, SEARCH_QUERY, Metric
+from api.metrics.catalogue import BY_NAME, Metric
 from api.metrics.cursors import Place
 from api.metrics.distributions import (
     Shape,
@@ -28,6 +28,7 @@ from api.metrics.sql import (
     MOST_ROWS,
     Statement,
     bucket_statement,
+    is_of_texts,
     is_whole,
     now_statement,
     statement,
@@ -166,8 +167,7 @@ class Runner:
         """Query texts may be as many as searches. Those of a page are mostly in few buckets: these
         are asked first, and all only when another one may hold a text of the page as well."""
         ranking = question.ranking
-        is_of_texts = tuple(question.by) == (SEARCH_QUERY,) and question.granularity is None
-        if ranking is None or ranking.bound is None or not is_of_texts:
+        if ranking is None or ranking.bound is None or not is_of_texts(question):
             return await self.rows(statement(question), GroupRow)
         buckets = await self.rows(bucket_statement(question), BucketRow)
         if not buckets:

@@ -92,6 +92,7 @@ def statement(question: Question) -> Statement:
     named = grouped_by(question, values)
     groups, keys = list(named), list(named.values())
     where = " AND ".join([selected(question, values), *_narrowed(question, values)])
+    where += _without_excluded_texts(question, source, where)
     names = sum_names(question)
     time = _time(question, is_current)
     if question.source is Source.POSITIONS and not question.counts_results:
@@ -99,9 +100,9 @@ def statement(question: Question) -> Statement:
         pairs = zip(question.by, groups, strict=True)
         keys = [_KEYS[POSITION] if name == POSITION else group for name, group in pairs]
         time, is_current = "time", "is_current"
-    sums = ", ".join(_sum(name, is_current) for name in names)
-    previous = ", ".join(_sum(name, f"NOT ({is_current})") for name in names)
     is_compared = question.compare_previous
+    sums = ", ".join(_sum(name, is_current if is_compared else None) for name in names)
+    previous = ", ".join(_sum(name, f"NOT ({is_current})") for name in names)
     inner = f"""
 SELECT
     {"".join(f"{key} AS {group}, " for key, group in zip(keys, groups, strict=True))}
@@ -288,6 +289,23 @@ def _narrowed(question: Question, values: dict[str, Value]) -> list[str]:
     return ["query_bucket IN {buckets:Array(UInt32)}"]
 
 
+def _without_excluded_texts(question: Question, source: str, where: str) -> str:
+    """Without texts that one session keeps out of the list: of millions, few are then grouped."""
+    ranking = question.ranking
+    if ranking is None or ranking.none_has is None or not is_of_texts(question):
+        return ""
+    if question.compare_previous:
+        return ""  # what the period before had keeps no text out
+    return f""" AND cityHash64(search_query) GLOBAL NOT IN (
+    SELECT cityHash64(search_query) FROM {source} WHERE {where} AND {ranking.none_has} > 0
+)"""  # noqa: S608 - fragments of this module
+
+
+def is_of_texts(question: Question) -> bool:
+    """Whether each query text is a group."""
+    return tuple(question.by) == (SEARCH_QUERY,) and question.granularity is None
+
+
 def bucket_statement(question: Question) -> Statement:
     """Buckets of query texts, those first that may hold the first groups: of each the sum that is
     as large as the ranking's number of all its texts together. One more than `MOST_BUCKETS`."""
@@ -316,10 +334,10 @@ LIMIT {{limit:UInt32}}
     )
 
 
-def _sum(name: str, condition: str) -> str:
+def _sum(name: str, condition: str | None) -> str:
     if name == "users":
-        return f"toInt64(uniqExactIf(user_hash, user_hash != 0 AND {condition}))"
-    return f"toInt64(sumIf({name}, {condition}))"
+        return f"toInt64(uniqExactIf(user_hash, user_hash != 0 AND {condition or 1}))"
+    return f"toInt64(sum({name}))" if condition is None else f"toInt64(sumIf({name}, {condition}))"
 
 
 def _time(question: Question, is_current: str) -> str:

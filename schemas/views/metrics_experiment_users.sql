@@ -7,7 +7,7 @@ AS SELECT
     toUInt64(quantileExactWeighted({quantile:Float64})(sessions, 1)) AS sessions_at_quantile
 FROM
 (
-    SELECT unit, count() AS sessions, min(variant) != max(variant) AS is_in_several
+    SELECT unit, count() AS sessions, min(cityHash64(variant)) != max(cityHash64(variant)) AS is_in_several
     FROM _experiment_sessions(
         from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, relevance = {relevance:String},
         event_type = {event_type:String}, variant_field = {variant_field:String}

@@ -703,7 +703,7 @@ CREATE OR REPLACE TABLE clickstream.session_outcomes ON CLUSTER 'blue' AS clicks
 
 CREATE OR REPLACE VIEW clickstream._experiment_users ON CLUSTER 'blue'
 AS SELECT
-    variant,
+    any(searches.variant) AS variant,
     unit,
     any(user_hash) = 0 AS is_anonymous,
     count() AS sessions,
@@ -721,7 +721,7 @@ FROM clickstream._experiment_sessions(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, relevance = {relevance:String},
     event_type = {event_type:String}, variant_field = {variant_field:String}
 ) AS searches
-GROUP BY variant, unit
+GROUP BY cityHash64(searches.variant), unit
 COMMENT 'Parameterised: what each user of each variant did';
 
 CREATE OR REPLACE VIEW clickstream.metrics_experiment_users ON CLUSTER 'blue'
