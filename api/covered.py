@@ -23,8 +23,9 @@ Row = TypeVar("Row")
 # Versions of sessions and events fall as positions rise.
 _TOP: Final = 2**64 - 1
 
-_ERASED_OVERLAP_MS: Final = 60_000
-"""By how much clocks may differ, and how long the insert of an erasure may take."""
+_OVERLAP_MS: Final = 60_000
+"""By how much clocks may differ, and how long the insert of an erasure may take, or the join of
+events that waited."""
 
 # A granule whose rows all came since may hide one that did not, of the same key.
 _CUT_SETTINGS: Final[dict[str, str | int]] = {
@@ -80,7 +81,12 @@ class Covered:
             later = f"NOT {_below_condition('sessions')}"
             events.append(f"session_id NOT IN ({_sessions(later)})")
         if self.is_change:
-            came = (_EVENT_CAME, f"session_id IN ({_sessions(_SESSION_CAME)})", _MARKED_SINCE)
+            came = (
+                _EVENT_CAME,
+                f"session_id IN ({_sessions(_SESSION_CAME)})",
+                _MARKED_SINCE,
+                _JOINED_LATE,
+            )
             events.append(_any(came))
         return self._filled(query, events=events, order="session_day, session_id, event_id")
 
@@ -91,6 +97,7 @@ class Covered:
             session_came=[_SESSION_CAME],
             event_came=[_EVENT_CAME],
             mark_came=[_MARK_CAME],
+            joined_late=[_NOTED],
         )
 
     def removals(self, query: Query[Row]) -> Query[Row]:
@@ -116,10 +123,12 @@ class Covered:
         return [] if self.cut is None else [_below_condition(topic)]
 
     def _changed(self, *, with_events: bool) -> list[str]:
-        """Of a session: it came since, or was marked since, or has an event that came since."""
+        """Of a session: it came since, or was marked since, or has an event that came since, or
+        that was joined since."""
         if not self.is_change:
             return []
-        return [_any((_SESSION_CAME, _MARKED_SINCE, *([_HAS_NEW_EVENT] if with_events else [])))]
+        of_events = [_HAS_NEW_EVENT, _JOINED_LATE] if with_events else []
+        return [_any((_SESSION_CAME, _MARKED_SINCE, *of_events))]
 
     def _filtered(self, days: str) -> list[str]:
         found = conditions(self.filters, {})
@@ -185,9 +194,19 @@ _HAS_NEW_EVENT: Final = f"""session_id IN (
     )
     WHERE {_OF_DAY} AND {_EVENT_CAME} AND {_below_condition("events")}
 )"""  # noqa: S608 - fragments of ours
-_ERASED: Final = (
-    "(erased_at > fromUnixTimestamp64Milli({erased_after:Int64}, 'UTC')"
-    " AND erased_at <= fromUnixTimestamp64Milli({erased_until:Int64}, 'UTC'))"
+
+
+def _in_time(column: str) -> str:
+    return (
+        f"({column} > fromUnixTimestamp64Milli({{clock_after:Int64}}, 'UTC')"
+        f" AND {column} <= fromUnixTimestamp64Milli({{clock_until:Int64}}, 'UTC'))"
+    )
+
+
+_ERASED: Final = _in_time("erased_at")
+_NOTED: Final = _in_time("noted_at")
+_JOINED_LATE: Final = (
+    f"sipHash64(session_id) IN (SELECT session_hash FROM late_joins WHERE {_NOTED})"  # noqa: S608 - fragments of ours
 )
 
 
@@ -196,8 +215,8 @@ def _positions(cut: Cut) -> dict[str, Value]:
     values: dict[str, Value] = {
         "marks_after": _padded(after.marks if after else (), until.marks),
         "marks_until": list(until.marks),
-        "erased_after": max(0, (after.at_ms if after else 0) - _ERASED_OVERLAP_MS),
-        "erased_until": until.at_ms,
+        "clock_after": max(0, (after.at_ms if after else 0) - _OVERLAP_MS),
+        "clock_until": until.at_ms,
     }
     for topic, begin, end in (
         ("sessions", after.sessions if after else (), until.sessions),

@@ -41,6 +41,7 @@ TABLES = (
     "session_marks",
     "session_facts",
     "facts_progress",
+    "late_joins",
 )
 OPERATORS = (
     "dead_letters",

@@ -43,6 +43,7 @@ SAME_EVERYWHERE: Final = frozenset(
         "erasure_log",
         "erasures",
         "facts_progress",
+        "late_joins",
     }
 )
 

@@ -45,7 +45,7 @@ class Makings:
         if name != self._name or self._task is None:
             return None
         if not self._task.done():
-            return {"name": name, "state": "being_made"}
+            return being_made(name)
         error = self._task.exception()
         if error is None:
             return None
@@ -56,6 +56,11 @@ class Makings:
         """Wait for the release that is being made; who calls has told it to stop."""
         if self._task is not None:
             await asyncio.wait([self._task])
+
+
+def being_made(name: str) -> dict[str, Any]:
+    """What is told of a release that is being made."""
+    return {"name": name, "state": "being_made"}
 
 
 def _note_failure(task: asyncio.Task[object]) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
 from api.read_your_writes import ConsistentReads, wait_for_position
 from api.releases import examples
-from api.releases.making import Makings
+from api.releases.making import Makings, being_made
 from api.releases.manifest import ReleaseFile, check_name
 from api.releases.parameters import NewRelease, order_of
 from api.releases.service import Release, ReleaseService
@@ -45,9 +45,9 @@ def releases_router(
     async def make_release(request: Request, asked: Annotated[NewRelease, Body()]) -> Response:
         """Freeze the sessions that are stored now, with their lists and events, under a name.
 
-        201: it is whole. 202: it takes longer; GET /releases/{name} of this process says how far
-        it is. Every write that is named in `Clickstream-Position` is in it. Sessions that are
-        marked irrelevant are not.
+        201: it is whole. 202: it takes longer; GET /releases/{name} says when it is whole, and in
+        this process why it could not be made. Every write that is named in `Clickstream-Position`
+        is in it. Sessions that are marked irrelevant are not.
         """
         order = order_of(asked, settings.dimensions)
         await asyncio.to_thread(lambda: service.storage)
@@ -76,6 +76,8 @@ def releases_router(
         file with its SHA-256, and which files are superseded since, and why."""
         check_name("path.name", name)
         making = makings.told(name)
+        if making is None and await asyncio.to_thread(service.is_being_made, name):
+            making = being_made(name)  # by another process
         if making is not None:
             return _json(making)
         release = await asyncio.to_thread(service.release, name)

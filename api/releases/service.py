@@ -130,6 +130,11 @@ class ReleaseService:
         storage = self.storage
         return [name for name in storage.names() if storage.manifest(name) is not None]
 
+    def is_being_made(self, name: str) -> bool:
+        """Whether a making has begun, in whatever process, and neither ended nor been cleared away
+        after a crash."""
+        return self.storage.is_being_made(name)
+
     def release(self, name: str) -> Release:
         """What is known of it. Raises ReleaseNotFound."""
         storage = self.storage

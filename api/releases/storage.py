@@ -68,6 +68,10 @@ class ReleaseStorage:
     def is_retired(self, name: str) -> bool:
         return self.read(f"{name}/{RETIRED}") is not None
 
+    def is_being_made(self, name: str) -> bool:
+        """Whether its folder is marked so, and has no manifest."""
+        return self.read(f"{name}/{MAKING}") is not None and self.manifest(name) is None
+
     def begin(self, name: str) -> None:
         """Mark the folder of a release as one that is being made."""
         self.write(f"{name}/{MAKING}", b"{}")

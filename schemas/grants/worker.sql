@@ -8,6 +8,7 @@ GRANT INSERT ON $database.session_marks
 GRANT INSERT ON $database.dead_letters
 GRANT INSERT ON $database.session_facts
 GRANT INSERT ON $database.facts_progress
+GRANT INSERT ON $database.late_joins
 GRANT INSERT ON $database.erased_sessions
 GRANT INSERT ON $database._topic_epochs
 GRANT ALTER DELETE ON $database.*

@@ -23,7 +23,9 @@ from clickstream.commands.export_rows import RowOptions, export_rows
 from core.clickhouse.client import connect
 from core.kafka.partitions import Partition
 from schemas.topics import Topics
+from stream_processors.join import table_columns
 from stream_processors.write.clickhouse import ClickHouseSink
+from stream_processors.write.sink import BEFORE_ALL
 from tests.api.export_copy import Copy, hash_of, read_table
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
 from tests.clickhouse_tables import truncate
@@ -50,7 +52,7 @@ def note(settings: Settings, sessions: int, events: int = 0, marks: int = 0) -> 
 def forget(settings: Settings) -> None:
     """No worker has noted anything, and nothing is stored."""
     empty(settings)
-    truncate(settings, "facts_progress", "erased_sessions")
+    truncate(settings, "facts_progress", "erased_sessions", "late_joins")
 
 
 @pytest.fixture
@@ -96,6 +98,37 @@ def test_an_event_that_waited_is_new_when_its_session_comes(
     copy.pull()
     assert copy.told == ["a"]
     assert set(copy.events) == {("a", "1")}
+
+
+def test_an_event_that_the_clean_up_joins_is_told(clean: Settings, client: TestClient) -> None:
+    """Its session was stored by somebody whom the event's worker did not know of."""
+    a, b = Search("a", offset=0), Search("b", offset=1, created_at=NOON_MS + DAY_MS)
+    events = (Event(a, "1", offset=0), Event(a, "late", offset=1), Event(b, "1", offset=2))
+    store(clean, World((a, b), events))
+    names = ", ".join(table_columns.UNJOINED_COLUMNS.names)
+    with connect(clean) as clickhouse:
+        # One waits and is not joined, one is joined and not yet deleted.
+        some = f"SELECT {names} FROM events WHERE event_id = 'late' OR session_id = 'b'"  # noqa: S608 - our own
+        clickhouse.command(f"INSERT INTO unjoined_events ({names}) {some}")
+        clickhouse.command("SYSTEM START MERGES events")  # a deletion is one
+        clickhouse.command("DELETE FROM events WHERE event_id = 'late'")
+    note(clean, sessions=2, events=3)
+    copies = [Copy(client), Copy(client, {"from": str(NOON_MS)})]
+    for copy in copies:
+        copy.pull()
+        assert set(copy.events) == {("a", "1"), ("b", "1")}
+    sink = ClickHouseSink(clean)
+    portion = sink.waiting_portion(BEFORE_ALL)
+    assert portion is not None
+    for _ in range(2):  # as after a crash
+        assert sink.adopt_waiting(portion).num_rows == 2
+    for copy in copies:
+        copy.pull()
+        assert copy.told == ["a"]
+        assert [each["event_id"] for each in copy.sessions["a"]["events"]] == ["1", "late"]
+        assert (copy.sessions, copy.events) == copy.whole()
+    with connect(clean) as clickhouse:
+        assert clickhouse.query("SELECT count() FROM late_joins").result_rows == [(1,)]
 
 
 def test_what_workers_have_not_noted_is_for_the_next_export(

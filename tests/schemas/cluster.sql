@@ -70,6 +70,12 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-
 ORDER BY (topic, partition, epoch)
 COMMENT 'How far session_facts follows the other tables. Read it with FINAL';
 
+CREATE TABLE IF NOT EXISTS clickstream.late_joins ON CLUSTER 'blue'
+(…)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{shard}-{replica}')
+ORDER BY (noted_at, session_hash)
+COMMENT 'Sessions whose events were joined though both were stored long before: exports of what is new tell them';
+
 CREATE TABLE IF NOT EXISTS clickstream_shard.session_facts ON CLUSTER 'blue'
 (…)
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)

@@ -22,6 +22,7 @@ HARMLESS = {
     "erased_dead_letters",
     "erasure_log",
     "facts_progress",
+    "late_joins",
 }
 TABLES = """
 SELECT name FROM system.tables

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.releases.manifest import Order
-from api.releases.service import ReleaseService
+from api.releases.service import ReleaseService, State
 from api.releases.verify import verify
 from core.clock import SystemClock
 from core.errors import ReleaseExists, ReleaseTooLarge, TooManyReleases
@@ -171,6 +171,29 @@ def test_files_are_served_in_whole_and_in_part(released: ReleaseService, api: Lo
         410,
         "urn:clickstream:problem:release-retired",
     )
+
+
+def test_another_process_sees_what_the_storage_has(
+    released: ReleaseService, api: LocalClient
+) -> None:
+    """The api has made none of it: each process asks the storage, not its memory."""
+    storage = released.storage
+    assert api.get("/releases/first").status_code == 404
+    storage.begin("first")
+    assert api.get("/releases/first").json() == {"name": "first", "state": "being_made"}
+    assert api.get("/releases").json()["releases"] == []
+    storage.delete_folder("first")
+    assert api.get("/releases/first").status_code == 404
+    made = make(released, "first").manifest
+    assert api.get("/releases/first").json()["state"] == "whole"
+    url = f"/releases/first/files/{made.files[0].name}"
+    assert hashlib.sha256(api.get(url).content).hexdigest() == made.files[0].sha256
+    other = ReleaseService(released.settings, SystemClock(), "1")
+    assert verify(other.storage, other.release("first")) == []
+    other.retire("first")
+    other.close()
+    assert released.release("first").state is State.RETIRED
+    assert api.get(url).status_code == 410
 
 
 def test_what_is_posted_is_checked_by_field(api: LocalClient) -> None:
