@@ -1,7 +1,7 @@
 """The long table of lists, and judgments, of the sessions of a release: from its own files.
 
-In constant memory: the files are read a row group at a time, and pairs are counted for a part of
-the queries at a time.
+In constant memory: the files are read a row group at a time, pairs that were shown too seldom are
+left out, and where many are left, they are counted for a part of the queries at a time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,22 @@ from api.judgments.question import (
     Weight,
 )
 from api.releases.files import HashedFile, parquet_writer
-from api.releases.impressions import COLUMNS, Counts, counts_of, impressions, of_bucket
+from api.releases.impressions import (
+    COLUMNS,
+    Counts,
+    OftenShown,
+    counts_of,
+    impressions,
+    of_bucket,
+)
 from api.releases.manifest import Kind, Order, ReleaseFile
 from api.releases.training import TrainingTable
 
 Open = Callable[[str], Any]
 
 _JUDGED_AT_ONCE: Final = 5_000
+_PAIRS_AT_ONCE: Final = 500_000
+"""That are counted in one pass over the files: some hundred MB with ten positions each."""
 
 
 class Deriver:
@@ -47,15 +56,17 @@ class Deriver:
         self._create = create
         self._sessions = sessions
         self._order = order
+        self._often = OftenShown()
 
     def effects(self) -> tuple[PositionEffects, int]:
-        """What positions do to clicks, and how many lists there are."""
+        """What positions do to clicks, and how many lists there are. Called once, first."""
         shown, gained = np.zeros(DEFAULT_DEPTH), np.zeros(DEFAULT_DEPTH)
         lists = 0
         for _, group in self._groups():
             counts = counts_of(group)
             lists += int(TrainingTable.takes(counts).sum())
             table = impressions(group, self._order.event_type)
+            self._often.add(table)
             at = table["position"].to_numpy() - 1
             shown += np.bincount(at, minlength=DEFAULT_DEPTH)
             gained += np.bincount(at, table["clicked"].to_numpy(), minlength=DEFAULT_DEPTH)
@@ -89,7 +100,7 @@ class Deriver:
 
     def judgments(self, effects: PositionEffects) -> list[ReleaseFile]:
         """Judgments of the pairs, and the examination of positions."""
-        buckets = 1 + int(effects.impressions.sum()) // SAMPLE_IMPRESSIONS
+        buckets = 1 + self._often.most_pairs // _PAIRS_AT_ONCE
         population = Population((0, 0), "exclude", [Weight(self._order.event_type, 1)])
         estimator = Estimator.PBM if effects.examination is not None else Estimator.COEC
         question = Question(population, estimator)
@@ -129,7 +140,8 @@ class Deriver:
     def _counted(self, bucket: int, buckets: int) -> Counts:
         counts = Counts()
         for _, group in self._groups():
-            shown = of_bucket(impressions(group, self._order.event_type), bucket, buckets)
+            shown = self._often.among(impressions(group, self._order.event_type))
+            shown = of_bucket(shown, bucket, buckets)
             if shown.num_rows:
                 counts.add(shown)
         return counts

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +22,11 @@ from api.judgments.sql import FEWEST_IMPRESSIONS, PairRow
 
 COLUMNS: Final = ["session_id", "search_query", "search_results", "created_at", "events"]
 _KEY: Final = ["search_query", "object_id", "position"]
+
+_PLACE_BITS: Final = 24
+_PLACES: Final = 1 << _PLACE_BITS
+"""64 MB. With 100 million impressions, six to a place, one pair in 100,000 is taken for one that
+was shown 20 times. With ten times as many, all are, and more passes are needed."""
 
 
 def counts_of(sessions: pa.Table) -> Integers:
@@ -79,6 +85,47 @@ def of_bucket(shown: pa.Table, bucket: int, buckets: int) -> pa.Table:
         zlib.crc32(text.encode()) % buckets == bucket for text in queries.dictionary.to_pylist()
     ]
     return shown.filter(pa.array(chosen, pa.bool_()).take(queries.indices))
+
+
+class OftenShown:
+    """Which pairs may have been shown often enough to be judged, in constant memory.
+
+    Pairs are added up by a hash. One that was shown often is always among them; of the others some
+    few, while there are not many more impressions than places. 99 million impressions of a month
+    have 80 million different pairs, of which 138 thousand were shown often: counting all of them
+    by position would take gigabytes, or a pass over the files for each part of them.
+    """
+
+    def __init__(self) -> None:
+        self._times = np.zeros(_PLACES, np.uint32)
+
+    def add(self, shown: pa.Table) -> None:
+        np.add.at(self._times, _places(shown), 1)
+
+    def among(self, shown: pa.Table) -> pa.Table:
+        """The impressions of such pairs alone."""
+        return shown.filter(pa.array(self._times[_places(shown)] >= FEWEST_IMPRESSIONS))
+
+    @property
+    def most_pairs(self) -> int:
+        """About as many as there are."""
+        return int((self._times >= FEWEST_IMPRESSIONS).sum())
+
+
+def _places(shown: pa.Table) -> npt.NDArray[np.uint64]:
+    # Odd numbers of 64 bits (Knuth's multiplicative hashing); the upper bits are mixed best.
+    queries = _checksums(shown["search_query"]) * np.uint64(0x9E3779B97F4A7C15)
+    objects = _checksums(shown["object_id"]) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed = (queries ^ (objects >> np.uint64(7))) * np.uint64(0xD6E8FEB86659FD93)
+    return np.asarray(mixed >> np.uint64(64 - _PLACE_BITS), np.uint64)
+
+
+def _checksums(texts: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    different = texts.combine_chunks().dictionary_encode()
+    found = np.fromiter(
+        (zlib.crc32(text.encode()) for text in different.dictionary.to_pylist()), np.uint64
+    )
+    return np.asarray(found[different.indices.to_numpy(zero_copy_only=False)], np.uint64)
 
 
 class Counts:

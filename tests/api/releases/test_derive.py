@@ -18,6 +18,7 @@ import pytest
 
 from api.releases.derive import Deriver
 from api.releases.files import SESSIONS, SessionFiles
+from api.releases.impressions import OftenShown
 from api.releases.manifest import Order, ReleaseFile
 from api.releases.splits import _Texts
 from api.training.question import SplitBy
@@ -210,7 +211,7 @@ def test_what_is_computed_again_is_the_same_and_parts_of_the_queries_make_the_wh
     assert again == files
     for name, file in files.items():
         assert hashlib.sha256(kept[name].getvalue()).hexdigest() == file.sha256
-    monkeypatch.setattr("api.releases.derive.SAMPLE_IMPRESSIONS", 3_000)
+    monkeypatch.setattr("api.releases.derive._PAIRS_AT_ONCE", 10)
     _, in_parts, _ = derived(sessions)
 
     def counts(of: Kept) -> Any:
@@ -220,3 +221,21 @@ def test_what_is_computed_again_is_the_same_and_parts_of_the_queries_make_the_wh
         )
 
     assert counts(in_parts) == counts(kept)
+
+
+def test_few_that_were_shown_too_seldom_are_taken_for_others() -> None:
+    """Two million impressions of pairs that were shown five times, beside ten shown 20 times."""
+
+    def table_of(pairs: list[tuple[str, str]]) -> pa.Table:
+        queries, objects = zip(*pairs, strict=True)
+        return pa.table({"search_query": queries, "object_id": objects})
+
+    seldom = table_of([(f"query {number}", f"o{number % 1_000}") for number in range(400_000)])
+    often = table_of([(f"often {number}", "o") for number in range(10)])
+    found = OftenShown()
+    for times, pairs in ((5, seldom), (20, often)):
+        for _ in range(times):
+            found.add(pairs)
+    assert found.among(often) == often
+    assert found.among(seldom).num_rows < 100
+    assert 10 <= found.most_pairs < 100
