@@ -20,6 +20,7 @@ DEAD_LETTERS: Final = "dead_letters"
 ERASED_SESSIONS: Final = "erased_sessions"
 FACTS: Final = "session_facts"
 FACTS_PROGRESS: Final = "facts_progress"
+LATE_JOINS: Final = "late_joins"
 
 _EVENT_FIELDS: Final = [
     pa.field("session_id", pa.string()),

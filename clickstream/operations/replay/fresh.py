@@ -122,7 +122,9 @@ def _tables_beside(server: Server, live: str, fresh: str) -> Iterator[None]:
     server.create(fresh, owner)
     try:
         here, there = server.layout_of(live), server.layout_of(fresh)
-        for table in (table_columns.FACTS_PROGRESS, *_EXCHANGED, *_ERASURES):
+        # Besides these, two that only this replay writes to.
+        noted = (table_columns.FACTS_PROGRESS, table_columns.LATE_JOINS)
+        for table in (*noted, *_EXCHANGED, *_ERASURES):
             for statement in (empty_copy(table, here, there), *distributed_table(table, there)):
                 server.command(statement)
         for table in _ERASURES:
