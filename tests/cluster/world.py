@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -187,20 +187,25 @@ def answers(settings: Settings, *, internal: bool = False) -> dict[str, Any]:
     return found
 
 
-def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """Which answers differ, and in what; of many rows, the first."""
-    lines = []
-    for question, wanted in expected.items():
-        got = found[question]
-        if got == wanted:
-            continue
-        if isinstance(got, dict):
-            parts = ((name, got.get(name), wanted[name]) for name in wanted)
-        else:
-            parts = ((str(n), *rows) for n, rows in enumerate(zip_longest(got, wanted)))
-        name, one, other = next(part for part in parts if part[1] != part[2])
-        lines.append(f"{question} {name}: {one} in place of {other}")
-    return lines
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Which answers differ, and where each differs first."""
+    return [
+        f"{question}{_difference(found[question], wanted)}"
+        for question, wanted in expected.items()
+        if found[question] != wanted
+    ]
+
+
+def _difference(one: Any, other: Any) -> str:
+    pairs: Iterable[tuple[object, Any, Any]] = ()
+    if isinstance(one, dict) and isinstance(other, dict):
+        pairs = [(name, one.get(name), other.get(name)) for name in {**one, **other}]
+    elif isinstance(one, list) and isinstance(other, list):
+        pairs = [(n, *items) for n, items in enumerate(zip_longest(one, other))]
+    for name, left, right in pairs:
+        if left != right:
+            return f" {name}{_difference(left, right)}"
+    return f": {one!r} in place of {other!r}"
 
 
 def _rounded(value: Any) -> Any:
