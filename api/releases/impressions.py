@@ -100,7 +100,8 @@ class OftenShown:
         self._times = np.zeros(_PLACES, np.uint32)
 
     def add(self, shown: pa.Table) -> None:
-        np.add.at(self._times, _places(shown), 1)
+        places, times = np.unique(_places(shown), return_counts=True)
+        self._times[places] += times.astype(np.uint32)
 
     def among(self, shown: pa.Table) -> pa.Table:
         """The impressions of such pairs alone."""
