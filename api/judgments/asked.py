@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.judgments.parameters import (
     DEPTH,
     MIN_IMPRESSIONS,
+    ByParam,
     CutPointsParam,
     Depth,
     EstimatorParam,
@@ -16,6 +17,7 @@ from api.judgments.parameters import (
     MinImpressions,
     PropensityEstimatorParam,
     WeightsParam,
+    check_by,
     parse_cut_points,
     population_of,
     types_of,
@@ -43,8 +45,10 @@ class AskedPropensities:
     range: Range
 
 
-def asked_judgments(selected: Any) -> Callable[..., Awaitable[AskedJudgments]]:
-    """`selected`: the dependency of the filters."""
+def asked_judgments(
+    selected: Any, declared: Sequence[str]
+) -> Callable[..., Awaitable[AskedJudgments]]:
+    """`selected`: the dependency of the filters; `declared`: paths to group by."""
 
     async def asked(
         selection: SelectionParam,
@@ -55,10 +59,16 @@ def asked_judgments(selected: Any) -> Callable[..., Awaitable[AskedJudgments]]:
         min_impressions: MinImpressions = MIN_IMPRESSIONS,
         cut_points: CutPointsParam = "0.25,0.5,1,2",
         depth: Depth = DEPTH,
+        by: ByParam = "",
     ) -> AskedJudgments:
-        population = population_of(selection, filters, event_type, weights, depth)
-        question = Question(population, estimator, min_impressions, parse_cut_points(cut_points))
-        return AskedJudgments(question, _range(selection, population))
+        question = Question(
+            population_of(selection, filters, event_type, weights, depth),
+            estimator,
+            min_impressions,
+            parse_cut_points(cut_points),
+            check_by(by, declared),
+        )
+        return AskedJudgments(question, _range(selection, question.population))
 
     return asked
 

@@ -28,6 +28,7 @@ JUDGMENTS: Final[Part] = {
         {
             "search_query": "running shoes",
             "object_id": "product_17",
+            "by_value": None,
             "impressions": 500,
             "clicks": 60.0,
             "expected_clicks": 40.0,

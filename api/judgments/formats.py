@@ -132,7 +132,7 @@ SCHEMA: Final = pa.schema(
     [
         pa.field(
             name,
-            pa.string() if name in ("search_query", "object_id")
+            pa.string() if name in ("search_query", "object_id", "by_value")
             else pa.int64() if name in _INTEGERS
             else pa.int32() if name == "grade"
             else pa.float64(),
@@ -206,3 +206,8 @@ WRITERS: Final[dict[JudgmentFormat, Callable[[Batches], AsyncGenerator[bytes, No
     JudgmentFormat.RATINGS_JSON: _ratings_json,
 }
 """Of all formats but json, which is a page."""
+OF_PAIRS: Final = (
+    JudgmentFormat.QRELS, JudgmentFormat.QUERIES, JudgmentFormat.RATINGS_CSV,
+    JudgmentFormat.RATINGS_JSON,
+)  # fmt: skip
+"""These have a place for one grade of each pair."""

@@ -187,6 +187,7 @@ def judgments(
         Judgment(
             search_query=row.search_query,
             object_id=row.object_id,
+            by_value=row.by_value,
             impressions=int(impressions[number]),
             clicks=float(clicks[number]),
             expected_clicks=float(expected[number]),

@@ -18,7 +18,7 @@ from api.judgments.question import (
     PropensityEstimator,
     Weight,
 )
-from api.metrics.parameters import MOST_EVENT_TYPES, refusal
+from api.metrics.parameters import MOST_EVENT_TYPES, refusal, unknown
 from api.metrics.question import Filters
 from api.metrics.route_parameters import OneType
 from api.queries import CLICK
@@ -65,6 +65,14 @@ CutPointsParam = Annotated[
 ]
 Depth = Annotated[
     int, Query(ge=1, le=MOST_DEPTH, description="What was shown further down does not count")
+]
+ByParam = Annotated[
+    str,
+    Query(
+        max_length=512,
+        description="A declared path, such as search_meta.country: pairs are judged for each of "
+        "its values apart",
+    ),
 ]
 
 DEPTH: Final = DEFAULT_DEPTH
@@ -128,3 +136,10 @@ def types_of(weights: Sequence[Weight]) -> str:
     if len(weights) == 1:
         return weights[0].event_type
     return ",".join(f"{each.event_type}:{each.weight}" for each in weights)
+
+
+def check_by(by: str, declared: Sequence[str]) -> str:
+    """Raises InvalidRequest for what is not declared."""
+    if by and by not in declared:
+        raise unknown("by", by, declared)
+    return by

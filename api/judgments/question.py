@@ -72,3 +72,5 @@ class Question:
     """That the grade is of."""
     min_impressions: int = DEFAULT_MIN_IMPRESSIONS
     cut_points: Sequence[float] = CUT_POINTS
+    by: str = ""
+    """A declared path: pairs are judged for each of its values apart. Empty: all together."""

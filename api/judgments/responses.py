@@ -26,6 +26,9 @@ class Judgment(msgspec.Struct, frozen=True):
 
     search_query: str
     object_id: str
+    by_value: Annotated[
+        str | None, Meta(description="Value of the path `by`; null: none, or it was not asked for")
+    ]
     impressions: int
     clicks: Annotated[
         float, Meta(description="Impressions with a click; with weights, the sum of their shares")

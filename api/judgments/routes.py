@@ -18,7 +18,7 @@ from api.judgments.asked import (
     asked_judgments,
     asked_propensities,
 )
-from api.judgments.formats import MEDIA_TYPES, JudgmentFormat
+from api.judgments.formats import MEDIA_TYPES, OF_PAIRS, JudgmentFormat
 from api.judgments.judge import Judge
 from api.judgments.responses import Judgments, Propensities
 from api.metrics.parameters import filters_of, refusal
@@ -57,7 +57,7 @@ def judgments_router(
     judge = Judge(store, settings.reads.query_seconds)
     files = JudgmentFiles(Judge(exports, FIRST_BYTE_SECONDS))
     selected = Depends(filters_of(settings.dimensions, UserIds.from_settings(settings)))
-    question = Depends(asked_judgments(selected))
+    question = Depends(asked_judgments(selected, settings.dimensions))
     population = Depends(asked_propensities(selected))
 
     @router.get("", summary="Judgments from clicks", responses=_documented())
@@ -76,6 +76,9 @@ def judgments_router(
             return await _answer(request, judgments_page(judge, asked, cursor, limit))
         if cursor:
             raise refusal("cursor", f"is for pages of json: {format} has all judgments")
+        if asked.question.by and format in OF_PAIRS:
+            why = f"{format} has one grade for each pair: ask for each value apart, by a filter"
+            raise refusal("by", why)
         return await while_connected(request, files.respond(asked.question, format))
 
     @router.get(

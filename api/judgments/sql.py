@@ -8,7 +8,7 @@ import msgspec
 
 from api.judgments.question import Population, Question
 from api.metrics.cursors import sorted_text
-from api.metrics.sql import Statement, conditions
+from api.metrics.sql import Statement, conditions, key_of
 from api.store import Value
 
 FEWEST_IMPRESSIONS: Final = 20
@@ -57,6 +57,8 @@ class PairRow(msgspec.Struct, frozen=True):
     last_seen_ms: int
     place: str
     """By what pairs are sorted."""
+    by_value: str | None = None
+    """Of the path that the question groups by."""
 
 
 def position_counts(population: Population) -> Statement:
@@ -101,13 +103,18 @@ ORDER BY search_query, object_id
 
 
 def pairs(question: Question, after: str = "", limit: int | None = None) -> Statement:
-    """A `PairRow` of each pair that was shown often enough, by query and object, behind a place.
+    """A `PairRow` of each pair that was shown often enough, by query, object and value, behind a
+    place.
 
     Most pairs of a large range are shown once. They are found by hashes alone, before positions are
     counted: texts of all of them would not fit into a small server's memory.
     """
     values = _values(question.population) | {"min_impressions": question.min_impressions}
-    place = sorted_text(("search_query", "object_id"))
+    names, more = ["search_query", "object_id"], ""
+    if question.by:
+        names.append("by_value")
+        more = f", {key_of(question.by, 0, values)} AS by_value"
+    keys, place = ", ".join(names), sorted_text(names)
     chosen = ["1"]
     if question.min_impressions > 1:
         chosen.append(f"{_HASH} IN ({_often(question.population, values)})")
@@ -121,19 +128,19 @@ def pairs(question: Question, after: str = "", limit: int | None = None) -> Stat
     return Statement(
         f"""
 SELECT
-    search_query, object_id, {_ARRAYS}, {place} AS place,
+    {keys}, {_ARRAYS}, {place} AS place,
     toUnixTimestamp64Milli(min(first)) AS first_seen_ms,
     toUnixTimestamp64Milli(max(last)) AS last_seen_ms
 FROM
 (
     SELECT
-        search_query, object_id, position, sum(shown) AS times, sum(gain) AS gained,
+        {keys}, position, sum(shown) AS times, sum(gain) AS gained,
         min(created_at) AS first, max(created_at) AS last
-    FROM {_impressions(question.population, values)}
+    FROM {_impressions(question.population, values, more)}
     WHERE {" AND ".join(chosen)}
-    GROUP BY search_query, object_id, position
+    GROUP BY {keys}, position
 )
-GROUP BY search_query, object_id
+GROUP BY {keys}
 HAVING arraySum(impressions) >= {{min_impressions:UInt64}}
 ORDER BY place
 {limited}
@@ -169,12 +176,13 @@ GROUP BY pair HAVING count() >= {{min_impressions:UInt64}}
 """  # noqa: S608 - fragments of this module
 
 
-def _impressions(population: Population, values: dict[str, Value]) -> str:
-    """One row per impression and type of event; the first type's rows count the impression."""
+def _impressions(population: Population, values: dict[str, Value], more: str = "") -> str:
+    """One row per impression and type of event; the first type's rows count the impression.
+    `more`: SQL of further columns."""
     selected = _selected(population, values, of_results=True)
     parts = [
         f"SELECT search_query, object_id, position, created_at, {each.shown} AS shown,"  # noqa: S608 - fragments
-        f" clicked_impressions * {each.weight} AS gain"
+        f" clicked_impressions * {each.weight} AS gain{more}"
         f" FROM session_objects({_RANGE}{each.event_type})"
         f" WHERE position <= {{depth:UInt32}} AND {selected}"
         for each in _types(population, values)

@@ -141,7 +141,9 @@ def range_values(question: Question) -> dict[str, Value]:
 
 def grouped_by(question: Question, values: dict[str, Value]) -> dict[str, str]:
     """Name → expression of each key, in the order of `question.by`."""
-    return {f"key_{number}": _key(name, number, values) for number, name in enumerate(question.by)}
+    return {
+        f"key_{number}": key_of(name, number, values) for number, name in enumerate(question.by)
+    }
 
 
 def selected(question: Question, values: dict[str, Value]) -> str:
@@ -217,7 +219,8 @@ def _expected(event_type: str) -> str:
     )
 
 
-def _key(name: str, number: int, values: dict[str, Value]) -> str:
+def key_of(name: str, number: int, values: dict[str, Value]) -> str:
+    """What a dimension is grouped by, null where there is none; its path is added to the values."""
     if name in _KEYS:
         return _KEYS[name]
     values[f"by_{number}"] = _needle(name)

@@ -72,6 +72,9 @@ def judgments(
     depth: Annotated[
         int, typer.Option(min=1, max=500, help="What was shown further down does not count.")
     ] = 50,
+    by: Annotated[
+        str, typer.Option(help="A path of CLICKSTREAM_DIMENSIONS: each of its values apart.")
+    ] = "",
     propensities: Annotated[
         Path | None,
         typer.Option(help="Also write how likely each position is looked at, as CSV."),
@@ -83,7 +86,8 @@ def judgments(
     docs/judgments.md.
     """
     from api.judgments import question as asked
-    from api.judgments.parameters import parse_cut_points, population_of
+    from api.judgments.formats import OF_PAIRS
+    from api.judgments.parameters import check_by, parse_cut_points, population_of
     from api.metrics.question import Filters
     from api.selection import Relevance, parse_selection
     from clickstream.local.target_settings import operator_settings
@@ -92,14 +96,18 @@ def judgments(
         if path is not None:
             check_names_a_file(path)
     check_ending(output, format.value)
+    if by and format.value in OF_PAIRS:
+        raise typer.BadParameter(f"{format.value} has one grade for each pair: leave out --by")
+    settings = operator_settings()
     selection = parse_selection(start, end, Relevance.EXCLUDE)
     question = asked.Question(
         population_of(selection, Filters(), None, weights, depth),
         asked.Estimator(estimator.value),
         min_impressions,
         parse_cut_points(cut_points),
+        check_by(by, settings.dimensions),
     )
-    effects = asyncio.run(_write(operator_settings(), question, format, output, propensities))
+    effects = asyncio.run(_write(settings, question, format, output, propensities))
     if effects.refused is not None:
         typer.echo(f"no pbm: {effects.refused}", err=True)
     print(f"{output}: {output.stat().st_size:,} bytes")

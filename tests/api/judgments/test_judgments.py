@@ -220,6 +220,24 @@ def test_a_filter_narrows_what_is_judged_not_what_it_is_judged_by(api: LocalClie
     assert sum(e["impressions"] for e in mobile) < sum(e["impressions"] for e in whole)
 
 
+def test_pairs_are_judged_by_each_value_of_a_declared_path(api: LocalClient) -> None:
+    path = "search_meta.device"
+    found = judgments_of(api, f"&by={path}")
+    assert {each["by_value"] for each in found} == {"mobile", "desktop"}
+    for value in ("mobile", "desktop"):
+        wanted = judgments_of(api, f"&{path}={value}")
+        assert {each["by_value"] for each in wanted} == {None}
+        of_value = [each for each in found if each["by_value"] == value]
+        assert [{**each, "by_value": None} for each in of_value] == wanted
+    page = api.get(f"/judgments?{RANGE}&by={path}&limit=7").json()
+    rest = api.get(f"/judgments?{RANGE}&by={path}&limit=10000&cursor={page['next']}").json()
+    assert page["judgments"] + rest["judgments"] == found
+    csv_text = api.get(f"/judgments?{RANGE}&by={path}&format=csv").text
+    assert [row["by_value"] for row in csv.DictReader(io.StringIO(csv_text))] == [
+        each["by_value"] for each in found
+    ]
+
+
 def test_weights_count_each_type_of_event_a_result_has(api: LocalClient) -> None:
     def sums(question: str) -> dict[tuple[str, str], float]:
         return {
@@ -307,6 +325,8 @@ def test_what_cannot_be_told_is_refused_with_the_numbers(api: LocalClient) -> No
         ("weights=click:1&event_type=click", "send one of them"),
         ("cursor=WyJhIiwiYiIsIiJd", "is no cursor"),
         ("min_impresions=1", "did you mean min_impressions?"),
+        ("by=search_meta.colour", "search_meta.device"),
+        ("by=search_meta.device&format=qrels", "one grade for each pair"),
     ],
 )
 def test_a_wrong_parameter_is_named(api: LocalClient, question: str, told: str) -> None:
