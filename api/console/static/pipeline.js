@@ -5,8 +5,8 @@ import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { clock, count, duration, percent, sentence, short, shortDay } from "./format.js";
 import { nothing, problem } from "./panel.js";
-import { granularityOf, question, zoneOf } from "./state.js";
-import { table } from "./table.js";
+import { granularityOf, href, question, zoneOf } from "./state.js";
+import { link, table } from "./table.js";
 import { waitingEvents } from "./waiting.js";
 
 /** @typedef {import("./panel.js").View} View */
@@ -139,8 +139,8 @@ function tail(view, now) {
       h("table", null, h("thead", null, h("tr", null, ["Time", "State", "What", "Session", "Object or query"].map((name) => h("th", { class: "text", scope: "col" }, name)))), lines)));
     try {
       for await (const record of records(stop.signal)) {
-        lines.prepend(h("tr", null, [clock(record.at, zone), record.state, record.event_type ?? record.kind ?? `${count(record.records)} not shown`, record.session_id ?? "",
-          record.error ?? record.object_id ?? record.search_query ?? ""].map((text) => h("td", { class: "text" }, text))));
+        lines.prepend(h("tr", null, [clock(record.at, zone), record.state, record.event_type ?? record.kind ?? `${count(record.records)} not shown`, record.session_id ? link(record.session_id, href({ view: "session", id: record.session_id })) : "",
+          record.error ?? record.object_id ?? record.search_query ?? ""].map((content) => h("td", { class: "text" }, content))));
         while (lines.children.length > LINES) lines.lastChild?.remove();
       }
     } catch (error) {
