@@ -57,7 +57,7 @@ function progress(told) {
   const late = behind > LATE_MS || (told.records_behind > 0 && told.workers === 0);
   return [
     tile("Not yet stored", count(told.records_behind), "records in Kafka", late ? "worse" : ""),
-    tile("Sink last moved", told.records_behind ? `${duration(behind)} ago` : "–", told.records_behind ? "and records wait for it" : "everything accepted is stored", late ? "worse" : ""),
+    tile("Is it late?", late ? "late" : "no", told.records_behind ? `records wait; the last were stored ${duration(behind)} ago` : "everything accepted is stored", late ? "worse" : ""),
     tile("Workers", count(told.workers), told.workers === 0 ? "no worker is running: nothing is stored" : "in the consumer group", told.workers === 0 ? "worse" : ""),
   ];
 }

@@ -280,6 +280,7 @@ def test_an_experiment_is_judged_and_the_pipeline_told(
     expect(health).to_contain_text(re.compile("Nothing odd in this range|What to do"))
     status = page.get_by_role("region", name="State of the pipeline")
     expect(status).to_contain_text("ready")
+    expect(status).to_contain_text("Is it late?no")
     expect(status).to_contain_text("Waiting events1")
 
 
