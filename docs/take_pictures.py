@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import httpx
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
@@ -50,7 +51,15 @@ def main() -> None:
     with temporary_stack(0) as (endpoints, _):
         settings, clock = settings_for(endpoints), SystemClock()
         asyncio.run(load(SAMPLE_SESSIONS, endpoints.http, settings, clock, ConsoleProgress()))
+        lose_a_click(endpoints.http)
         take(endpoints.http)
+
+
+def lose_a_click(url: str) -> None:
+    """One that waits for its session, so that the picture of the pipeline has something to say."""
+    event = {"event_id": "click-42", "object_id": "printer-04", "event_type": "click"}
+    body = {"session_id": "WEB-7F3A", "events": [event]}
+    httpx.post(f"{url}/session/events", json=body).raise_for_status()
 
 
 def take(url: str) -> None:
