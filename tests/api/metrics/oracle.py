@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 from typing import Final
 
@@ -27,7 +28,7 @@ class Counted:
     after: Search | None
     """The next search of the same user."""
 
-    @property
+    @cached_property
     def clicked(self) -> set[int]:
         return {goal.position for goal in self.goals if goal.position}
 
