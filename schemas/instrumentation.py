@@ -14,6 +14,7 @@ HEALTH_CHECKS: Final = (
     "event_mix",
     "clock_skew",
     "posts_not_stored",
+    "repeated_events",
     "placeholder_ids",
 )
 """In the order in which they are told."""

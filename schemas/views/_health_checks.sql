@@ -61,6 +61,15 @@ FROM
         concat(
             'Use a new session_id for each search, also for the same query again; `clickstream dlq list` shows ',
             'whether they are dead letters.')),
+    ('repeated_events', toUInt64(1000), toFloat64(0.05),
+        concat(
+            'Posts of events of the newest 24 hours (by time of receipt) that are not stored, do not wait and are ',
+            'no dead letters, of all between the first and the last that is stored. The first event of an id in ',
+            'a search stands, so each that is sent again is not stored; those that were erased are not, either. ',
+            'Repeated ones that ClickHouse has not merged yet still count as stored.'),
+        concat(
+            'Send an event once, and again only when its post was not answered. Give each event of a search an id ',
+            'of its own, not that of the object or the page: of two events with one id the second is lost.')),
     ('placeholder_ids', toUInt64(1), toFloat64(0),
         concat(
             'Searches and events with an id that a program writes when it has none, such as undefined, null or ',

@@ -23,6 +23,8 @@ FROM
     UNION ALL
     SELECT * FROM _health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
     UNION ALL
+    SELECT * FROM _health_repeated_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
     SELECT * FROM _health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 ) AS counted
 INNER JOIN _health_checks AS checks USING (finding)

@@ -48,7 +48,12 @@ def _events(number: int, search: Search) -> Sequence[Event]:
     return events
 
 
-EVENTS: Final = tuple(one for n, search in enumerate(SEARCHES) for one in _events(n, search))
+EVENTS: Final = tuple(
+    replace(one, offset=offset)
+    for offset, one in enumerate(
+        one for number, search in enumerate(SEARCHES) for one in _events(number, search)
+    )
+)
 CLEAN: Final = World(SEARCHES, EVENTS)
 """1,320 clicks and 60 purchases."""
 
@@ -180,6 +185,17 @@ FAULTS: Final = (
             "Kafka partition 0, offsets 0 to 998: 499 not stored",
             "Kafka partition 0, offsets 1000 to 1998: 499 not stored",
             "Kafka partition 0, offsets 2000 to 2398: 199 not stored",
+        ],
+    ),
+    Fault(
+        "repeated_events",
+        World(SEARCHES, tuple(replace(one, offset=2 * one.offset) for one in EVENTS)),
+        1_379,
+        2_759,
+        [
+            "Kafka partition 0, offsets 0 to 998: 499 not stored",
+            "Kafka partition 0, offsets 1000 to 1998: 499 not stored",
+            "Kafka partition 0, offsets 2000 to 2758: 379 not stored",
         ],
     ),
     Fault(

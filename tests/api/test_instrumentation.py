@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from core.http.app import build_app
 from core.settings import Settings
 from schemas.instrumentation import HEALTH_CHECKS
 from tests.api.instrumentation_worlds import CLEAN, FAULTS, FROM_MS, SEARCHES, TO_MS, Fault, event
-from tests.api.stored import World, empty, store
+from tests.api.stored import Event, Search, World, empty, store
 from tests.clock import ManualClock
 from tests.conftest import Corner
 from tests.local_client import LocalClient
@@ -29,7 +30,7 @@ from tests.local_client import LocalClient
 pytestmark = pytest.mark.engines
 
 _RANGE = {"from": FROM_MS, "to": TO_MS}
-_EXACT = {"searches_without_events", "one_session", "posts_not_stored"}
+_EXACT = {"searches_without_events", "one_session", "posts_not_stored", "repeated_events"}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,22 @@ def test_a_session_id_that_stands_for_none_is_in_every_part(
     put(settings, World((search,), (event(search, "a", 1), event(search, "b", 2))))
     for part in (1, 1_000):
         assert asked(client, one_of=part)["placeholder_ids"]["cases"] == 3
+
+
+def test_events_that_wait_and_dead_letters_are_not_repeated_ones(
+    client: LocalClient, settings: Settings
+) -> None:
+    events = tuple(replace(one, offset=2 * n) for n, one in enumerate(CLEAN.events))
+    between = range(1, 2 * len(events) - 2, 2)
+    waiting = [Event(Search("not posted"), f"e{n}", offset=n) for n in between]
+    put(settings, World(SEARCHES, events, unjoined=tuple(waiting[:-1])))
+    assert asked(client)["repeated_events"]["cases"] == 1
+    dead = ["events", 0, between[-1], "invalid_record", "", datetime.now(UTC)]
+    with connect(settings) as sql:
+        names = ["topic", "partition", "offset", "reason", "error", "failed_at"]
+        sql.insert("dead_letters", [dead], column_names=names)
+        assert asked(client)["repeated_events"]["cases"] == 0
+        sql.command("TRUNCATE TABLE dead_letters")
 
 
 def test_users_with_equally_many_searches_are_told_in_the_order_of_their_ids(

@@ -267,6 +267,19 @@ FROM (
 )
 COMMENT 'Parameterised: posts of sessions that are not stored';
 
+CREATE OR REPLACE VIEW clickstream._health_repeated_events ON CLUSTER 'blue'
+AS SELECT
+    'repeated_events' AS finding,
+    toUInt64(sum(missing)) AS cases,
+    toUInt64(sum(posts)) AS total,
+    arrayMap(block -> concat('Kafka partition ', toString(block.2), ', offsets ', toString(block.3), ' to ',
+        toString(block.4), ': ', toString(-block.1), ' not stored'),
+        groupArraySortedArray(3)(blocks)) AS examples,
+    toUInt64(1) AS one_of
+FROM
+(…)
+COMMENT 'Parameterised: posts of events of the newest day of a range that are not stored';
+
 CREATE OR REPLACE VIEW clickstream_shard._relevant_session_facts ON CLUSTER 'blue'
 AS SELECT
     session_id, nullIf(session_day, toDate(0)) AS session_day, created_at, search_query, user_id, user_hash,
@@ -976,6 +989,8 @@ FROM
     SELECT * FROM clickstream._health_one_event_id(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
     UNION ALL
     SELECT * FROM clickstream._health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    UNION ALL
+    SELECT * FROM clickstream._health_repeated_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
     UNION ALL
     SELECT * FROM clickstream._health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 ) AS counted

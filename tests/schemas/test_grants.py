@@ -59,7 +59,7 @@ _QUESTIONS = {
 }
 _HEALTH_PARTS = (
     "sessions", "events", "hours", "whole", "shares", "one_user",
-    "one_event_id", "posts_not_stored", "placeholder_ids",
+    "one_event_id", "posts_not_stored", "repeated_events", "placeholder_ids",
 )  # fmt: skip
 _QUESTIONS_NOT_PUBLIC = {
     "_session_goals": _RANGE,
