@@ -1,6 +1,7 @@
 -- What is asked of all searches: few columns of them, and all that examples need of few hours, which are
 -- the last one of each day without an event, and the three in which a search has most events. A shard may
--- have few of a day's searches, so how many they are is not asked there.
+-- have few of a day's searches, so how many they are is not asked there. Nor can IN read a view with parameters
+-- there: ClickHouse sends it to the shards without them.
 CREATE OR REPLACE VIEW _health_whole
 AS SELECT
     check.1 AS finding,
@@ -67,7 +68,24 @@ FROM
                         max(session_hour) AS last_hour,
                         sum(events) AS events_of_day,
                         groupArraySorted(3)((-toInt64(most_events), session_hour)) AS busiest
-                    FROM _health_hours(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64})
+                    FROM
+                    (
+                        SELECT
+                            intDiv({to_ms:Int64} - 1 - toUnixTimestamp64Milli(created_at), 86400000) AS days_back,
+                            session_hour,
+                            sum(session_events) AS events,
+                            max(session_events) AS most_events
+                        FROM
+                        (
+                            SELECT created_at, session_hour, events AS session_events
+                            FROM session_facts FINAL
+                            WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
+                                AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+                                AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+                            SETTINGS do_not_merge_across_partitions_select_final = 1
+                        )
+                        GROUP BY days_back, session_hour
+                    )
                     GROUP BY days_back
                 )
             )

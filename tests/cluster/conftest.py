@@ -35,7 +35,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def on_cluster(cluster: Cluster) -> Settings:
     from core.settings import Settings
     from schemas.migrate import migrate
-    from tests.clickhouse_tables import on_table
 
     database = DATABASE if cluster.program else f"t{uuid.uuid4().hex[:10]}"
     settings = Settings(
@@ -44,9 +43,15 @@ def on_cluster(cluster: Cluster) -> Settings:
         clickhouse_cluster=cluster.name,
     )
     migrate(settings)
-    # Records of the tests are of 2023.
-    on_table(settings, "ALTER TABLE {} REMOVE TTL", "unjoined_events")
+    keep_old_waiting_events(settings)
     return settings
+
+
+def keep_old_waiting_events(settings: Settings) -> None:
+    """Of a database that was just made. Records of other tests are of 2023."""
+    from tests.clickhouse_tables import on_table
+
+    on_table(settings, "ALTER TABLE {} REMOVE TTL", "unjoined_events")
 
 
 @pytest.fixture(scope="session")

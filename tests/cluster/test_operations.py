@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.conftest import keep_old_waiting_events
 from tests.cluster.lab import NODES, Cluster
 from tests.cluster.world import Pipeline, answers, delete_adopted, differences
 
@@ -53,6 +54,7 @@ def test_a_backup_restored_into_an_empty_cluster_is_what_was_saved(
                 client.command(f"DROP DATABASE {database}{layout.on_cluster} SYNC")
         migrate(settings)
         restored(settings, folder)  # which compares the checksums
+        keep_old_waiting_events(settings)
         for node in ("s1r2", "s2r1"):
             assert differences(answers(pipeline.of(node)), before) == [], node
 

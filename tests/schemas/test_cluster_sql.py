@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+
 import pytest
 
 from core.clickhouse.layout import Layout
@@ -160,3 +164,23 @@ def test_tables_are_exchanged_and_moved_where_they_are() -> None:
         "ALTER TABLE `b`.`events` ATTACH PARTITION ALL FROM `a`.`events`",
     )
     assert distributed_table("events", Layout("a")) == ()
+
+
+def subqueries_of_in(text: str) -> Iterator[str]:
+    """What stands between the brackets after each IN that has a SELECT."""
+    for match in re.finditer(r"\bIN\s*\(\s*SELECT", text):
+        start = text.index("(", match.start())
+        depths = accumulate((char == "(") - (char == ")") for char in text[start:])
+        yield text[start : start + next(n for n, depth in enumerate(depths) if not depth)]
+
+
+def test_no_view_reads_one_with_parameters_within_in() -> None:
+    """ClickHouse would send the question to the shards without the parameters."""
+    with_parameters = re.compile(r"\bFROM \w+\(\s*\w+ = ")
+    found = [
+        view.name
+        for view in load().views
+        for subquery in subqueries_of_in(view.statements[0])
+        if with_parameters.search(subquery)
+    ]
+    assert found == []
