@@ -46,11 +46,6 @@ class UserDataTable:
         """Whether `condition` selects by session."""
         return self.condition in BY_SESSION.values()
 
-    @property
-    def has_session_id(self) -> bool:
-        """Whether it has session ids, not only their hashes."""
-        return self.condition == BY_SESSION["session_id"]
-
 
 def tables_with_user_data(columns: Iterable[Sequence[Any]]) -> tuple[UserDataTable, ...]:
     """The tables with data of users. Sessions are the last: while a session exists, an erasure that

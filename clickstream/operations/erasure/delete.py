@@ -14,10 +14,14 @@ from clickstream.operations.erasure.lookup import UserDataFinder
 from clickstream.operations.erasure.subject import DataSubject
 from core.clickhouse.admin import Server
 from core.clickhouse.id_batches import id_batches
+from schemas.user_tables import delete
 
 # ClickHouse visits every part of a table for a mutation, whatever its partition, one part after the
 # other with a pause between them. Mutations that wait together share the visit.
 _STATEMENTS_AT_ONCE: Final = 16
+# From so many partitions of a table on, one statement that searches all its parts costs less than
+# one for each: those of a month visit every part thirty times.
+_MANY_PARTITIONS: Final = 4
 
 # How often a long deletion says how far it is.
 _LINES: Final = 5
@@ -108,20 +112,24 @@ class Deleter:
         return +remaining
 
     def _mask(self, places: Sequence[_Rows]) -> None:
-        partitions: list[tuple[_Rows, str]] = []
+        statements: list[tuple[str, dict[str, Any]]] = []
         for rows in places:
             query = queries.rows_by_partition(rows.condition)
-            for partition, count in self._server.rows_of_replicas(query, **rows.bound):
-                partitions.append((rows, str(partition)))
+            found = self._server.rows_of_replicas(query, **rows.bound)
+            for _, count in found:
                 self.deleted[self._name(rows)] += int(count)
+            if len(found) >= _MANY_PARTITIONS:
+                statements.append((delete(rows.condition), rows.bound))
+            else:
+                statement = queries.delete_in_partition(rows.condition)
+                for partition, _ in found:
+                    statements.append((statement, {**rows.bound, "partition": str(partition)}))
 
-        def mask(place: tuple[_Rows, str]) -> None:
-            rows, partition = place
-            statement = queries.delete_in_partition(rows.condition)
-            self._server.on_every_node(statement, **rows.bound, partition=partition)
+        def mask(statement: tuple[str, dict[str, Any]]) -> None:
+            self._server.on_every_node(statement[0], **statement[1])
 
-        tell = self._telling("deleting", len(partitions), "partitions of tables")
-        _side_by_side(mask, partitions, tell)
+        tell = self._telling("deleting", len(statements), "statements")
+        _side_by_side(mask, statements, tell)
 
     def _telling(self, what: str, total: int, of: str) -> Callable[[int], None]:
         """Says now and then how far it is; nothing of what is short."""
@@ -144,8 +152,7 @@ class Deleter:
                 users: dict[str, object] = {"users": self._subject.users}
                 yield _Rows(database, found.table, found.condition, users)
             elif session_ids is None:
-                by = queries.PUBLISHED_BY_ID if found.has_session_id else queries.PUBLISHED_BY_KEY
-                yield _Rows(database, found.table, by, published)
+                yield _Rows(database, found.table, queries.PUBLISHED_BY_ID, published)
             else:
                 for ids in id_batches(session_ids):
                     yield _Rows(database, found.table, found.condition, {"ids": ids})

@@ -85,7 +85,7 @@ class UserDataFinder:
             return set()
         ids: set[str] = set()
         for database, found in self.tables():
-            if found.has_session_id:
+            if found.keyed_by_session:
                 rows = self._server.rows_of_replicas(
                     queries.RESIDUAL_SESSIONS,
                     database=database,

@@ -33,12 +33,8 @@ WHERE isNotNull(user_id) AND received_at <= erased.cut_off
 LIMIT {most:UInt64}
 """
 
-# Rows of all published sessions. Both read every id.
+# Rows of all published sessions. It reads every id.
 PUBLISHED_BY_ID: Final = f"substring(SHA256(session_id), 1, 16) IN ({_PUBLISHED_SESSIONS})"
-PUBLISHED_BY_KEY: Final = (
-    "session_key IN (SELECT reinterpretAsUInt128(sipHash128(session_id))"  # noqa: S608  (our own text)
-    f" FROM {{database:Identifier}}.sessions WHERE {PUBLISHED_BY_ID})"
-)
 
 # Some of the published sessions that have rows.
 RESIDUAL_SESSIONS: Final = (
