@@ -15,5 +15,5 @@ PREWHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms
     AND session_hash <= intDiv(18446744073709551615, if({one_of:UInt64} < 50, {one_of:UInt64}, intDiv({one_of:UInt64}, 5)))
 WHERE created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 0
 COMMENT 'Parameterised: the facts of the searches of a range, or of one in so many'

@@ -1,3 +1,5 @@
+-- FINAL merges facts across days: their key begins with the hour, so days never meet, and each day merged by
+-- itself would be a stream with a table of groups of its own, thirty of a month.
 -- Every parameterised question about sessions selects from here. The type is a constant, so ClickHouse
 -- reads the columns of clicks alone, or of purchases, or for every other type the arrays of all types.
 CREATE OR REPLACE VIEW _session_goals
@@ -73,6 +75,6 @@ FROM
     WHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms:Int64}, 3600000)
         AND created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-    SETTINGS do_not_merge_across_partitions_select_final = 1
+    SETTINGS do_not_merge_across_partitions_select_final = 0
 )
 COMMENT 'Parameterised: the facts of a range of created_at, for one type of event as the goal'

@@ -198,7 +198,7 @@ PREWHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms
     AND session_hash <= intDiv(18446744073709551615, if({one_of:UInt64} < 50, {one_of:UInt64}, intDiv({one_of:UInt64}, 5)))
 WHERE session_created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND session_created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 0
 COMMENT 'Parameterised: the ids of the events of the searches of a range, or of one in so many';
 
 CREATE OR REPLACE VIEW clickstream._health_sessions ON CLUSTER 'blue'
@@ -213,7 +213,7 @@ PREWHERE session_hour BETWEEN intDiv({from_ms:Int64}, 3600000) AND intDiv({to_ms
     AND session_hash <= intDiv(18446744073709551615, if({one_of:UInt64} < 50, {one_of:UInt64}, intDiv({one_of:UInt64}, 5)))
 WHERE created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND created_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 0
 COMMENT 'Parameterised: the facts of the searches of a range, or of one in so many';
 
 CREATE OR REPLACE VIEW clickstream._placeholder_ids ON CLUSTER 'blue'
@@ -287,7 +287,7 @@ AS SELECT
     clicked_positions_over_64, first_click_ms
 FROM clickstream_shard.session_facts FINAL
 WHERE NOT is_irrelevant
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 0
 COMMENT 'The facts of the sessions that count';
 
 CREATE OR REPLACE TABLE clickstream._relevant_session_facts ON CLUSTER 'blue' AS clickstream_shard._relevant_session_facts ENGINE = Distributed('blue', 'clickstream_shard', '_relevant_session_facts');
