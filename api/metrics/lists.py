@@ -50,7 +50,8 @@ _QUERY_RANKINGS: Final = {
     QueryList.NO_CLICK: Ranking(
         "{sessions_with_results}",
         "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
-        none_has="sessions_with_results_and_click",
+        bound="{sessions_without_click}",
+        is_above_zero=True,
     ),
     QueryList.LOW_CTR: Ranking(
         "({sessions} - {sessions_with_click})",

@@ -44,8 +44,6 @@ class Ranking:
     least as large as `order` for every group. None: there is none."""
     is_above_zero: bool = False
     """Whether `order` is above 0 in every group that is told."""
-    none_has: str | None = None
-    """A column that is 0 in every session of a group that is told. None: there is none such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,6 @@ def statement(question: Question) -> Statement:
     named = grouped_by(question, values)
     groups, keys = list(named), list(named.values())
     where = " AND ".join([selected(question, values), *_narrowed(question, values)])
-    where += _without_excluded_texts(question, source, where)
     names = sum_names(question)
     time = _time(question, is_current)
     if question.source is Source.POSITIONS and not question.counts_results:
@@ -290,18 +289,6 @@ def _narrowed(question: Question, values: dict[str, Value]) -> list[str]:
         return []
     values["buckets"] = list(question.buckets)
     return ["query_bucket IN {buckets:Array(UInt32)}"]
-
-
-def _without_excluded_texts(question: Question, source: str, where: str) -> str:
-    """Without texts that one session keeps out of the list: of millions, few are then grouped."""
-    ranking = question.ranking
-    if ranking is None or ranking.none_has is None or not is_of_texts(question):
-        return ""
-    if question.compare_previous:
-        return ""  # what the period before had keeps no text out
-    return f""" AND cityHash64(search_query) GLOBAL NOT IN (
-    SELECT cityHash64(search_query) FROM {source} WHERE {where} AND {ranking.none_has} > 0
-)"""  # noqa: S608 - fragments of this module
 
 
 def is_of_texts(question: Question) -> bool:

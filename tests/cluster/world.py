@@ -40,6 +40,7 @@ QUESTIONS = (
     "/analytics/overview?event_type=save&relevance=include",
     "/analytics/queries?relevance=only",
     "/analytics/queries?list=no_result",
+    "/analytics/queries?list=no_click",
     "/analytics/positions",
     "/analytics/objects",
     "/analytics/funnel?steps=click,save",
