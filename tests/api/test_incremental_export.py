@@ -21,14 +21,16 @@ from api.selection import Relevance, Selection
 from api.watermark import BEGINNING, WATERMARK_HEADER
 from clickstream.commands.export_rows import RowOptions, export_rows
 from core.clickhouse.client import connect
+from core.clickhouse.layout import Layout
 from core.kafka.partitions import Partition
+from schemas.cluster_sql import table_itself
 from schemas.topics import Topics
 from stream_processors.join import table_columns
 from stream_processors.write.clickhouse import ClickHouseSink
 from stream_processors.write.sink import BEFORE_ALL
 from tests.api.export_copy import Copy, hash_of, read_table
 from tests.api.stored import DAY_MS, NOON_MS, Event, Mark, Search, World, empty, store
-from tests.clickhouse_tables import truncate
+from tests.clickhouse_tables import on_table, on_tables, truncate
 from tests.examples import examples
 
 if TYPE_CHECKING:
@@ -110,8 +112,8 @@ def test_an_event_that_the_clean_up_joins_is_told(clean: Settings, client: TestC
         # One waits and is not joined, one is joined and not yet deleted.
         some = f"SELECT {names} FROM events WHERE event_id = 'late' OR session_id = 'b'"  # noqa: S608 - our own
         clickhouse.command(f"INSERT INTO unjoined_events ({names}) {some}")
-        clickhouse.command("SYSTEM START MERGES events")  # a deletion is one
-        clickhouse.command("DELETE FROM events WHERE event_id = 'late'")
+    on_table(clean, "SYSTEM START MERGES {}", "events")  # a deletion is one
+    on_table(clean, "DELETE FROM {} WHERE event_id = 'late'", "events")
     note(clean, sessions=2, events=3)
     copies = [Copy(client), Copy(client, {"from": str(NOON_MS)})]
     for copy in copies:
@@ -171,8 +173,8 @@ def test_an_erased_session_is_told_by_its_hash(clean: Settings, client: TestClie
     with connect(clean) as clickhouse:
         hashed = bytes.fromhex(hash_of("a"))
         clickhouse.insert("erased_sessions", [[hashed, b"u" * 32]], ["session_hash", "user_hash"])
-        clickhouse.command("SYSTEM START MERGES sessions")  # a deletion is one
-        clickhouse.command("DELETE FROM sessions WHERE session_id = 'a'")
+    on_table(clean, "SYSTEM START MERGES {}", "sessions")  # a deletion is one
+    on_table(clean, "DELETE FROM {} WHERE session_id = 'a'", "sessions")
     copy.pull()
     assert copy.removed == [hash_of("a")]
     assert set(copy.sessions) == {"b"}
@@ -229,10 +231,12 @@ def test_at_one_watermark_the_bytes_are_the_same_whatever_came_since(
     more = Search("more", offset=40)
     store(clean, World((more,), (Event(searches[0], "2", offset=40),)))
     note(clean, sessions=41, events=41)
+    layout = Layout.of(clean)
+    on_tables(clean, "SYSTEM START MERGES {}", "sessions", "events")
     with connect(clean) as clickhouse:
         for table in ("sessions", "events"):
-            clickhouse.command(f"SYSTEM START MERGES {table}")
-            clickhouse.command(f"OPTIMIZE TABLE {table} FINAL")
+            itself = table_itself(table, layout)
+            clickhouse.command(f"OPTIMIZE TABLE {itself}{layout.on_cluster} FINAL")
     assert files() == before
 
 
