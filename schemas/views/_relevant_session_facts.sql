@@ -5,5 +5,5 @@ AS SELECT
     clicked_positions_over_64, first_click_ms
 FROM session_facts FINAL
 WHERE NOT is_irrelevant
-SETTINGS do_not_merge_across_partitions_select_final = 0
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'The facts of the sessions that count'

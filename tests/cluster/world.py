@@ -36,6 +36,8 @@ ERASURES = ("erasures", "erased_sessions", "erased_dead_letters")
 QUESTIONS = (
     *(f"/session?session_id={user}-s{n}" for user in USERS for n in (0, 1)),
     f"/events/lookup?session_id={USERS[0]}-s0&event_id=early",
+    "/events/lookup?event_id=early",
+    "/events/waiting",
     "/analytics/overview",
     "/analytics/overview?event_type=save&relevance=include",
     "/analytics/queries?relevance=only",

@@ -287,7 +287,7 @@ AS SELECT
     clicked_positions_over_64, first_click_ms
 FROM clickstream_shard.session_facts FINAL
 WHERE NOT is_irrelevant
-SETTINGS do_not_merge_across_partitions_select_final = 0
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'The facts of the sessions that count';
 
 CREATE OR REPLACE TABLE clickstream._relevant_session_facts ON CLUSTER 'blue' AS clickstream_shard._relevant_session_facts ENGINE = Distributed('blue', 'clickstream_shard', '_relevant_session_facts');

@@ -16,6 +16,7 @@ from schemas.migrate import migrate
 from schemas.retention import expiries, set_table_retention
 from schemas.topic_admin import describe_topics, set_topic_retention
 from schemas.topics import Topics
+from tests.waiting import wait_until
 
 
 @given(st.integers(1, 5_000))
@@ -96,7 +97,8 @@ def test_existing_topics_are_given_the_retention_and_nothing_else(settings: Sett
     topics = Topics.from_settings(settings)
     before = describe_topics(settings)
     assert set(set_topic_retention(shorter)) == set(topics.all()) - {topics.erasures}
-    assert set_topic_retention(shorter) == ()
+    # A broker tells of a change a moment after it has taken it.
+    wait_until(lambda: set_topic_retention(shorter) == (), seconds=10)
     after = describe_topics(shorter)
     for name in topics.all():
         changed = {o for o, value in after[name].config.items() if before[name].config[o] != value}

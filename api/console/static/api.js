@@ -10,6 +10,8 @@ export class ApiError extends Error {
     super(said || problem?.detail || problem?.title || `the server answered ${status}`);
     this.status = status;
     this.title = problem?.title ?? "";
+    /** What was sent from here is stored later than the server waits for it: ask again. */
+    this.isBehind = Boolean(problem?.type?.endsWith("sink-behind"));
   }
 }
 

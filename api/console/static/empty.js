@@ -54,11 +54,15 @@ function sample() {
   const bar = h("progress", { max: "1", value: "0", hidden: true, "aria-label": "Sample data sent" });
   const place = h("p", { class: "muted" }, "A month of an imaginary shop, of users named sample-user-000 and so on. ", h("code", null, "clickstream demo --remove"), " deletes it again.");
   const button = h("button", { type: "button", class: "main" }, "Load sample data");
+  const sent = h("span", { class: "muted" });
   button.addEventListener("click", async () => {
     button.disabled = true;
     bar.hidden = false;
     try {
-      await loadSample((share) => (bar.value = share));
+      await loadSample((share) => {
+        bar.value = share;
+        sent.textContent = ` ${Math.floor(100 * share)} % sent`;
+      });
       say("Sample data loaded");
       go(href({}));
     } catch (error) {
@@ -66,7 +70,7 @@ function sample() {
       button.disabled = false;
     }
   });
-  return h("div", null, h("p", null, "Or look around first:"), h("p", null, button, " ", bar), place);
+  return h("div", null, h("p", null, "Or look around first:"), h("p", null, button, " ", bar, sent), place);
 }
 
 const AT_ONCE = 6;

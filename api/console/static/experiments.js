@@ -52,7 +52,7 @@ function variants(told) {
   const warning = ratio.is_mismatch
     ? h("p", { class: "problem", role: "alert" }, `Sample ratio mismatch (p ${probability(ratio.p)}): users are not divided as they should be. No difference below can be trusted before that is explained.`)
     : h("p", { class: "muted" }, ratio.p === null ? "" : `Users are divided as expected (sample ratio p = ${probability(ratio.p)}).`,
-        told.users_in_several_variants ? ` ${count(told.users_in_several_variants)} users were in several variants.` : "");
+        told.users_in_several_variants ? ` ${count(told.users_in_several_variants)} ${told.users_in_several_variants === 1 ? "user was" : "users were"} in several variants.` : "");
   const who = table("Variants", [
     { label: "Variant", text: true, cell: (row) => h("b", null, row.variant, row.variant === told.control && row.variant !== "control" ? " (control)" : "") },
     { label: "Users", cell: (row) => count(row.users) },

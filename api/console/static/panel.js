@@ -3,6 +3,8 @@
 import { ApiError, saveCsv } from "./api.js";
 import { h, say } from "./dom.js";
 
+const AGAIN_MS = 2000;
+
 /**
  * What a view is made of: its panels load and load again together.
  * @typedef {{load: () => Promise<void>}} Loading
@@ -75,6 +77,10 @@ export class View {
       } catch (error) {
         if (this.signal.aborted) return;
         content = problem(error);
+        if (error instanceof ApiError && error.isBehind) {
+          content = nothing("What was just sent is not all stored yet: asked again in a moment.");
+          setTimeout(() => mine === latest && !this.signal.aborted && void run(), AGAIN_MS);
+        }
       }
       if (mine !== latest || this.signal.aborted) return;
       body.replaceChildren(content);

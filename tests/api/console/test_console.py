@@ -295,6 +295,19 @@ def test_when_one_server_is_away_the_rest_is_told(open_page: OpenPage) -> None:
     expect(status).to_contain_text("Waiting events1")
 
 
+def test_a_question_that_came_too_early_is_asked_again(open_page: OpenPage) -> None:
+    watched = open_page(f"/?view=experiments&{RANGE}", expected={(503, "/analytics/experiment")})
+    page = watched.page
+    behind = {"type": "urn:x:sink-behind", "title": "The sink has not caught up yet", "status": 503}
+    page.route(
+        "**/analytics/experiment*", lambda route: route.fulfill(status=503, json=behind), times=1
+    )
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_text("What was just sent is not all stored yet")).to_be_visible()
+    expect(page.get_by_text("What was just sent is not all stored yet")).to_be_hidden()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_the_live_tail_shows_what_comes(open_page: OpenPage, systems: Systems) -> None:
     page = open_page(f"/?view=pipeline&{RANGE}").page
     page.get_by_role("button", name="Watch").click()
