@@ -71,4 +71,4 @@ def test_the_commands_work_as_printed_and_leave_a_trace(pair: ProcessPair) -> No
     assert say(mark) == {"session_id": "sess-123", "is_irrelevant": True}
     assert say(after)["sessions"] == counted - 1
     assert say(read)["is_irrelevant"] is True
-    assert say(look_up)["state"] == "joined"
+    assert [each["state"] for each in say(look_up)["matches"]] == ["joined"]
