@@ -224,7 +224,7 @@ def content_of(answer: Response) -> Any:
     """As rows in an order of their own, when it is an export."""
     kind = answer.headers["content-type"]
     if kind == "application/json":
-        times = ("as_of", "range")
+        times = ("as_of", "range", "searched_from")
         return {n: _rounded(value) for n, value in answer.json().items() if n not in times}
     if "parquet" not in kind:
         return sorted(answer.text.splitlines())
