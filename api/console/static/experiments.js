@@ -3,8 +3,8 @@
 import { ask } from "./api.js";
 import { h, svg } from "./dom.js";
 import { NONE, count, decimal, percent, probability } from "./format.js";
-import { nothing } from "./panel.js";
-import { eventOf, go, question, same } from "./state.js";
+import { leavesOutFilters, nothing } from "./panel.js";
+import { eventOf, go, isFiltered, question, same } from "./state.js";
 import { table } from "./table.js";
 
 /** @type {Record<string, string>} */
@@ -25,6 +25,7 @@ export function experiments(view, now) {
   const { from, to } = question(now);
   const asked = () => ({ from, to, event_type: eventOf(now) });
   return [
+    ...leavesOutFilters(isFiltered(now)),
     view.panel({
       title: "Variants",
       hint: "of search_meta.variant, by user; p is corrected for all metrics on this page",

@@ -9,6 +9,9 @@ export const NONE = "–";
 /** @param {number | null | undefined} value */
 export const count = (value) => (value === null || value === undefined ? NONE : counts.format(value));
 
+/** A query text whose blanks at its ends are seen: it is another text than without. @param {string} text */
+export const queryText = (text) => (text === "" ? "(empty text)" : text.replace(/^\s+|\s+$/g, (blanks) => "␠".repeat(blanks.length)));
+
 /** It begins with a capital. @param {string} text */
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -1,7 +1,7 @@
 // The work lists: what each asks for, and its columns.
 
 import { h } from "./dom.js";
-import { count, decimal, percent } from "./format.js";
+import { count, decimal, percent, queryText } from "./format.js";
 import { href } from "./state.js";
 import { link, rate } from "./table.js";
 
@@ -22,7 +22,7 @@ import { link, rate } from "./table.js";
  */
 
 /** @type {Column} */
-const QUERY = { label: "Query", text: true, cell: (row) => link(row.search_query, href({ view: "query", q: row.search_query })) };
+const QUERY = { label: "Query", text: true, cell: (row) => link(queryText(row.search_query), href({ view: "query", q: row.search_query })) };
 /** @type {Column} */
 const SEARCHES = { label: "Searches", cell: (row) => count(row.sessions), sort: "sessions" };
 /** @type {Column} */
@@ -126,7 +126,7 @@ export const LISTS = {
         label: "From → to",
         text: true,
         cell: (row) =>
-          h("span", null, link(row.search_query, href({ view: "query", q: row.search_query })), " → ", link(row.next_query, href({ view: "query", q: row.next_query }))),
+          h("span", null, link(queryText(row.search_query), href({ view: "query", q: row.search_query })), " → ", link(queryText(row.next_query), href({ view: "query", q: row.next_query }))),
       },
       { label: "Times", cell: (row) => count(row.sessions) },
     ],

@@ -100,6 +100,10 @@ export function problem(error) {
   return h("p", { class: "problem", role: "alert" }, `${text}${status}`);
 }
 
+/** What a view says that does not take the filters. @param {boolean} isFiltered */
+export const leavesOutFilters = (isFiltered) =>
+  isFiltered ? [h("p", { class: "muted", role: "note" }, "The filters are not applied here: this is of all searches of the range.")] : [];
+
 /** @param {...(Node | string)} children */
 export const nothing = (...children) => h("p", { class: "muted nothing" }, ...children);
 

@@ -4,8 +4,8 @@ import { ApiError, ask, send } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { clock, count, duration, percent, sentence, short, shortDay } from "./format.js";
-import { nothing, problem } from "./panel.js";
-import { granularityOf, href, question, zoneOf } from "./state.js";
+import { leavesOutFilters, nothing, problem } from "./panel.js";
+import { granularityOf, href, isFiltered, question, zoneOf } from "./state.js";
 import { link, table } from "./table.js";
 import { waitingEvents } from "./waiting.js";
 
@@ -19,10 +19,11 @@ export function pipeline(view, now) {
   const tiles = h("section", { class: "tiles", "aria-label": "State of the pipeline" });
   view.loading(tiles, tiles, () => status(view, now));
   return [
+    ...leavesOutFilters(isFiltered(now)),
     tiles,
     h("div", { class: "grid" },
       ["sessions", "events"].map((metric) =>
-        view.panel({ title: metric === "sessions" ? "Searches" : "Events", hint: "by the time of the search", load: () => throughput(view, now, metric) })),
+        view.panel({ title: metric === "sessions" ? "Searches" : "Events", hint: "by the time of the search, marked ones too", load: () => throughput(view, now, metric) })),
       view.panel({ title: "Dead letters", hint: "records that could not be processed, by reason", load: () => deadLetters(view) }),
       waitingEvents(view, now),
       view.panel({ title: "Health of the instrumentation", hint: "what is odd about what is sent", wide: "whole", load: () => health(view, now) }),

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h } from "./dom.js";
-import { count } from "./format.js";
+import { count, queryText } from "./format.js";
 import { OBJECT_COLUMNS } from "./lists.js";
 import { charts } from "./overview.js";
 import { nothing, sampled } from "./panel.js";
@@ -17,7 +17,7 @@ export function query(view, now) {
   const only = { query: text };
   const tiles = h("section", { class: "tiles", "aria-label": "Numbers of the query" });
   view.loading(tiles, tiles, totals(view, now, only));
-  const heading = h("div", { class: "title" }, h("h1", null, text === "" ? "(empty text)" : text), h("a", { href: href({ view: "queries", list: "top" }) }, "all queries"));
+  const heading = h("div", { class: "title" }, h("h1", null, queryText(text)), h("a", { href: href({ view: "queries", list: "top" }) }, "all queries"));
   const asked = () => ({ ...question(now), ...only });
   return [
     heading,
@@ -36,8 +36,8 @@ export function query(view, now) {
           return objects.length ? h("div", null, table("Results", OBJECT_COLUMNS, objects), sampled(answer)) : nothing("It found nothing in this range.");
         },
       }),
-      pairs(view, now, "Searched next", "the same user's next search, within 5 minutes", "next_query", "next_query", { query: text }),
-      pairs(view, now, "Searched before", "what led here, within 5 minutes", "search_query", "search_query", { next_query: text }),
+      pairs(view, now, "Searched next", "the same user's next search, within 5 minutes, in whatever case and blanks", "next_query", "next_query", { query: text }),
+      pairs(view, now, "Searched before", "what led here, within 5 minutes, in whatever case and blanks", "search_query", "search_query", { next_query: text }),
       view.panel({
         title: "Its sessions",
         hint: "the latest first",
@@ -63,7 +63,7 @@ function pairs(view, now, title, hint, label, shown, of) {
       const answer = await ask("analytics/next_queries", { ...params(), limit: 10 }, view.signal);
       if (!answer.queries.length) return nothing("Nothing within 5 minutes.");
       return h("div", null, table(title, [
-        { label: "Query", text: true, cell: (row) => link(row[shown], href({ view: "query", q: row[shown] })) },
+        { label: "Query", text: true, cell: (row) => link(queryText(row[shown]), href({ view: "query", q: row[shown] })) },
         { label: "Times", cell: (row) => count(row.sessions) },
         { label: "Users", cell: (row) => count(row.users) },
         { label: "Typed on", title: "Of these, in one typing run", cell: (row) => count(row.reformulated_sessions) },

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h } from "./dom.js";
-import { NONE, count, duration, moment } from "./format.js";
+import { NONE, count, duration, moment, queryText } from "./format.js";
 import { lookupForm } from "./lookup.js";
 import { markButton } from "./mark.js";
 import { nothing } from "./panel.js";
@@ -25,7 +25,7 @@ export function session(view, now) {
       const load = totals(view, now, only);
       view.loading(tiles, tiles, async () =>
         h("div", null,
-          h("h2", { class: "over" }, "All searches for ", link(found.search_query, href({ view: "query", q: found.search_query })), " in the range"),
+          h("h2", { class: "over" }, "All searches for ", link(queryText(found.search_query), href({ view: "query", q: found.search_query })), " in the range"),
           await load()));
     }
     return page(view, now, found);
@@ -46,7 +46,7 @@ function page(view, now, found) {
   ];
   return h("div", null,
     h("div", { class: "title" },
-      h("h1", null, found.search_query === "" ? "(empty text)" : found.search_query),
+      h("h1", null, queryText(found.search_query)),
       found.is_irrelevant ? h("span", { class: "badge" }, "irrelevant") : null,
       markButton(found.session_id, found.is_irrelevant, () => view.refresh())),
     h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),

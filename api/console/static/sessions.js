@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h } from "./dom.js";
-import { count, moment } from "./format.js";
+import { count, moment, queryText } from "./format.js";
 import { lookupForm } from "./lookup.js";
 import { markButton } from "./mark.js";
 import { moreButton, nothing } from "./panel.js";
@@ -59,7 +59,7 @@ function show(view, now, place, rows, next, asked) {
   });
   const made = table("Sessions", [
     { label: "Time", text: true, cell: (row) => link(moment(row.created_at, zone), href({ view: "session", id: row.session_id })) },
-    { label: "Query", text: true, cell: (row) => link(row.search_query, href({ view: "query", q: row.search_query })) },
+    { label: "Query", text: true, cell: (row) => link(queryText(row.search_query), href({ view: "query", q: row.search_query })) },
     { label: "Results", cell: (row) => count(row.results) },
     { label: eventOf(now) === "click" ? "Clicks" : eventOf(now), cell: (row) => count(row.clicks) },
     { label: "First at position", cell: (row) => count(row.first_click_position) },

@@ -42,6 +42,9 @@ export function question(now) {
   return asked;
 }
 
+/** Whether some searches are filtered out. @param {State} now */
+export const isFiltered = (now) => Object.keys(question(now)).length > 2;
+
 /** @param {State} now */
 export const eventOf = (now) => now.event || "click";
 /** @param {State} now */

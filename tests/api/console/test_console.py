@@ -295,6 +295,13 @@ def test_when_one_server_is_away_the_rest_is_told(open_page: OpenPage) -> None:
     expect(status).to_contain_text("Waiting events1")
 
 
+@pytest.mark.parametrize("view", ["experiments", "pipeline"])
+def test_a_view_that_leaves_out_the_filters_says_so(open_page: OpenPage, view: str) -> None:
+    note = "The filters are not applied here"
+    expect(open_page(f"/?view={view}&query=x&{RANGE}").page.get_by_text(note)).to_be_visible()
+    expect(open_page(f"/?view={view}&{RANGE}").page.get_by_text(note)).to_have_count(0)
+
+
 def test_a_question_that_came_too_early_is_asked_again(open_page: OpenPage) -> None:
     watched = open_page(f"/?view=experiments&{RANGE}", expected={(503, "/analytics/experiment")})
     page = watched.page
