@@ -1,5 +1,4 @@
-"""GET /analytics/…: questions of the catalogue, asked freely or ready-made, and
-experiments."""
+"""GET /analytics/…: questions of the catalogue, asked freely or ready-made, and experiments."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from core.errors import SetupError
+from core.nearest_name import nearest_name
 from core.settings import Settings
 
 _PREFIX: Final = "CLICKSTREAM_"
@@ -37,8 +37,8 @@ def refuse_unknown_settings(environment: Mapping[str, str], env_file: Path) -> N
 
 def _hints(unknown: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     for name in unknown:
-        near = difflib.get_close_matches(name.upper(), list(known), 1, 0.6)
-        meant = f"did you mean {near[0]}?" if near else "docs/settings.md lists them"
+        near = nearest_name(name.upper(), known)
+        meant = f"did you mean {near}?" if near else "docs/settings.md lists them"
         yield f"there is no setting {name}: {meant}"
 
 

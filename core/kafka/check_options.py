@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Final
 
 from core.errors import SetupError
+from core.nearest_name import nearest_name
 from core.settings import Settings
 
 _UNKNOWN: Final = re.compile(r'No such configuration property: "([^"]*)"')
@@ -47,8 +47,8 @@ def check_kafka_options(settings: Settings) -> None:
         if (unknown := _UNKNOWN.search(said)) is None:
             raise SetupError(f"CLICKSTREAM_KAFKA__…: {said}") from None
         name = unknown[1]
-        near = difflib.get_close_matches(name, _USUAL, 1, 0.6)
-        meant = f": did you mean {_variable(near[0])}?" if near else ""
+        near = nearest_name(name, _USUAL)
+        meant = f": did you mean {_variable(near)}?" if near else ""
         raise SetupError(f"{_variable(name)}: Kafka has no such option{meant}") from None
 
 
