@@ -65,8 +65,7 @@ FROM
         concat(
             'Posts of events of the newest 24 hours (by time of receipt) that are not stored, do not wait and are ',
             'no dead letters, of all between the first and the last that is stored. The first event of an id in ',
-            'a search stands, so each that is sent again is not stored; those that were erased are not, either. ',
-            'Repeated ones that ClickHouse has not merged yet still count as stored.'),
+            'a search stands, so each that is sent again is not stored; those that were erased are not, either.'),
         concat(
             'Send an event once, and again only when its post was not answered. Give each event of a search an id ',
             'of its own, not that of the object or the page: of two events with one id the second is lost.')),

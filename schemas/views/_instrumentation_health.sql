@@ -21,9 +21,9 @@ FROM
     UNION ALL
     SELECT * FROM _health_one_event_id(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
     UNION ALL
-    SELECT * FROM _health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    SELECT * FROM _health_missing_posts(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, finding = 'posts_not_stored')
     UNION ALL
-    SELECT * FROM _health_repeated_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    SELECT * FROM _health_missing_posts(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, finding = 'repeated_events')
     UNION ALL
     SELECT * FROM _health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 ) AS counted

@@ -23,6 +23,7 @@ from core.settings import Settings
 from schemas.instrumentation import HEALTH_CHECKS
 from tests.api.instrumentation_worlds import CLEAN, FAULTS, FROM_MS, SEARCHES, TO_MS, Fault, event
 from tests.api.stored import Event, Search, World, empty, store
+from tests.clickhouse_tables import on_table
 from tests.clock import ManualClock
 from tests.conftest import Corner
 from tests.local_client import LocalClient
@@ -159,6 +160,21 @@ def test_events_that_wait_and_dead_letters_are_not_repeated_ones(
         sql.insert("dead_letters", [dead], column_names=names)
         assert asked(client)["repeated_events"]["cases"] == 0
         sql.command("TRUNCATE TABLE dead_letters")
+
+
+def test_repeated_events_are_as_many_before_and_after_they_are_merged(
+    client: LocalClient, settings: Settings
+) -> None:
+    """Of two shards or replicas, one may have merged what the other has not."""
+    posts = [(2 * one.offset, one) for one in CLEAN.events]
+    posts += [(offset + 1, one) for offset, one in posts]
+    put(settings, World(SEARCHES, tuple(replace(one, offset=offset) for offset, one in posts)))
+    before = asked(client)["repeated_events"]
+    assert (before["cases"], before["total"]) == (len(posts) // 2 - 1, len(posts) - 1)
+    on_table(settings, "SYSTEM START MERGES {}", "events")
+    with connect(settings) as sql:
+        sql.command("OPTIMIZE TABLE events FINAL")
+    assert asked(client)["repeated_events"] == before
 
 
 def test_users_with_equally_many_searches_are_told_in_the_order_of_their_ids(

@@ -78,6 +78,7 @@ _VALUES = {
     "control": "'a'",
     "limit": "10",
     "one_of": "1",
+    "finding": "'repeated_events'",
 }
 
 

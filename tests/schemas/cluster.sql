@@ -216,60 +216,9 @@ WHERE created_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
 SETTINGS do_not_merge_across_partitions_select_final = 0
 COMMENT 'Parameterised: the facts of the searches of a range, or of one in so many';
 
-CREATE OR REPLACE VIEW clickstream._placeholder_ids ON CLUSTER 'blue'
-AS SELECT arrayJoin([
-    'undefined', 'Undefined', 'null', 'Null', 'NULL', 'None', 'none', 'nil', 'NaN', 'nan', '[object Object]',
-    '[object Promise]', '[object Undefined]', '(null)', '<null>', 'N/A', 'n/a', '""', '\'\'', '{}', '[]', '-', '--'
-]) AS id
-COMMENT 'Ids that stand for no id';
-
-CREATE OR REPLACE VIEW clickstream._health_posts_not_stored ON CLUSTER 'blue'
+CREATE OR REPLACE VIEW clickstream._health_missing_posts ON CLUSTER 'blue'
 AS SELECT
-    'posts_not_stored' AS finding,
-    toUInt64(sum(missing)) AS cases,
-    toUInt64(sum(posts)) AS total,
-    arrayMap(block -> concat('Kafka partition ', toString(block.2), ', offsets ', toString(block.3), ' to ',
-        toString(block.4), ': ', toString(-block.1), ' not stored'),
-        groupArraySortedArray(3)(blocks)) AS examples,
-    toUInt64(1) AS one_of
-FROM (
-    SELECT
-        kafka_partition,
-        greatest(0, toInt64(max(last) - min(first) + 1) - toInt64(sum(stored))) AS missing,
-        max(last) - min(first) + 1 AS posts,
-        groupArraySortedIf(3)(
-            (toInt64(stored) - toInt64(last - first + 1), kafka_partition, first, last), last - first + 1 > stored
-        ) AS blocks
-    FROM
-    (
-        SELECT
-            kafka_partition,
-            bitShiftRight(first_place, 48) AS epoch,
-            bitAnd(first_place, 281474976710655) AS first,
-            bitAnd(last_place, 281474976710655) AS last,
-            stored
-        FROM
-        (
-            SELECT
-                kafka_partition,
-                intDiv(bitNot(version), 1000) AS block,
-                min(bitNot(version)) AS first_place,
-                max(bitNot(version)) AS last_place,
-                count() AS stored
-            FROM clickstream.sessions FINAL
-            WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-                AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-            GROUP BY kafka_partition, block
-            SETTINGS do_not_merge_across_partitions_select_final = 1
-        )
-    )
-    GROUP BY kafka_partition, epoch
-)
-COMMENT 'Parameterised: posts of sessions that are not stored';
-
-CREATE OR REPLACE VIEW clickstream._health_repeated_events ON CLUSTER 'blue'
-AS SELECT
-    'repeated_events' AS finding,
+    {finding:String} AS finding,
     toUInt64(sum(missing)) AS cases,
     toUInt64(sum(posts)) AS total,
     arrayMap(block -> concat('Kafka partition ', toString(block.2), ', offsets ', toString(block.3), ' to ',
@@ -278,7 +227,14 @@ AS SELECT
     toUInt64(1) AS one_of
 FROM
 (…)
-COMMENT 'Parameterised: posts of events of the newest day of a range that are not stored';
+COMMENT 'Parameterised: posts of searches, or posts of events of the newest day of a range, that are not stored';
+
+CREATE OR REPLACE VIEW clickstream._placeholder_ids ON CLUSTER 'blue'
+AS SELECT arrayJoin([
+    'undefined', 'Undefined', 'null', 'Null', 'NULL', 'None', 'none', 'nil', 'NaN', 'nan', '[object Object]',
+    '[object Promise]', '[object Undefined]', '(null)', '<null>', 'N/A', 'n/a', '""', '\'\'', '{}', '[]', '-', '--'
+]) AS id
+COMMENT 'Ids that stand for no id';
 
 CREATE OR REPLACE VIEW clickstream_shard._relevant_session_facts ON CLUSTER 'blue'
 AS SELECT
@@ -988,9 +944,9 @@ FROM
     UNION ALL
     SELECT * FROM clickstream._health_one_event_id(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
     UNION ALL
-    SELECT * FROM clickstream._health_posts_not_stored(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    SELECT * FROM clickstream._health_missing_posts(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, finding = 'posts_not_stored')
     UNION ALL
-    SELECT * FROM clickstream._health_repeated_events(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
+    SELECT * FROM clickstream._health_missing_posts(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, finding = 'repeated_events')
     UNION ALL
     SELECT * FROM clickstream._health_placeholder_ids(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, one_of = {one_of:UInt64})
 ) AS counted

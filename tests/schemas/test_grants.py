@@ -59,7 +59,7 @@ _QUESTIONS = {
 }
 _HEALTH_PARTS = (
     "sessions", "events", "hours", "whole", "shares", "one_user",
-    "one_event_id", "posts_not_stored", "repeated_events", "placeholder_ids",
+    "one_event_id", "placeholder_ids",
 )  # fmt: skip
 _QUESTIONS_NOT_PUBLIC = {
     "_session_goals": _RANGE,
@@ -67,6 +67,7 @@ _QUESTIONS_NOT_PUBLIC = {
     "_session_objects": f"{_RANGE}, one_of = 1",
     "_instrumentation_health": f"{_TIMES}, one_of = 1",
     **{f"_health_{part}": f"{_TIMES}, one_of = 1" for part in _HEALTH_PARTS},
+    "_health_missing_posts": f"{_TIMES}, finding = 'repeated_events'",
     "_experiment_sessions": _VARIANTS,
     "_experiment_users": _VARIANTS,
 }
