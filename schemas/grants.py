@@ -7,6 +7,7 @@ with, so every test of the whole system shows that they suffice. For one's own s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from string import Template
@@ -24,6 +25,11 @@ ANALYST_SETTINGS: Final = {
     "final": 1,
     "do_not_merge_across_partitions_select_final": 1,
 }
+
+
+# Searches of one user are on several shards: what a JOIN or IN compares with them goes to all. Else
+# ClickHouse refuses it, in some views of ours, too.
+_ANALYST_ON_A_CLUSTER: Final = {"distributed_product_mode": "global"}
 
 
 class Role(StrEnum):
@@ -44,6 +50,11 @@ def grants(role: Role, layout: Layout) -> tuple[str, ...]:
     return lines + of_shards + _lines(f"{role}_on_cluster", layout.database)
 
 
+def analyst_settings(layout: Layout) -> Mapping[str, int | str]:
+    """By name, what an analyst's queries run with."""
+    return {**ANALYST_SETTINGS, **(_ANALYST_ON_A_CLUSTER if layout.cluster else {})}
+
+
 def script(role: Role, layout: Layout) -> str:
     """SQL for the owner of a server: makes the role `<database>_<role>` and grants it its rights.
 
@@ -51,7 +62,7 @@ def script(role: Role, layout: Layout) -> str:
     cluster it makes the role on every node.
     """
     name, everywhere = f"{layout.database}_{role}", layout.on_cluster
-    settings = ", ".join(f"{setting} = {value}" for setting, value in ANALYST_SETTINGS.items())
+    settings = ", ".join(f"{name} = {value!r}" for name, value in analyst_settings(layout).items())
     made = f"CREATE ROLE IF NOT EXISTS {name}{everywhere}"
     if role is Role.ANALYST:
         made += f" SETTINGS {settings}"

@@ -234,6 +234,14 @@ def test_on_a_cluster_a_role_may_do_the_same_in_both_databases_on_every_node() -
     assert "GRANT INSERT ON shop_shard.facts_progress" not in worker
 
 
+def test_on_a_cluster_what_an_analyst_joins_is_sent_to_all_shards() -> None:
+    role = "CREATE ROLE IF NOT EXISTS shop_analyst ON CLUSTER 'blue' SETTINGS"
+    on_cluster = script(Role.ANALYST, Layout("shop", "blue"))
+    assert on_cluster.startswith(f"{role} readonly = 2, final = 1,")
+    assert "distributed_product_mode = 'global';" in on_cluster.splitlines()[0]
+    assert "distributed_product_mode" not in script(Role.ANALYST, Layout("shop"))
+
+
 @pytest.mark.engines
 @pytest.mark.parametrize("role", list(Role))
 def test_the_server_can_read_the_script(owner: Settings, role: Role) -> None:
