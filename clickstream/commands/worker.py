@@ -11,8 +11,10 @@ def worker() -> None:
     On SIGTERM it writes what it has read, commits its offsets and ends.
     """
     from stream_processors.process.malloc import limit_malloc_arenas
+    from stream_processors.process.without_pandas import keep_pandas_out
 
     limit_malloc_arenas()  # before the others bring in Arrow, and threads
+    keep_pandas_out()
     gc.disable()  # what is imported is no garbage: looking for it took a fifth of the start
 
     from clickstream.local.target_settings import process_settings
