@@ -48,7 +48,8 @@ def on_cluster(cluster: Cluster) -> Settings:
 
 
 def keep_old_waiting_events(settings: Settings) -> None:
-    """Of a database that was just made. Records of other tests are of 2023."""
+    """Of tables that were just made, also by a restore or a replay. Records of other tests are of
+    2023."""
     from tests.clickhouse_tables import on_table
 
     on_table(settings, "ALTER TABLE {} REMOVE TTL", "unjoined_events")

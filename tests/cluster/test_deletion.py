@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,23 @@ ENGINE = ReplicatedMergeTree('/clickhouse/tables/{{uuid}}/{{shard}}', '{{replica
 """
 
 
+@contextmanager
+def made(settings: Settings, *tables: str) -> Iterator[None]:
+    """Each is there on every node, and gone afterwards: other tests look at what there is."""
+    from core.clickhouse.client import connect
+    from core.clickhouse.layout import Layout
+
+    everywhere = Layout.of(settings).on_cluster
+    with connect(settings) as client:
+        try:
+            for table in tables:
+                client.command(_TABLE.format(table=table, cluster=everywhere))
+            yield
+        finally:
+            for table in tables:
+                client.command(f"DROP TABLE IF EXISTS {table}{everywhere} SYNC")
+
+
 def test_replicas_that_find_different_rows_to_delete_delete_the_same(
     on_cluster: Settings, of_node: OfNode
 ) -> None:
@@ -29,13 +48,15 @@ def test_replicas_that_find_different_rows_to_delete_delete_the_same(
     layout = Layout.of(on_cluster)
     waiting, joined = (f"{layout.shard_database}.{name}" for name in ("waiting", "joined"))
     delete = f"DELETE FROM {waiting} WHERE id IN (SELECT id FROM {joined})"  # noqa: S608 - ours
-    with connect(on_cluster) as ahead, connect(of_node("s1r2")) as behind:
+    with (
+        connect(on_cluster) as ahead,
+        connect(of_node("s1r2")) as behind,
+        made(on_cluster, waiting, joined),
+    ):
 
         def rows(client: Any, table: str) -> int:
             return int(client.query(f"SELECT count() FROM {table}").first_row[0])  # noqa: S608
 
-        for table in (waiting, joined):
-            ahead.command(_TABLE.format(table=table, cluster=layout.on_cluster))
         ahead.command(f"INSERT INTO {waiting} SELECT number FROM numbers(100)")  # noqa: S608
         behind.command(f"SYSTEM STOP FETCHES {joined}")
         try:

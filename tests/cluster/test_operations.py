@@ -66,5 +66,6 @@ def test_tables_made_anew_from_the_log_are_what_they_were(pipeline: Pipeline) ->
     with without_workers(pipeline) as settings:
         before = answers(settings)
         rebuilt(settings, Earliest())
+        keep_old_waiting_events(settings)
         for node in ("s1r2", "s2r1"):
             assert differences(answers(pipeline.of(node)), before) == [], node

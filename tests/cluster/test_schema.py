@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.conftest import OfNode
-from tests.cluster.lab import NODES
+from tests.cluster.lab import NODES, Cluster
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -45,6 +45,24 @@ def test_nothing_is_left_to_apply_and_a_node_that_lost_its_tables_gets_them_back
         count = "SELECT count() FROM session_marks WHERE session_id = 'joined'"
         assert new_node.query(count).first_row == (1,)
         _same_table_as_its_neighbour(new_node, layout.shard_database)
+
+
+def test_a_node_that_is_away_makes_what_is_migrated_meanwhile_when_it_is_back(
+    cluster: Cluster, on_cluster: Settings, of_node: OfNode
+) -> None:
+    from core.clickhouse.client import connect
+    from core.clickhouse.layout import Layout
+    from schemas.migrate import migrate, pending
+
+    if cluster.program is None:
+        pytest.skip("the nodes of CLICKSTREAM_TEST_CLUSTER are not ours to kill")
+    layout = Layout.of(on_cluster)
+    with connect(on_cluster) as client:
+        client.command(f"DROP VIEW {layout.database}.metrics_now{layout.on_cluster}")
+    assert pending(of_node("s2r2")) == ["views/metrics_now.sql"]
+    with cluster.without("s2r2"):
+        assert migrate(on_cluster) == ["views/metrics_now.sql"]
+    wait_until(lambda: pending(of_node("s2r2")) == [], seconds=60)
 
 
 def _same_table_as_its_neighbour(client: object, database: str) -> None:

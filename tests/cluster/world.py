@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 USERS = ("ann", "bob", "cy")
 
-TABLES = ("sessions", "events", "session_marks", "unjoined_events", "dead_letters", "session_facts")
+TABLES = (
+    *("sessions", "events", "session_marks", "unjoined_events", "dead_letters"),
+    *("session_facts", "late_joins"),
+)
 
 ERASURES = ("erasures", "erased_sessions", "erased_dead_letters")
 
@@ -164,8 +167,9 @@ def held_up(settings: Settings, table: str) -> Iterator[None]:
     """The node of these settings copies nothing of this table."""
     from core.clickhouse.client import connect
     from core.clickhouse.layout import Layout
+    from schemas.cluster_sql import table_itself
 
-    place = f"{Layout.of(settings).shard_database}.{table}"
+    place = table_itself(table, Layout.of(settings))
     with connect(settings) as client:
         client.command(f"SYSTEM STOP FETCHES {place}")
         try:
@@ -255,13 +259,16 @@ def copy_rows(source: Settings, target: Settings) -> None:
 def rows_of_replicas(pipeline: Pipeline, text: str, nodes: Iterable[str] = NODES) -> dict[str, int]:
     """By node and table, how many rows have this text anywhere, deleted ones included."""
     from core.clickhouse.client import connect
+    from core.clickhouse.layout import Layout
+    from schemas.cluster_sql import table_itself
 
     found = {}
     for node in nodes:
-        with connect(pipeline.of(node)) as client:
+        settings = pipeline.of(node)
+        with connect(settings) as client:
             for table in TABLES:
                 query = (
-                    f"SELECT count() FROM {client.database}_shard.{table}"  # noqa: S608 - ours
+                    f"SELECT count() FROM {table_itself(table, Layout.of(settings))}"  # noqa: S608 - ours
                     " WHERE position(formatRow('RowBinary', *), {text:String}) > 0"
                     " SETTINGS apply_deleted_mask = 0"
                 )

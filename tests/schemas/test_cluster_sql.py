@@ -184,3 +184,16 @@ def test_no_view_reads_one_with_parameters_within_in() -> None:
         if with_parameters.search(subquery)
     ]
     assert found == []
+
+
+def test_no_view_has_a_subquery_for_a_single_value() -> None:
+    """ClickHouse sends the value along with the question: a view on another shard, with the same
+    subquery, would take that of the first shard for its own."""
+    before = re.compile(r"(\w+|\S)\s*\(\s*SELECT\b")
+    found = {
+        view.name: word
+        for view in load().views
+        for word in before.findall(view.statements[0])
+        if word not in {"FROM", "JOIN", "IN", "ALL"}
+    }
+    assert found == {}
