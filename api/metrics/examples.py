@@ -67,6 +67,7 @@ SERIES: Final[Example] = {
 QUERIES: Final[Example] = {
     "range": RANGE,
     "as_of": _AS_OF,
+    "min_sessions": 1,
     "queries": [{"search_query": "transformer optimization", **_SEARCHES}],
     "next": _NEXT,
 }

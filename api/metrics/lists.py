@@ -39,19 +39,20 @@ _QUERY_RANKINGS: Final = {
         "({sessions} - {previous_sessions})",
         "{sessions} > {previous_sessions}",
         bound="{sessions}",
-        is_above_zero=True,
+        least=1,
     ),
     QueryList.NO_RESULT: Ranking(
         "{zero_result_sessions}",
         "{zero_result_sessions} > 0",
         bound="{zero_result_sessions}",
-        is_above_zero=True,
+        least=1,
+        bounded_by="zero_result_sessions = 1",
     ),
     QueryList.NO_CLICK: Ranking(
         "{sessions_with_results}",
-        "{sessions_with_results} > 0 AND {sessions_without_click} = {sessions_with_results}",
+        "{sessions_with_results} >= {least} AND {sessions_without_click} = {sessions_with_results}",
         bound="{sessions_without_click}",
-        is_above_zero=True,
+        bounded_by="sessions_without_click = 1",
     ),
     QueryList.LOW_CTR: Ranking(
         "({sessions} - {sessions_with_click})",
@@ -75,8 +76,17 @@ _OBJECT_RANKINGS: Final = {
 OBJECT_COLUMNS: Final = ("impressions", "clicked_impressions")
 
 
-def query_ranking(chosen: QueryList, *, ascending: bool) -> Ranking:
+def usual_min_sessions(chosen: QueryList | None) -> int:
+    """How often a query of the list was searched, if nothing else is asked for. One search without
+    a click tells nothing of its query, and most queries were searched once."""
+    return 2 if chosen is QueryList.NO_CLICK else 1
+
+
+def query_ranking(chosen: QueryList, min_sessions: int, *, ascending: bool) -> Ranking:
+    """`min_sessions` of `no_click` is of searches with results, and stands in the ranking."""
     ranking = _QUERY_RANKINGS[chosen]
+    if chosen is QueryList.NO_CLICK:
+        ranking = replace(ranking, least=min_sessions)
     return replace(ranking, ascending=ascending, bound=None if ascending else ranking.bound)
 
 

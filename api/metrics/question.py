@@ -32,7 +32,7 @@ class Filters:
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """Which groups, in which order. Both are in SQL of ours, with `{column}` for each sum,
-    `{overall}` and `{min_impressions}`."""
+    `{overall}`, `{least}` and `{min_impressions}`."""
 
     order: str
     having: str = "1"
@@ -42,8 +42,10 @@ class Ranking:
     bound: str | None = None
     """Of descending ones: a sum of what is never below 0, with `{column}` for each sum, that is at
     least as large as `order` for every group. None: there is none."""
-    is_above_zero: bool = False
-    """Whether `order` is above 0 in every group that is told."""
+    least: int = 0
+    """`order` is at least that in every group that is told."""
+    bounded_by: str | None = None
+    """Whether a row adds to `bound`: a condition that few rows meet. None: many do."""
 
 
 @dataclass(frozen=True, slots=True)

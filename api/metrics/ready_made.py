@@ -21,6 +21,7 @@ from api.metrics.lists import (
     QueryList,
     object_ranking,
     query_ranking,
+    usual_min_sessions,
 )
 from api.metrics.parameters import check_range, check_source, filters_of, parse_event_types, refusal
 from api.metrics.question import Filters, Question
@@ -41,7 +42,7 @@ from api.metrics.route_parameters import (
     Format,
     FormatParam,
     Limit,
-    MinSessions,
+    MinSessionsOfList,
     OneOf,
     Order,
 )
@@ -120,7 +121,7 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         ] = None,
         order: Order = None,
         ascending: Ascending = False,
-        min_sessions: MinSessions = 1,
+        min_sessions: MinSessionsOfList = None,
         limit: Limit = 20,
         cursor: Cursor = "",
         format: FormatParam = Format.JSON,
@@ -131,19 +132,21 @@ def add_ready_made_routes(router: APIRouter, runner: Runner, settings: Settings)
         question = _question(
             selection, filters, event_type, _OF_QUERIES, SEARCH_QUERY, compares=is_rising
         )
+        least = usual_min_sessions(chosen) if min_sessions is None else min_sessions
         question = replace(
             question,
             more_columns=QUERY_COLUMNS,
-            min_sessions=min_sessions,
+            min_sessions=least,
             limit=limit,
             ranking=ranking_of(question.metrics, order, ascending=ascending)
             if chosen is None
-            else query_ranking(chosen, ascending=ascending),
+            else query_ranking(chosen, least, ascending=ascending),
         )
         paged = question.on_page(cursor)
 
         def shape(page: Page) -> Queries:
-            return Queries(range_of(selection, paged), page.as_of, list(page.rows), page.next)
+            over = range_of(selection, paged)
+            return Queries(over, page.as_of, least, list(page.rows), page.next)
 
         return await answer(request, runner, paged, selection, format, shape)
 

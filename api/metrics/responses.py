@@ -55,6 +55,7 @@ class Queries(msgspec.Struct, frozen=True):
 
     range: Range
     as_of: AsOf
+    min_sessions: Annotated[int, Meta(description="Queries with fewer sessions are omitted")]
     queries: Rows
     next: Next
 

@@ -63,6 +63,15 @@ TimeZone = Annotated[
 Order = Annotated[str | None, Query(max_length=100, description="The metric to sort by")]
 Ascending = Annotated[bool, Query(description="Smallest first")]
 MinSessions = Annotated[int, Query(ge=1, le=10**9, description="Omit groups with fewer sessions")]
+MinSessionsOfList = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=10**9,
+        description="Omit queries with fewer sessions, and of no_click those with fewer sessions "
+        "with results; 2 for no_click, else 1",
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most rows of one answer")]
 Cursor = Annotated[
     str, Query(max_length=4_000, description="`next` of an answer to the same question")

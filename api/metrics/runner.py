@@ -24,12 +24,12 @@ from api.metrics.parameters import refusal
 from api.metrics.question import Question
 from api.metrics.sample import AUTOMATIC, Sample, part_of, sample_of
 from api.metrics.sql import (
-    MOST_BUCKETS,
     MOST_ROWS,
     Statement,
     bucket_statement,
     is_of_texts,
     is_whole,
+    most_buckets,
     now_statement,
     statement,
 )
@@ -172,12 +172,13 @@ class Runner:
         buckets = await self.rows(bucket_statement(question), BucketRow)
         if not buckets:
             return []
-        narrowed = replace(question, buckets=[each.bucket for each in buckets[:MOST_BUCKETS]])
+        most = most_buckets(question)
+        narrowed = replace(question, buckets=[each.bucket for each in buckets[:most]])
         found = await self.rows(statement(narrowed), GroupRow)
-        if len(buckets) <= MOST_BUCKETS:
+        if len(buckets) <= most:
             return found  # these are all that may hold any
         least = found[-1].rank if len(found) > question.limit else None
-        if least is not None and least > buckets[MOST_BUCKETS].bound:
+        if least is not None and least > buckets[most].bound:
             return found
         return await self.rows(statement(question), GroupRow)
 

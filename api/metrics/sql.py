@@ -30,6 +30,10 @@ from core.declared_paths import is_of_results
 MOST_BUCKETS: Final = 2_000
 """Of query texts that are looked through for a page: there are 262,144."""
 
+MOST_SMALL_BUCKETS: Final = 10_000
+"""The same where there are 4,294,967,296, most of them of one text. In digits they are 110 kB, and
+ClickHouse takes parameters of 128."""
+
 MOST_ROWS: Final = 100_000
 """Of one answer of ClickHouse. More is no page of an answer."""
 
@@ -288,7 +292,7 @@ def _narrowed(question: Question, values: dict[str, Value]) -> list[str]:
     if not question.buckets:
         return []
     values["buckets"] = list(question.buckets)
-    return ["query_bucket IN {buckets:Array(UInt32)}"]
+    return [f"{_bucket(question)} IN {{buckets:Array(UInt32)}}"]
 
 
 def is_of_texts(question: Question) -> bool:
@@ -296,27 +300,42 @@ def is_of_texts(question: Question) -> bool:
     return tuple(question.by) == (SEARCH_QUERY,) and question.granularity is None
 
 
+def most_buckets(question: Question) -> int:
+    """How many are looked through for a page."""
+    return MOST_SMALL_BUCKETS if _has_small_buckets(question) else MOST_BUCKETS
+
+
+def _has_small_buckets(question: Question) -> bool:
+    """Where few rows add to a bound, each text has a bucket of its own, but for some. The table has
+    no column for these: to hash all texts costs less than to store so many bits of each."""
+    return question.ranking is not None and question.ranking.bounded_by is not None
+
+
+def _bucket(question: Question) -> str:
+    return "toUInt32(sipHash64(search_query))" if _has_small_buckets(question) else "query_bucket"
+
+
 def bucket_statement(question: Question) -> Statement:
     """Buckets of query texts, those first that may hold the first groups: of each the sum that is
-    as large as the ranking's number of all its texts together. One more than `MOST_BUCKETS`."""
+    as large as the ranking's number of all its texts together. One more than `most_buckets`."""
     ranking = question.ranking
     if ranking is None or ranking.bound is None:
         raise ValueError("this ranking has no bound")
     values: dict[str, Value] = {
         **range_values(question),
-        "limit": MOST_BUCKETS + 1,
-        "least": 0 if ranking.is_above_zero else -1,
+        "limit": most_buckets(question) + 1,
+        "least": ranking.least,
     }
     source = rows_of(question, values)
-    where = " AND ".join(["1", *conditions(question.filters, values)])
+    where = " AND ".join([ranking.bounded_by or "1", *conditions(question.filters, values)])
     bound = ranking.bound.format_map({name: f"sum({name})" for name in question.columns})
     return Statement(
         f"""
-SELECT query_bucket AS bucket, toInt64({bound}) AS bound
+SELECT {_bucket(question)} AS bucket, toInt64({bound}) AS bound
 FROM {source}
 WHERE {where}
 GROUP BY bucket
-HAVING bound > {{least:Int64}}
+HAVING bound >= {{least:Int64}}
 ORDER BY bound DESC
 LIMIT {{limit:UInt32}}
 """,  # noqa: S608 - fragments of this module
@@ -371,7 +390,12 @@ def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str, bo
     if ranking is None or question.source is Source.POSITIONS:
         return "NULL", " AND ".join(having), None
     values["overall"], values["min_impressions"] = repr(question.overall), ranking.min_impressions
-    places |= {"overall": "{overall:Float64}", "min_impressions": "{min_impressions:UInt64}"}
+    values["least"] = ranking.least
+    places |= {
+        "overall": "{overall:Float64}",
+        "min_impressions": "{min_impressions:UInt64}",
+        "least": "{least:Int64}",
+    }
     having.append(ranking.having.format_map(places))
     return ranking.order.format_map(places), " AND ".join(having), not ranking.ascending
 

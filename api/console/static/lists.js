@@ -84,11 +84,11 @@ export const LISTS = {
   no_click: {
     ...QUERIES,
     title: "No click",
-    hint: "with results, and never a click",
+    hint: "twice or more with results, and never a click",
     params: { list: "no_click" },
     columns: [QUERY, SEARCHES, { label: "With results", cell: (row) => count(row.sessions_with_results) }],
     more: [SHOWN],
-    none: "Every query that found something was clicked.",
+    none: "No query found something twice or more and was never clicked.",
   },
   never_clicked: {
     title: "Never clicked",

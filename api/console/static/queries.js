@@ -27,11 +27,12 @@ export function queries(view, now) {
     ...(order ? { order, ascending } : {}),
     min_sessions: list.path === "analytics/queries" && now.min ? now.min : null,
   });
+  const usual = name === "no_click" ? "2" : "1";
   const least =
     list.path === "analytics/queries"
       ? h("label", null, "At least ", h("input", {
-          type: "number", min: "1", max: "1000000", value: now.min ?? "1", class: "few",
-          onchange: (/** @type {any} */ event) => go(same({ min: event.target.value === "1" ? null : event.target.value })),
+          type: "number", min: "1", max: "1000000", value: now.min ?? usual, class: "few",
+          onchange: (/** @type {any} */ event) => go(same({ min: event.target.value === usual ? null : event.target.value })),
         }), " searches")
       : null;
   const panel = view.panel({

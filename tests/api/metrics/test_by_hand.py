@@ -352,7 +352,8 @@ def test_objects(client: TestClient) -> None:
     [
         ({"list": "top", "limit": "3"}, ["shoes", "gloves", "hats"]),
         ({"list": "no_result"}, ["Boots ", "abc", "botos", "junk", "xyzzy"]),
-        ({"list": "no_click"}, ["gloves", "", "sho", "shoe"]),
+        ({"list": "no_click"}, ["gloves"]),
+        ({"list": "no_click", "min_sessions": "1"}, ["gloves", "", "sho", "shoe"]),
         ({"list": "rising", "from": "2023-11-16", "to": "2023-11-17"}, ["gloves", "hats", "junk"]),
         ({"list": "low_ctr"}, []),
         ({"query_prefix": "sho"}, ["shoes", "sho", "shoe", "shoes red"]),
