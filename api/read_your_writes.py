@@ -24,6 +24,8 @@ class ConsistentReads(Protocol):
 
     async def wait_for_events(self, session_id: str | None) -> None: ...
 
+    async def wait_for_replicas(self) -> None: ...
+
 
 def wait_for_position(
     reads: ConsistentReads, facts: FactsProgress | None = None
@@ -45,7 +47,9 @@ def wait_for_position(
         # All lines of it: together they are one list (RFC 9110, 5.3).
         lines = request.headers.getlist(POSITION_HEADER)
         targets = await reads.wait_for(parse_positions(",".join(lines)))
-        if facts is not None:
+        if facts is not None and targets:
             await facts.reached(targets)
+            # How far the facts are may be known where they are not copied yet.
+            await reads.wait_for_replicas()
 
     return wait

@@ -152,6 +152,12 @@ class ConsistentReader:
             await self._reached(targets, deadline)
             return targets
 
+    async def wait_for_replicas(self) -> None:
+        """Return once every replica of a cluster has every row that was acknowledged before this
+        call; at once on one server. Raises SinkBehind and SinkUnavailable."""
+        async with self._admitted() as deadline, self._caught_up_by(deadline):
+            await self._replicas.caught_up()
+
     async def _read_to_the_end(self, session_id: str | None, topics: Iterable[str]) -> None:
         """Return once the sink has read these topics, in the partition of this session, or in all,
         as far as they went when this call began."""
@@ -223,10 +229,15 @@ class ConsistentReader:
         return {partition: ends[partition] for partition in partitions}
 
     async def _reached(self, targets: Mapping[Partition, int], deadline: float) -> None:
+        async with self._caught_up_by(deadline):
+            await self._progress.reached(targets)
+            await self._replicas.caught_up()
+
+    @asynccontextmanager
+    async def _caught_up_by(self, deadline: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout_at(deadline):
-                await self._progress.reached(targets)
-                await self._replicas.caught_up()
+                yield
         except TimeoutError:
             raise SinkBehind(
                 f"the sink has not caught up within {self._reads.wait_seconds:g} s: try again, "

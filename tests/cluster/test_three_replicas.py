@@ -60,6 +60,20 @@ def test_a_position_is_waited_for_on_every_replica(pipeline: Pipeline) -> None:
         assert [event["event_id"] for event in answer.json()["events"]] == ["late"]
 
 
+def test_numbers_with_a_position_wait_for_the_facts_of_every_replica(pipeline: Pipeline) -> None:
+    sessions = pipeline.traffic.topics.sessions
+    token = {"Clickstream-Position": f"{sessions}/0@0"}
+    overview = "/analytics/overview"
+    with reader(pipeline.of(BEHIND), 5) as api:
+        before = api.get(overview).json()["sessions"]
+        with held_up(pipeline.of(BEHIND), "session_facts"):
+            pipeline.traffic.session("counted")
+            pipeline.settle()
+            assert api.get(overview).json()["sessions"] == before
+            assert api.get(overview, headers=token).status_code == 503
+        assert api.get(overview, headers=token).json()["sessions"] == before + 1
+
+
 def test_of_an_erased_user_none_of_three_replicas_has_a_row(pipeline: Pipeline) -> None:
     from tests.clickstream.operations.erasure.world import erased, post_user
 

@@ -47,6 +47,9 @@ class FakeReader(ConsistentReader):
         if self.doubt_of_absence is not None:
             raise self.doubt_of_absence
 
+    async def wait_for_replicas(self) -> None:
+        return
+
     async def stop(self) -> None:
         return
 

@@ -420,3 +420,5 @@ def test_a_replica_that_does_not_catch_up_makes_no_404_and_no_read_of_a_position
         run(behind.find("s", never))
     with pytest.raises(SinkBehind):
         run(behind.wait_for_events("s"))
+    with pytest.raises(SinkBehind):
+        run(behind.wait_for_replicas())
