@@ -47,9 +47,12 @@ def test_nothing_is_left_to_apply_and_a_node_that_lost_its_tables_gets_them_back
         _same_table_as_its_neighbour(new_node, layout.shard_database)
 
 
-def test_a_node_that_is_away_makes_what_is_migrated_meanwhile_when_it_is_back(
+def test_a_node_that_is_away_is_named_and_makes_what_is_migrated_meanwhile_when_it_is_back(
     cluster: Cluster, on_cluster: Settings, of_node: OfNode
 ) -> None:
+    from clickstream.operations.doctor.clickhouse_client import ClickHouseQueries
+    from clickstream.operations.doctor.result import Status
+    from clickstream.operations.doctor.schema_checks import check_nodes
     from core.clickhouse.client import connect
     from core.clickhouse.layout import Layout
     from schemas.migrate import migrate, pending
@@ -60,9 +63,24 @@ def test_a_node_that_is_away_makes_what_is_migrated_meanwhile_when_it_is_back(
     with connect(on_cluster) as client:
         client.command(f"DROP VIEW {layout.database}.metrics_now{layout.on_cluster}")
     assert pending(of_node("s2r2")) == ["views/metrics_now.sql"]
+    doctor = ClickHouseQueries(on_cluster, 60)
     with cluster.without("s2r2"):
         assert migrate(on_cluster) == ["views/metrics_now.sql"]
+        assert check_nodes(doctor).detail.startswith("1 of 4 nodes do not answer")
     wait_until(lambda: pending(of_node("s2r2")) == [], seconds=60)
+    wait_until(lambda: check_nodes(doctor).status is Status.OK, seconds=60)
+
+
+def test_the_doctor_can_ask_all_of_its_questions(on_cluster: Settings) -> None:
+    from clickstream.operations.doctor.clickhouse_client import ClickHouseQueries
+    from schemas.instrumentation import HEALTH_CHECKS
+
+    doctor = ClickHouseQueries(on_cluster, 60, full=True)
+    doctor.split_sessions()
+    doctor.hash_collisions()
+    doctor.dead_letters()
+    doctor.unjoined()
+    assert set(doctor.instrumentation()) == set(HEALTH_CHECKS)
 
 
 def _same_table_as_its_neighbour(client: object, database: str) -> None:
