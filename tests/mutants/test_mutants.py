@@ -6,12 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.mutants.catalogue import (
-    CATALOGUE,
-    Mutant,
-    all_that_waits_is_within_the_cap,
-    too_many_waiting_are_dropped,
-)
+from tests.mutants.catalogue import CATALOGUE, Mutant
 from tests.stream_processors.consume.test_offset_ledger import Worker
 from tests.stream_processors.join import test_facts_scenarios as facts
 from tests.stream_processors.join import test_scenarios as scenarios
@@ -29,14 +24,13 @@ THOROUGH = settings(
 )
 
 
-# Without a low cap, these break nothing.
-NEED_A_CAP = (too_many_waiting_are_dropped, all_that_waits_is_within_the_cap)
-
-
-def run_the_models(mutant: Mutant) -> None:
+def run_the_models() -> None:
     for inserts in range(5):
         scenarios.test_a_crash_between_the_inserts_of_an_adoption_loses_no_event(inserts)
     scenarios.test_a_batch_of_before_the_rebalance_acknowledges_nothing_after_it()
+    for is_filter_filled in (False, True):
+        scenarios.test_a_worker_that_takes_over_knows_what_is_stored(is_filter_filled)
+    scenarios.test_what_waits_already_counts_for_the_cap()
     scenarios.test_a_session_read_before_and_after_a_takeover_has_one_day()
     scenarios.test_workers_that_flush_at_the_same_time_miss_no_pair()
     scenarios.test_a_session_that_a_dead_worker_stored_still_adopts()
@@ -48,9 +42,7 @@ def run_the_models(mutant: Mutant) -> None:
     facts.test_facts_that_were_read_before_a_mark_lose_against_those_with_it()
     for third in (4, 6):
         facts.test_a_first_post_that_a_replay_brings_back_is_in_the_facts(4, third)
-    # First what catches it: it ends there.
-    first = CappedLife if mutant in NEED_A_CAP else Life
-    for model in sorted((Life, Worker, CappedLife), key=lambda model: model is not first):
+    for model in (Life, CappedLife, Worker):
         run_state_machine_as_test(model, settings=THOROUGH)
 
 
@@ -58,4 +50,4 @@ def run_the_models(mutant: Mutant) -> None:
 def test_the_model_catches(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
     with pytest.raises(AssertionError):  # not a mutant that no longer fits what it changes
-        run_the_models(mutant)
+        run_the_models()

@@ -8,7 +8,7 @@ from stream_processors.join import table_columns
 from tests.stream_processors.cluster import Cluster
 from tests.stream_processors.memory_sink import clean_up
 from tests.stream_processors.records import event, mark, session
-from tests.stream_processors.reference import Reference, compare
+from tests.stream_processors.reference import Reference, compare, compare_capped
 
 
 def post(cluster: Cluster, reference: Reference, *records: dict[str, object]) -> None:
@@ -55,6 +55,29 @@ def test_a_batch_of_before_the_rebalance_acknowledges_nothing_after_it() -> None
     cluster.crash(0, 0)
     cluster.settle(with_clean_up=False)
     compare(cluster, reference)
+
+
+@pytest.mark.parametrize("is_filter_filled", [False, True])
+def test_a_worker_that_takes_over_knows_what_is_stored(is_filter_filled: bool) -> None:
+    cluster, reference = Cluster(1), Reference()
+    post(cluster, reference, session("s"))
+    flush(cluster)
+    cluster.crash(0, 0)
+    if is_filter_filled:
+        cluster.workers[0].fill_filter()
+    post(cluster, reference, session("s", ["changed"]), event("s", "e"))
+    flush(cluster)
+    cluster.settle(with_clean_up=False)
+    compare(cluster, reference)
+
+
+def test_what_waits_already_counts_for_the_cap() -> None:
+    cluster, reference = Cluster(1, index_bytes=0, most_waiting=1), Reference()
+    for event_id in "abc":
+        post(cluster, reference, event("s", event_id))
+        flush(cluster)
+    cluster.settle(with_clean_up=False)
+    compare_capped(cluster, reference, 1)
 
 
 def test_a_session_read_before_and_after_a_takeover_has_one_day() -> None:
