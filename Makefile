@@ -8,6 +8,9 @@ SHELL := /bin/sh
 VENV := .venv
 BIN  := $(VENV)/bin
 
+# Many tests start Python programs: each would compile all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The first Python that is new enough and can make virtual environments. It is run, not only looked
 # up: a version manager's shim may be on PATH without anything behind it.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3 python,\
@@ -29,9 +32,9 @@ demo: install ## start the whole system, drive traffic through it, print the led
 up: install ## start the whole system on port 8000, until Ctrl-C
 	$(BIN)/clickstream up
 
-# Processes that run tests side by side, on the same engines; 0 runs them in one. Tests on engines
-# mostly wait, so there are more than cores.
-TESTS_AT_ONCE ?= 4
+# Processes that run tests side by side, on the same engines; 0 runs them in one. They and the engines
+# keep two cores busy, and each imports all tests first: some 15 s of a core.
+TESTS_AT_ONCE ?= 3
 CONSOLE_TOOLS := console/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest --durations=20
 

@@ -28,6 +28,10 @@ from tests.examples import EXAMPLES_TIMES, PROFILE
 # it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Kafka runs for minutes here, often for seconds: to compile its code a second time, and better,
+# takes as much of the processor as the rest of its start.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 # How long an example takes says how busy the machine is, and nothing about the code. Tests that
 # draw more or fewer examples than is usual say so with `tests.examples.examples`.
 for _profile, _times in EXAMPLES_TIMES.items():

@@ -22,6 +22,7 @@ _NAMES: Final = frozenset(
         "TMPDIR",
         "TERM",
         "VIRTUAL_ENV",
+        "JDK_JAVA_OPTIONS",  # more options of every Java program; ours come after them
         "LD_LIBRARY_PATH",
         "DYLD_LIBRARY_PATH",
         "DYLD_FALLBACK_LIBRARY_PATH",

@@ -13,7 +13,7 @@ from tests.stream_processors.records import NOW_MS, event, mark, session
 
 MESSAGES = 10_000
 # Fifty take over a minute: `make faults` asks for them, CI is content with the default.
-ORDERS = int(os.environ.get("CLICKSTREAM_TEST_ORDERS", "4"))
+ORDERS = int(os.environ.get("CLICKSTREAM_TEST_ORDERS", "2"))
 
 # What says when and where a record came, not what it is; and of facts the session as it was stored.
 PROVENANCE = {"kafka_offset", "kafka_partition", "version", "of"}

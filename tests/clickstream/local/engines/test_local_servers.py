@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,6 +27,8 @@ from tests.shared_engines import SharedEngines
 pytestmark = pytest.mark.engines
 
 TOPIC = "kept"
+
+Servers: TypeAlias = LocalServers | SharedEngines
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ class Written:
     schema_id: int
 
 
-def write_everywhere(engines: LocalServers, number: int) -> Written:
+def write_everywhere(engines: Servers, number: int) -> Written:
     """Acknowledged by all three when this returns; the schema a moment ago."""
     table = "CREATE TABLE IF NOT EXISTS kept (a UInt32) ENGINE = MergeTree ORDER BY a"
     sql(engines, table).raise_for_status()
@@ -51,7 +54,7 @@ def write_everywhere(engines: LocalServers, number: int) -> Written:
     return Written(number, produce(engines, number), register(engines, number))
 
 
-def assert_kept(engines: LocalServers, written: Written) -> None:
+def assert_kept(engines: Servers, written: Written) -> None:
     assert consume(engines, written.offset) == str(written.number).encode()
     counted = "SELECT count() FROM kept WHERE a = {number:UInt32}"
     assert sql(engines, counted, number=written.number).text == "1\n"
@@ -60,7 +63,7 @@ def assert_kept(engines: LocalServers, written: Written) -> None:
     assert register(engines, written.number) == written.schema_id
 
 
-def produce(engines: LocalServers, number: int) -> int:
+def produce(engines: Servers, number: int) -> int:
     """Returns the record's offset."""
     admin = AdminClient({"bootstrap.servers": engines.kafka_bootstrap_servers})
     if TOPIC not in admin.list_topics(timeout=20).topics:
@@ -76,7 +79,7 @@ def produce(engines: LocalServers, number: int) -> int:
     return offset
 
 
-def consume(engines: LocalServers, offset: int) -> bytes | None:
+def consume(engines: Servers, offset: int) -> bytes | None:
     consumer = Consumer(
         {"bootstrap.servers": engines.kafka_bootstrap_servers, "group.id": uuid.uuid4().hex}
     )
@@ -88,7 +91,7 @@ def consume(engines: LocalServers, offset: int) -> bytes | None:
         consumer.close()
 
 
-def register(engines: LocalServers, number: int) -> int:
+def register(engines: Servers, number: int) -> int:
     """Returns the schema's id; the same schema has the same one."""
     url = f"{engines.schema_registry_url}/subjects/kept{number}-value/versions"
     schema = {"type": "record", "name": f"kept{number}", "fields": []}
@@ -96,46 +99,26 @@ def register(engines: LocalServers, number: int) -> int:
     return int(answer.json()["id"])
 
 
-def sql(
-    engines: LocalServers | SharedEngines, query: str, user: str = "owner", **bound: int
-) -> httpx.Response:
+def sql(engines: Servers, query: str, user: str = "owner", **bound: int) -> httpx.Response:
     parameters: dict[str, str | int] = {f"param_{name}": value for name, value in bound.items()}
     url = engines.clickhouse_url_of(user, "")
     return httpx.post(url, params=parameters, content=query, timeout=20)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What servers that were stopped had been given, and where they were."""
-
-    written: Written
-    addresses: list[str]
-
-
-@pytest.fixture(scope="module")
-def first(data_dir: Path) -> Ended:
-    with run_local_servers(data_dir) as engines:
-        return Ended(write_everywhere(engines, 1), [engine.url for engine in engines.all])
-
-
-@pytest.fixture(scope="module")
-def again(data_dir: Path, first: Ended) -> Iterator[LocalServers]:
-    """On the same folder, after all others; a test kills and restarts them."""
-    with run_local_servers(data_dir) as engines:
-        yield engines
-
-
-@dataclass(frozen=True)
 class Holder:
-    """Another process that runs the servers on `data_dir`, and their pids."""
+    """Another process that runs the servers on `data_dir`; their pids, where they are, and what
+    they were given."""
 
     process: subprocess.Popen[str]
     pids: list[int]
+    engines: SharedEngines
+    written: Written
 
 
 @pytest.fixture(scope="module")
-def holder(data_dir: Path, first: Ended) -> Iterator[Holder]:
-    """After the first were stopped; a test kills it."""
+def holder(data_dir: Path) -> Iterator[Holder]:
+    """A test kills it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.clickstream.local.engines.holder", str(data_dir)],
         stdout=subprocess.PIPE,
@@ -144,9 +127,20 @@ def holder(data_dir: Path, first: Ended) -> Iterator[Holder]:
     assert process.stdout is not None
     with process, process.stdout as output:
         try:
-            yield Holder(process, json.loads(output.readline()))
+            said = json.loads(output.readline())
+            engines = SharedEngines(**said["engines"])
+            yield Holder(process, said["pids"], engines, write_everywhere(engines, 1))
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def again(data_dir: Path, holder: Holder) -> Iterator[LocalServers]:
+    """On the same folder, after it was killed; a test kills and restarts them."""
+    holder.process.kill()
+    holder.process.wait()
+    with run_local_servers(data_dir) as engines:
+        yield engines
 
 
 def test_second_start_on_the_same_folder_is_refused(data_dir: Path, holder: Holder) -> None:
@@ -174,21 +168,26 @@ def test_engine_that_cannot_start_is_reported_with_its_log(data_dir: Path) -> No
         pytest.fail("started")
 
 
-def test_data_and_addresses_survive_a_stop_and_the_kill_of_a_parent(
-    first: Ended, again: LocalServers
+def test_data_and_addresses_survive_the_kill_of_a_parent(
+    holder: Holder, again: LocalServers
 ) -> None:
-    assert [engine.url for engine in again.all] == first.addresses
-    assert_kept(again, first.written)
+    before = holder.engines
+    assert [engine.url for engine in again.all] == [
+        before.kafka_bootstrap_servers,
+        before.schema_registry_url,
+        before.clickhouse_url,
+    ]
+    assert_kept(again, holder.written)
 
 
-def test_data_survives_a_kill_of_the_servers(first: Ended, again: LocalServers) -> None:
+def test_data_survives_a_kill_of_the_servers(holder: Holder, again: LocalServers) -> None:
     second = write_everywhere(again, 2)
     again.registry.kill()  # first, before it could write what it holds back
     again.kafka.kill()
     again.clickhouse.kill()
     again.spawn()
     again.wait()
-    assert_kept(again, first.written)
+    assert_kept(again, holder.written)
     assert_kept(again, second)
 
 

@@ -30,3 +30,8 @@ def test_secrets_stay_with_us() -> None:
 def test_each_child_gets_what_it_inherits_by_name() -> None:
     assert SECRETS.keys() & child_environment((SETTINGS,)).keys() == {"CLICKSTREAM_ADMIN_KEYS"}
     assert SECRETS.keys() & child_environment((AWS,)).keys() == {"AWS_SECRET_ACCESS_KEY"}
+
+
+def test_options_of_java_reach_kafka_and_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+    assert child_environment()["JDK_JAVA_OPTIONS"] == "-XX:TieredStopAtLevel=1"

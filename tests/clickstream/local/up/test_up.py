@@ -71,39 +71,22 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("up")
 
 
-@dataclass(frozen=True)
-class Ended:
-    """An `up` that has stored a session and ended: its ready line and its exit status."""
-
-    ready: dict[str, Any]
-    status: int
-
-
 @pytest.fixture(scope="module")
-def first(data_dir: Path) -> Ended:
-    """Ended by Ctrl-C."""
-    with up(data_dir) as running:
-        assert httpx.post(f"{running.ready['http']}/session", json=SESSION).is_success
-        return Ended(running.ready, running.end(signal.SIGINT))
-
-
-@pytest.fixture(scope="module")
-def second(data_dir: Path, first: Ended) -> Iterator[Up]:
-    """On the same folder, after the first; a test kills it."""
-    assert first.status == 0
-    assert load_endpoints(data_dir) is None
-    with up(data_dir) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def started(data_dir: Path) -> Iterator[RunningStack]:
-    """In the background, on the same folder, after both; a test stops it."""
+def first(data_dir: Path) -> Iterator[RunningStack]:
+    """In the background; a test stops it."""
     stack = start_up(data_dir)
     try:
         yield stack
     finally:
         stack.stop()
+
+
+@pytest.fixture(scope="module")
+def second(data_dir: Path, first: RunningStack) -> Iterator[Up]:
+    """In the foreground on the same folder, after the first; a test kills it."""
+    first.stop()
+    with up(data_dir) as running:
+        yield running
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -127,8 +110,55 @@ def role(process: psutil.Process) -> str:
     return next((word for word in ("worker", "edge") if word in words), "engine")
 
 
-def test_data_and_addresses_are_found_again(first: Ended, second: Up) -> None:
-    assert {**second.ready, "pid": 0} == {**first.ready, "pid": 0}
+def test_what_dies_is_restarted(first: RunningStack) -> None:
+    endpoints = first.endpoints
+    (worker_url,) = endpoints.workers
+    below = psutil.Process(endpoints.pid).children(recursive=True)
+    victims = [process for process in below if role(process) != "engine"]
+    assert sorted(role(victim) for victim in victims) == ["edge", "worker"]
+    for victim in victims:
+        victim.kill()
+    until(lambda: not any(victim.is_running() for victim in victims))
+    until(lambda: answers(endpoints.http) and answers(worker_url))
+
+
+def engine(process: psutil.Process) -> bool:
+    """Kafka, the registry or ClickHouse; `up` has an orphan reaper below it, too."""
+    line = " ".join(process.cmdline())
+    return any(name in line for name in ("kafka.Kafka", "quarkus-run.jar", "clickhouse"))
+
+
+def test_engines_that_die_are_restarted_with_their_data(
+    data_dir: Path, first: RunningStack
+) -> None:
+    endpoints = first.endpoints
+    assert httpx.post(f"{endpoints.http}/session", json=SESSION).is_success
+    below = psutil.Process(endpoints.pid).children(recursive=True)
+    victims = [process for process in below if engine(process)]
+    assert len(victims) == 3
+    for victim in victims:
+        victim.kill()
+    until(lambda: not any(victim.is_running() for victim in victims))
+    (worker_url,) = endpoints.workers
+    until(lambda: answers(endpoints.http) and answers(worker_url))
+    question = {"session_id": "sess-up"}
+    found = httpx.get(f"{endpoints.http}/session", params=question, timeout=20)
+    assert found.json()["search_query"] == SESSION["search_query"]
+    said = (data_dir / "logs" / "up.log").read_text()
+    for name in ("kafka", "registry", "clickhouse"):
+        assert f"{name} was killed by signal 9" in said
+
+
+def test_a_system_in_the_background_ends_on_request(data_dir: Path, first: RunningStack) -> None:
+    first.stop()
+    assert first._child.exit_status() == 0
+    assert load_endpoints(data_dir) is None
+
+
+def test_data_and_addresses_are_found_again(first: RunningStack, second: Up) -> None:
+    before = first.endpoints
+    after = (second.ready[name] for name in ("http", "kafka", "registry", "clickhouse"))
+    assert tuple(after) == (before.http, before.kafka, before.registry, before.clickhouse)
     found = httpx.get(
         f"{second.ready['http']}/session", params={"session_id": "sess-up"}, timeout=20
     )
@@ -152,50 +182,4 @@ def test_another_up_on_the_same_folder_is_refused_and_harms_nothing(
 
 def test_nothing_is_left_behind_by_an_up_that_was_killed(data_dir: Path, second: Up) -> None:
     assert second.end(signal.SIGKILL) == -signal.SIGKILL
-    assert load_endpoints(data_dir) is None
-
-
-def test_what_dies_is_restarted(started: RunningStack) -> None:
-    endpoints = started.endpoints
-    (worker_url,) = endpoints.workers
-    below = psutil.Process(endpoints.pid).children(recursive=True)
-    victims = [process for process in below if role(process) != "engine"]
-    assert sorted(role(victim) for victim in victims) == ["edge", "worker"]
-    for victim in victims:
-        victim.kill()
-    until(lambda: not any(victim.is_running() for victim in victims))
-    until(lambda: answers(endpoints.http) and answers(worker_url))
-
-
-def engine(process: psutil.Process) -> bool:
-    """Kafka, the registry or ClickHouse; `up` has an orphan reaper below it, too."""
-    line = " ".join(process.cmdline())
-    return any(name in line for name in ("kafka.Kafka", "quarkus-run.jar", "clickhouse"))
-
-
-def test_engines_that_die_are_restarted_with_their_data(
-    data_dir: Path, started: RunningStack
-) -> None:
-    endpoints = started.endpoints
-    session = {**SESSION, "session_id": "sess-engines"}
-    assert httpx.post(f"{endpoints.http}/session", json=session).is_success
-    below = psutil.Process(endpoints.pid).children(recursive=True)
-    victims = [process for process in below if engine(process)]
-    assert len(victims) == 3
-    for victim in victims:
-        victim.kill()
-    until(lambda: not any(victim.is_running() for victim in victims))
-    (worker_url,) = endpoints.workers
-    until(lambda: answers(endpoints.http) and answers(worker_url))
-    question = {"session_id": "sess-engines"}
-    found = httpx.get(f"{endpoints.http}/session", params=question, timeout=20)
-    assert found.json()["session_id"] == "sess-engines"
-    said = (data_dir / "logs" / "up.log").read_text()
-    for name in ("kafka", "registry", "clickhouse"):
-        assert f"{name} was killed by signal 9" in said
-
-
-def test_a_system_in_the_background_ends_on_request(data_dir: Path, started: RunningStack) -> None:
-    started.stop()
-    assert started._child.exit_status() == 0
     assert load_endpoints(data_dir) is None

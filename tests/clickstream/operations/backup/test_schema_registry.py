@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -28,12 +27,12 @@ from core.settings import Settings
 from schemas.registry import ConfluentRegistry
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Settings]:
-    """Settings with an unused registry."""
-    processes = ProcessManager()
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings with a registry of this file's own, which the first of its tests finds unused."""
+    processes, folder = ProcessManager(), tmp_path_factory.mktemp("registry")
     program = fetch(ConsoleProgress()).registry
-    launch = registry.prepare(tmp_path / "r", tmp_path / "log", program, free_port(), free_port())
+    launch = registry.prepare(folder / "r", folder / "log", program, free_port(), free_port())
     service = Service(launch, processes)
     service.spawn()
     service.wait()
@@ -44,10 +43,10 @@ def empty(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.mark.engines
 def test_a_lost_registry_gets_its_ids_back_and_assigns_none_of_them_again(
-    settings: Settings, empty: Settings
+    module_settings: Settings, other: Settings
 ) -> None:
-    prefix = settings.topics.prefix
-    with open_registry(settings) as full, open_registry(empty) as lost:
+    prefix = module_settings.topics.prefix
+    with open_registry(module_settings) as full, open_registry(other) as lost:
         saved, export = full.schemas(prefix), full.export(prefix)
         assert saved
         missing = missing_schemas(lost, saved, prefix)
@@ -56,20 +55,20 @@ def test_a_lost_registry_gets_its_ids_back_and_assigns_none_of_them_again(
         assert lost.schemas(prefix) == saved
         assert lost.schemas("") == saved  # nothing of others
         assert missing_schemas(lost, saved, prefix) == []
-    with ConfluentRegistry.from_settings(empty) as client:
+    with ConfluentRegistry.from_settings(other) as client:
         assert client.register("new-value", '"long"') not in {each.schema_id for each in saved}
 
 
 @pytest.mark.engines
-def test_an_id_that_is_taken_is_refused(settings: Settings, empty: Settings) -> None:
-    prefix = settings.topics.prefix
-    with open_registry(settings) as full, open_registry(empty) as other:
+def test_an_id_that_is_taken_is_refused(module_settings: Settings, other: Settings) -> None:
+    prefix = module_settings.topics.prefix
+    with open_registry(module_settings) as full, open_registry(other) as used:
         saved = full.schemas(prefix)
-        with ConfluentRegistry.from_settings(empty) as client:
-            taken = client.register("other-value", '"long"')
-        clash = [SavedSchema(saved[0].subject, 1, taken, saved[0].text)]
+        with ConfluentRegistry.from_settings(other) as client:
+            taken = client.register("other-value", '"bytes"')
+        clash = [SavedSchema(f"{saved[0].subject}-lost", 1, taken, saved[0].text)]
         with pytest.raises(SetupError, match="empty registry"):
-            missing_schemas(other, clash, prefix)
+            missing_schemas(used, clash, prefix)
 
 
 class Confluent:
