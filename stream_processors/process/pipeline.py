@@ -113,7 +113,7 @@ class FlushPipeline:
 
         `ledger` is told what is written; `commit` then commits what it allows.
         """
-        writing = asyncio.create_task(self._follow_up(ledger))
+        writing = asyncio.create_task(self._follow_up(ledger, is_idle=True))
         try:
             while True:
                 batches = await self._buffer.take(idle_seconds=min(OWN.shortest, SHORTEST_SECONDS))
@@ -154,7 +154,7 @@ class FlushPipeline:
                 ledger.written(origin.source, origin.generation, origin.first)
             await commit()
         await self._buffer.finished()
-        await self._follow_up(ledger)
+        await self._follow_up(ledger, is_idle=not origins)
         self._writing_since = None
         await self._buffer.unstuck()
 
@@ -168,9 +168,9 @@ class FlushPipeline:
             self._deletions.note_adopted(has_left=report.left > 0)
         self._on_report(report)
 
-    async def _follow_up(self, ledger: OffsetLedger) -> None:
+    async def _follow_up(self, ledger: OffsetLedger, *, is_idle: bool) -> None:
         """What is due after flushes, and when there is none."""
-        if self._facts.is_due():
+        if self._facts.is_due(is_idle=is_idle):
             await self._on(self._writer, self._facts.run, ledger.last_committed())
         if self._deletions.is_due():
             await self._on(self._writer, self._deletions.run)

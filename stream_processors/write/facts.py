@@ -38,6 +38,21 @@ _PORTION: Final = 50_000
 # Events of a session that are kept with their time; of all others only the number of each type is.
 _MOST_EVENTS: Final = 1_000
 
+# An event as one number: what orders it (time, then id), then position, whether it has a value, the
+# value, and room for the number of its type. The first thousand numbers of a group cost an eighth
+# of what the first thousand tuples cost. Times are those of DateTime64: 48 bits hold them.
+_LEAST_MS: Final = 2**47
+_PACKED: Final = f"""bitShiftLeft(toUInt256(after_ms + {_LEAST_MS}), 208)
+                    + bitShiftLeft(toUInt256(sipHash64(event_id)), 144)
+                    + bitShiftLeft(toUInt256(position), 128)
+                    + bitShiftLeft(toUInt256(isNotNull(value)), 96)
+                    + bitShiftLeft(toUInt256(reinterpretAsUInt64(ifNull(value, 0))), 32)"""
+_AFTER_MS: Final = f"toInt64(bitShiftRight(event, 208)) - {_LEAST_MS}"
+_POSITION: Final = "toUInt16(bitShiftRight(event, 128))"
+_VALUE: Final = """if(toUInt8(bitShiftRight(event, 96)) = 1,
+        toNullable(reinterpretAsInt64(toUInt64(bitShiftRight(event, 32)))), NULL)"""
+_TYPE: Final = "types.1[toUInt32(event)]"
+
 _OF_SESSION: Final = (
     "session_id, session_day, session_hour, session_hash, created_at, received_at,"
     " search_query, user_id, user_hash, variants, dimensions, sort_field, result_ids, result_teams,"
@@ -87,11 +102,14 @@ WITH
             -- One of each type, in the order of their names.
             arraySort(groupArray((
                 toString(event_type), toUInt32(number), toUInt32(unlisted), mask, over_64, first_ms,
-                toUInt32(with_value), value_sum
+                toUInt32(with_value), value_sum, first_events
             ))) AS types,
             sum(unlisted) AS all_unlisted,
             max(last_ms) AS all_last_ms,
-            groupArraySortedArray({_MOST_EVENTS})(timeline) AS all_timeline,
+            arraySlice(arraySort(arrayFlatten(arrayMap(
+                (type, number) -> arrayMap(event -> event + number, type.9),
+                types, arrayEnumerate(types)
+            ))), 1, {_MOST_EVENTS}) AS timeline,
             sum(type_versions) AS versions
         FROM
         (
@@ -108,7 +126,8 @@ WITH
                 countIf(isNotNull(value)) AS with_value,
                 sum(ifNull(value, 0)) AS value_sum,
                 groupArraySorted({_MOST_EVENTS})(
-                    (after_ms, event_id, toString(event_type), position, value)) AS timeline,
+                    {_PACKED}
+                ) AS first_events,
                 sum(toUInt128(version)) AS type_versions
             FROM
             (
@@ -149,8 +168,10 @@ SELECT
     of_clicks.4, of_clicks.5,
     if(of_clicks.2 > 0, toNullable(of_clicks.6), NULL),
     if(interactions.events > 0, toNullable(all_last_ms), NULL),
-    all_timeline.3, all_timeline.4, all_timeline.1,
-    arrayFilter(value -> $has_values, all_timeline.5),
+    arrayMap(event -> {_TYPE}, timeline),
+    arrayMap(event -> {_POSITION}, timeline),
+    arrayMap(event -> {_AFTER_MS}, timeline),
+    arrayMap(event -> {_VALUE}, arrayFilter(event -> $has_values, timeline)),
     bitShiftLeft(toUInt256(session_version), 128) + interactions.versions + marks.mark_version
 FROM
 (

@@ -1,5 +1,5 @@
 """Which sessions' facts are to be computed again, and when: every second or so, so that it takes a
-twentieth of the time. A session that was marked does not wait (`Flush.write`)."""
+twentieth of the time; during a backlog less often. A session that was marked does not wait."""
 
 from __future__ import annotations
 
@@ -24,9 +24,16 @@ log = logging.getLogger(__name__)
 SHORTEST_SECONDS: Final = 1.0
 _LONGEST_SECONDS: Final = 5.0
 _TIMES: Final = 20
+# Behind a refresh that takes long there is a backlog: then it waits longer, so that of the many
+# events of a session most are there before it is computed.
+_TIMES_IN_BACKLOG: Final = 4
 
-# Sessions that wait for a refresh before the time: some megabytes.
-_MOST_TOUCHED: Final = 50_000
+# Sessions that are computed between two flushes: they hold up the next one for half a second.
+PORTION: Final = 20_000
+# Sessions that wait for a refresh before the time: some tens of megabytes.
+_MOST_TOUCHED: Final = 500_000
+# So many rows more than sessions are kept, so that not each flush has to compare all of them.
+_MOST_REPEATED: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -52,42 +59,73 @@ class FactsRefresh:
         self._noted_topics = (*self._topics, topics.marks)
         self._epoch = epoch
         self._touched = TOUCHED.empty_table()
+        self._distinct = 0
+        # What is being computed, and what the facts have once it is.
+        self._portions: list[pa.Table] = []
+        self._reaching: Mapping[Partition, int] = {}
         self._assignment = _Assignment(frozenset(), missing=[])
         self._noted: dict[Partition, int] = {}
 
     def touch(self, *touched: pa.Table) -> None:
         """Remember these sessions (`TOUCHED`)."""
-        named = pa.concat_tables([self._touched, *touched])
-        self._touched = once_each(named) if named.num_rows > self._touched.num_rows else named
+        self._touched = pa.concat_tables([self._touched, *touched])
+        if self._touched.num_rows > self._distinct + _MOST_REPEATED:
+            self._touched = once_each(self._touched)
+            self._distinct = self._touched.num_rows
 
     @property
     def is_full(self) -> bool:
         """Whether so many sessions wait that they should not wait longer."""
-        return bool(self._touched.num_rows >= _MOST_TOUCHED)
+        return self._distinct >= _MOST_TOUCHED
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether some of the sessions that waited are computed, and others are not."""
+        return bool(self._portions)
 
     def refresh(self) -> None:
-        """Compute the facts of the sessions that wait. One attempt; raises SinkUnavailable."""
-        if self._touched.num_rows:
-            self._sink.refresh_facts(self._touched)
-            self._touched = TOUCHED.empty_table()
+        """Compute the facts of all sessions that wait. One attempt; raises SinkUnavailable."""
+        self._begin()
+        while self._portions:
+            self._refresh_portion()
+
+    def refresh_marked(self, marked: pa.Table) -> None:
+        """Compute the facts of these sessions (`TOUCHED`) now, whoever else waits. One attempt;
+        raises SinkUnavailable."""
+        self._sink.refresh_facts(marked)
+
+    def _begin(self) -> None:
+        waiting = once_each(self._touched)
+        firsts = range(0, waiting.num_rows, PORTION)
+        self._portions += [waiting.slice(first, PORTION) for first in firsts]
+        self._touched, self._distinct = TOUCHED.empty_table(), 0
+
+    def _refresh_portion(self) -> None:
+        self._sink.refresh_facts(self._portions[-1])
+        self._portions.pop()
 
     def assigned(self, partitions: Collection[int]) -> None:
         """These are this worker's from now on: what its predecessor has left is to be computed."""
         self._assignment = _Assignment(frozenset(partitions))
 
     def step(self, committed: Mapping[Partition, int]) -> bool:
-        """Refresh; then compute one portion of what predecessors have left, or, when there is none,
-        note that the facts have all records below `committed`.
+        """Compute a portion of the sessions that wait; when there is none left, one of what
+        predecessors have left; when there is none either, note that the facts have all records
+        below what was `committed` when the first of them began.
 
         Returns whether nothing is left over. One attempt; raises SinkUnavailable.
         """
-        self.refresh()
+        if not self._portions:
+            self._begin()
+            self._reaching = committed
+        if self._portions:
+            self._refresh_portion()
         assignment = self._assignment
-        if not self._compute_missing(assignment):
+        if self._portions or not self._compute_missing(assignment):
             return False
         reached = {
             partition: offset
-            for partition, offset in committed.items()
+            for partition, offset in self._reaching.items()
             if partition.topic in self._noted_topics
             and partition.partition in assignment.partitions
             and self._noted.get(partition) != offset
@@ -121,21 +159,33 @@ class FactsSchedule:
     def __init__(self, facts: FactsRefresh, clock: Clock) -> None:
         self._facts = facts
         self._clock = clock
-        self._due_at = self._complete_at = clock.monotonic()
+        self._began_at = self._ended_at = self._complete_at = clock.monotonic()
+        self._took = 0.0
+        self._has_failed = False
         WORKER_FACTS_LAG.set_function(lambda: clock.monotonic() - self._complete_at)
 
-    def is_due(self) -> bool:
-        return self._facts.is_full or self._clock.monotonic() >= self._due_at
+    def is_due(self, *, is_idle: bool) -> bool:
+        """`is_idle`: nothing else waits to be written."""
+        if self._facts.is_full or (self._facts.is_under_way and not self._has_failed):
+            return True
+        longest = _LONGEST_SECONDS
+        if not is_idle:
+            longest = max(longest, _TIMES_IN_BACKLOG * self._took)
+        pause = min(max(SHORTEST_SECONDS, _TIMES * self._took), longest)
+        return self._clock.monotonic() >= self._ended_at + pause
 
     def run(self, committed: Mapping[Partition, int]) -> None:
         """Blocks. `committed` was asked before: all of it is written."""
         started = self._clock.monotonic()
+        if not self._facts.is_under_way:
+            self._began_at, self._took = started, 0.0
         try:
             if self._facts.step(committed):
-                self._complete_at = started
+                self._complete_at = self._began_at
+            self._has_failed = False
         except Unavailable as error:
+            self._has_failed = True
             log.warning("facts are not refreshed yet: %s", error)
-        ended = self._clock.monotonic()
-        WORKER_FACTS_SECONDS.observe(ended - started)
-        pause = min(max(SHORTEST_SECONDS, _TIMES * (ended - started)), _LONGEST_SECONDS)
-        self._due_at = ended + pause
+        self._ended_at = self._clock.monotonic()
+        self._took += self._ended_at - started
+        WORKER_FACTS_SECONDS.observe(self._ended_at - started)

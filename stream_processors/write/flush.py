@@ -153,9 +153,10 @@ class Flush:
         )
         if plan.marks.num_rows:
             ids = plan.marks["session_id"].unique()
-            marked = self._retry(partial(self._sink.find_sessions, ids))
-            self.facts.touch(touched(marked, "created_at", is_posted=False))
-        if plan.marks.num_rows or self.facts.is_full:
+            found = self._retry(partial(self._sink.find_sessions, ids))
+            marked = touched(found, "created_at", is_posted=False)
+            self._retry(partial(self.facts.refresh_marked, marked))
+        if self.facts.is_full:
             self._retry(self.facts.refresh)
 
     def _reload_erasures(self) -> bool:

@@ -14,7 +14,12 @@ from core.errors import SinkUnavailable, StatementRefused
 from core.kafka.partitions import Partition
 from stream_processors.join import table_columns
 from stream_processors.write.facts import FactsTable
-from stream_processors.write.facts_refresh import SHORTEST_SECONDS, FactsRefresh, FactsSchedule
+from stream_processors.write.facts_refresh import (
+    PORTION,
+    SHORTEST_SECONDS,
+    FactsRefresh,
+    FactsSchedule,
+)
 from stream_processors.write.sink import TOUCHED, FactsPortion
 from tests.clock import ManualClock
 from tests.stream_processors.flushing import World
@@ -87,8 +92,42 @@ def test_what_could_not_be_computed_is_computed_later(sink: Spy, facts: FactsRef
         facts.step({})
     sink.is_away = False
     facts.touch(named("b"))
+    assert facts.is_under_way
     facts.step({})
-    assert sink.computed == [["a", "b"]]
+    facts.step({})
+    assert sink.computed == [["a"], ["b"]]
+
+
+def test_very_many_sessions_are_computed_in_portions_between_flushes(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    """And what is touched meanwhile waits, so that the portions end."""
+    facts.assigned([0])
+    many = [f"s{n:05}" for n in range(2 * PORTION + 1)]
+    facts.touch(named(*many))
+    assert not facts.step({SESSIONS: 7})
+    facts.touch(named("late"))
+    assert not facts.step({SESSIONS: 8})
+    assert sink.noted == {}
+    assert facts.step({SESSIONS: 9})
+    assert sink.noted == {SESSIONS: 7}
+    assert [len(each) for each in sink.computed] == [1, PORTION, PORTION]
+    assert sorted(each for ids in sink.computed for each in ids) == many
+    assert facts.step({SESSIONS: 9})
+    assert sink.computed[-1] == ["late"]
+    assert sink.noted == {SESSIONS: 9}
+
+
+def test_sessions_that_are_touched_again_and_again_are_remembered_once(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    same = named(*(f"s{n}" for n in range(PORTION)))
+    for _ in range(40):
+        facts.touch(same)
+        assert facts._touched.num_rows <= 120_000 + PORTION
+    assert not facts.is_full
+    facts.refresh()
+    assert [len(each) for each in sink.computed] == [PORTION]
 
 
 def test_progress_is_noted_when_nothing_of_predecessors_is_left(
@@ -128,22 +167,85 @@ def test_without_an_assignment_nothing_is_noted(sink: Spy, facts: FactsRefresh) 
     assert sink.looked == 0
 
 
-def test_it_is_due_every_second_and_at_once_for_very_many_sessions(
-    sink: Spy, facts: FactsRefresh
+class SlowSpy(Spy):
+    """Takes so many seconds for a computation."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.seconds = 0.0
+
+    def refresh_facts(self, touched: pa.Table) -> None:
+        self._clock.advance(self.seconds)
+        super().refresh_facts(touched)
+
+
+class Schedule:
+    """Of facts that are touched before each run."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.sink = SlowSpy(self.clock)
+        self.facts = FactsRefresh(self.sink, TOPICS, epoch=0)
+        self.schedule = FactsSchedule(self.facts, self.clock)
+
+    def run(self, seconds: float, sessions: int = 1) -> None:
+        self.sink.seconds = seconds
+        self.facts.touch(named(*(f"s{n}" for n in range(sessions))))
+        self.schedule.run({})
+
+    def pause(self, *, is_idle: bool) -> float:
+        """How long it pauses, seconds; at most a minute."""
+        for seconds in range(61):
+            if self.schedule.is_due(is_idle=is_idle):
+                return seconds
+            self.clock.advance(1)
+        raise AssertionError("it is never due")
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+@pytest.mark.parametrize(
+    ("takes", "pause"), [(0, SHORTEST_SECONDS), (0.1, 2), (0.2, 4), (0.5, 5), (1.25, 5)]
+)
+def test_it_pauses_twenty_times_as_long_as_it_takes_and_five_seconds_at_most(
+    takes: float, pause: float, is_idle: bool
 ) -> None:
-    clock = ManualClock()
-    schedule = FactsSchedule(facts, clock)
-    schedule.run({})
-    assert not schedule.is_due()
-    facts.touch(named(*(f"s{n}" for n in range(50_000))))
-    assert schedule.is_due()
-    sink.is_away = True
-    schedule.run({})
-    sink.is_away = False
-    schedule.run({})
-    assert not schedule.is_due()
-    clock.advance(SHORTEST_SECONDS)
-    assert schedule.is_due()
+    schedule = Schedule()
+    schedule.run(takes)
+    assert schedule.pause(is_idle=is_idle) == pause
+
+
+def test_in_a_backlog_it_pauses_four_times_as_long_as_it_takes() -> None:
+    schedule = Schedule()
+    schedule.run(10)
+    assert schedule.pause(is_idle=False) == 40
+    schedule.run(10)
+    assert schedule.pause(is_idle=True) == 5
+
+
+def test_there_is_no_pause_between_portions() -> None:
+    schedule = Schedule()
+    schedule.run(2, sessions=2 * PORTION)
+    assert schedule.pause(is_idle=False) == 0
+    schedule.run(2, sessions=0)
+    assert schedule.pause(is_idle=False) == 16
+
+
+def test_what_fails_is_tried_again_after_a_pause() -> None:
+    schedule = Schedule()
+    schedule.sink.is_away = True
+    schedule.run(0)
+    assert schedule.pause(is_idle=True) == SHORTEST_SECONDS
+    schedule.sink.is_away = False
+    schedule.run(0, sessions=0)
+    assert schedule.sink.computed == [["s0"]]
+
+
+def test_more_sessions_than_should_be_remembered_do_not_wait() -> None:
+    schedule = Schedule()
+    schedule.run(1)
+    schedule.facts.touch(named(*(f"s{n}" for n in range(500_000))))
+    assert schedule.pause(is_idle=False) == 0
 
 
 def test_the_lag_is_the_age_of_the_last_refresh_that_left_nothing(
@@ -238,8 +340,16 @@ def test_a_flush_with_a_mark_ends_with_the_facts_of_its_session() -> None:
     assert worker.marked == {}
     worker.flush(mark("s"))
     assert worker.marked["s"]
-    worker.flush(mark("s", False), mark("t"), session("u"), mark("u"))
+    worker.flush(mark("s", False), mark("t"), session("u"), mark("u"), session("v"))
     assert worker.marked == {"s": False, "t": True, "u": True}
+
+
+def test_a_flush_with_a_mark_computes_the_marked_session_alone() -> None:
+    """Marks come all the time; of the others, more events come first."""
+    worker = NoRefresh()
+    worker.flush(session("s"), session("t"))
+    worker.flush(mark("s"), session("u"))
+    assert worker.marked == {"s": True}
 
 
 def test_a_marked_session_that_comes_later_never_counts() -> None:
