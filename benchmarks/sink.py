@@ -17,6 +17,7 @@ from benchmarks.outcome import Outcome
 from core import clickhouse
 from core.settings import Settings, WorkerSettings
 from schemas.contracts import EVENT, SESSION
+from schemas.topics import Topics
 
 WORKER = (*PYTHON_MODULE, "clickstream", "worker")
 
@@ -45,6 +46,15 @@ SELECT
     )
 FROM events FINAL
 WHERE session_id >= {first:String} AND session_id < {next:String}
+"""
+
+_IN_FACTS: Final = """
+SELECT sum(reached)
+FROM
+(
+    SELECT max(offset) AS reached FROM facts_progress
+    WHERE topic IN {topics:Array(String)} GROUP BY topic, partition
+)
 """
 
 
@@ -110,9 +120,11 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 @contextmanager
-def measured(lab: Lab, settings: Settings, *clients: int) -> Iterator[Meter]:
-    """CPU of the contender's processes and of ClickHouse, the merges it leaves behind included; the
-    wall time ends with the block."""
+def measured(
+    lab: Lab, settings: Settings, *clients: int, facts_of: int | None = None
+) -> Iterator[Meter]:
+    """CPU of the contender's processes and of ClickHouse, the merges it leaves behind included, and
+    the facts of so many records; the wall time ends with the block."""
     pids = {f"client {number}": pid for number, pid in enumerate(clients)}
     if lab.clickhouse_pid is not None:
         pids["clickhouse"] = lab.clickhouse_pid
@@ -120,8 +132,25 @@ def measured(lab: Lab, settings: Settings, *clients: int) -> Iterator[Meter]:
         started = time.perf_counter()
         yield meter
         wall = time.perf_counter() - started
+        if facts_of is not None:
+            wait_for_facts(settings, facts_of)
         settle(settings)
     meter.wall = wall
+
+
+def wait_for_facts(settings: Settings, records: int) -> None:
+    """Until so many sessions and events are in the facts; TimeoutError when they are not."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    topics = Topics.from_settings(settings)
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        while (
+            found := client.query(
+                _IN_FACTS, parameters={"topics": [topics.sessions, topics.events]}
+            ).result_rows[0][0]
+        ) < records:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{found} of {records} records are in the facts")
+            time.sleep(0.1)
 
 
 def settle(settings: Settings, seconds: float = 20.0) -> None:

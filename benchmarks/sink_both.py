@@ -57,9 +57,10 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
             feed_sessions(feed, corpus)
             feed_events(feed, corpus)
             settle(settings)
+        count = corpus.total * (1 + corpus.events)
         with GroupProgress.from_settings(settings, settings.worker.group, everything) as records:
-            with measured(lab, settings, pid) as meter:
-                records.wait(corpus.total * (1 + corpus.events), TIMEOUT_SECONDS)
+            with measured(lab, settings, pid, facts_of=count) as meter:
+                records.wait(count, TIMEOUT_SECONDS)
             check_ledger(settings, corpus)
     return outcome(NAME, OURS, meter, corpus.total * corpus.events)
 

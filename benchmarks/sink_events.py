@@ -3,11 +3,12 @@
     python -m benchmarks.sink_events
 
 Method: the sessions are stored by the worker first; then the events are put into Kafka while it is
-frozen, and it is measured from the moment it goes on until it has committed the last one and
-ClickHouse has no merge left to do. Every event gets joined. The peers read the same topic, with no
-join. ClickHouse's Kafka engine commits only every few seconds, so it is measured from its creation,
-which costs it little CPU but a second or so of wall time; other peers over their last nine tenths,
-so that the start of their process does not count.
+frozen, and it is measured from the moment it goes on until it has committed the last one (wall
+time), and until the facts of all sessions are computed and ClickHouse has no merge left to do (CPU
+time). Every event gets joined. The peers read the same topic, with no join and no facts.
+ClickHouse's Kafka engine commits only every few seconds, so it is measured from its creation, which
+costs it little CPU but a second or so of wall time; other peers over their last nine tenths, so
+that the start of their process does not count.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from benchmarks.sink import (
     measured,
     outcome,
     settle,
+    wait_for_facts,
     worker_in_group,
 )
 from benchmarks.sink_peers import STOCK_FAUST, SinkPeer, measure_peer, sink_peers
@@ -67,11 +69,13 @@ def ours(lab: Lab, settings: Settings, corpus: Corpus) -> Outcome:
         group = settings.worker.group
         with GroupProgress.from_settings(settings, group, [topics.sessions]) as sessions:
             sessions.wait(corpus.total, TIMEOUT_SECONDS)
+        wait_for_facts(settings, corpus.total)
         with frozen(pid):
             feed_events(feed, corpus)
             settle(settings)
         with GroupProgress.from_settings(settings, group, [topics.events]) as events:
-            with measured(lab, settings, pid) as meter:
+            records = corpus.total * (1 + corpus.events)
+            with measured(lab, settings, pid, facts_of=records) as meter:
                 events.wait(corpus.total * corpus.events, TIMEOUT_SECONDS)
             check_ledger(settings, corpus)
     return outcome(NAME, OURS, meter, corpus.total * corpus.events)

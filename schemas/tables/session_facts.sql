@@ -3,6 +3,7 @@
 -- changes; docs/decisions/0021-facts-by-key.md has the argument. version has session_version in its
 -- upper half, and below it the sum of the versions of all other rows that it was computed from: it rises
 -- with content alone.
+-- A row of so many columns is dear to merge, and most are replaced within minutes: so fewer, larger merges.
 CREATE TABLE IF NOT EXISTS session_facts
 (
     session_id String COMMENT 'Caller''s id of the search' CODEC(ZSTD(1)),
@@ -16,9 +17,9 @@ CREATE TABLE IF NOT EXISTS session_facts
     user_id Nullable(String) COMMENT 'Who searched' CODEC(ZSTD(1)),
     user_hash UInt64 COMMENT 'sipHash64 of user_id; 0 without one' CODEC(LZ4),
     is_irrelevant Bool COMMENT 'The last mark of the session',
-    variants Map(LowCardinality(String), LowCardinality(String)) COMMENT 'Fields of search_meta that name a variant of an experiment, and their values' CODEC(ZSTD(1)),
+    variants Map(String, String) COMMENT 'Fields of search_meta that name a variant of an experiment, and their values' CODEC(ZSTD(1)),
     variant_set LowCardinality(String) MATERIALIZED toJSONString(variants) COMMENT 'variants as JSON text: what is asked of it is asked once of each that occurs' CODEC(ZSTD(1)),
-    dimensions Map(LowCardinality(String), LowCardinality(String)) COMMENT 'The paths of CLICKSTREAM_DIMENSIONS, such as search_meta.device, and their values' CODEC(ZSTD(1)),
+    dimensions Map(String, String) COMMENT 'The paths of CLICKSTREAM_DIMENSIONS, such as search_meta.device, and their values' CODEC(ZSTD(1)),
     dimension_set LowCardinality(String) MATERIALIZED toJSONString(dimensions) COMMENT 'dimensions as JSON text, for the same reason' CODEC(ZSTD(1)),
     sort_field LowCardinality(String) COMMENT 'field of sort_by; empty without one' CODEC(ZSTD(1)),
     result_ids Array(String) COMMENT 'Ids shown, in order; element n is position n' CODEC(ZSTD(1)),
@@ -67,6 +68,7 @@ PRIMARY KEY (session_hour, session_hash)
 ORDER BY (session_hour, session_hash, session_id)
 SETTINGS
     index_granularity = 2048,
+    merge_selector_base = 8,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1,

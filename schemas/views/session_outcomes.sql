@@ -5,7 +5,7 @@ CREATE OR REPLACE VIEW session_outcomes
     created_at DateTime64(3, 'UTC') COMMENT 'When the search happened',
     search_query String COMMENT 'The query as the user issued it',
     user_id Nullable(String) COMMENT 'Who searched',
-    dimensions Map(LowCardinality(String), LowCardinality(String)) COMMENT 'The paths of CLICKSTREAM_DIMENSIONS, such as search_meta.device, and their values',
+    dimensions Map(String, String) COMMENT 'The paths of CLICKSTREAM_DIMENSIONS, such as search_meta.device, and their values',
     sort_field LowCardinality(String) COMMENT 'field of sort_by; empty without one',
     impressions UInt64 COMMENT 'Results shown; 0 is a zero-result session',
     events UInt64 COMMENT 'Interactions of any type',

@@ -37,7 +37,7 @@ def dimensions(paths: Sequence[str]) -> Expression:
             column, *keys = path.split(".")
             entries.append(_entry(f"dimension_{number}", path, column, keys, parameters))
     return Expression(
-        f"CAST({_values(entries)}, 'Map(LowCardinality(String), LowCardinality(String))')",
+        f"CAST({_values(entries)}, 'Map(String, String)')",
         parameters,
     )
 

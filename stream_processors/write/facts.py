@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _HOUR_MS: Final = 3_600_000
 
 # Sessions in one statement: some tens of megabytes of ClickHouse's memory with typical events.
-_SESSIONS_AT_ONCE: Final = 10_000
+_SESSIONS_AT_ONCE: Final = 20_000
 # Sessions that are read in one portion when facts are missing.
 _PORTION: Final = 50_000
 # Events of a session that are kept with their time; of all others only the number of each type is.
@@ -65,7 +65,7 @@ _VARIANTS: Final = f"""CAST(mapFilter(
             mapFromArrays({{variant_fields:Array(String)}}, arrayMap(
                 field -> JSONExtract(ifNull(search_meta, ''), field, 'String'),
                 {{variant_fields:Array(String)}}))
-        ), 'Map(LowCardinality(String), LowCardinality(String))')"""
+        ), 'Map(String, String)')"""
 
 # What a session showed never changes, so it is read from the facts, where sessions of one time lie
 # together. From `sessions` it is read when the session was just posted, or has no facts.

@@ -84,6 +84,7 @@ PRIMARY KEY (session_hour, session_hash)
 ORDER BY (session_hour, session_hash, session_id)
 SETTINGS
     index_granularity = 2048,
+    merge_selector_base = 8,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1,
