@@ -52,8 +52,9 @@ class FactsRefresh:
     whoever is assigned its partition.
     """
 
-    def __init__(self, sink: Sink, topics: Topics, epoch: int) -> None:
+    def __init__(self, sink: Sink, topics: Topics, epoch: int, *, portion: int = PORTION) -> None:
         self._sink = sink
+        self._portion = portion
         self._topics = (topics.sessions, topics.events)
         # The facts of a marked session are there before its mark is committed (`Flush.write`).
         self._noted_topics = (*self._topics, topics.marks)
@@ -96,8 +97,8 @@ class FactsRefresh:
 
     def _begin(self) -> None:
         waiting = once_each(self._touched)
-        firsts = range(0, waiting.num_rows, PORTION)
-        self._portions += [waiting.slice(first, PORTION) for first in firsts]
+        firsts = range(0, waiting.num_rows, self._portion)
+        self._portions += [waiting.slice(first, self._portion) for first in firsts]
         self._touched, self._distinct = TOUCHED.empty_table(), 0
 
     def _refresh_portion(self) -> None:

@@ -6,7 +6,7 @@ A mutant is a function that breaks one rule through pytest's monkeypatch, which 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -219,6 +219,17 @@ def sessions_are_not_touched(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FactsRefresh, "touch", lambda *_: None)
 
 
+def what_is_touched_meanwhile_counts_as_computed(patch: pytest.MonkeyPatch) -> None:
+    """Progress says what is committed at the end of a refresh, not what was at its beginning."""
+    step_as_is = FactsRefresh.step
+
+    def step(facts: FactsRefresh, committed: Mapping[Partition, int]) -> bool:
+        facts._reaching = committed
+        return step_as_is(facts, committed)
+
+    patch.setattr(FactsRefresh, "step", step)
+
+
 def the_last_computation_wins(patch: pytest.MonkeyPatch) -> None:
     """Facts that were read long ago replace those that saw more."""
 
@@ -280,6 +291,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     a_duplicate_stops_the_flush,
     what_predecessors_left_is_not_computed,
     sessions_are_not_touched,
+    what_is_touched_meanwhile_counts_as_computed,
     the_last_computation_wins,
     marks_are_not_in_the_version,
     a_session_is_one_of_many_in_the_version,

@@ -38,6 +38,7 @@ def run_the_models() -> None:
     scenarios.test_a_session_that_a_reader_can_see_has_what_came_before_it()
     facts.test_facts_that_a_dead_worker_has_not_computed_are_computed_by_the_next_one()
     facts.test_facts_follow_the_flushes_of_a_worker_that_runs()
+    facts.test_what_is_touched_while_others_are_computed_is_not_noted_with_them()
     facts.test_facts_that_were_read_before_an_event_lose_against_those_with_it()
     facts.test_facts_that_were_read_before_a_mark_lose_against_those_with_it()
     for third in (4, 6):

@@ -55,6 +55,25 @@ def test_facts_follow_the_flushes_of_a_worker_that_runs() -> None:
     compare(cluster, reference)
 
 
+def test_what_is_touched_while_others_are_computed_is_not_noted_with_them() -> None:
+    cluster, reference = with_a_session()
+    post(cluster, reference, session("t"), event("t", "one"))
+    flush(cluster)
+    cluster.settle()
+    (worker,) = cluster.workers
+    post(cluster, reference, event("s", "two"), event("t", "two"))
+    flush(cluster)
+    assert not worker.begin_facts()
+    worker.finish()
+    post(cluster, reference, event("s", "three"), event("t", "three"))
+    flush(cluster)
+    assert worker.begin_facts()
+    worker.finish()
+    cluster.crash(0, 0)
+    cluster.settle()
+    compare(cluster, reference)
+
+
 def test_facts_that_were_read_before_an_event_lose_against_those_with_it() -> None:
     cluster, reference = with_a_session()
     zombie = computing(cluster)
