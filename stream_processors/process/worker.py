@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.tracing import configure_tracing, stop_tracing
 from schemas.topic_epochs import at_present_epoch
 from schemas.topics import Topics
+from stream_processors.consume.batches import FetchedBatch
 from stream_processors.consume.check_libraries import check_names
 from stream_processors.consume.faust_app import build_app
 from stream_processors.consume.faust_transport import BatchConsumer
@@ -124,7 +125,13 @@ class _Worker:
                 notes=self._notes,
                 topics=[topics.sessions, topics.events, topics.marks],
             )
-        assembling = asyncio.create_task(asyncio.to_thread(self._assemble))
+
+        async def feed(batches: Sequence[FetchedBatch]) -> None:
+            await pipeline.feed(batches)  # made below, before anything is fetched
+
+        assembling = loop.run_in_executor(None, self._assemble)
+        # Meanwhile: the partitions of a worker that is restarted stand still for so long.
+        app = build_app(self._settings, feed)
         if not await self._before_stop(assembling):
             return 0
         parts = await assembling
@@ -139,7 +146,6 @@ class _Worker:
             on_report=lambda report: _count(report, parts.index),
             is_paused=lambda: self._until_it_works.outage is not None,
         )
-        app = build_app(self._settings, pipeline.feed)
         filler = FilterFiller(parts.stored_ids, parts.sink, self._settings.topics.partitions)
         try:
             return await self._consume(app, pipeline, parts.flush.facts, filler)
