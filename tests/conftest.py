@@ -28,9 +28,13 @@ from tests.examples import EXAMPLES_TIMES, PROFILE
 # it could not be ended by Ctrl-C. A handler of our own becomes the default one in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Kafka runs for minutes here, often for seconds: to compile its code a second time, and better,
-# takes as much of the processor as the rest of its start.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Kafka and the registry run for minutes here, often for seconds. To compile Kafka's code a second
+# time, and better, takes as much of the processor as the rest of its start; to verify classes takes
+# a fifth of it, and the jars are those whose checksums we know.
+os.environ.setdefault(
+    "JDK_JAVA_OPTIONS",
+    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
+)
 
 # How long an example takes says how busy the machine is, and nothing about the code. Tests that
 # draw more or fewer examples than is usual say so with `tests.examples.examples`.
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
     from tests.shared_engines import SharedEngines
 
 Corner = Callable[..., AbstractContextManager["Settings"]]
+
+# Of each topic of a corner. A broker makes and deletes a hundred corners in a run: the usual eight
+# take it twice as long.
+_PARTITIONS = 3
 
 
 # Folders whose tests share one world that is costly to make.
@@ -123,7 +131,10 @@ def _settings(engines: SharedEngines, overrides: dict[str, Any]) -> Settings:
     from core.settings import Settings
 
     name = f"t{uuid.uuid4().hex[:10]}"
-    own = {"topics": {"prefix": f"{name}."}, "worker": {"group": f"{name}-sink"}}
+    own: dict[str, dict[str, object]] = {
+        "topics": {"prefix": f"{name}.", "partitions": _PARTITIONS},
+        "worker": {"group": f"{name}-sink"},
+    }
     fields: dict[str, Any] = {
         "kafka_bootstrap_servers": engines.kafka_bootstrap_servers,
         "schema_registry_url": engines.schema_registry_url,

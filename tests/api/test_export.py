@@ -86,7 +86,7 @@ def test_nothing_stored_is_an_empty_export(client: TestClient) -> None:
 
 @pytest.mark.engines
 @effort(
-    max_examples=examples(15),
+    max_examples=examples(8),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -171,7 +171,7 @@ def value(line: bytes) -> Any:
 
 @pytest.mark.engines
 @effort(
-    max_examples=examples(12),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -394,7 +394,7 @@ def fields_of(record: Any) -> dict[str, Any]:
 
 
 @effort(
-    max_examples=examples(6),
+    max_examples=examples(3),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

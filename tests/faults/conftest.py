@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.lab.plan import LONG
 from tests.faults.lab.report import HEAD, Table
 from tests.faults.lab.system import Lab, running_lab
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from tests.conftest import Corner
 
 # A test's lines go with its report, which comes back from whatever process it ran in.
 _LINE = "line of the table of faults"
@@ -36,6 +41,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     else's."""
     with running_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
+
+
+@pytest.fixture
+def settings(corner: Corner) -> Iterator[Settings]:
+    """A fresh corner with as many partitions as topics usually have: up to five workers share
+    them here."""
+    with corner(topics={"partitions": 8}) as fresh:
+        yield fresh
 
 
 @pytest.fixture

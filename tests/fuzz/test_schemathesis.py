@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(3_600)]
 # `make faults` asks for 5,000; CI is content with the default.
 EXAMPLES = int(os.environ.get("CLICKSTREAM_TEST_EXAMPLES", "200"))
 # Fewer than the document has, so that all together are enough.
-_OPERATIONS = 8
+_OPERATIONS = 20
 KEY = "cs_admin_for-this-test-alone"
 
 OPTIONS = (

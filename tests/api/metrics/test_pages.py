@@ -45,14 +45,14 @@ LATE = [
 ]
 
 ROWS = {
-    "/analytics/queries?limit=5": ("queries", "search_query"),
-    "/analytics/queries?limit=5&order=session_ctr&ascending=true": ("queries", "search_query"),
-    "/analytics/query?metric=sessions&by=search_query,user_id&limit=5": ("rows", "user_id"),
-    "/analytics/query?metric=value_per_event&by=search_query&limit=5": ("rows", "search_query"),
-    "/analytics/objects?limit=5": ("objects", "object_id"),
-    "/analytics/sessions?limit=5": ("sessions", "session_id"),
-    "/analytics/next_queries?limit=5": ("queries", "search_query"),
-    "/judgments?limit=5&min_impressions=1": ("judgments", "object_id"),
+    "/analytics/queries?limit=8": ("queries", "search_query"),
+    "/analytics/queries?limit=8&order=session_ctr&ascending=true": ("queries", "search_query"),
+    "/analytics/query?metric=sessions&by=search_query,user_id&limit=8": ("rows", "user_id"),
+    "/analytics/query?metric=value_per_event&by=search_query&limit=8": ("rows", "search_query"),
+    "/analytics/objects?limit=8": ("objects", "object_id"),
+    "/analytics/sessions?limit=8": ("sessions", "session_id"),
+    "/analytics/next_queries?limit=8": ("queries", "search_query"),
+    "/judgments?limit=8&min_impressions=1": ("judgments", "object_id"),
 }
 
 
@@ -60,7 +60,7 @@ def rows_of(client: TestClient, path: str, cursor: str = "") -> tuple[list[Any],
     answer = client.get(f"{path}&cursor={cursor}")
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    return body[ROWS[path.replace("limit=1000", "limit=5")][0]], body["next"]
+    return body[ROWS[path.replace("limit=1000", "limit=8")][0]], body["next"]
 
 
 def keys(rows: list[Any]) -> list[tuple[object, ...]]:
@@ -76,11 +76,12 @@ def test_pages_are_the_whole_and_rows_that_come_move_no_other(
     whole: dict[str, list[tuple[object, ...]]] = {}
     after: dict[str, str | None] = {}
     for path in ROWS:
-        every, _ = rows_of(client, path.replace("limit=5", "limit=1000"))
+        every, _ = rows_of(client, path.replace("limit=8", "limit=1000"))
         whole[path] = keys(every)
         first, cursor = rows_of(client, path)
         following: list[Any] = []
         after[path] = cursor
+        assert cursor is not None, path
         while cursor is not None:
             assert len(cursor) < 1_000
             page, cursor = rows_of(client, path, cursor)
@@ -96,6 +97,6 @@ def test_pages_are_the_whole_and_rows_that_come_move_no_other(
         behind = keys(found)
         assert len(set(behind)) == len(behind), path
         moved = {"very new", "zz", TEXTS[0], f"{TEXTS[0]} next"}
-        kept = [each for each in whole[path][5:] if each[0] not in moved]
+        kept = [each for each in whole[path][8:] if each[0] not in moved]
         if "objects" not in path and "ascending" not in path:
             assert [each for each in behind if each[0] not in moved] == kept, path

@@ -153,23 +153,24 @@ def test_clax_has_the_lists_as_numbers_that_all_splits_share(api: LocalClient) -
             }
 
 
-@pytest.mark.parametrize(
-    "format",
-    ["parquet", "csv", "libsvm", "lightgbm", "lightgbm_query", "qrels", "run", "triples", "clax"],
-)
-def test_irrelevant_sessions_have_no_influence(
-    api: LocalClient, module_settings: Settings, format: str
-) -> None:
-    question = f"format={format}&{FEATURES}"
-    with_them = content(api, question)
+def test_irrelevant_sessions_have_no_influence(api: LocalClient, module_settings: Settings) -> None:
+    formats = ["parquet", "csv", "libsvm", "lightgbm", "lightgbm_query"]
+    formats += ["qrels", "run", "triples", "clax"]
+
+    def contents(more: str = "") -> list[object]:
+        return [content(api, f"format={each}&{FEATURES}{more}") for each in formats]
+
+    with_them = contents()
     try:
         empty(module_settings)
         store(module_settings, world(LOG, with_irrelevant=False))
-        assert content(api, question) == with_them
+        without = contents()
     finally:
         empty(module_settings)
         store(module_settings, world(LOG))
-    assert content(api, f"{question}&relevance=include") != with_them
+    included = contents("&relevance=include")
+    for each, *found in zip(formats, with_them, without, included, strict=True):
+        assert found[0] == found[1] != found[2], each
 
 
 @pytest.mark.parametrize(

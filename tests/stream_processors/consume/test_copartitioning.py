@@ -26,9 +26,9 @@ def same_partitions_of_every_topic(shares: Shares) -> None:
 def test_partition_n_of_all_topics_has_one_owner_while_workers_come_and_go(
     settings: Settings, tmp_path: Path
 ) -> None:
-    with Fleet(settings, tmp_path, count=3) as fleet:
+    with Fleet(settings, tmp_path, count=2) as fleet:
         same_partitions_of_every_topic(fleet.shares())
-        fleet.scale(5)
+        fleet.scale(3)
         same_partitions_of_every_topic(fleet.shares())
         fleet.kill(0)
         same_partitions_of_every_topic(fleet.shares())

@@ -210,5 +210,5 @@ class CappedLife(Life):
 
 TestLife = Life.TestCase
 TestCappedLife = CappedLife.TestCase
-TestCappedLife.settings = settings(max_examples=examples(50), stateful_step_count=50, deadline=None)
-TestLife.settings = settings(max_examples=examples(100), stateful_step_count=50, deadline=None)
+TestCappedLife.settings = settings(max_examples=examples(30), stateful_step_count=50, deadline=None)
+TestLife.settings = settings(max_examples=examples(60), stateful_step_count=50, deadline=None)
