@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # Seconds between two refreshes, and how many times as long as a refresh it is.
 SHORTEST_SECONDS: Final = 1.0
-_LONGEST_SECONDS: Final = 5.0
+_LONGEST_SECONDS: Final = 3.5
 _TIMES: Final = 20
 # Behind a refresh that takes long there is a backlog: then it waits longer, so that of the many
 # events of a session most are there before it is computed.
