@@ -366,16 +366,24 @@ def _quantiles(question: Question, condition: str | None) -> str:
     of = [each for each in question.metrics if each.kind is Kind.QUANTILE]
     if condition is None or not of:
         return "CAST([], 'Array(Array(Int64))')"
-    levels = ", ".join(map(str, LEVELS))
-    return f"[{', '.join(_quantiles_of(each, levels, condition) for each in of)}]"
+    has_many_groups = bool(question.by)
+    each = (_quantiles_of(metric, condition, has_many_groups=has_many_groups) for metric in of)
+    return f"[{', '.join(each)}]"
 
 
-def _quantiles_of(metric: Metric, levels: str, condition: str) -> str:
+def _quantiles_of(metric: Metric, condition: str, *, has_many_groups: bool) -> str:
     name = metric.numerator
+    levels = ", ".join(map(str, LEVELS))
     if name in ARRAYS:
         return f"quantilesExactArrayIf({levels})({name}, {condition})"
     is_there = f"{metric.denominator} = 1 AND {condition}"
-    return f"quantilesExactIf({levels})(assumeNotNull({name}), {is_there})"
+    if has_many_groups:
+        return f"quantilesExactIf({levels})(assumeNotNull({name}), {is_there})"
+    # Counts each number that occurs, and holds it once: half the time for ten million, and a tenth
+    # of the memory. It takes the number at a level's share rounded up, the other one the next one
+    # where the share is whole: so each level is a little higher.
+    levels = ", ".join(f"{level + 1e-12:.12f}" for level in LEVELS)
+    return f"quantilesExactWeightedIf({levels})(assumeNotNull({name}), 1, {is_there})"
 
 
 def _ranking(question: Question, values: dict[str, Value]) -> tuple[str, str, bool | None]:

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS session_facts
     event_after_ms Array(Int64) COMMENT 'Their milliseconds after created_at' CODEC(ZSTD(1)),
     event_values Array(Nullable(Int64)) COMMENT 'What CLICKSTREAM_EVENT_VALUE names in their metas, in ten-thousandths; empty when it names nothing' CODEC(ZSTD(1)),
     session_version UInt64 COMMENT 'version of the session''s row' CODEC(T64, ZSTD(1)),
-    version UInt256 COMMENT 'session_version * 2^128 + the versions of all other rows it was computed from: the highest wins' CODEC(ZSTD(1))
+    version UInt256 COMMENT 'session_version * 2^128 + the versions of all other rows it was computed from: the highest wins' CODEC(LZ4)
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY session_day
@@ -69,7 +69,7 @@ ORDER BY (session_hour, session_hash, session_id)
 SETTINGS
     index_granularity = 2048,
     merge_selector_base = 8,
-    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_seconds = 900,
     min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     string_serialization_version = 'single_stream',

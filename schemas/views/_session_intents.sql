@@ -46,5 +46,7 @@ FROM
     WINDOW following AS (
         PARTITION BY user_hash ORDER BY created_at, session_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING
     )
+    -- Ten million searches do not fit into the memory of a small server.
+    SETTINGS max_bytes_before_external_sort = 150000000
 )
 COMMENT 'Parameterised: session_intents of one in so many'

@@ -3,7 +3,7 @@
 -- `one_of` is 1 for all sessions; with 10 it is a tenth of them, and a fifth of the work.
 CREATE OR REPLACE VIEW _session_objects
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
+    session_id, created_at, search_query, user_id, user_hash, session_hash, sort_field, dimensions, dimension_set, variants,
     shown_object AS object_id,
     shown_position AS position,
     shown_set AS result_dimension_set,
@@ -15,7 +15,7 @@ AS SELECT
 FROM
 (
     SELECT
-        session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
+        session_id, created_at, search_query, user_id, user_hash, session_hash, sort_field, dimensions, dimension_set, variants,
         facts.result_ids AS objects,
         facts.result_goals AS goals,
         -- Empty when no result has a value.

@@ -26,4 +26,4 @@ AS SELECT
     sumIf(intDivOrZero(232792560, min_clicked_position), min_clicked_position > 0) / 232792560 / sessions AS mean_reciprocal_rank
 FROM _relevant_session_facts AS facts
 GROUP BY session_day, search_query
-COMMENT 'The numbers of each query text and day'
+COMMENT 'The numbers of each query text and day. For some days of session_day: docs/sql.md, Large ranges'

@@ -35,4 +35,4 @@ ARRAY JOIN
     ranks AS shown_rank,
     metas AS shown_meta,
     arrayMap(each -> toUInt16(each), arrayEnumerate(objects)) AS place
-COMMENT 'One row per result shown in a session that counts'
+COMMENT 'One row per result shown in a session that counts. For some days of session_day: docs/sql.md, Large ranges'

@@ -32,4 +32,4 @@ FROM session_measures(
     relevance = {relevance:String}, event_type = {event_type:String}
 ) AS measures
 GROUP BY search_query
-COMMENT 'Parameterised: the numbers of each query text of a range'
+COMMENT 'Parameterised: the numbers of each query text of a range. For a few million searches: docs/sql.md, Large ranges'

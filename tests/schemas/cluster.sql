@@ -85,7 +85,7 @@ ORDER BY (session_hour, session_hash, session_id)
 SETTINGS
     index_granularity = 2048,
     merge_selector_base = 8,
-    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_seconds = 900,
     min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1,
     string_serialization_version = 'single_stream',
@@ -266,7 +266,7 @@ ARRAY JOIN
     ranks AS shown_rank,
     metas AS shown_meta,
     arrayMap(each -> toUInt16(each), arrayEnumerate(objects)) AS place
-COMMENT 'One row per result shown in a session that counts';
+COMMENT 'One row per result shown in a session that counts. For some days of session_day: docs/sql.md, Large ranges';
 
 CREATE OR REPLACE TABLE clickstream.impressions ON CLUSTER 'blue' AS clickstream_shard.impressions ENGINE = Distributed('blue', 'clickstream_shard', 'impressions');
 
@@ -335,7 +335,7 @@ COMMENT 'Parameterised: the sessions of a range that took part in an experiment'
 
 CREATE OR REPLACE VIEW clickstream._session_objects ON CLUSTER 'blue'
 AS SELECT
-    session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
+    session_id, created_at, search_query, user_id, user_hash, session_hash, sort_field, dimensions, dimension_set, variants,
     shown_object AS object_id,
     shown_position AS position,
     shown_set AS result_dimension_set,
@@ -465,14 +465,14 @@ CREATE OR REPLACE VIEW clickstream.session_positions ON CLUSTER 'blue'
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     session_id, created_at, search_query, user_id, user_hash, sort_field, dimensions, dimension_set, variants,
-    cell.1 AS position,
-    cell.2 AS lists_ending,
-    cell.3 AS clicked_impressions,
-    cell.4 AS clicked_lists_ending,
-    cell.5 AS lowest_clicks
+    position_of_cell AS position,
+    is_end AS lists_ending,
+    toUInt64(is_end = 0) AS clicked_impressions,
+    is_end * is_clicked AS clicked_lists_ending,
+    is_lowest AS lowest_clicks
 FROM
 (…)
-ARRAY JOIN cells AS cell
+ARRAY JOIN positions AS position_of_cell, ends AS is_end, lowests AS is_lowest
 COMMENT 'Parameterised: at which positions the list of each session ends and was clicked';
 
 CREATE OR REPLACE VIEW clickstream._health_hours ON CLUSTER 'blue'
@@ -653,7 +653,7 @@ AS SELECT
     sumIf(intDivOrZero(232792560, min_clicked_position), min_clicked_position > 0) / 232792560 / sessions AS mean_reciprocal_rank
 FROM clickstream._relevant_session_facts AS facts
 GROUP BY session_day, search_query
-COMMENT 'The numbers of each query text and day';
+COMMENT 'The numbers of each query text and day. For some days of session_day: docs/sql.md, Large ranges';
 
 CREATE OR REPLACE VIEW clickstream_shard.session_outcomes ON CLUSTER 'blue'
 (…)
@@ -717,7 +717,7 @@ FROM clickstream._session_objects(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
 )
-COMMENT 'Parameterised: every result that a session of a range showed, and whether it was clicked';
+COMMENT 'Parameterised: every result that a session of a range showed, and whether it was clicked. Of more than a few million searches, ask part of them: docs/sql.md, Large ranges';
 
 CREATE OR REPLACE VIEW clickstream._session_intents ON CLUSTER 'blue'
 AS SELECT
@@ -826,7 +826,7 @@ FROM clickstream.session_measures(
     relevance = {relevance:String}, event_type = {event_type:String}
 ) AS measures
 GROUP BY search_query
-COMMENT 'Parameterised: the numbers of each query text of a range';
+COMMENT 'Parameterised: the numbers of each query text of a range. For a few million searches: docs/sql.md, Large ranges';
 
 CREATE OR REPLACE VIEW clickstream._health_whole ON CLUSTER 'blue'
 AS SELECT
@@ -921,7 +921,7 @@ FROM clickstream._session_intents(
     from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64},
     relevance = {relevance:String}, event_type = {event_type:String}, one_of = 1
 )
-COMMENT 'Parameterised: the same as session_measures, and which searches were typed on';
+COMMENT 'Parameterised: the same as session_measures, and which searches were typed on. Of more than a few million searches, ask part of the users: docs/sql.md, Large ranges';
 
 CREATE OR REPLACE VIEW clickstream._instrumentation_health ON CLUSTER 'blue'
 AS SELECT
