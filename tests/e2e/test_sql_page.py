@@ -15,9 +15,10 @@ from tests.e2e.process_pair import ProcessPair
 pytestmark = pytest.mark.engines
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
-RATES, FRUITLESS, BY_DAY, BY_SOURCE, NDCG, NEVER, PAIRS, LATENCY, TYPES, WAITING, TWICE = (
-    re.findall(r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
-)
+(
+    RATES, FRUITLESS, BY_DAY, BY_SOURCE, NDCG, NEVER, PAIRS, LATENCY, SOME_SEARCHES, SOME_USERS,
+    FIRST_TEXTS, TYPES, WAITING, TWICE,
+) = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,18 @@ def test_training_pairs(told: ProcessPair) -> None:
 
 def test_metas(told: ProcessPair) -> None:
     assert ask(told, LATENCY) == [(20.0,)]
+
+
+def test_a_part_of_a_large_range(told: ProcessPair) -> None:
+    every = SOME_SEARCHES.replace("50", "1")
+    assert sorted(ask(told, every)) == [("a", 2, 0.0), ("b", 2, 0.5), ("c", 2, 0.0)]
+    assert len(ask(told, SOME_SEARCHES)) in {0, 3}  # of two searches one in fifty
+    ((rate,),) = ask(told, SOME_USERS)
+    assert isnan(rate)  # nobody has a user_id
+
+
+def test_first_texts(told: ProcessPair) -> None:
+    assert sorted(ask(told, FIRST_TEXTS)) == [("lamp", 1, 0.0), ("tent", 1, 1.0)]
 
 
 def test_tables_with_final(told: ProcessPair) -> None:
