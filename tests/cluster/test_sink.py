@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.conftest import keep_old_waiting_events
 from tests.stream_processors.write import test_sink as contract
 from tests.stream_processors.write.test_sink import Store, clickhouse_store
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module", autouse=True)
+def old_events_wait(on_cluster: Settings) -> None:
+    """Other tests have migrated meanwhile, which sets the declared retention."""
+    keep_old_waiting_events(on_cluster)
 
 
 @pytest.fixture
