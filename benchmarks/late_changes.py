@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
 
-from benchmarks.load_tables import Feed, Month
+from benchmarks.load_tables import STANDING_STILL, Feed, Month
 from benchmarks.script import Size
 from clickstream.operations.erasure.eraser import eraser_of
+from core import clickhouse
 from core.errors import Unavailable
 from core.settings import Settings
 from stream_processors.join.table_columns import EVENTS
@@ -53,7 +55,20 @@ def erase_somebody(settings: Settings, month: Month) -> int:
     made = feed.made(0, _ERASED_SESSIONS)
     feed.send(made)
     ClickHouseSink(settings).refresh_facts(touched(made[0], "created_at", is_posted=True))
-    return _erased(settings, f"erased-{seed}-0")
+    with merging(settings):
+        return _erased(settings, f"erased-{seed}-0")
+
+
+@contextlib.contextmanager
+def merging(settings: Settings) -> Iterator[None]:
+    """ClickHouse merges within, also what stands still while it is measured: a deletion is a
+    mutation, which waits for that."""
+    with clickhouse.connect(settings, role="clickstream bench") as client:
+        for table in STANDING_STILL:
+            client.command(f"SYSTEM START MERGES {table}")
+        yield
+        for table in STANDING_STILL:
+            client.command(f"SYSTEM STOP MERGES {table}")
 
 
 def _erased(settings: Settings, user_id: str) -> int:

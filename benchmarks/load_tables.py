@@ -34,6 +34,9 @@ from stream_processors.write.facts_refresh import FactsRefresh
 SESSIONS: Final = 10_000_000
 """At scale 1."""
 
+STANDING_STILL: Final = (table_columns.SESSIONS, table_columns.EVENTS)
+"""Tables in which nothing may merge parts away while they are measured."""
+
 DAYS: Final = 30
 RESULTS: Final = 10
 EVENTS: Final = 8
@@ -105,8 +108,7 @@ def stored_month(lab: Lab, size: Size) -> Iterator[tuple[Settings, Month]]:
         with clickhouse.connect(settings, role="clickstream bench", answer_seconds=600) as client:
             if _stored(client) < month.sessions:
                 _load(settings, client, month)
-            for table in (table_columns.SESSIONS, table_columns.EVENTS):
-                # Nothing may merge parts away while they are measured.
+            for table in STANDING_STILL:
                 client.command(f"SYSTEM STOP MERGES {table}")
             if _count(client, "session_facts") < month.sessions:
                 _compute_facts(settings)

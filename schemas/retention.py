@@ -15,6 +15,7 @@ from core.clickhouse.layout import Layout
 
 # The partition of sessions whose created_at was too far from their receipt has no day of its own.
 _DAY: Final = "if(session_day = toDate(0), toDate(received_at), session_day)"
+_DAY_OF_JOIN: Final = "if(session_day = toDate(0), toDate(noted_at), session_day)"
 
 # A mark must outlive its session, or the session would count again. A mark may come a month before
 # its session, as events may.
@@ -50,13 +51,14 @@ def expiries(days: int) -> tuple[Expiry, ...]:
         Expiry("sessions", _DAY, days),
         Expiry("events", _DAY, days),
         Expiry("session_facts", _DAY, days),
+        Expiry("late_joins", _DAY_OF_JOIN, days),
         Expiry("session_marks", "toDateTime(received_at)", days + _MARKS_LONGER_DAYS),
         *always,
     )
 
 
 # Tables without a TTL of their own in schemas/tables.
-_WITHOUT_TTL: Final = ("sessions", "events", "session_facts", "session_marks")
+_WITHOUT_TTL: Final = ("sessions", "events", "session_facts", "session_marks", "late_joins")
 
 _TABLES: Final = "SELECT name FROM system.tables WHERE database = {database:String}"
 _TTL_OF: Final = """

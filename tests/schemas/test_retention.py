@@ -87,6 +87,7 @@ def test_retention_is_part_of_what_is_declared_and_can_be_taken_back(fresh: Sett
             "sessions",
             "events",
             "session_marks",
+            "late_joins",
         }
     assert differences(kept_for_ever) == []
 
