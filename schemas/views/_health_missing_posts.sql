@@ -35,6 +35,7 @@ FROM
             WHERE {finding:String} = 'posts_not_stored'
                 AND received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
                 AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+            SETTINGS do_not_merge_across_partitions_select_final = 1
             UNION ALL
             -- FINAL is asked of the searches alone that have events of the day: of 31 days it takes ten times as long.
             SELECT kafka_partition, bitNot(version)
@@ -52,6 +53,7 @@ FROM
                 AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
                 AND (session_day >= toDate(fromUnixTimestamp64Milli({to_ms:Int64} - 32 * 86400000, 'UTC'))
                     OR session_day = toDate(0))
+            SETTINGS do_not_merge_across_partitions_select_final = 1
             UNION ALL
             SELECT kafka_partition, bitNot(version)
             FROM unjoined_events FINAL
@@ -67,7 +69,6 @@ FROM
                 AND failed_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         )
         GROUP BY kafka_partition, intDiv(place, 1000)
-        SETTINGS do_not_merge_across_partitions_select_final = 1
     )
     GROUP BY kafka_partition, epoch
 )
