@@ -39,7 +39,7 @@ CONSOLE_TOOLS := console/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest --durations=20
 
 .PHONY: test
-test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 14 minutes on 2 cores
+test: install browser $(CONSOLE_TOOLS) ## run every test, those on real engines too; the fault lab and a benchmark have targets of their own: 13 minutes on 2 cores
 	$(PYTEST) --numprocesses $(TESTS_AT_ONCE) -m "not faults and not bench and not cluster"
 
 # Tests of one server that run on a cluster in its place, too: what the API promises, the sample of
