@@ -30,7 +30,10 @@ _TIMES_IN_BACKLOG: Final = 4
 
 # Sessions that are computed between two flushes: they hold up the next one for half a second.
 PORTION: Final = 20_000
-# Sessions that wait for a refresh before the time: some tens of megabytes.
+# Sessions that end a pause before its time, so that a backlog is computed between flushes, too.
+_MANY_TOUCHED: Final = 150_000
+# Sessions that a flush computes before it ends: some tens of megabytes. It comes to that only where
+# ClickHouse computes no facts.
 _MOST_TOUCHED: Final = 500_000
 # So many rows more than sessions are kept, so that not each flush has to compare all of them.
 _MOST_REPEATED: Final = 100_000
@@ -75,9 +78,15 @@ class FactsRefresh:
             self._distinct = self._touched.num_rows
 
     @property
-    def is_full(self) -> bool:
+    def has_many(self) -> bool:
         """Whether so many sessions wait that they should not wait longer."""
-        return self._distinct >= _MOST_TOUCHED
+        return self._distinct >= _MANY_TOUCHED
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more sessions should be remembered before some are computed."""
+        under_way = sum(portion.num_rows for portion in self._portions)
+        return self._distinct + under_way >= _MOST_TOUCHED
 
     @property
     def is_under_way(self) -> bool:
@@ -167,7 +176,7 @@ class FactsSchedule:
 
     def is_due(self, *, is_idle: bool) -> bool:
         """`is_idle`: nothing else waits to be written."""
-        if self._facts.is_full or (self._facts.is_under_way and not self._has_failed):
+        if not self._has_failed and (self._facts.has_many or self._facts.is_under_way):
             return True
         longest = _LONGEST_SECONDS
         if not is_idle:

@@ -241,11 +241,37 @@ def test_what_fails_is_tried_again_after_a_pause() -> None:
     assert schedule.sink.computed == [["s0"]]
 
 
-def test_more_sessions_than_should_be_remembered_do_not_wait() -> None:
+def test_many_sessions_end_the_pause_and_are_computed_in_portions() -> None:
+    """A flush computes none of them: it would hold up the partition for seconds."""
     schedule = Schedule()
-    schedule.run(1)
-    schedule.facts.touch(named(*(f"s{n}" for n in range(500_000))))
+    schedule.run(10)
+    schedule.facts.touch(named(*(f"s{n}" for n in range(8 * PORTION))))
+    assert not schedule.facts.is_full
     assert schedule.pause(is_idle=False) == 0
+    schedule.run(0, sessions=0)
+    assert len(schedule.sink.computed[-1]) == PORTION
+    assert schedule.facts.is_under_way
+
+
+def test_many_sessions_that_cannot_be_computed_wait_for_the_pause() -> None:
+    schedule = Schedule()
+    schedule.sink.is_away = True
+    schedule.run(0, sessions=150_000)
+    schedule.facts.touch(named(*(f"t{n}" for n in range(150_000))))
+    assert schedule.pause(is_idle=False) == SHORTEST_SECONDS
+
+
+def test_what_is_being_computed_counts_for_what_is_remembered(
+    sink: Spy, facts: FactsRefresh
+) -> None:
+    facts.touch(named(*(f"s{n}" for n in range(300_000))))
+    facts.step({})
+    assert not facts.is_full
+    facts.touch(named(*(f"t{n}" for n in range(250_000))))
+    assert facts.is_full
+    facts.refresh()
+    assert not facts.is_full
+    assert sum(map(len, sink.computed)) == 550_000
 
 
 def test_the_lag_is_the_age_of_the_last_refresh_that_left_nothing(
