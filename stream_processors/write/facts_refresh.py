@@ -85,7 +85,7 @@ class FactsRefresh:
     @property
     def is_full(self) -> bool:
         """Whether no more sessions should be remembered before some are computed."""
-        under_way = sum(portion.num_rows for portion in self._portions)
+        under_way: int = sum(portion.num_rows for portion in self._portions)
         return self._distinct + under_way >= _MOST_TOUCHED
 
     @property
